@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+.PHONY: help install demo test unit torture bench lint clean
+
+help:  ## Show what can be asked of make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed  ## Make .venv and install the pinned dependencies
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "No venv module: apt-get install python3-venv" >&2; exit 2; }
+	@echo "Installing into $(VENV) (once, a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: install  ## Migrate a sample share into a local Box, interrupted and resumed
+	@$(BIN)/boxhaul demo
+
+test: install  ## Run the whole test suite
+	@$(BIN)/python -m pytest
+
+unit: install  ## Run the fast tests alone
+	@$(BIN)/python -m pytest tests/unit
+
+torture: install  ## Run the kill and fault matrices in full
+	@$(BIN)/python -m pytest -m torture tests/torture tests/unit
+
+bench: install  ## Measure against peers and limits
+	@$(BIN)/python -m tests.benchmarks
+
+lint: install  ## Style, types, layers, schema
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m state.migrations.check
+
+clean:  ## Remove what was built and what the demo left
+	rm -rf $(VENV) build dist demo screenshots .pytest_cache .mypy_cache .ruff_cache

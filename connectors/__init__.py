@@ -1,0 +1,1 @@
+"""Input and output with the outside: sources through fsspec, Box through its SDK."""

@@ -1,0 +1,1 @@
+"""The Box side: authentication, folders, uploads, collaborations, and a sandbox to rehearse on."""

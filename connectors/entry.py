@@ -1,0 +1,76 @@
+"""Entry: what a source lists, the one record that all layers share. Does no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EntryKind(StrEnum):
+    """What a directory entry is; everything but FILE and FOLDER is listed and never followed (P5)."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    #: A symbolic link (POSIX, SFTP) or an SMB symlink reparse point.
+    SYMLINK = "symlink"
+    #: An NTFS junction or mount point.
+    JUNCTION = "junction"
+    #: Any other reparse point: DFS link, HSM stub, WOF, …
+    REPARSE = "reparse"
+    #: Socket, FIFO, device.
+    SPECIAL = "special"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fingerprint:
+    """What must be equal for a file to count as unchanged; None means that the source cannot tell."""
+
+    size: int
+    modified_ns: int | None
+    changed_ns: int | None = None
+    file_id: str | None = None
+
+    def same_content_as(self, other: Fingerprint) -> bool:
+        """True when nothing that both sides know differs."""
+        pairs = (
+            (self.modified_ns, other.modified_ns),
+            (self.changed_ns, other.changed_ns),
+            (self.file_id, other.file_id),
+        )
+        known = [(a, b) for a, b in pairs if a is not None and b is not None]
+        return self.size == other.size and all(a == b for a, b in known)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One file, folder or unfollowed thing as the source lists it."""
+
+    #: Relative to the source's root, "/" between names, no leading slash; "" is the root itself.
+    path: str
+    kind: EntryKind
+    #: Bytes; 0 for anything but files.
+    size: int = 0
+    #: Nanoseconds since 1970 UTC (may be negative); None where the source has no such time.
+    modified_ns: int | None = None
+    created_ns: int | None = None
+    #: Change time (ctime, SMB ChangeTime): moves when data or metadata change.
+    changed_ns: int | None = None
+    #: Stable id inside the share (inode, SMB FileId), for P1 and for renames.
+    file_id: str | None = None
+    #: Why this entry is not followed or read even though it is listed; None for ordinary ones.
+    skip_reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last component of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the diff and the before/after comparison of P1 look at."""
+        return Fingerprint(
+            size=self.size,
+            modified_ns=self.modified_ns,
+            changed_ns=self.changed_ns,
+            file_id=self.file_id,
+        )

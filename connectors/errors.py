@@ -1,0 +1,187 @@
+"""Every error that leaves a connector.
+
+* ConnectorError
+  x TransientError            retry the call: back off, then give up as the batch's failure
+    + RateLimited             carries retry_after_seconds
+    + ConnectionLost
+    + ServerBusy
+  x ItemError                 record against the item, go on with the batch
+    + NotFound                vanished since the walk
+    + AccessDenied
+    + Locked                  open elsewhere; worth another pass
+    + NameRejected
+    + NameInUse               carries the id of what is there
+    + TooLarge
+    + ChangedWhileReading     bytes read differ from bytes declared, or the source moved under us
+    + DigestMismatch          what the server stored is not what we sent
+    + ReadFailed              the source answered with an error for this entry
+    + Rejected                Box refused this item for a reason that no retry changes
+  x FatalError                stop the pass; nothing will get better by itself
+    + AuthenticationFailed
+    + ShareUnreachable
+    + QuotaExceeded
+    + LandingFolderMissing
+    + PermissionMissing       the account may not do this at all (scope, role)
+
+A class decides what happens next; its docstring is the default message and says what to do.
+No message, argument or attribute ever holds a secret or a token (P8).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConnectorError(Exception):
+    """Something outside failed."""
+
+    #: The reason code that the checkpoint and the reports show.
+    reason: ClassVar[str] = "error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").split("\n")[0])
+
+
+class TransientError(ConnectorError):
+    """A passing fault; the call is repeated by itself."""
+
+    reason = "transient"
+
+
+class RateLimited(TransientError):
+    """Box asked us to wait; the call is repeated after the time it named."""
+
+    reason = "rate_limited"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ConnectionLost(TransientError):
+    """The connection broke; the effect of the call is unknown until it is repeated."""
+
+    reason = "connection_lost"
+
+
+class ServerBusy(TransientError):
+    """The server answered that it cannot do this now; it is asked again."""
+
+    reason = "server_busy"
+
+
+class ItemError(ConnectorError):
+    """This one entry failed; the others go on."""
+
+    reason = "item_error"
+
+
+class NotFound(ItemError):
+    """It vanished since the walk; the next pass will record it as missing."""
+
+    reason = "not_found"
+
+
+class AccessDenied(ItemError):
+    """The account may not read this; grant it read access, then run the pass again."""
+
+    reason = "access_denied"
+
+
+class Locked(ItemError):
+    """Another program holds it open exclusively; run another pass when it is closed."""
+
+    reason = "locked"
+
+
+class NameRejected(ItemError):
+    """Box does not accept this name, not even after renaming."""
+
+    reason = "name_rejected"
+
+
+class NameInUse(ItemError):
+    """Box already has something else under this name; move it away or rename it, then retry."""
+
+    reason = "name_in_use"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        box_id: str | None = None,
+        box_type: str | None = None,
+        sha1: str | None = None,
+        etag: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.box_id = box_id
+        self.box_type = box_type
+        self.sha1 = sha1
+        self.etag = etag
+
+
+class TooLarge(ItemError):
+    """The file exceeds the size that the owner of the Box folder may store."""
+
+    reason = "too_large"
+
+
+class ChangedWhileReading(ItemError):
+    """The file changed while it was read; it is taken again in the next pass."""
+
+    reason = "changed_while_reading"
+
+
+class DigestMismatch(ItemError):
+    """Box stored other bytes than were read; the file is sent again."""
+
+    reason = "digest_mismatch"
+
+
+class ReadFailed(ItemError):
+    """The source could not deliver this file's bytes; check the disk behind the share."""
+
+    reason = "read_failed"
+
+
+class Rejected(ItemError):
+    """Box refused this item."""
+
+    reason = "rejected"
+
+
+class FatalError(ConnectorError):
+    """Nothing will get better by itself; the pass stops and keeps its state."""
+
+    reason = "fatal"
+
+
+class AuthenticationFailed(FatalError):
+    """The login was refused; check user and password, key or secret."""
+
+    reason = "authentication_failed"
+
+
+class ShareUnreachable(FatalError):
+    """The source does not answer; check host, port and share name."""
+
+    reason = "share_unreachable"
+
+
+class QuotaExceeded(FatalError):
+    """The owner of the Box folder has no space left; raise the quota, then run again."""
+
+    reason = "quota_exceeded"
+
+
+class LandingFolderMissing(FatalError):
+    """The landing folder does not exist or the service account cannot see it."""
+
+    reason = "landing_folder_missing"
+
+
+class PermissionMissing(FatalError):
+    """The service account lacks a scope or a role that the plan needs."""
+
+    reason = "permission_missing"

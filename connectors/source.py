@@ -1,0 +1,76 @@
+"""Source: the contract between a share and everything above it. No implementation lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from connectors.entry import Entry
+from connectors.errors import ConnectorError
+
+
+class SourceFile(Protocol):
+    """A file opened for reading: binary, seekable, read-only, never locking its users out (P5)."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes, b"" at the end. Raises TransientError, ItemError or FatalError only."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move, as io.RawIOBase.seek."""
+        ...
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        ...
+
+    def close(self) -> None:
+        """Release the handle; never raises, may be called twice."""
+        ...
+
+    def __enter__(self) -> SourceFile: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+class Source(Protocol):
+    """A read-only tree of entries. Safe for use by many threads at once.
+
+    Every path is relative to the root, "/"-separated; a path with a ".." or empty component, or that a link
+    would lead out of the root, is refused with AccessDenied before anything is asked of the server (P5).
+    All methods retry what is transient by themselves, reconnect when the server dropped the connection, and then
+    raise connectors.errors only, with the foreign exception as cause.
+    """
+
+    @property
+    def display_url(self) -> str:
+        """The URL without user, password or query: fit for logs and reports."""
+        ...
+
+    def connect(self) -> None:
+        """Prove that root and credentials are good: AuthenticationFailed or ShareUnreachable otherwise."""
+        ...
+
+    def list_folder(self, path: str) -> list[Entry]:
+        """The folder's entries, sorted by path, each with all the metadata that the protocol gives in a listing.
+
+        Never one call per entry where the protocol can list in bulk. One bad entry never spoils the others: it is
+        listed with a skip_reason. Raises NotFound or AccessDenied for the folder itself.
+        """
+        ...
+
+    def list_folders(self, paths: Iterable[str]) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
+        """Many folders at once, in any order, each exactly once; an error is yielded, not raised (FatalError is)."""
+        ...
+
+    def stat(self, path: str) -> Entry:
+        """The entry as it is now, never from a cache. Raises NotFound, AccessDenied."""
+        ...
+
+    def open(self, path: str) -> SourceFile:
+        """Open for reading with full sharing. Raises NotFound, AccessDenied, Locked."""
+        ...
+
+    def close(self) -> None:
+        """Release every connection; may be called twice."""
+        ...

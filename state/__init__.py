@@ -1,0 +1,1 @@
+"""The checkpoint database: what was found, what was sent, what is proven."""

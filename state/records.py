@@ -1,0 +1,274 @@
+"""The records that go in and out of the checkpoint. Frozen, keyword-only, no behaviour, no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connectors.entry import Entry, EntryKind, Fingerprint
+from state.statuses import CollaborationStatus, IncompleteReason, ItemStatus, TreeState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeSpec:
+    """A tree as the plan wants it."""
+
+    #: Path of the tree's folder under the source's root ("" for the root itself).
+    source: str
+    #: Name (or "/"-separated path) of its folder under the landing folder.
+    folder: str
+    #: Name shown to people; unique in the plan.
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeRecord:
+    """A tree as the checkpoint knows it."""
+
+    id: int
+    name: str
+    source: str
+    folder: str
+    #: The folder row that is the tree's root.
+    root_folder_id: int
+    box_folder_id: str | None
+    state: TreeState
+    incomplete_reason: IncompleteReason | None
+    #: One line that says more than the reason, or None.
+    detail: str | None
+    #: True once Box's listing agreed and nothing has changed since.
+    verified: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderNode:
+    """A folder as walking and sending need it."""
+
+    id: int
+    tree_id: int
+    #: None for a tree's root.
+    parent_id: int | None
+    #: Source path, as Entry.path.
+    path: str
+    #: Name in Box.
+    box_name: str
+    box_folder_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownChild:
+    """What the checkpoint knows of one child of a folder: a file, an excluded thing, or a subfolder."""
+
+    id: int
+    name: str
+    kind: EntryKind
+    box_name: str
+    status: ItemStatus
+    reason: str | None
+    #: The content that Box has (status UPLOADED), or that was last seen (any other status).
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimedItem:
+    """One file handed to a sender."""
+
+    id: int
+    tree_id: int
+    folder_id: int
+    #: Source path, as Entry.path.
+    path: str
+    box_name: str
+    size: int
+    #: As the walk saw it.
+    fingerprint: Fingerprint
+    modified_ns: int | None
+    created_ns: int | None
+    #: Set when Box already holds an older content of this very path, made by this plan.
+    box_file_id: str | None
+    box_etag: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uploaded:
+    """A sender's good result: Box's answer and what was read."""
+
+    item_id: int
+    box_file_id: str
+    box_version_id: str | None
+    box_etag: str | None
+    #: As Box stored it (it may differ from what was asked for).
+    box_name: str
+    #: 40 hex digits, equal on both sides.
+    sha1: str
+    #: The entry as it was before and after reading.
+    entry: Entry
+    #: True when Box already had this content (a lost answer, an earlier run).
+    adopted: bool
+    #: Who sent it: a Box user id.
+    identity: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """A sender's bad result."""
+
+    item_id: int
+    #: Reason code, as in connectors.errors.
+    reason: str
+    #: One line for a person; no secrets.
+    detail: str
+    #: True: stays pending and is claimed again in this pass, until attempts reach the limit.
+    retry: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredPart:
+    """A finished part of an upload session."""
+
+    part_id: str
+    offset: int
+    size: int
+    #: 40 hex digits.
+    sha1: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredSession:
+    """An upload session that outlives the process."""
+
+    session_id: str
+    #: upload_part, commit, abort, list_parts, status, … → absolute URL, as Box gave them.
+    endpoints: dict[str, str]
+    part_size: int
+    total_parts: int
+    expires_at: datetime
+    #: The file content that the session was opened for.
+    fingerprint: Fingerprint
+    #: The Box user that opened it; parts from anybody else are refused (trap 13).
+    identity: str | None
+    parts: tuple[StoredPart, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollaboratorSpec:
+    """A collaborator as the plan wants it. Exactly one of login, user_id, group, group_id."""
+
+    role: str
+    login: str | None = None
+    user_id: str | None = None
+    group: str | None = None
+    group_id: str | None = None
+    can_view_path: bool = False
+    is_access_only: bool = False
+    expires_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the person or group inside a tree, case-folded."""
+        for kind, value in (
+            ("login", self.login),
+            ("user", self.user_id),
+            ("group", self.group),
+            ("group_id", self.group_id),
+        ):
+            if value is not None:
+                return f"{kind}:{value.casefold()}"
+        raise ValueError("a collaborator needs login, user_id, group or group_id")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollaborationRecord:
+    """A collaborator as the checkpoint knows it."""
+
+    id: int
+    tree_id: int
+    spec: CollaboratorSpec
+    status: CollaborationStatus
+    box_collaboration_id: str | None
+    #: Why it failed, one line.
+    detail: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpectedChild:
+    """What a folder's listing in Box must show."""
+
+    kind: EntryKind
+    box_name: str
+    box_id: str
+    #: Files only.
+    size: int = 0
+    sha1: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """Sums over entries by status; `total` leaves MISSING out."""
+
+    total: int = 0
+    uploaded: int = 0
+    failed: int = 0
+    excluded: int = 0
+    waived: int = 0
+    pending: int = 0
+    bytes_total: int = 0
+    bytes_uploaded: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemLine:
+    """One line of the per-item report."""
+
+    tree: str
+    path: str
+    kind: EntryKind
+    status: ItemStatus
+    reason: str | None
+    detail: str | None
+    size: int
+    sha1: str | None
+    box_id: str | None
+    box_version_id: str | None
+    box_name: str
+    #: True when the name in Box differs from the name in the source.
+    renamed: bool
+    modified_ns: int | None
+    uploaded_at: datetime | None
+    attempts: int
+    waived_by: str | None = None
+    waived_why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerLease:
+    """A process that works on a plan. Everything it claims is free again when the lease ends."""
+
+    id: int
+    plan_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetBlock:
+    """Calls of one identity that were reserved together, for a limit that outlives the process."""
+
+    reserved_at: datetime
+    uploads: int
+    calls: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeReport:
+    """One tree as status and report show it."""
+
+    tree: TreeRecord
+    #: Files and folders and what was excluded: every entry.
+    items: Counts
+    #: Files alone.
+    files: Counts
+    #: Folders alone.
+    folders: Counts
+    collaborations: tuple[CollaborationRecord, ...] = ()
+    failures_by_reason: dict[str, int] = field(default_factory=dict)
