@@ -1,0 +1,357 @@
+"""MigrationPlan: what a person writes in a plan file, fills into the form, or hands to a flow.
+
+The same model is the flow's parameter. Secrets stay the reference that was written (`${NAME}`) until the moment a
+connection is opened, so that no secret ever becomes a flow parameter (P8).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SecretStr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from connectors.box.config import BoxConfig
+from connectors.entry import EntryKind
+from connectors.names import box_name
+from flows.errors import PlanError
+
+#: `${NAME}`: the value of an environment variable.
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+#: Written in secret fields instead of the secret when a plan leaves the process.
+MASK = "**********"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT_EXCLUDE = ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
+
+
+class Role(StrEnum):
+    """What a collaborator may do: Box's seven roles for a folder, in Box's spelling."""
+
+    EDITOR = "editor"
+    VIEWER = "viewer"
+    PREVIEWER = "previewer"
+    UPLOADER = "uploader"
+    PREVIEWER_UPLOADER = "previewer uploader"
+    VIEWER_UPLOADER = "viewer uploader"
+    CO_OWNER = "co-owner"
+
+
+class Verification(StrEnum):
+    """What proves that a tree is in Box."""
+
+    #: Box lists every folder again, one call per 1,000 entries, and names, sizes and sha1 must agree.
+    LISTING = "listing"
+    #: The sha1 and size that Box answered to each upload; no further call, for a tight monthly allotment of calls.
+    RECEIPTS = "receipts"
+
+
+class PlanModel(BaseModel):
+    """Unknown keys are errors: a mistyped key must never be a silent default."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+
+class SourcePlan(PlanModel):
+    """Where the files are."""
+
+    url: Annotated[
+        str,
+        Field(
+            title="URL",
+            description="smb://server/share/path, sftp://server/path, file:///path or any fsspec URL.",
+            examples=["smb://fs01.example.com/finance/Departments"],
+        ),
+    ]
+    username: Annotated[str, Field(title="User", description="User that may read the share.")] = ""
+    password: Annotated[
+        SecretStr | None,
+        Field(title="Password", description="Password as a reference to an environment variable: ${NAME}."),
+    ] = None
+    credentials_block: Annotated[
+        str,
+        Field(
+            title="Credentials block",
+            description="Name of a saved ShareCredentials block, instead of user and password.",
+        ),
+    ] = ""
+    port: Annotated[
+        int | None, Field(title="Port", description="Port, when it is not the usual one.", gt=0)
+    ] = None
+    options: Annotated[
+        dict[str, Any],
+        Field(
+            title="Options", description="More settings of this kind of source, such as encrypt or key_file."
+        ),
+    ] = {}
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.password:
+            raise ValueError("no password in the URL; write password: ${NAME}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_of_login(self) -> SourcePlan:
+        if self.credentials_block and (self.username or self.password is not None):
+            raise ValueError("give either credentials_block, or username and password")
+        return self
+
+
+class CollaboratorPlan(PlanModel):
+    """A person or a group that is let in once the tree is complete. Exactly one of login, user_id, group, group_id."""
+
+    login: Annotated[str | None, Field(description="E-mail address of a Box user.")] = None
+    user_id: Annotated[str | None, Field(description="Box id of a user.")] = None
+    group: Annotated[str | None, Field(description="Name of a Box group.")] = None
+    group_id: Annotated[str | None, Field(description="Box id of a group.")] = None
+    role: Annotated[Role, Field(title="Role", description="What the collaborator may do.")] = Role.VIEWER
+    can_view_path: Annotated[bool, Field(description="Show the folders above to the collaborator, too.")] = (
+        False
+    )
+    is_access_only: Annotated[
+        bool, Field(description="Do not list the folder in the collaborator's All Files.")
+    ] = False
+    expires_at: Annotated[AwareDatetime | None, Field(description="When access ends, with a time zone.")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> CollaboratorPlan:
+        given = [name for name in ("login", "user_id", "group", "group_id") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError("name exactly one of login, user_id, group, group_id")
+        if self.login is not None and "@" not in self.login:
+            raise ValueError(f"login {self.login!r} is not an e-mail address")
+        return self
+
+
+class TreePlan(PlanModel):
+    """One folder of the share that completes and is shared as a whole."""
+
+    source: Annotated[str, Field(description="Folder under the source's URL; empty for all of it.")]
+    folder: Annotated[
+        str, Field(description="Folder under the landing folder; by default named as the source.")
+    ] = ""
+    collaborators: Annotated[
+        list[CollaboratorPlan], Field(description="Who is let in once it is complete.")
+    ] = []
+
+    @field_validator("source", "folder")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        parts = [part for part in value.replace("\\", "/").split("/") if part]
+        if any(part in (".", "..") for part in parts):
+            raise ValueError(f"{value!r} must not contain '.' or '..'")
+        return "/".join(parts)
+
+    @property
+    def box_path(self) -> str:
+        """Where it arrives, under the landing folder."""
+        return self.folder or self.source.rpartition("/")[2]
+
+
+class TransferOptions(PlanModel):
+    """How files are sent. The defaults suit one service account."""
+
+    threads: Annotated[int, Field(description="Files in flight for each identity.", ge=1, le=64)] = 8
+    walk_threads: Annotated[int, Field(description="Folders listed at once.", ge=1, le=64)] = 8
+    batch_items: Annotated[int, Field(description="Files of one batch, at most.", ge=1, le=50_000)] = 5_000
+    batch_bytes: Annotated[int, Field(description="Bytes of one batch, at most.", ge=1)] = 20_000_000_000
+    max_attempts: Annotated[int, Field(description="Tries of one file in one pass.", ge=1, le=20)] = 3
+    verify: Annotated[
+        Verification,
+        Field(
+            title="Verification",
+            description="What proves a tree before people are let in: Box's listing of every folder, or the receipts.",
+        ),
+    ] = Verification.LISTING
+    notify: Annotated[bool, Field(description="Let Box send mail to those who are let in.")] = False
+
+
+class MigrationPlan(PlanModel):
+    """What moves from where to where, and who is let in at the end."""
+
+    name: Annotated[
+        str,
+        Field(
+            title="Name",
+            description="Name of the plan; its state is found by it.",
+            min_length=1,
+            max_length=100,
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
+        ),
+    ]
+    source: Annotated[SourcePlan, Field(title="Source", description="The share to move.")]
+    box: Annotated[
+        BoxConfig, Field(title="Box", description="The service account and where its folders are.")
+    ]
+    state_url: Annotated[
+        str,
+        Field(
+            title="State database",
+            description="SQLAlchemy URL of the checkpoint: sqlite:///name.db or postgresql+psycopg://...",
+            min_length=1,
+        ),
+    ] = "sqlite:///boxhaul.db"
+    trees: Annotated[
+        list[TreePlan],
+        Field(
+            title="Trees", description="Folders to move; none: each top-level folder of the source is a tree."
+        ),
+    ] = []
+    exclude: Annotated[
+        list[str], Field(title="Exclude", description="Names or paths, with * and ?, that do not move.")
+    ] = DEFAULT_EXCLUDE
+    transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
+        TransferOptions()
+    )
+    base_dir: Annotated[
+        str, Field(title="Base folder", description="Folder that relative paths of the plan start from.")
+    ] = ""
+
+    @model_validator(mode="after")
+    def _trees_are_apart(self) -> MigrationPlan:
+        sources = sorted(tree.source for tree in self.trees)
+        for outer, inner in pairwise(sources):
+            if outer == inner or outer == "" or inner.startswith(outer + "/"):
+                raise ValueError(f"trees overlap: {outer or '(all of the source)'!r} contains {inner!r}")
+        folders = [tree.box_path.casefold() for tree in self.trees]
+        for tree in self.trees:
+            if not tree.box_path:
+                raise ValueError("a tree with an empty source needs a folder")
+            if folders.count(tree.box_path.casefold()) > 1:
+                raise ValueError(f"two trees go to the same folder {tree.box_path!r}")
+            for part in tree.box_path.split("/"):
+                if box_name(part, EntryKind.FOLDER) != part:
+                    raise ValueError(f"Box does not accept the folder name {part!r}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _references_only(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        """In JSON a secret is the reference that was written, or a mask: the plan is a flow parameter (P8)."""
+        document = handler(self)
+        if info.mode == "json":
+            for key, secret in secret_fields(self).items():
+                *parents, name = key.split(".")
+                place = document
+                for parent in parents:
+                    place = place.get(parent, {})
+                if name in place:
+                    place[name] = reference_or_mask(secret)
+        return document
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The form takes only references where a secret belongs, and shows fields in the order of a plan file."""
+        schema = handler(core_schema)
+        _prepare_form(handler.resolve_ref_schema(schema), handler)
+        return schema
+
+    def path(self, value: str | Path) -> Path:
+        """A path of the plan: relative ones start from the folder of the plan file."""
+        return Path(self.base_dir) / value
+
+    def resolved_state_url(self) -> str:
+        """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder."""
+        url = expand(self.state_url, key="state_url")
+        prefix = "sqlite:///"
+        if url.startswith(prefix) and not url.startswith(prefix + "/") and self.base_dir:
+            return prefix + str(self.path(url.removeprefix(prefix)))
+        return url
+
+
+def _prepare_form(schema: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
+    """Number the fields of this model and of those below it, and give secrets the pattern of a reference."""
+    for position, field in enumerate(schema.get("properties", {}).values()):
+        field["position"] = position
+        branches = [field, field.get("items", {}), *field.get("anyOf", []), *field.get("oneOf", [])]
+        for branch in branches:
+            if branch.get("format") == "password":
+                branch["pattern"] = f"^{REFERENCE.pattern}$"
+            elif "$ref" in branch:
+                _prepare_form(handler.resolve_ref_schema(branch), handler)
+
+
+def expand(text: str, *, key: str) -> str:
+    """Fill in every `${NAME}`. PlanError names the variable that is missing, never a value."""
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise PlanError(f"{key}: the environment variable {name} is not set")
+        return os.environ[name]
+
+    return REFERENCE.sub(value_of, text)
+
+
+def expand_all(value: Any, *, key: str) -> Any:
+    """The same for every text inside lists and mappings."""
+    if isinstance(value, str):
+        return expand(value, key=key)
+    if isinstance(value, list):
+        return [expand_all(item, key=f"{key}.{number}") for number, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {name: expand_all(item, key=f"{key}.{name}") for name, item in value.items()}
+    return value
+
+
+def reference_or_mask(value: SecretStr) -> str:
+    """What may leave the process in place of a secret: the reference that was written, else a mask."""
+    text = value.get_secret_value()
+    return text if REFERENCE.fullmatch(text) else MASK
+
+
+def reveal(secret: SecretStr | None, *, key: str) -> str | None:
+    """The secret itself, for the moment a connection is opened."""
+    return None if secret is None else expand(secret.get_secret_value(), key=key)
+
+
+def reveal_all(model: Model, *, key: str) -> Model:
+    """A copy whose secrets are filled in, for the connector that uses them. Never dumped, never logged."""
+    updates: dict[str, Any] = {}
+    for name in type(model).model_fields:
+        value: Any = getattr(model, name)
+        if isinstance(value, SecretStr):
+            updates[name] = SecretStr(expand(value.get_secret_value(), key=f"{key}.{name}"))
+        elif isinstance(value, BaseModel):
+            updates[name] = reveal_all(value, key=f"{key}.{name}")
+    return model.model_copy(update=updates)
+
+
+def secret_fields(model: BaseModel, prefix: str = "") -> dict[str, SecretStr]:
+    """Every secret of a model by its dotted key, as written."""
+    found: dict[str, SecretStr] = {}
+    for name in type(model).model_fields:
+        value: Any = getattr(model, name)
+        key = f"{prefix}{name}"
+        if isinstance(value, SecretStr):
+            found[key] = value
+        elif isinstance(value, BaseModel):
+            found |= secret_fields(value, f"{key}.")
+    return found

@@ -1,0 +1,126 @@
+"""BoxFolders: the Box id of a checkpoint folder, creating it and its parents once in all processes. No listing."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from connectors.box.destination import BoxDestination
+from connectors.box.types import Collaboration
+from connectors.errors import ItemError, NameInUse
+from flows.errors import Interrupted
+from state.checkpoint import Checkpoint
+from state.records import FolderNode, TreeRecord, WorkerLease
+
+#: Ids kept in memory; older ones are read again from the checkpoint (P9).
+CACHE_SIZE = 20_000
+
+#: Seconds between looks when another process is creating a folder that this one needs.
+POLL_SECONDS = 0.2
+
+
+class BoxFolders:
+    """Parent before child, one creator per path: Box makes two folders of one name when two ask at once (trap 8)."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        box: BoxDestination,
+        worker: WorkerLease,
+        *,
+        landing_folder_id: str,
+        stop: threading.Event,
+        in_plan: Callable[[TreeRecord, Collaboration], bool],
+    ) -> None:
+        self._in_plan = in_plan
+        self._checkpoint = checkpoint
+        self._box = box
+        self._worker = worker
+        self._landing_folder_id = landing_folder_id
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._making: dict[int, threading.Lock] = {}
+        self._ids: OrderedDict[int, str] = OrderedDict()
+        self._trees: dict[int, TreeRecord] = {}
+
+    def know_trees(self, trees: list[TreeRecord]) -> None:
+        """The trees whose roots may have to be made."""
+        self._trees = {tree.root_folder_id: tree for tree in trees}
+
+    def box_id(self, folder_id: int) -> str:
+        """Id of this folder in Box, made now if need be. Raises what the creation raised (ItemError, FatalError)."""
+        known = self._cached(folder_id)
+        if known is not None:
+            return known
+        parent_box_id = self._landing_folder_id
+        for node in self._checkpoint.folder_chain(folder_id):
+            parent_box_id = node.box_folder_id or self._made(node, parent_box_id)
+        self._remember(folder_id, parent_box_id)
+        return parent_box_id
+
+    def _made(self, node: FolderNode, parent_box_id: str) -> str:
+        with self._lock:
+            lock = self._making.setdefault(node.id, threading.Lock())
+        with lock:
+            known = self._cached(node.id)
+            if known is None:
+                known = self._make_alone(node, parent_box_id)
+                self._remember(node.id, known)
+        with self._lock:
+            self._making.pop(node.id, None)
+        return known
+
+    def _make_alone(self, node: FolderNode, parent_box_id: str) -> str:
+        while not self._checkpoint.claim_folder_creation(self._worker, node.id):
+            known = self._checkpoint.folder_chain(node.id)[-1].box_folder_id
+            if known is not None:
+                return known
+            if self._stop.wait(POLL_SECONDS):
+                raise Interrupted
+        try:
+            return self._create(node, parent_box_id)
+        except ItemError as exc:
+            self._checkpoint.record_folder_creation_failed(node.id, reason=exc.reason, detail=str(exc))
+            raise
+
+    def _create(self, node: FolderNode, parent_box_id: str) -> str:
+        tree = self._trees.get(node.id)
+        if tree is not None:
+            for name in tree.folder.split("/")[:-1]:
+                parent_box_id = self._box.create_folder(parent_box_id, name).id
+        folder = self._box.create_folder(parent_box_id, node.box_name)
+        if tree is not None and folder.adopted:
+            self._refuse_shared(folder.id, tree)
+        self._checkpoint.record_folder_created(
+            node.id, box_folder_id=folder.id, box_name=folder.name, adopted=folder.adopted
+        )
+        return folder.id
+
+    def _refuse_shared(self, folder_id: str, tree: TreeRecord) -> None:
+        """A folder that was there before must not show an unfinished tree to anybody but the plan's people (P4)."""
+        strangers = [
+            grant.accessible_by_login or grant.invite_email or grant.accessible_by_name or grant.id
+            for grant in self._box.collaborations(folder_id)
+            if grant.item_id in (None, folder_id) and not self._in_plan(tree, grant)
+        ]
+        if strangers:
+            raise NameInUse(
+                f"the folder {tree.folder!r} was in Box before and {', '.join(strangers[:3])} can see it already;"
+                " end that access, or give the tree another folder in the plan",
+                box_id=folder_id,
+                box_type="folder",
+            )
+
+    def _cached(self, folder_id: int) -> str | None:
+        with self._lock:
+            known = self._ids.get(folder_id)
+            if known is not None:
+                self._ids.move_to_end(folder_id)
+            return known
+
+    def _remember(self, folder_id: int, box_id: str) -> None:
+        with self._lock:
+            self._ids[folder_id] = box_id
+            if len(self._ids) > CACHE_SIZE:
+                self._ids.popitem(last=False)

@@ -1,0 +1,422 @@
+"""OpenPlan: a plan with all that it needs held open: checkpoint, share, Box, lease, writer, stop. Decides nothing."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.box.config import BlockAuthConfig, BoxConfig
+from connectors.box.destination import BoxDestination
+from connectors.box.types import Account, Collaboration
+from connectors.entry import Entry, EntryKind
+from connectors.names import box_name, plan_names
+from connectors.registry import open_source
+from connectors.source import Source, SourceFile
+from flows.config import CollaboratorPlan, MigrationPlan, TreePlan, expand_all, reveal, reveal_all
+from flows.errors import Interrupted, PlanError
+from flows.folders import BoxFolders
+from flows.progress import Progress
+from flows.reading import StoppableFile
+from flows.recording import ResultRecorder
+from state.checkpoint import Checkpoint
+from state.exclude import ExcludeRules
+from state.records import BudgetBlock, ClaimedItem, CollaboratorSpec, TreeRecord, TreeSpec, WorkerLease
+
+log = logging.getLogger(__name__)
+
+#: A dead worker on another machine holds its claims this long; on the same machine its end is seen at once.
+LEASE_SECONDS = 60.0
+
+#: The calls made are written down this often: what a kill can hide from the books.
+BOOKS_SECONDS = 1.0
+
+#: Of so many of those moments one prolongs the lease.
+HEARTBEAT_EVERY = 5
+
+
+class OpenPlan:
+    """What walking, sending and completing share. Made by open_plan(); safe for many threads."""
+
+    def __init__(
+        self,
+        plan: MigrationPlan,
+        *,
+        plan_id: int,
+        checkpoint: Checkpoint,
+        source: Source,
+        box: BoxDestination,
+        account: Account,
+        worker: WorkerLease,
+        stop: threading.Event,
+    ) -> None:
+        self.plan = plan
+        self.plan_id = plan_id
+        self.checkpoint = checkpoint
+        self.source = source
+        self.box = box
+        self.account = account
+        self.worker = worker
+        self.pass_id = 0
+        self.trees: list[TreeRecord] = []
+        self.files_only_trees: frozenset[int] = frozenset()
+        self.excluded = ExcludeRules(plan.exclude).reason
+        self.our_user_ids = frozenset({account.id, *box.identities})
+        identities = max(1, len(box.identities))
+        self.progress = Progress(uploads_per_minute=plan.box.limits.uploads_per_minute * identities)
+        self.senders = ThreadPoolExecutor(plan.transfer.threads * identities, thread_name_prefix="sender")
+        self.recorder = ResultRecorder(
+            checkpoint, worker, self.progress, max_attempts=plan.transfer.max_attempts, on_error=self.fail
+        )
+        self.folders = BoxFolders(
+            checkpoint,
+            box,
+            worker,
+            landing_folder_id=plan.box.landing_folder_id,
+            stop=stop,
+            in_plan=self._is_in_plan,
+        )
+        self._stop = stop
+        self._walking = threading.Event()
+        self._error: BaseException | None = None
+        self._calls_saved: dict[str, int] = {}
+
+    # --- trees ---
+
+    @property
+    def tree_ids(self) -> list[int]:
+        """Ids of the trees that this run moves."""
+        return [tree.id for tree in self.trees]
+
+    def begin(self, *, kind: str, only: Sequence[str] = ()) -> None:
+        """Find the plan's trees, begin or continue its pass. PlanError when `only` names an unknown tree."""
+        specs = tree_specs(self.plan, self.source)
+        chosen = [spec for spec in specs if not only or spec.name in only or spec.source in only]
+        if not chosen:
+            names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
+            raise PlanError(f"trees: nothing to move; the plan's trees are: {names}")
+        self.trees = self.checkpoint.ensure_trees(self.plan_id, chosen)
+        self.files_only_trees = frozenset(
+            tree.id for tree in self.trees if tree.source == "" and not self.plan.trees
+        )
+        self.folders.know_trees(self.trees)
+        for tree in self.trees:
+            self.checkpoint.ensure_collaborations(tree.id, self.collaborator_specs(tree))
+        self.pass_id = self.checkpoint.begin_pass(self.plan_id, kind=kind)
+        self.progress.start_from([self.checkpoint.tree_report(tree.id).files for tree in self.trees])
+
+    def refresh_trees(self) -> list[TreeRecord]:
+        """The trees of this run as the checkpoint has them now."""
+        now = {tree.id: tree for tree in self.checkpoint.trees(self.plan_id)}
+        self.trees = [now[tree.id] for tree in self.trees]
+        return self.trees
+
+    def tree_plan(self, tree: TreeRecord) -> TreePlan:
+        """What the plan says of this tree."""
+        for planned in self.plan.trees:
+            if planned.source == tree.source:
+                return planned
+        return TreePlan(source=tree.source, folder=tree.folder)
+
+    def collaborator_specs(self, tree: TreeRecord) -> list[CollaboratorSpec]:
+        """The people of this tree as the checkpoint keeps them."""
+        return [collaborator_spec(person) for person in self.tree_plan(tree).collaborators]
+
+    def _is_in_plan(self, tree: TreeRecord, grant: Collaboration) -> bool:
+        known = {
+            value.casefold()
+            for value in (
+                grant.accessible_by_login,
+                grant.invite_email,
+                grant.accessible_by_name,
+                grant.accessible_by_id,
+            )
+            if value
+        }
+        ours = self.our_user_ids & {grant.accessible_by_id or ""}
+        wanted = {
+            value.casefold()
+            for person in self.tree_plan(tree).collaborators
+            for value in (person.login, person.user_id, person.group, person.group_id)
+            if value
+        }
+        return bool(ours or known & wanted)
+
+    # --- walking and sending ---
+
+    def begin_walk(self) -> None:
+        """A walk is under way from now on."""
+        self._walking.set()
+
+    def end_walk(self) -> None:
+        """The walk has ended, one way or another."""
+        self._walking.clear()
+
+    def walk_is_over(self) -> bool:
+        """True when the walk finds nothing more."""
+        return not self._walking.is_set()
+
+    def claim_batch(self, *, attempts_at_most: int) -> list[ClaimedItem]:
+        """The next files to send, leased to this process; those that failed more often wait."""
+        return self.checkpoint.claim_batch(
+            self.worker,
+            tree_ids=self.tree_ids,
+            max_items=self.plan.transfer.batch_items,
+            max_bytes=self.plan.transfer.batch_bytes,
+            attempts_at_most=attempts_at_most,
+        )
+
+    def has_pending_files(self) -> bool:
+        """True while any file of this run's trees is neither settled nor failed, whoever holds it."""
+        return self.checkpoint.has_pending_files(self.tree_ids)
+
+    def tree_has_arrived(self, tree: TreeRecord) -> bool:
+        """True when the tree is walked and none of its files is pending; folders may still be missing."""
+        return self.checkpoint.walk_is_done(self.pass_id, tree.id) and not self.checkpoint.has_pending_files(
+            [tree.id]
+        )
+
+    # --- reading ---
+
+    def open_file(self, path: str) -> SourceFile:
+        """Open a file of the share so that reading ends soon after somebody says stop."""
+        return StoppableFile(self.source.open(path), self._stop)
+
+    # --- stopping ---
+
+    def stopping(self) -> bool:
+        """True when nothing new should begin."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Begin nothing new; what is in flight ends or is parked."""
+        self._stop.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Something stops the whole run: the first such error is the one that is told."""
+        if self._error is None:
+            self._error = error
+        self._stop.set()
+
+    def raise_if_stopped(self) -> None:
+        """Raise what stopped the run: the fatal error, or Interrupted."""
+        if self._error is not None:
+            raise self._error
+        if self._stop.is_set():
+            raise Interrupted
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not past a stop."""
+        self._stop.wait(seconds)
+
+    def park(self, item: ClaimedItem) -> None:
+        """Give a claimed file back untouched."""
+        self.checkpoint.release_claims(self.worker, [item.id])
+
+    # --- keeping books ---
+
+    def record_event(self, kind: str, detail: Mapping[str, Any], *, tree: TreeRecord | None = None) -> None:
+        """Write an event that the report will show."""
+        self.checkpoint.record_event(self.plan_id, kind, detail, tree_id=tree.id if tree else None)
+
+    def save_call_counts(self) -> None:
+        """Add the calls made since the last time to the plan's books."""
+        counts = self.box.call_counts()
+        new = {route: count - self._calls_saved.get(route, 0) for route, count in counts.items()}
+        self.checkpoint.add_call_counts(self.plan_id, {route: count for route, count in new.items() if count})
+        self._calls_saved = counts
+        statistics = self.box.statistics()
+        self.progress.called(
+            calls=statistics.calls, rate_limited=statistics.rate_limited, bytes_sent=statistics.bytes_sent
+        )
+
+    def close(self) -> None:
+        """Let what is in flight end, commit its results, give back what is claimed."""
+        self._stop.set()
+        self.senders.shutdown(wait=True, cancel_futures=True)
+        self.recorder.close()
+        self.save_call_counts()
+
+
+@contextmanager
+def open_plan(plan: MigrationPlan) -> Iterator[OpenPlan]:
+    """Open everything, the cheapest first to fail; close it in reverse whatever happens.
+
+    Raises PlanError, StateError (LeaseHeld: somebody else runs this plan) or FatalError, each one clear line.
+    """
+    stop = threading.Event()
+    with ExitStack() as stack:
+        checkpoint = stack.enter_context(closing(Checkpoint.open(plan.resolved_state_url())))
+        source = stack.enter_context(closing(connect_source(plan)))
+        plan_id = checkpoint.ensure_plan(
+            name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
+        )
+        worker = checkpoint.register_worker(plan_id, name=worker_name(), lease_seconds=LEASE_SECONDS)
+        stack.callback(checkpoint.release_worker, worker)
+        box = stack.enter_context(open_box(plan, stop=stop))
+        account = box.whoami()
+        for identity in box.identities or (account.id,):
+            _lease_budget(checkpoint, worker, box, identity)
+            stack.callback(checkpoint.release_identity, worker, identity)
+        if box.identities:
+            _lease_budget(checkpoint, worker, box, account.id)
+            stack.callback(checkpoint.release_identity, worker, account.id)
+        if plan.box.landing_folder_id != "0":
+            box.landing_folder()
+        opened = OpenPlan(
+            plan,
+            plan_id=plan_id,
+            checkpoint=checkpoint,
+            source=source,
+            box=box,
+            account=account,
+            worker=worker,
+            stop=stop,
+        )
+        stack.callback(opened.close)
+        stack.enter_context(_timekeeper(opened))
+        yield opened
+
+
+def connect_source(plan: MigrationPlan) -> Source:
+    """The plan's share, proven to answer. AuthenticationFailed, ShareUnreachable or PlanError otherwise."""
+    options = expand_all(plan.source.options, key="source.options")
+    username, password = share_login(plan)
+    try:
+        source = open_source(
+            plan.source.url,
+            username=username,
+            password=password,
+            port=plan.source.port,
+            options=options,
+        )
+    except (ValueError, ImportError) as exc:
+        raise PlanError(f"source: {exc}") from exc
+    try:
+        source.connect()
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def share_login(plan: MigrationPlan) -> tuple[str | None, str | None]:
+    """User and password for the share, from the plan or from the block that it names."""
+    if plan.source.credentials_block:
+        # Imports Prefect, which a plan without blocks does not need.
+        from flows.blocks import share_credentials
+
+        block = share_credentials(plan.source.credentials_block)
+        return block.username or None, block.password.get_secret_value() or None
+    return plan.source.username or None, reveal(plan.source.password, key="source.password")
+
+
+def box_config(plan: MigrationPlan) -> BoxConfig:
+    """The plan's Box with its secrets filled in. Never dumped, never logged."""
+    if isinstance(plan.box.auth, BlockAuthConfig):
+        from flows.blocks import box_credentials
+
+        return plan.box.model_copy(update={"auth": box_credentials(plan.box.auth)})
+    return reveal_all(plan.box, key="box")
+
+
+def open_box(plan: MigrationPlan, *, stop: threading.Event | None = None) -> BoxDestination:
+    """The plan's Box, with its secrets filled in. Sends nothing yet."""
+    try:
+        return BoxDestination(box_config(plan), base_dir=Path(plan.base_dir), stop=stop)
+    except (ValueError, OSError) as exc:
+        raise PlanError(f"box.auth: {exc}") from exc
+
+
+def tree_specs(plan: MigrationPlan, source: Source) -> list[TreeSpec]:
+    """The plan's trees; without any, each top-level folder of the share, and its loose files as one more."""
+    if plan.trees:
+        return [TreeSpec(source=tree.source, folder=tree.box_path, name=tree.box_path) for tree in plan.trees]
+    excluded = ExcludeRules(plan.exclude).reason
+    top = source.list_folder("")
+    folders = [entry for entry in top if moves_as_folder(entry) and excluded(entry) is None]
+    planned = plan_names([(entry.name, entry.kind, None) for entry in folders])
+    specs = [
+        TreeSpec(source=entry.path, folder=planned[entry.name].box_name, name=planned[entry.name].box_name)
+        for entry in folders
+    ]
+    if len(folders) < len(top):
+        loose = loose_files_folder(plan, taken={spec.folder.casefold() for spec in specs})
+        specs.append(TreeSpec(source="", folder=loose, name=loose))
+    return specs
+
+
+def moves_as_folder(entry: Entry) -> bool:
+    """True for a folder that is walked into."""
+    return entry.kind is EntryKind.FOLDER and entry.skip_reason is None
+
+
+def loose_files_folder(plan: MigrationPlan, *, taken: set[str]) -> str:
+    """Name of the folder for files that lie at the top of the share, beside the trees."""
+    last = plan.source.url.rstrip("/").rpartition("/")[2] or plan.name
+    name = box_name(f"{last} (files)", EntryKind.FOLDER)
+    return name if name.casefold() not in taken else f"{name} {plan.name}"
+
+
+def collaborator_spec(person: CollaboratorPlan) -> CollaboratorSpec:
+    """The plan's collaborator as the checkpoint keeps it."""
+    return CollaboratorSpec(
+        role=person.role.value,
+        login=person.login,
+        user_id=person.user_id,
+        group=person.group,
+        group_id=person.group_id,
+        can_view_path=person.can_view_path,
+        is_access_only=person.is_access_only,
+        expires_at=person.expires_at,
+    )
+
+
+def worker_name() -> str:
+    """Who works, for people: machine and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _lease_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestination, identity: str) -> None:
+    """Hold this identity's budget alone, and go on where its last holder stopped (P10)."""
+    earlier = checkpoint.lease_identity(worker, identity)
+
+    def reserve(uploads: int, calls: int) -> None:
+        block = BudgetBlock(reserved_at=datetime.now(UTC), uploads=uploads, calls=calls)
+        checkpoint.reserve_budget(worker, identity, block)
+
+    blocks = [(block.reserved_at, block.uploads, block.calls) for block in earlier]
+    box.set_budget(identity, reserve=reserve, earlier_blocks=blocks)
+
+
+@contextmanager
+def _timekeeper(opened: OpenPlan) -> Iterator[None]:
+    """Prolong the lease and keep the books while the run lasts; a lost lease stops it."""
+    done = threading.Event()
+
+    def keep() -> None:
+        beat = itertools.count(1)
+        while not done.wait(BOOKS_SECONDS):
+            try:
+                if next(beat) % HEARTBEAT_EVERY == 0:
+                    opened.checkpoint.heartbeat(opened.worker)
+                opened.save_call_counts()
+            except Exception as exc:  # noqa: BLE001  whatever it is, nobody else hears of it in this thread
+                opened.fail(exc)
+                return
+
+    thread = threading.Thread(target=keep, name="timekeeper", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

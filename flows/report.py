@@ -1,0 +1,190 @@
+"""The report of a plan: HTML for people, CSV and JSON of every item for auditors. Reads the checkpoint alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from flows.config import MigrationPlan
+from flows.errors import PlanError
+from flows.status import status_document
+from flows.words import duration_words, printable, size_words
+from state.checkpoint import Checkpoint
+from state.records import ItemLine
+from state.statuses import ItemStatus
+
+#: Lines of one list in the HTML; the CSV has them all.
+LISTED = 500
+
+#: A cell that begins with one of these is a formula to a spreadsheet; a file's name must never be one.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+COLUMNS = (
+    "tree",
+    "path",
+    "kind",
+    "status",
+    "reason",
+    "detail",
+    "size",
+    "sha1",
+    "box_id",
+    "box_version_id",
+    "box_name",
+    "renamed",
+    "modified",
+    "uploaded_at",
+    "attempts",
+    "waived_by",
+    "waived_why",
+)
+
+
+@dataclass
+class Findings:
+    """What the HTML lists, gathered in one pass over the items; bounded whatever the share's size (P9)."""
+
+    failed: list[ItemLine] = field(default_factory=list)
+    renamed: list[ItemLine] = field(default_factory=list)
+    waived: list[ItemLine] = field(default_factory=list)
+    by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
+    failed_count: int = 0
+    renamed_count: int = 0
+
+    def take(self, item: ItemLine) -> None:
+        """Look at one line."""
+        if item.status is ItemStatus.FAILED:
+            self.failed_count += 1
+            if len(self.failed) < LISTED:
+                self.failed.append(item)
+        if item.renamed:
+            self.renamed_count += 1
+            if len(self.renamed) < LISTED:
+                self.renamed.append(item)
+        if item.status is ItemStatus.WAIVED and len(self.waived) < LISTED:
+            self.waived.append(item)
+        if item.status in (ItemStatus.FAILED, ItemStatus.EXCLUDED):
+            key = (item.status.value, item.reason or "")
+            self.by_reason[key] = self.by_reason.get(key, 0) + 1
+
+
+def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
+    """Write report.html, items.csv and items.json; the paths. PlanError when nothing is known of the plan yet."""
+    target = folder or plan.path(f"{plan.name}-report")
+    document = status_document(plan)
+    if document["pass"] is None:
+        raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
+    target.mkdir(parents=True, exist_ok=True)
+    paths = [target / "report.html", target / "items.csv", target / "items.json"]
+    checkpoint = Checkpoint.open(plan.resolved_state_url())
+    try:
+        plan_id = checkpoint.find_plan(plan.name)
+        assert plan_id is not None  # noqa: S101  status_document found it
+        findings = _write_items(checkpoint.item_lines(plan_id), paths[1], paths[2])
+    finally:
+        checkpoint.close()
+    paths[0].write_text(render_html(plan, document, findings), encoding="utf-8", errors="backslashreplace")
+    return paths
+
+
+def _write_items(lines: Iterator[ItemLine], csv_path: Path, json_path: Path) -> Findings:
+    findings = Findings()
+    with (
+        csv_path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as csv_file,
+        json_path.open("w", encoding="ascii") as json_file,
+    ):
+        table = csv.writer(csv_file)
+        table.writerow(COLUMNS)
+        json_file.write("[")
+        for number, item in enumerate(lines):
+            row = item_row(item)
+            table.writerow([csv_cell(row[column]) for column in COLUMNS])
+            _write_json(json_file, row, first=number == 0)
+            findings.take(item)
+        json_file.write("\n]\n")
+    return findings
+
+
+def _write_json(file: TextIO, row: dict[str, Any], *, first: bool) -> None:
+    file.write(("\n" if first else ",\n") + json.dumps(row, ensure_ascii=True))
+
+
+def item_row(item: ItemLine) -> dict[str, Any]:
+    """One item as the CSV and the JSON have it; times in UTC."""
+    modified = None
+    if item.modified_ns is not None:
+        modified = _utc(item.modified_ns)
+    return {
+        "tree": item.tree,
+        "path": item.path,
+        "kind": item.kind.value,
+        "status": item.status.value,
+        "reason": item.reason,
+        "detail": item.detail,
+        "size": item.size,
+        "sha1": item.sha1,
+        "box_id": item.box_id,
+        "box_version_id": item.box_version_id,
+        "box_name": item.box_name,
+        "renamed": item.renamed,
+        "modified": modified,
+        "uploaded_at": item.uploaded_at.isoformat() if item.uploaded_at else None,
+        "attempts": item.attempts,
+        "waived_by": item.waived_by,
+        "waived_why": item.waived_why,
+    }
+
+
+def _utc(nanoseconds: int) -> str:
+    """RFC 3339 with a second's precision; the raw number when no calendar holds it."""
+    try:
+        return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return str(nanoseconds)
+
+
+def csv_cell(value: Any) -> str:
+    """A cell that no spreadsheet takes for a formula, on one line, without terminal escapes."""
+    if value is None:
+        return ""
+    text = str(value)
+    if not isinstance(value, str):
+        return text
+    text = printable(text)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Findings) -> str:
+    """The page, complete in itself: no script, no address outside, every name escaped."""
+    environment = Environment(
+        loader=PackageLoader("flows", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(size=size_words, duration=duration_words, printable=printable)
+    return environment.get_template("report.html.j2").render(
+        plan=plan,
+        document=document,
+        findings=findings,
+        totals=_totals(document),
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        listed=LISTED,
+    )
+
+
+def _totals(document: dict[str, Any]) -> dict[str, int]:
+    trees = document["trees"]
+    names = ("total", "uploaded", "failed", "excluded", "waived", "pending")
+    totals = {name: sum(tree["items"][name] for tree in trees) for name in names}
+    totals["bytes"] = sum(tree["bytes"]["uploaded"] for tree in trees)
+    totals["trees"] = len(trees)
+    totals["complete"] = sum(tree["state"] == "complete" for tree in trees)
+    return totals

@@ -1,0 +1,217 @@
+"""Sending: one file from the share to Box and back as a result; a batch of them by many threads. Never walks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
+
+from connectors.box.types import PartState, Receipt, SessionState, Upload
+from connectors.entry import Entry, EntryKind
+from connectors.errors import (
+    ChangedWhileReading,
+    ConnectorError,
+    DigestMismatch,
+    FatalError,
+    Locked,
+    NameInUse,
+    NotFound,
+    ReadFailed,
+    Stopped,
+    TransientError,
+)
+from flows.errors import Interrupted
+from flows.open_plan import OpenPlan
+from state.checkpoint import Checkpoint
+from state.records import ClaimedItem, Failed, StoredPart, StoredSession, Uploaded
+
+#: Worth another try in the same pass; everything else needs a person, or another pass.
+RETRIED = (TransientError, Locked, ChangedWhileReading, DigestMismatch, ReadFailed)
+
+
+class Batch:
+    """Claimed files on their way to a task. No dataclass and no list: Prefect looks into those, item by item."""
+
+    def __init__(self, items: Sequence[ClaimedItem]) -> None:
+        self.items = items
+
+
+def send_batch(opened: OpenPlan, batch: Batch) -> None:
+    """Send these files with the run's threads; every one ends as a recorded result, or as released when stopped.
+
+    Raises FatalError when Box or the share refuses everything from now on.
+    """
+    pending = [opened.senders.submit(_send_and_record, opened, item) for item in batch.items]
+    wait(pending)
+    errors = [future.exception() for future in pending]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _send_and_record(opened: OpenPlan, item: ClaimedItem) -> None:
+    if opened.stopping():
+        opened.park(item)
+        return
+    try:
+        result = send_file(opened, item)
+    except FatalError as exc:
+        opened.park(item)
+        opened.fail(exc)
+        return
+    if result is None:
+        opened.park(item)
+        return
+    opened.recorder.put(result)
+
+
+def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
+    """One file: look, send, look again, answer. None: stopped before anything was decided."""
+    try:
+        return _sent(opened, item)
+    except (Stopped, Interrupted):
+        return None
+    except FatalError:
+        raise
+    except ConnectorError as exc:
+        if opened.stopping():
+            return None
+        return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
+
+
+def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:
+    before = _still_a_file(opened.source.stat(item.path))
+    folder_id = opened.folders.box_id(item.folder_id)
+    receipt = _put(opened, item, before, folder_id)
+    return Uploaded(
+        item_id=item.id,
+        box_file_id=receipt.file_id,
+        box_version_id=receipt.version_id,
+        box_etag=receipt.etag,
+        box_name=receipt.name,
+        sha1=receipt.sha1,
+        entry=before,
+        adopted=receipt.adopted,
+        identity=receipt.identity,
+    )
+
+
+def _still_a_file(entry: Entry) -> Entry:
+    if entry.kind is not EntryKind.FILE or entry.skip_reason is not None:
+        raise NotFound("it is no longer an ordinary file; the next pass will record what it is now")
+    return entry
+
+
+def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str) -> Receipt:
+    """Hand the file to Box under the rule *adopt, don't ask*; torn content is never left as the last word."""
+    upload = Upload(
+        folder_id=folder_id,
+        name=item.box_name,
+        size=before.size,
+        modified_ns=before.modified_ns,
+        created_ns=before.created_ns,
+        file_id=item.box_file_id,
+        etag=item.box_etag,
+        fingerprint=before.fingerprint,
+    )
+
+    def check_source() -> None:
+        if not opened.source.stat(item.path).fingerprint.same_content_as(before.fingerprint):
+            raise ChangedWhileReading
+
+    try:
+        return opened.box.put(
+            upload,
+            lambda: opened.open_file(item.path),
+            CheckpointSessions(opened.checkpoint, item.id),
+            check_source=check_source,
+        )
+    except DigestMismatch as exc:
+        _remember(opened, item, exc.box_id, exc.etag)
+        raise
+    except NameInUse as exc:
+        if not _is_ours(opened, item, exc):
+            raise
+        _remember(opened, item, exc.box_id, exc.etag)
+        newer = replace(upload, file_id=exc.box_id, etag=exc.etag)
+        return opened.box.put(
+            newer,
+            lambda: opened.open_file(item.path),
+            CheckpointSessions(opened.checkpoint, item.id),
+            check_source=check_source,
+        )
+
+
+def _is_ours(opened: OpenPlan, item: ClaimedItem, conflict: NameInUse) -> bool:
+    """True when what is in Box can only be an upload of this very path that this plan could not write down.
+
+    It lies in a folder that this plan made, our own account made it, and no other item holds it. Anything less is
+    somebody else's file and stays untouched (trap 7).
+    """
+    if conflict.box_type != "file" or conflict.box_id is None:
+        return False
+    if item.box_file_id == conflict.box_id:
+        return True
+    holder = opened.checkpoint.item_of_box_file(opened.plan_id, conflict.box_id)
+    if holder not in (None, item.id) or not opened.checkpoint.folder_was_created_by_plan(item.folder_id):
+        return False
+    return opened.box.file_info(conflict.box_id).created_by_id in opened.our_user_ids
+
+
+def _remember(opened: OpenPlan, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:
+    if box_id is not None:
+        opened.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)
+
+
+@dataclass(frozen=True)
+class CheckpointSessions:
+    """The upload session of one item, kept in the checkpoint so that it outlives the process (P3)."""
+
+    checkpoint: Checkpoint
+    item_id: int
+
+    def load(self) -> SessionState | None:
+        """The stored session with its finished parts, or None."""
+        stored = self.checkpoint.upload_session(self.item_id)
+        if stored is None:
+            return None
+        parts = tuple(
+            PartState(part_id=part.part_id, offset=part.offset, size=part.size, sha1=part.sha1)
+            for part in stored.parts
+        )
+        return SessionState(
+            session_id=stored.session_id,
+            endpoints=stored.endpoints,
+            part_size=stored.part_size,
+            total_parts=stored.total_parts,
+            expires_at=stored.expires_at,
+            fingerprint=stored.fingerprint,
+            identity=stored.identity,
+            parts=parts,
+        )
+
+    def save(self, session: SessionState) -> None:
+        """Keep a session that Box has just opened."""
+        self.checkpoint.save_upload_session(
+            self.item_id,
+            StoredSession(
+                session_id=session.session_id,
+                endpoints=session.endpoints,
+                part_size=session.part_size,
+                total_parts=session.total_parts,
+                expires_at=session.expires_at,
+                fingerprint=session.fingerprint,
+                identity=session.identity,
+            ),
+        )
+
+    def add_part(self, part: PartState) -> None:
+        """Keep a part that Box has answered for."""
+        self.checkpoint.add_upload_part(
+            self.item_id,
+            StoredPart(part_id=part.part_id, offset=part.offset, size=part.size, sha1=part.sha1),
+        )
+
+    def clear(self) -> None:
+        """Forget the session: committed, aborted or gone."""
+        self.checkpoint.clear_upload_session(self.item_id)

@@ -1,0 +1,86 @@
+"""Where a plan stands: the document of `boxhaul status --json`, and the same as a table. Reads the checkpoint alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from flows.config import MigrationPlan
+from flows.words import duration_words, printable, size_words
+from state.checkpoint import Checkpoint
+from state.reports import plan_status
+
+
+def status_document(plan: MigrationPlan) -> dict[str, Any]:
+    """plan, pass, trees, calls, eta_seconds: the shape of DESIGN's outside."""
+    checkpoint = Checkpoint.open(plan.resolved_state_url())
+    try:
+        plan_id = checkpoint.find_plan(plan.name)
+        if plan_id is None:
+            calls: dict[str, Any] = {"total": 0, "by_route": {}}
+            return {"plan": plan.name, "pass": None, "trees": [], "calls": calls, "eta_seconds": None}
+        document = plan_status(checkpoint, plan_id)
+    finally:
+        checkpoint.close()
+    document["eta_seconds"] = _eta_seconds(plan, document)
+    return document
+
+
+def _eta_seconds(plan: MigrationPlan, document: dict[str, Any]) -> float:
+    """What is pending, at the pace that Box's limits allow: never sooner than this."""
+    pending: int = sum(tree["items"]["pending"] for tree in document["trees"])
+    per_minute = plan.box.limits.uploads_per_minute * max(1, len(plan.box.identities))
+    return round(pending * 60 / per_minute, 1)
+
+
+def status_table(document: dict[str, Any]) -> RenderableType:
+    """The document for a person: a table that fits 80 columns, then the people, then what is left."""
+    table = Table(
+        title=printable(f"{document['plan']}, pass {document['pass'] or '-'}"), title_justify="left"
+    )
+    for name in ("tree", "state"):
+        table.add_column(name, overflow="fold")
+    for name in ("uploaded", "failed", "not moved", "pending", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for tree in document["trees"]:
+        items = tree["items"]
+        table.add_row(
+            printable(tree["name"]),
+            _state(tree),
+            f"{items['uploaded']:,} / {items['total']:,}",
+            f"{items['failed']:,}",
+            f"{items['excluded'] + items['waived']:,}",
+            f"{items['pending']:,}",
+            size_words(tree["bytes"]["uploaded"]),
+        )
+    return Group(table, *_people(document), _calls(document))
+
+
+def _state(tree: dict[str, Any]) -> Text:
+    style = {"complete": "green", "verified": "green", "incomplete": "red"}.get(tree["state"], "yellow")
+    words = tree["state"]
+    if tree["state"] == "incomplete":
+        words += f": {tree['incomplete_reason']}"
+        if tree.get("detail"):
+            words += f" ({printable(tree['detail'])})"
+    return Text(words, style=style)
+
+
+def _people(document: dict[str, Any]) -> list[Text]:
+    lines = []
+    for tree in document["trees"]:
+        for person in tree["collaborators"]:
+            who = person.get("login") or person.get("group") or person.get("user_id") or person.get("group_id")
+            lines.append(Text(printable(f"  {tree['name']}: {who} as {person['role']}, {person['status']}")))
+    return lines
+
+
+def _calls(document: dict[str, Any]) -> Text:
+    calls = f"{document['calls']['total']:,} Box calls so far"
+    left = document["eta_seconds"]
+    return Text(
+        f"{calls}; at least {duration_words(left)} left under Box's limits" if left else calls, style="dim"
+    )

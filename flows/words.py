@@ -1,0 +1,36 @@
+"""Numbers as people read them: sizes, durations, counts. Pure."""
+
+from __future__ import annotations
+
+
+def size_words(size: float) -> str:
+    """Bytes in decimal units, as Box and disks count them: 1.5 GB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 999.5 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.5 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def duration_words(seconds: float) -> str:
+    """Seconds as 45 s, 12 min, 3 h 20 min or 2 d 4 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return (
+            f"{whole // 60} min" if whole >= 600 or whole % 60 == 0 else f"{whole // 60} min {whole % 60} s"
+        )
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def count_words(number: int, noun: str) -> str:
+    """1 file, 2 files, 1,000 files."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def printable(text: str) -> str:
+    """A name from the share as it may stand on a terminal: no control or escape, no direction switch, no surrogate."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

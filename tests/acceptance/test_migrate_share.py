@@ -1,0 +1,158 @@
+"""The main job on every kind of source: a big ugly share arrives, byte for byte, at the fewest calls."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from tests.acceptance.proof import assert_arrived, local_files, sums_add_up
+from tests.acceptance.shares import FILES, FOLDERS, LARGE_FILES
+from tests.program import Program, program_for
+from tests.servers.s3 import S3Server
+from tests.servers.samba import Samba
+from tests.servers.sftp import SFTPServer
+
+#: Calls beyond files, folders and parts: token, who am I, landing folder, invitations, and a session's opening.
+SPARE_CALLS = 20
+
+TREES = [
+    {"source": "Accounting", "collaborators": [{"login": "ann@example.com", "role": "editor"}]},
+    {"source": "Legal"},
+]
+
+
+def linked_copy(share: Path, target: Path) -> Path:
+    """The same files under another root, sharing their bytes."""
+    shutil.copytree(share, target, copy_function=os.link)
+    return target
+
+
+class MigrationContract:
+    """What every kind of source must pass with the big share."""
+
+    #: False where the protocol keeps no modification time of ours.
+    dates = True
+    #: Folders that arrive; empty ones do not exist in an object store.
+    folders = FOLDERS
+
+    @pytest.fixture
+    @abstractmethod
+    def source(self, big_share: Path) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+        """The plan's source and the environment it needs."""
+
+    @pytest.fixture
+    def program(self, tmp_path: Path, box: Sandbox, source: tuple[dict[str, Any], dict[str, str]]) -> Program:
+        """The program with a plan for this source."""
+        plan_source, environment = source
+        return program_for(tmp_path / "run", box, plan_source, environment=environment, trees=TREES)
+
+    def test_big_share_arrives_at_the_fewest_calls(
+        self, program: Program, box: Sandbox, big_share: Path
+    ) -> None:
+        """3,000 files in 200 folders arrive byte for byte; one call each, and one listing per folder as proof."""
+        finished = program.run("migrate")
+
+        assert finished.code == 0, finished.output
+        calls = box.calls.by_route
+        listings = calls.pop("GET /folders/:id/items")
+        parts = calls["PUT /files/upload_sessions/:id"]
+        assert self.folders == listings
+        assert calls["POST /files/content"] == FILES - LARGE_FILES
+        assert sum(calls.values()) <= FILES + self.folders + parts + SPARE_CALLS
+        assert box.calls.by_status[429] == 0
+        assert_arrived(program, box, big_share, dates=self.dates)
+        assert [tree["state"] for tree in sums_add_up(program)["trees"]] == ["complete", "complete"]
+
+        box.calls.reset()
+        again = program.run("migrate")
+
+        assert again.code == 0, again.output
+        assert {"POST /oauth2/token", "GET /users/me"} >= set(box.calls.by_route)
+
+
+class TestSamba(MigrationContract):
+    """From a real Samba share."""
+
+    @pytest.fixture
+    def source(self, big_share: Path, samba: Samba) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+        """A folder of the share, with the password in the environment."""
+        folder = linked_copy(big_share, samba.root / "big")
+        plan = {
+            "url": f"{samba.url}/big",
+            "username": samba.username,
+            "port": samba.port,
+            "password": "${SHARE_PW}",
+        }
+        yield plan, {"SHARE_PW": samba.password}
+        shutil.rmtree(folder)
+
+
+class TestSFTP(MigrationContract):
+    """From a real OpenSSH server."""
+
+    @pytest.fixture
+    def source(
+        self, big_share: Path, sftp_server: SFTPServer
+    ) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+        """A folder of the server, with a key."""
+        folder = linked_copy(big_share, sftp_server.root / "big")
+        plan = {
+            "url": f"{sftp_server.url}/big",
+            "username": sftp_server.username,
+            "port": sftp_server.port,
+            "options": sftp_server.options,
+        }
+        yield plan, {}
+        shutil.rmtree(folder)
+
+
+class TestLocal(MigrationContract):
+    """From a folder of this machine."""
+
+    @pytest.fixture
+    def source(self, big_share: Path) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+        """The share itself."""
+        yield {"url": big_share.as_uri()}, {}
+
+
+class TestS3(MigrationContract):
+    """From an S3-compatible server: moving between clouds."""
+
+    dates = False
+    folders = FOLDERS - 5
+
+    @pytest.fixture
+    def source(self, big_share: Path, s3_server: S3Server) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+        """The same files as objects."""
+        s3_server.clear()
+        for path, file in local_files(big_share).items():
+            s3_server.put(path, file.read_bytes())
+        plan = {
+            "url": s3_server.url,
+            "username": s3_server.username,
+            "password": "${S3_SECRET}",
+            "options": s3_server.options,
+        }
+        yield plan, {"S3_SECRET": s3_server.password}
+        s3_server.clear()
+
+
+def test_receipts_alone_save_the_listing(tmp_path: Path, box: Sandbox, big_share: Path) -> None:
+    """With verification by receipts the whole share takes files + folders + parts + 20 calls, all included."""
+    program = program_for(
+        tmp_path / "run", box, {"url": big_share.as_uri()}, trees=TREES, transfer={"verify": "receipts"}
+    )
+
+    finished = program.run("migrate")
+
+    assert finished.code == 0, finished.output
+    parts = box.calls.by_route["PUT /files/upload_sessions/:id"]
+    assert box.calls.total <= FILES + FOLDERS + parts + SPARE_CALLS
+    assert_arrived(program, box, big_share)

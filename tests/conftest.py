@@ -1,0 +1,33 @@
+"""A clean room for every test: none of our environment, no telemetry, servers shared by the session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.postgres"]
+
+#: Set by a person's shell; a test must never depend on them.
+OURS = (
+    "BOXHAUL_STATE_URL",
+    "PREFECT_API_URL",
+    "PREFECT_API_KEY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Remove what a person's shell may have set."""
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    yield

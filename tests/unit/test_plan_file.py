@@ -1,0 +1,163 @@
+"""Plan files: what is understood, and how each fault is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.config import MASK, MigrationPlan, reveal, reveal_all
+from flows.errors import PlanError
+from flows.plan_file import load_plan
+
+PLAN = """
+name: finance-2026
+source:
+  url: smb://fs01.example.com/finance/Departments
+  username: svc-migrate
+  password: ${SMB_PASSWORD}
+  port: 445
+box:
+  auth: {method: jwt, config_file: box_config.json}
+  landing_folder_id: "0"
+  base_url: https://api.box.com
+  upload_url: https://upload.box.com/api
+  identities: []
+  limits: {uploads_per_minute: 240, calls_per_minute: 1000}
+state_url: sqlite:///finance-2026.db
+trees:
+  - source: Accounting
+    folder: Accounting
+    collaborators:
+      - {login: ann@example.com, role: editor}
+      - {group: Finance, role: viewer}
+exclude: ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "plan.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def fault(folder: Path, text: str) -> str:
+    with pytest.raises(PlanError) as caught:
+        load_plan(write(folder, text))
+    return str(caught.value)
+
+
+def test_documented_plan_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan of the documentation loads, with its trees and people."""
+    monkeypatch.setenv("SMB_PASSWORD", "canary-7f")
+
+    plan = load_plan(write(tmp_path, PLAN))
+
+    assert "Accounting" == plan.trees[0].box_path
+    assert ["editor", "viewer"] == [person.role.value for person in plan.trees[0].collaborators]
+
+
+def test_secret_stays_a_reference_until_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that is dumped, printed or sent as a parameter holds the reference, never the secret."""
+    monkeypatch.setenv("SMB_PASSWORD", "canary-7f")
+    plan = load_plan(write(tmp_path, PLAN))
+
+    dumped = plan.model_dump_json()
+
+    assert "canary-7f" not in dumped + repr(plan) + str(plan)
+    assert "${SMB_PASSWORD}" == plan.model_dump(mode="json")["source"]["password"]
+    assert "canary-7f" == reveal(plan.source.password, key="source.password")
+    assert MigrationPlan.model_validate_json(dumped).source == plan.source
+
+
+def test_literal_secret_never_leaves_the_process(tmp_path: Path) -> None:
+    """A password written into the plan itself is masked in every dump."""
+    plan = load_plan(write(tmp_path, PLAN.replace("${SMB_PASSWORD}", "canary-7f")))
+
+    assert MASK == plan.model_dump(mode="json")["source"]["password"]
+
+
+def test_box_secret_is_filled_in_for_the_connector_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """reveal_all() gives the connector a copy with secrets; the plan keeps the reference."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+    monkeypatch.setenv("BOX_SECRET", "canary-8e")
+    text = PLAN.replace(
+        "{method: jwt, config_file: box_config.json}",
+        '{method: ccg, client_id: abc, client_secret: "${BOX_SECRET}", enterprise_id: "1"}',
+    )
+    plan = load_plan(write(tmp_path, text))
+
+    revealed = reveal_all(plan.box, key="box")
+
+    assert "canary-8e" == revealed.auth.client_secret.get_secret_value()  # type: ignore[union-attr]
+    assert "canary-8e" not in plan.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("exclude:", "exlude:", "unknown key exlude; did you mean exclude?"),
+        (
+            "landing_folder_id",
+            "landing_folder",
+            "unknown key box.landing_folder; did you mean landing_folder_id?",
+        ),
+        ("role: viewer", "rolle: viewer", "unknown key trees.0.collaborators.1.rolle; did you mean role?"),
+        ("config_file:", "config_fiel:", "unknown key box.auth.config_fiel; did you mean config_file?"),
+        ("name: finance-2026\n", "", "name is missing"),
+        ("role: editor", "role: owner", "trees.0.collaborators.0.role: "),
+        ("port: 445", "port: many", "source.port: "),
+        ("https://api.box.com", "http://api.box.com", "box.base_url: "),
+        (
+            "${SMB_PASSWORD}",
+            "${NOT_SET_ANYWHERE}",
+            "source.password: the environment variable NOT_SET_ANYWHERE is not set",
+        ),
+        ("login: ann@example.com", "login: ann", "is not an e-mail address"),
+        ("- source: Accounting", "- source: ../Accounting", "must not contain"),
+        ("smb://fs01", "smb://user:canary-7f@fs01", "no password in the URL"),
+    ],
+)
+def test_fault_is_named_by_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, told: str
+) -> None:
+    """Each mistake is one line with the key, and without any secret."""
+    monkeypatch.setenv("SMB_PASSWORD", "canary-7f")
+    assert old in PLAN
+
+    message = fault(tmp_path, PLAN.replace(old, new, 1))
+
+    assert told in message
+    assert "canary-7f" not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "name: [", "3", "\t", "a: &a [*a]", "name: !!python/object:os.system x"]
+)
+def test_text_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
+    """Anything that is not a mapping of keys is refused with a line."""
+    assert str(tmp_path) in fault(tmp_path, text)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    """A plan file that is not there is one line."""
+    with pytest.raises(PlanError, match="cannot be read"):
+        load_plan(tmp_path / "none.yaml")
+
+
+def test_overlapping_trees_are_refused(tmp_path: Path) -> None:
+    """Two trees of which one contains the other would be moved twice."""
+    text = PLAN.replace("${SMB_PASSWORD}", "x") + "\n"
+    text = text.replace("exclude:", "  - {source: Accounting/2024, folder: Old}\nexclude:")
+
+    assert "trees overlap" in fault(tmp_path, text)
+
+
+def test_relative_database_lies_beside_the_plan(tmp_path: Path) -> None:
+    """A plan run from another folder finds the same state."""
+    plan = load_plan(write(tmp_path, PLAN.replace("${SMB_PASSWORD}", "x")))
+
+    assert f"sqlite:///{tmp_path.resolve()}/finance-2026.db" == plan.resolved_state_url()
