@@ -59,6 +59,8 @@ class Entry:
     file_id: str | None = None
     #: Why this entry is not followed or read even though it is listed; None for ordinary ones.
     skip_reason: str | None = None
+    #: What of it will not arrive in Box (extended attributes, …), for the report; None when nothing is lost.
+    note: str | None = None
 
     @property
     def name(self) -> str:

@@ -5,12 +5,14 @@
     + RateLimited             carries retry_after_seconds
     + ConnectionLost
     + ServerBusy
+    + Stopped                 somebody stopped the pass while the call waited; nothing was sent
   x ItemError                 record against the item, go on with the batch
     + NotFound                vanished since the walk
     + AccessDenied
     + Locked                  open elsewhere; worth another pass
     + NameRejected
     + NameInUse               carries the id of what is there
+    + DestinationGone         the Box folder or file that the call named is not there (any more)
     + TooLarge
     + ChangedWhileReading     bytes read differ from bytes declared, or the source moved under us
     + DigestMismatch          what the server stored is not what we sent
@@ -22,6 +24,7 @@
     + QuotaExceeded
     + LandingFolderMissing
     + PermissionMissing       the account may not do this at all (scope, role)
+    + BoxUnreachable          no answer from Box, or its certificate is not trusted
 
 A class decides what happens next; its docstring is the default message and says what to do.
 No message, argument or attribute ever holds a secret or a token (P8).
@@ -70,6 +73,12 @@ class ServerBusy(TransientError):
     reason = "server_busy"
 
 
+class Stopped(TransientError):
+    """The pass was stopped while this call waited; nothing was sent, and the next run goes on here."""
+
+    reason = "stopped"
+
+
 class ItemError(ConnectorError):
     """This one entry failed; the others go on."""
 
@@ -113,12 +122,22 @@ class NameInUse(ItemError):
         box_type: str | None = None,
         sha1: str | None = None,
         etag: str | None = None,
+        version_id: str | None = None,
+        box_name: str | None = None,
     ) -> None:
         super().__init__(message)
         self.box_id = box_id
         self.box_type = box_type
         self.sha1 = sha1
         self.etag = etag
+        self.version_id = version_id
+        self.box_name = box_name
+
+
+class DestinationGone(ItemError):
+    """The Box folder or file that this belongs to is gone, in the trash, or hidden from the service account."""
+
+    reason = "destination_gone"
 
 
 class TooLarge(ItemError):
@@ -137,6 +156,14 @@ class DigestMismatch(ItemError):
     """Box stored other bytes than were read; the file is sent again."""
 
     reason = "digest_mismatch"
+
+    def __init__(
+        self, message: str | None = None, *, box_id: str | None = None, etag: str | None = None
+    ) -> None:
+        super().__init__(message)
+        #: The Box file that holds the wrong bytes, made by this very upload; None when Box kept nothing.
+        self.box_id = box_id
+        self.etag = etag
 
 
 class ReadFailed(ItemError):
@@ -185,3 +212,9 @@ class PermissionMissing(FatalError):
     """The service account lacks a scope or a role that the plan needs."""
 
     reason = "permission_missing"
+
+
+class BoxUnreachable(FatalError):
+    """Box does not answer, or its certificate is not trusted; check base_url, proxy, firewall and ca_file."""
+
+    reason = "box_unreachable"

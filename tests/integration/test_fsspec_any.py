@@ -1,0 +1,142 @@
+"""FilesystemSource on fsspec filesystems that have no source of their own: memory and S3."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+
+import fsspec
+import pytest
+
+from connectors.entry import EntryKind
+from connectors.errors import AuthenticationFailed, ChangedWhileReading, ShareUnreachable
+from connectors.registry import open_source
+from connectors.source import Source
+from tests.contract import Root, SourceContract, StoreRoot, without_empty_folders
+from tests.servers.proxy import Proxy
+from tests.servers.s3 import S3Server
+from tests.trees import UGLY_TREE
+
+
+class MemoryRoot(StoreRoot):
+    """A folder of fsspec's memory filesystem."""
+
+    def __init__(self, name: str) -> None:
+        self._filesystem = fsspec.filesystem("memory")
+        self._name = name
+        self._filesystem.mkdir(name)
+        super().__init__(lambda path, content: self._filesystem.pipe_file(f"{name}/{path}", content))
+
+
+class TestMemory(SourceContract):
+    """Everything that every source promises, as far as the memory filesystem can."""
+
+    tree = without_empty_folders(UGLY_TREE)
+    has_file_ids = False
+
+    @pytest.fixture
+    def root(self) -> Root:
+        """An empty folder of its own."""
+        return MemoryRoot(f"/{uuid.uuid4()}")
+
+    @pytest.fixture
+    def source(self, root: MemoryRoot) -> Iterator[Source]:
+        """A source over it."""
+        opened = open_source(f"memory:/{root._name}")
+        yield opened
+        opened.close()
+
+    @pytest.fixture
+    def secrets_of(self) -> list[str]:
+        """It has none."""
+        return []
+
+
+def s3_source(server: S3Server, **options: object) -> Source:
+    """A source over the server's folder."""
+    return open_source(
+        server.url, username=server.username, password=server.password, options={**server.options, **options}
+    )
+
+
+class TestS3(SourceContract):
+    """Everything that every source promises, as far as an object store can."""
+
+    tree = without_empty_folders(UGLY_TREE)
+
+    @pytest.fixture
+    def root(self, s3_server: S3Server) -> Root:
+        """An emptied bucket."""
+        s3_server.clear()
+        return StoreRoot(s3_server.put)
+
+    @pytest.fixture
+    def source(self, s3_server: S3Server, root: Root) -> Iterator[Source]:
+        """A source over a folder of the bucket."""
+        opened = s3_source(s3_server)
+        yield opened
+        opened.close()
+
+    @pytest.fixture
+    def secrets_of(self, s3_server: S3Server) -> list[str]:
+        """What must not be shown."""
+        return [s3_server.username, s3_server.password]
+
+    def test_odd_keys_are_reported(self, source: Source, s3_server: S3Server) -> None:
+        """Keys that are no paths are listed with a reason; a folder marker is not an entry."""
+        s3_server.put("folder/", b"")
+        s3_server.put("folder/file", b"1")
+        s3_server.put("folder//empty name", b"2")
+        s3_server.put("folder/../up", b"3")
+        s3_server.put("both", b"4")
+        s3_server.put("both/inner", b"5")
+        kinds = {entry.path: (entry.kind, bool(entry.skip_reason)) for entry in source.list_folder("folder")}
+        top = {entry.path: (entry.kind, bool(entry.skip_reason)) for entry in source.list_folder("")}
+        special = (EntryKind.SPECIAL, True)
+
+        assert {"folder/file": (EntryKind.FILE, False), "folder/": special, "folder/..": special} == kinds
+        assert {
+            "both": (EntryKind.FOLDER, False),
+            "both/": special,
+            "folder": (EntryKind.FOLDER, False),
+        } == top
+
+    def test_a_server_that_comes_back(self, s3_server: S3Server, root: Root) -> None:
+        """While the store refuses connections a read waits, and goes on when it is back."""
+        content = os.urandom(20_000_000)
+        root.build({"large.bin": content})
+        with Proxy(s3_server.port) as proxy:
+            source = s3_source(s3_server, endpoint_url=f"http://127.0.0.1:{proxy.port}")
+            with source.open("large.bin") as file:
+                head = file.read(1_000)
+                proxy.refusing = True
+                proxy.drop()
+                threading.Timer(1.0, setattr, (proxy, "refusing", False)).start()
+
+                assert content == head + file.read()
+            source.close()
+
+    def test_changed_while_it_is_read(self, source: Source, root: Root) -> None:
+        """An object that is replaced between two requests is not glued together from two halves."""
+        root.build({"large.bin": os.urandom(20_000_000)})
+        with source.open("large.bin") as file:
+            file.read(1_000)
+            root.write("large.bin", os.urandom(20_000_000))
+            with pytest.raises(ChangedWhileReading):
+                while file.read(1 << 20):
+                    pass
+
+    def test_wrong_bucket(self, s3_server: S3Server) -> None:
+        """A bucket that does not exist is one line."""
+        source = open_source(
+            "s3://nowhere/x",
+            username=s3_server.username,
+            password=s3_server.password,
+            options=s3_server.options,
+        )
+        with pytest.raises((ShareUnreachable, AuthenticationFailed)) as caught:
+            source.connect()
+
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,167 @@
+"""SMB without a server: the records of the wire, what attributes and tags mean, statuses as errors."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from connectors import smb_errors as statuses
+from connectors.entry import EntryKind
+from connectors.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ConnectionLost,
+    ConnectorError,
+    ItemError,
+    Locked,
+    NotFound,
+    ReadFailed,
+    ServerBusy,
+    ShareUnreachable,
+)
+from connectors.smb import smb_error
+from connectors.smb_filesystem import classify
+from connectors.smb_wire import Record, all_information, directory_records, nanoseconds
+
+#: 2024-01-02 03:04:05.1234567 UTC in 100 ns ticks since 1601.
+TICKS = 133_486_382_451_234_567
+
+
+def record_bytes(
+    name: str, *, last: bool = True, attributes: int = 0x20, tag: int = 0, size: int = 7
+) -> bytes:
+    """One FileIdFullDirectoryInformation record as a server sends it."""
+    encoded = name.encode("utf-16-le", "surrogatepass")
+    body = struct.pack(
+        "<IQQQQQQIIIIQ",
+        0,
+        TICKS,
+        1,
+        TICKS + 1,
+        TICKS + 2,
+        size,
+        4096,
+        attributes,
+        len(encoded),
+        tag,
+        0,
+        0xABC,
+    )
+    length = 4 + len(body) + len(encoded)
+    padded = length + -length % 8
+    return (
+        struct.pack("<I", 0 if last else padded) + body + encoded + b"\0" * (0 if last else padded - length)
+    )
+
+
+def record(attributes: int, tag: int = 0) -> Record:
+    """A record of which only attributes and tag matter."""
+    return Record("x", TICKS, TICKS, TICKS, 7, attributes, tag, 1)
+
+
+def test_records_of_a_listing() -> None:
+    """Names of any length, padded to eight bytes, with times, size, attributes and id."""
+    buffer = (
+        record_bytes("a", last=False) + record_bytes("Größe 💩.txt", last=False) + record_bytes("z" * 255)
+    )
+    first, second, third = directory_records(buffer)
+
+    assert Record("a", TICKS, TICKS + 1, TICKS + 2, 7, 0x20, 0, 0xABC) == first
+    assert ("Größe 💩.txt", "z" * 255) == (second.name, third.name)
+
+
+def test_a_name_with_an_unpaired_surrogate_is_kept() -> None:
+    """NTFS allows names that are no Unicode; they are listed and can be named again."""
+    (found,) = directory_records(record_bytes("bad\ud800name"))
+
+    assert "bad\ud800name" == found.name
+
+
+def test_an_empty_listing_has_no_records() -> None:
+    """An empty answer is not an error."""
+    assert [] == list(directory_records(b""))
+
+
+def test_file_information() -> None:
+    """The parts of FileAllInformation that make a fingerprint."""
+    buffer = struct.pack(
+        "<QQQQIIQQIBBHQI", TICKS, 1, TICKS + 1, TICKS + 2, 0x20, 0, 4096, 7, 1, 0, 0, 0, 0xABC, 5
+    )
+
+    assert Record("", TICKS, TICKS + 1, TICKS + 2, 7, 0x20, 5, 0xABC) == all_information(
+        buffer + b"name follows"
+    )
+
+
+def test_times_are_exact() -> None:
+    """100 ns ticks since 1601 become nanoseconds since 1970, before 1970 too; 0 means none."""
+    assert 1_704_164_645_123_456_700 == nanoseconds(TICKS)
+    assert -100 == nanoseconds(116_444_736_000_000_000 - 1)
+    assert nanoseconds(0) is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "tag", "kind", "reason"),
+    [
+        (0x20, 0, EntryKind.FILE, None),
+        (0x10, 0, EntryKind.FOLDER, None),
+        (0x410, 0xA000_0003, EntryKind.JUNCTION, "junction"),
+        (0x420, 0xA000_000C, EntryKind.SYMLINK, "symbolic link"),
+        (0x410, 0xA000_000C, EntryKind.SYMLINK, "symbolic link"),
+        (0x410, 0x8000_000A, EntryKind.REPARSE, "DFS link"),
+        (0x420, 0x8000_0014, EntryKind.REPARSE, "0x80000014"),
+        (0x420, 0x8000_0013, EntryKind.FILE, None),  # deduplicated: ordinary to every reader
+        (0x420, 0x8000_0017, EntryKind.FILE, None),  # compressed by WOF
+        (0x1420, 0xC000_0004, EntryKind.FILE, "offline"),  # HSM stub
+        (0x40_0420, 0x9000_701A, EntryKind.FILE, "offline"),  # dehydrated cloud file
+        (0x1020, 0, EntryKind.FILE, "offline"),
+        (0x4_0020, 0, EntryKind.FILE, "offline"),
+        (0x9010, 0, EntryKind.FOLDER, None),
+    ],
+)
+def test_what_attributes_and_tags_mean(
+    attributes: int, tag: int, kind: EntryKind, reason: str | None
+) -> None:
+    """Links are never followed; what holds its own data is read; what is on slower storage is left unless told."""
+    found, skip_reason = classify(record(attributes, tag))
+
+    assert kind is found
+    assert (reason is None) is (skip_reason is None)
+    assert (reason or "") in (skip_reason or "")
+
+
+def test_offline_files_are_read_when_told() -> None:
+    """`recall_offline` takes the reason away, and nothing else: links stay links."""
+    assert (EntryKind.FILE, None) == classify(record(0x1420, 0xC000_0004), recall_offline=True)
+    assert EntryKind.JUNCTION is classify(record(0x1410, 0xA000_0003), recall_offline=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("group", "error"),
+    [
+        (statuses.NOT_FOUND, NotFound),
+        (statuses.ACCESS_DENIED, AccessDenied),
+        (statuses.LOCKED, Locked),
+        (statuses.CONNECTION_OVER, ConnectionLost),
+        (statuses.BUSY, ServerBusy),
+        ({statuses.STOPPED_ON_SYMLINK: ""}, AccessDenied),
+        ({statuses.NAME_INVALID: ""}, ReadFailed),
+        ({statuses.DFS_LINK: ""}, ItemError),
+        ({0xC000_009C: "STATUS_DEVICE_DATA_ERROR", 0xC000_0032: "", 0xDEAD_BEEF: ""}, ReadFailed),
+    ],
+)
+def test_every_status_is_one_of_our_errors(group: dict[int, str], error: type[ConnectorError]) -> None:
+    """The table of NTSTATUS values leads to the class that decides what happens next."""
+    for status in group:
+        assert error is type(smb_error(statuses.error_of_status(status, "a/b"), "a/b", "smb://h/s"))
+
+
+def test_connecting_has_its_own_errors() -> None:
+    """A refused login and an unreachable server are fatal and say what to check."""
+    login = smb_error(statuses.SMBLoginError("fs01 refused the login"), "", "smb://fs01/data")
+    unreachable = smb_error(statuses.SMBUnreachableError("no connection to fs01"), "", "smb://fs01/data")
+
+    assert (AuthenticationFailed, ShareUnreachable) == (type(login), type(unreachable))
+    assert "check user name and password" in str(login)
+    assert "check host, port and share name" in str(unreachable)
