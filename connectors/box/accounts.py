@@ -1,0 +1,191 @@
+"""Users and groups: who we are, who they are, app users and space. Nothing about folders."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from box_sdk_gen.managers.users import UpdateUserByIdStatus
+
+from connectors.box.client import BoxConnection
+from connectors.box.errors import LimitedAccessApp, code_of, json_object, status_of
+from connectors.box.types import Account, Group
+from connectors.errors import BoxUnreachable, ConnectionLost, NameInUse, PermissionMissing, Rejected
+
+USER_FIELDS = [
+    "name",
+    "login",
+    "status",
+    "space_amount",
+    "space_used",
+    "max_upload_size",
+    "enterprise",
+    "role",
+]
+PAGE_SIZE = 1000
+#: What Box shows for -1.
+UNLIMITED = 999_999_999_999_999
+#: The first call of a run shows early that there is no way to Box.
+FIRST_CALL_ATTEMPTS = 4
+
+
+def whoami(connection: BoxConnection) -> Account:
+    """The user behind the token. BoxUnreachable when nothing answers."""
+    fields = ",".join([*USER_FIELDS, "notification_email"])
+    try:
+        answer = connection.ask(
+            "GET /users/me", "/users/me", params={"fields": fields}, attempts=FIRST_CALL_ATTEMPTS
+        )
+    except ConnectionLost as exc:
+        raise BoxUnreachable(f"Box does not answer; check base_url, proxy and firewall. {exc}") from exc
+    except PermissionMissing as exc:
+        if code_of(exc) != "insufficient_scope":
+            raise
+        # Looking at oneself needs no scope: only an app that may do next to nothing is refused that.
+        raise LimitedAccessApp(" ".join((LimitedAccessApp.__doc__ or "").split())) from exc
+    return _account(json_object(answer.data, "GET /users/me"))
+
+
+def get_user(connection: BoxConnection, user_id: str) -> Account:
+    """A user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+    route = "GET /users/:id"
+    answer = connection.ask(route, f"/users/{user_id}", params={"fields": ",".join(USER_FIELDS)})
+    return _account(json_object(answer.data, route))
+
+
+def get_group(connection: BoxConnection, group_id: str) -> Group:
+    """A group by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+    route = "GET /groups/:id"
+    group = json_object(connection.ask(route, f"/groups/{group_id}", params={"fields": "name"}).data, route)
+    return Group(id=str(group["id"]), name=str(group.get("name") or ""))
+
+
+def find_user(connection: BoxConnection, login: str) -> Account | None:
+    """Exactly this login; Box matches a prefix of managed logins, and external ones exactly."""
+    for user in _pages(connection, "GET /users", "/users", {"filter_term": login, "user_type": "all"}):
+        account = _account(user)
+        if account.login.casefold() == login.casefold():
+            return account
+    return None
+
+
+def find_group(connection: BoxConnection, name: str) -> Group | None:
+    """Exactly this name, in any case; Box matches a prefix."""
+    wanted = name.casefold()
+    found = _pages(
+        connection, "GET /groups", "/groups", {"filter_term": name, "fields": "name"}, marker=False
+    )
+    for group in found:
+        if str(group.get("name")).casefold() == wanted:
+            return Group(id=str(group["id"]), name=str(group["name"]))
+    return None
+
+
+def create_group(connection: BoxConnection, name: str) -> Group:
+    """A new group, or the one that has this name."""
+    try:
+        made = connection.call(
+            "POST /groups", lambda: connection.client.groups.create_group(name, fields=["name"])
+        )
+    except (Rejected, NameInUse) as exc:
+        if status_of(exc) == 409 and (group := find_group(connection, name)):
+            return group
+        raise
+    return Group(id=made.id, name=made.name or name)
+
+
+def find_app_user(connection: BoxConnection, external_id: str) -> Account | None:
+    """The app user that was made with this external id, retired ones included."""
+    query = {"external_app_user_id": external_id, "user_type": "all"}
+    return next((_account(user) for user in _pages(connection, "GET /users", "/users", query)), None)
+
+
+def create_app_user(connection: BoxConnection, name: str, external_id: str | None = None) -> Account:
+    """A new app user. It carries an external id, by which it is found again after an answer that was lost."""
+    external_id = external_id or f"boxhaul-{uuid.uuid4().hex}"
+
+    def send() -> Account:
+        made = connection.client.users.create_user(
+            name, is_platform_access_only=True, external_app_user_id=external_id, fields=USER_FIELDS
+        )
+        return _account(made.to_dict())
+
+    return connection.call("POST /users", send, settled=lambda: find_app_user(connection, external_id))
+
+
+def app_users(connection: BoxConnection) -> Iterator[Account]:
+    """App users by their logins' pattern: Box has no filter for them."""
+    for user in _pages(
+        connection, "GET /users", "/users", {"filter_term": "AppUser_", "user_type": "managed"}
+    ):
+        account = _account(user)
+        if account.login.startswith("AppUser_") and account.login.endswith("@boxdevedition.com"):
+            yield account
+
+
+def deactivate_user(connection: BoxConnection, user_id: str) -> None:
+    """status inactive."""
+    connection.call(
+        "PUT /users/:id",
+        lambda: connection.client.users.update_user_by_id(user_id, status=UpdateUserByIdStatus.INACTIVE),
+    )
+
+
+def set_space_amount(connection: BoxConnection, user_id: str, space_amount: int) -> Account:
+    """Bytes, or -1 for unlimited."""
+    changed = connection.call(
+        "PUT /users/:id",
+        lambda: connection.client.users.update_user_by_id(
+            user_id, space_amount=space_amount, fields=USER_FIELDS
+        ),
+    )
+    return _account(changed.to_dict())
+
+
+# --- private ---
+
+
+def _pages(
+    connection: BoxConnection, route: str, path: str, query: dict[str, str], *, marker: bool = True
+) -> Iterator[Mapping[str, Any]]:
+    """Every entry of a list; groups know offsets only."""
+    params = {"limit": str(PAGE_SIZE), "fields": ",".join(USER_FIELDS)} | query
+    params |= {"usemarker": "true"} if marker else {"offset": "0"}
+    while True:
+        page = json_object(connection.ask(route, path, params=params).data, route)
+        entries = page.get("entries") or []
+        yield from entries
+        if marker:
+            following = page.get("next_marker")
+            if not following or following == params.get("marker"):
+                return
+            params = params | {"marker": str(following)}
+        else:
+            offset = int(params["offset"]) + len(entries)
+            if not entries or offset >= int(page.get("total_count") or 0):
+                return
+            params = params | {"offset": str(offset)}
+
+
+def _account(user: Mapping[str, Any]) -> Account:
+    login = str(user.get("login") or "")
+    enterprise = user.get("enterprise")
+    enterprise = enterprise if isinstance(enterprise, Mapping) else {}
+    alias, space = user.get("notification_email"), int(float(user.get("space_amount") or 0))
+    return Account(
+        id=str(user["id"]),
+        login=login,
+        name=str(user.get("name") or ""),
+        status=str(getattr(user.get("status"), "value", user.get("status")) or "active"),
+        enterprise_id=str(enterprise["id"]) if enterprise.get("id") else None,
+        enterprise_name=str(enterprise["name"]) if enterprise.get("name") else None,
+        space_amount=-1 if space >= UNLIMITED else space,
+        space_used=int(float(user.get("space_used") or 0)),
+        max_upload_size=int(float(user.get("max_upload_size") or 0)),
+        is_service_account=login.startswith("AutomationUser_") and login.endswith("@boxdevedition.com"),
+        role=str(getattr(user.get("role"), "value", user.get("role"))) if user.get("role") else None,
+        notification_email=str(alias.get("email"))
+        if isinstance(alias, Mapping) and alias.get("email")
+        else None,
+    )

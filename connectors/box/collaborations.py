@@ -1,0 +1,264 @@
+"""Grants on folders: make sure of one, find, list, remove. Who should have which is the plan's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from box_sdk_gen.managers.user_collaborations import (
+    CreateCollaborationAccessibleBy,
+    CreateCollaborationAccessibleByTypeField,
+    CreateCollaborationItem,
+    CreateCollaborationItemTypeField,
+    CreateCollaborationRole,
+    UpdateCollaborationByIdRole,
+)
+
+from connectors.box import accounts
+from connectors.box.client import BoxConnection
+from connectors.box.errors import code_of, json_object
+from connectors.box.folders import folder_info
+from connectors.box.types import Collaboration, Invitee
+from connectors.errors import DestinationGone, ItemError, Rejected
+
+FIELDS = [
+    "role", "status", "accessible_by", "invite_email", "item", "expires_at", "can_view_path", "is_access_only",
+]  # fmt: skip
+PAGE_SIZE = 1000
+ALREADY = "user_already_collaborator"
+
+_SEE = {"previewer", "viewer"}
+_FILL = {"uploader", "previewer", "previewer uploader"}
+#: Role → the roles that allow nothing beyond it (facts: role capability matrix).
+INCLUDED: Mapping[str, frozenset[str]] = {
+    "previewer": frozenset({"previewer"}),
+    "uploader": frozenset({"uploader"}),
+    "viewer": frozenset(_SEE),
+    "previewer uploader": frozenset(_FILL),
+    "viewer uploader": frozenset(_SEE | _FILL | {"viewer uploader"}),
+    "editor": frozenset(_SEE | _FILL | {"viewer uploader", "editor"}),
+    "co-owner": frozenset(_SEE | _FILL | {"viewer uploader", "editor", "co-owner"}),
+    "owner": frozenset(_SEE | _FILL | {"viewer uploader", "editor", "co-owner"}),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What somebody is to have."""
+
+    invitee: Invitee
+    #: One of Box's seven roles, with their spaces and hyphen.
+    role: str
+    can_view_path: bool = False
+    is_access_only: bool = False
+    expires_at: datetime | None = None
+
+
+def ensure(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: bool = False) -> Collaboration:
+    """Create the grant; when there is one, change its role if it differs. Twice is as good as once (P4)."""
+    grant = _checked(connection, grant)
+    try:
+        return _create(connection, folder_id, grant, notify=notify)
+    except ItemError as exc:
+        if code_of(exc) != ALREADY:
+            raise
+        already = exc
+    found = find(connection, folder_id, grant.invitee)
+    if found is None:
+        return _owned(connection, folder_id, grant.invitee, already)
+    if found.item_id not in (None, folder_id):
+        return _inherited(found, grant)
+    return _update(connection, found, grant)
+
+
+def list_on(connection: BoxConnection, folder_id: str) -> list[Collaboration]:
+    """Every grant on the folder, pending ones included."""
+    return list(_pages(connection, folder_id))
+
+
+def find(connection: BoxConnection, folder_id: str, invitee: Invitee) -> Collaboration | None:
+    """The invitee's grant: logins and group names in any case, pending invitations by their address.
+
+    One on this very folder comes before those further up, which Box lists too.
+    """
+    return among(list_on(connection, folder_id), folder_id, invitee)
+
+
+def among(grants: Sequence[Collaboration], folder_id: str, invitee: Invitee) -> Collaboration | None:
+    """The same in a list that is at hand."""
+    found = [each for each in grants if _is_of(each, invitee)]
+    return min(found, key=lambda each: each.item_id not in (None, folder_id), default=None)
+
+
+def remove(connection: BoxConnection, collaboration_id: str) -> None:
+    """Take the grant away; gone already counts as done."""
+    with suppress(DestinationGone):
+        connection.call(
+            "DELETE /collaborations/:id",
+            lambda: connection.client.user_collaborations.delete_collaboration_by_id(collaboration_id),
+        )
+
+
+# --- private ---
+
+
+def _checked(connection: BoxConnection, grant: Grant) -> Grant:
+    """The grant with a group's id in place of its name; Rejected for a role that Box does not have."""
+    if grant.role not in {role.value for role in CreateCollaborationRole}:
+        known = ", ".join(role.value for role in CreateCollaborationRole)
+        raise Rejected(f"Box has no role {grant.role!r}; it has {known}.")
+    if grant.invitee.group is None:
+        return grant
+    group = accounts.find_group(connection, grant.invitee.group)
+    if group is None:
+        raise DestinationGone(f"Box has no group {grant.invitee.group!r}; create it, or correct the plan.")
+    return replace(grant, invitee=Invitee(group_id=group.id))
+
+
+def _create(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: bool) -> Collaboration:
+    item = CreateCollaborationItem(type=CreateCollaborationItemTypeField.FOLDER, id=folder_id)
+    made = connection.call(
+        "POST /collaborations",
+        lambda: connection.client.user_collaborations.create_collaboration(
+            item,
+            _accessible_by(grant.invitee),
+            CreateCollaborationRole(grant.role),
+            can_view_path=grant.can_view_path or None,
+            is_access_only=grant.is_access_only or None,
+            expires_at=grant.expires_at,
+            fields=FIELDS,
+            notify=notify,
+        ),
+    )
+    return replace(_collaboration(made.to_dict()), outcome="created")
+
+
+def _inherited(found: Collaboration, grant: Grant) -> Collaboration:
+    """A grant further up counts when it allows as much; Box refuses to raise it below (facts: waterfall)."""
+    if grant.role not in INCLUDED.get(found.role, ()):
+        raise Rejected(
+            f"{grant.invitee} is {found.role} on a folder above, and Box gives nobody more below that. Take that "
+            f"grant away or raise it to {grant.role}, then run again."
+        )
+    return replace(found, outcome="unchanged")
+
+
+def _owned(connection: BoxConnection, folder_id: str, invitee: Invitee, already: ItemError) -> Collaboration:
+    """The owner of a folder has access without a grant."""
+    owner = folder_info(connection, folder_id)
+    wanted = {(invitee.login or "").casefold(), invitee.user_id}
+    if {(owner.owner_login or "?").casefold(), owner.owner_id} & wanted:
+        return Collaboration(
+            id="",
+            role="owner",
+            status="accepted",
+            accessible_by_type="user",
+            accessible_by_id=owner.owner_id,
+            accessible_by_login=owner.owner_login,
+            outcome="unchanged",
+        )
+    raise Rejected(f"Box says that {invitee} has access, but its list of this folder does not.") from already
+
+
+def _update(connection: BoxConnection, found: Collaboration, grant: Grant) -> Collaboration:
+    view_path = grant.can_view_path if grant.can_view_path != found.can_view_path else None
+    expires = grant.expires_at if grant.expires_at and grant.expires_at != found.expires_at else None
+    if found.role == grant.role and view_path is None and expires is None:
+        return replace(found, outcome="unchanged")
+    connection.call(
+        "PUT /collaborations/:id",
+        lambda: connection.client.user_collaborations.update_collaboration_by_id(
+            found.id,
+            role=UpdateCollaborationByIdRole(grant.role),
+            can_view_path=view_path,
+            expires_at=expires,
+        ),
+    )
+    return replace(
+        found,
+        role=grant.role,
+        can_view_path=grant.can_view_path,
+        expires_at=expires or found.expires_at,
+        outcome="updated",
+    )
+
+
+def _accessible_by(invitee: Invitee) -> CreateCollaborationAccessibleBy:
+    if invitee.group_id:
+        return CreateCollaborationAccessibleBy(
+            CreateCollaborationAccessibleByTypeField.GROUP, id=invitee.group_id
+        )
+    kind = CreateCollaborationAccessibleByTypeField.USER
+    if invitee.user_id:
+        return CreateCollaborationAccessibleBy(kind, id=invitee.user_id)
+    return CreateCollaborationAccessibleBy(kind, login=invitee.login)
+
+
+def _is_of(found: Collaboration, invitee: Invitee) -> bool:
+    is_group = found.accessible_by_type == "group"
+    if invitee.group_id or invitee.group:
+        name = (found.accessible_by_name or "").casefold()
+        return is_group and (
+            found.accessible_by_id == invitee.group_id
+            if invitee.group_id
+            else name == str(invitee.group).casefold()
+        )
+    if invitee.user_id:
+        return not is_group and found.accessible_by_id == invitee.user_id
+    wanted = str(invitee.login).casefold()
+    return wanted in {(found.accessible_by_login or "").casefold(), (found.invite_email or "").casefold()}
+
+
+def _pages(connection: BoxConnection, folder_id: str) -> Iterator[Collaboration]:
+    route, path = "GET /folders/:id/collaborations", f"/folders/{folder_id}/collaborations"
+    params = {"limit": str(PAGE_SIZE), "fields": ",".join(FIELDS)}
+    while True:
+        page = json_object(connection.ask(route, path, params=params).data, route)
+        for entry in page.get("entries") or []:
+            yield _collaboration(entry)
+        marker = page.get("next_marker")
+        if not marker or marker == params.get("marker"):
+            return
+        params = params | {"marker": str(marker)}
+
+
+def _collaboration(entry: Mapping[str, Any]) -> Collaboration:
+    who, item = _object(entry.get("accessible_by")), _object(entry.get("item"))
+    return Collaboration(
+        id=str(entry["id"]),
+        role=_value(entry.get("role")) or "",
+        status=_value(entry.get("status")) or "",
+        accessible_by_type=_value(who.get("type")),
+        accessible_by_id=_value(who.get("id")),
+        accessible_by_login=_value(who.get("login")),
+        accessible_by_name=_value(who.get("name")),
+        invite_email=_value(entry.get("invite_email")),
+        item_id=_value(item.get("id")),
+        can_view_path=bool(entry.get("can_view_path")),
+        is_access_only=bool(entry.get("is_access_only")),
+        expires_at=_moment(entry.get("expires_at")),
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _value(value: object) -> str | None:
+    """Roles come as enum members, except co-owner, which stays a string."""
+    value = getattr(value, "value", value)
+    return None if value is None else str(value)

@@ -1,0 +1,314 @@
+"""BoxDestination: Box as the flows see it. It picks who acts and delegates; it speaks no HTTP itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from connectors.box import accounts, collaborations, folders, probes, receipts, upload
+from connectors.box.client import BoxConnection, Transport, connect
+from connectors.box.config import BoxConfig
+from connectors.box.parts import PartSenders
+from connectors.box.probes import Permission
+from connectors.box.types import (
+    Account,
+    BoxChild,
+    BoxFile,
+    BoxFolder,
+    CheckSource,
+    Collaboration,
+    Group,
+    Invitee,
+    OpenFile,
+    Receipt,
+    SessionState,
+    SharedLink,
+    Statistics,
+    Upload,
+)
+from connectors.box.upload import SessionStore
+from connectors.pacer import EarlierBlock, Reserve
+
+
+class BoxDestination:
+    """A Box enterprise seen through one service account, and through uploader app users where the plan names some.
+
+    Safe for many threads. Every method raises connectors.errors only: TransientError after its own bounded retries,
+    ItemError, FatalError; source errors inside put() are re-raised as what they were.
+    """
+
+    def __init__(
+        self,
+        config: BoxConfig,
+        *,
+        base_dir: Path | None = None,
+        reserve: Reserve | None = None,
+        earlier_blocks: Sequence[EarlierBlock] = (),
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Nothing is sent yet.
+
+        base_dir: what relative files of the plan are relative to. reserve and earlier_blocks: the service account's
+        budget, as set_budget() takes them. stop: ends every wait with Stopped.
+        """
+        self.config = config
+        self._transport = Transport(config, base_dir=base_dir)
+        self._service = connect(config, self._transport, base_dir=base_dir, stop=stop)
+        self._uploaders = {
+            user_id: connect(config, self._transport, base_dir=base_dir, stop=stop, user_id=user_id)
+            for user_id in config.identities
+        }
+        self._parts = PartSenders(config.part_threads)
+        self._account: Account | None = None
+        self._account_lock = threading.Lock()
+        self.set_budget(None, reserve=reserve, earlier_blocks=earlier_blocks)
+
+    # --- who acts ---
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """User ids of the uploader app users; empty when the service account uploads itself."""
+        return tuple(self._uploaders)
+
+    def set_budget(
+        self, identity: str | None, *, reserve: Reserve | None, earlier_blocks: Sequence[EarlierBlock] = ()
+    ) -> None:
+        """Hand over one identity's budget (None or the service account's id: the service account).
+
+        reserve(uploads, calls) is called, one call at a time, before a block of that many is used; whoever continues
+        this identity later hands what was written down back as earlier_blocks: (reserved_at, uploads, calls),
+        oldest first. An exception of reserve ends the call that needed the block and leaves as it is.
+        """
+        self._connection_of(identity).pacer.set_budget(reserve=reserve, earlier=earlier_blocks)
+
+    def whoami(self) -> Account:
+        """The service account (cached). AuthenticationFailed, BoxUnreachable when it cannot be asked."""
+        with self._account_lock:
+            if self._account is None:
+                self._account = accounts.whoami(self._service)
+                self._service.user_id = self._account.id
+            return self._account
+
+    def clock_skew_seconds(self) -> float | None:
+        """Box's clock minus ours, from its last answer; None before one."""
+        return self._transport.clock_skew_seconds
+
+    # --- folders ---
+
+    def landing_folder(self) -> BoxFolder:
+        """The plan's landing folder with owner and permissions. LandingFolderMissing when it is not there."""
+        return folders.landing_folder(self._service, self.config.landing_folder_id)
+
+    def folder_info(self, folder_id: str) -> BoxFolder:
+        """A folder with owner and permissions. DestinationGone when it is not there."""
+        return folders.folder_info(self._service, folder_id)
+
+    def create_folder(self, parent_id: str, name: str) -> BoxFolder:
+        """Create it, or adopt the folder that has this name (adopted=True). One writer per path, please.
+
+        Box has been seen to create two folders under a race (facts: concurrent creates), so callers claim the path
+        first. NameInUse when a file has the name, NameRejected, DestinationGone (parent), PermissionMissing.
+        """
+        return folders.create_folder(self._service, parent_id, name)
+
+    def list_folder(self, folder_id: str) -> Iterator[BoxChild]:
+        """Every child once, in pages of 1,000 (one call each). DestinationGone when the folder is not there."""
+        return folders.list_folder(self._service, folder_id)
+
+    def share_folder(self, folder_id: str, link: SharedLink, password: str | None = None) -> SharedLink:
+        """Publish a folder under this link, or change the one it has; the answer names its address.
+
+        Rejected where the enterprise forbids it, PermissionMissing, DestinationGone.
+        """
+        return folders.share_folder(self._service, folder_id, link, password)
+
+    def delete_folder(self, folder_id: str) -> None:
+        """Delete an empty folder (the probe of `check`). DestinationGone, Rejected when it is not empty."""
+        folders.delete_folder(self._service, folder_id)
+
+    # --- files ---
+
+    def put(
+        self,
+        item: Upload,
+        open_file: OpenFile,
+        sessions: SessionStore | None = None,
+        *,
+        check_source: CheckSource | None = None,
+    ) -> Receipt:
+        """Store one file, or adopt it when Box already has this content under this name.
+
+        open_file is called once per attempt, never by two threads at once. sessions keeps the upload session of this
+        one file across processes (large files only). check_source is asked before the last byte leaves.
+        NameInUse: Box holds other content under this name (box_id, sha1, etag say which). DigestMismatch: Box stored
+        other bytes (box_id, etag: send a version over it). ChangedWhileReading: nothing was stored. Also TooLarge,
+        NameRejected, DestinationGone, QuotaExceeded, PermissionMissing, and whatever the source raised.
+        """
+        store = sessions or upload.MemorySessions()
+        if item.size < self.config.direct_upload_limit_bytes:
+            return upload.put_direct(self._pick_uploader(), item, open_file, check_source)
+        stored = store.load()
+        connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
+        if not self._uploaders:
+            self.whoami()
+        return upload.put_session(connection, item, open_file, store, self._parts, check_source)
+
+    def abort_session(self, session: SessionState) -> None:
+        """Give an upload session back to Box; one that is gone already counts as done."""
+        upload.abort(self._connection_of(session.identity), session)
+
+    def file_info(self, file_id: str) -> BoxFile:
+        """A file's content and owner as Box has them now. DestinationGone when it is not there."""
+        return receipts.file_info(self._service, file_id)
+
+    # --- collaborations ---
+
+    def collaborate(
+        self,
+        folder_id: str,
+        invitee: Invitee,
+        role: str,
+        *,
+        notify: bool = False,
+        can_view_path: bool = False,
+        is_access_only: bool = False,
+        expires_at: datetime | None = None,
+    ) -> Collaboration:
+        """Make sure that invitee has this role on the folder; `outcome` says created, updated or unchanged.
+
+        DestinationGone (folder, or a group of that name), Rejected (policy, malformed login), PermissionMissing.
+        """
+        wanted = collaborations.Grant(
+            invitee=invitee,
+            role=role,
+            can_view_path=can_view_path,
+            is_access_only=is_access_only,
+            expires_at=expires_at,
+        )
+        return collaborations.ensure(self._service, folder_id, wanted, notify=notify)
+
+    def collaborations(self, folder_id: str) -> list[Collaboration]:
+        """Every grant on the folder, pending ones included."""
+        return collaborations.list_on(self._service, folder_id)
+
+    def find_collaboration(self, folder_id: str, invitee: Invitee) -> Collaboration | None:
+        """The invitee's grant on this folder, if any."""
+        return collaborations.find(self._service, folder_id, invitee)
+
+    def remove_collaboration(self, collaboration_id: str) -> None:
+        """Take a grant away; one that is gone already counts as done."""
+        collaborations.remove(self._service, collaboration_id)
+
+    # --- accounts ---
+
+    def find_user(self, login: str) -> Account | None:
+        """The managed or external user with exactly this login. PermissionMissing without "Manage users"."""
+        return accounts.find_user(self._service, login)
+
+    def user(self, user_id: str) -> Account:
+        """A user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+        return accounts.get_user(self._service, user_id)
+
+    def group(self, group_id: str) -> Group:
+        """A group by id. DestinationGone when there is none, PermissionMissing without "Manage groups"."""
+        return accounts.get_group(self._service, group_id)
+
+    def identity_account(self, identity: str) -> Account:
+        """One uploader app user, as its own token shows it. AuthenticationFailed when it cannot sign in."""
+        return accounts.whoami(self._connection_of(identity))
+
+    def find_group(self, name: str) -> Group | None:
+        """The group with exactly this name. PermissionMissing without "Manage groups"."""
+        return accounts.find_group(self._service, name)
+
+    def create_group(self, name: str) -> Group:
+        """Create a group, or give back the one that has this name."""
+        return accounts.create_group(self._service, name)
+
+    def create_app_user(self, name: str, external_id: str | None = None) -> Account:
+        """A new app user (is_platform_access_only) of this application, found again by its external id."""
+        return accounts.create_app_user(self._service, name, external_id)
+
+    def find_app_user(self, external_id: str) -> Account | None:
+        """The app user that was made with this external id, retired ones included."""
+        return accounts.find_app_user(self._service, external_id)
+
+    def app_users(self) -> Iterator[Account]:
+        """The app users of this application, streamed."""
+        return accounts.app_users(self._service)
+
+    def deactivate_user(self, user_id: str) -> None:
+        """Set an app user to inactive: it keeps what it owns and can no longer sign in."""
+        accounts.deactivate_user(self._service, user_id)
+
+    def set_space_amount(self, user_id: str, space_amount: int) -> Account:
+        """Give a user this many bytes (-1: unlimited). PermissionMissing without the right to do so."""
+        changed = accounts.set_space_amount(self._service, user_id, space_amount)
+        with self._account_lock:
+            self._account = None
+        return changed
+
+    # --- probes ---
+
+    def may_list_users(self) -> Permission:
+        """Whether users can be looked up ("Manage users", "App + Enterprise Access"). One call."""
+        return probes.may_list_users(self._service)
+
+    def may_list_groups(self) -> Permission:
+        """Whether groups can be looked up and made ("Manage groups"). One call."""
+        return probes.may_list_groups(self._service)
+
+    def may_act_as(self, user_id: str) -> Permission:
+        """Whether calls may carry the As-User header with this user. One call."""
+        return probes.may_act_as(self._service, user_id)
+
+    def may_write(self, folder_id: str) -> Permission:
+        """Whether folders can be made in this one: an empty one is made and deleted. Two calls.
+
+        DestinationGone when the folder is not there.
+        """
+        return probes.may_write(self._service, folder_id)
+
+    # --- numbers ---
+
+    def call_counts(self) -> dict[str, int]:
+        """Requests sent so far by route template ("POST /files/content"), token requests included."""
+        return self._transport.counts_by_route()
+
+    def call_counts_by_status(self) -> dict[int, int]:
+        """Answers so far by HTTP status; 0 counts requests without an answer."""
+        return self._transport.counts_by_status()
+
+    def statistics(self) -> Statistics:
+        """Totals so far, over all identities."""
+        connections = [self._service, *self._uploaders.values()]
+        return self._transport.statistics(
+            retries=sum(each.retries for each in connections),
+            paced_seconds=sum(each.pacer.waited_seconds for each in connections),
+        )
+
+    def close(self) -> None:
+        """Let running parts end and close the connections; may be called twice."""
+        self._parts.close()
+        self._transport.close()
+
+    def __enter__(self) -> BoxDestination:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # --- private ---
+
+    def _connection_of(self, identity: str | None) -> BoxConnection:
+        if identity is None or identity not in self._uploaders:
+            return self._service
+        return self._uploaders[identity]
+
+    def _pick_uploader(self) -> BoxConnection:
+        """The one whose upload budget is the least used."""
+        if not self._uploaders:
+            return self._service
+        return min(self._uploaders.values(), key=lambda each: each.pacer.pressure())

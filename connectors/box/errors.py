@@ -1,0 +1,289 @@
+"""Box's refusals and the SDK's exceptions → connectors.errors: one table by code, one by status.
+
+No retrying here, no HTTP. Whatever leaves this module holds no token: requests and frames of the SDK are taken off
+the exceptions that are kept as cause.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError
+from box_sdk_gen.internal.errors import GeneratedCodeError
+from urllib3.exceptions import HTTPError as Urllib3Error
+
+from connectors.errors import (
+    AuthenticationFailed,
+    BoxUnreachable,
+    ConnectionLost,
+    ConnectorError,
+    DestinationGone,
+    DigestMismatch,
+    Locked,
+    NameInUse,
+    NameRejected,
+    PermissionMissing,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    ServerBusy,
+    TooLarge,
+)
+
+
+class Unauthorised(AuthenticationFailed):
+    """Box refused the access token, and a new one as well; is the app still authorised?"""
+
+
+class LimitedAccessApp(PermissionMissing):
+    """This is a limited-access app (App Token, Box View): it may neither collaborate nor look at users, so it cannot
+    migrate. Create a custom app with server authentication (JWT or client credentials) in the developer console."""
+
+
+class NotBox(Exception):
+    """Carries somebody else's error (a source's, while its file was being sent) past the mapping, untouched."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+#: The class decides what happens next. Codes are an open set: what is not here goes by its status.
+BY_CODE: Mapping[str, type[ConnectorError]] = {
+    "unauthorized": Unauthorised,
+    "terms_of_service_required": AuthenticationFailed,
+    "password_reset_required": AuthenticationFailed,
+    "user_email_confirmation_required": AuthenticationFailed,
+    "access_denied_insufficient_permissions": PermissionMissing,
+    "insufficient_scope": PermissionMissing,
+    "access_from_location_blocked": PermissionMissing,
+    "storage_limit_exceeded": QuotaExceeded,
+    "file_size_limit_exceeded": TooLarge,
+    "request_entity_too_large": TooLarge,
+    "item_name_invalid": NameRejected,
+    "item_name_too_long": NameRejected,
+    "item_name_in_use": NameInUse,
+    "bad_digest": DigestMismatch,
+    "access_denied_item_locked": Locked,
+    "not_found": DestinationGone,
+    "trashed": DestinationGone,
+    "name_temporarily_reserved": ServerBusy,  # another operation holds the name for some seconds
+    "operation_blocked_temporary": ServerBusy,  # the subtree is being moved or copied: minutes
+    "rate_limit_exceeded": RateLimited,
+    "internal_server_error": ServerBusy,
+    "bad_gateway": ServerBusy,
+    "unavailable": ServerBusy,
+}
+
+#: What a person does about a refusal that the class alone does not explain.
+ADVICE: Mapping[str, str] = {
+    "insufficient_scope": (
+        " Tick the scope in the developer console (App > Configuration > Application Scopes), then an admin has to "
+        "authorise the app anew in the Admin Console, and the next login brings it into force."
+    ),
+}
+
+BY_STATUS: Mapping[int, type[ConnectorError]] = {
+    400: Rejected,
+    401: Unauthorised,
+    403: Rejected,
+    404: DestinationGone,
+    405: Rejected,
+    408: ServerBusy,  # the server was tired of waiting for the body
+    409: Rejected,
+    410: DestinationGone,
+    411: Rejected,
+    412: Rejected,
+    413: TooLarge,
+    415: Rejected,
+    416: Rejected,
+    429: RateLimited,
+    509: ServerBusy,  # bandwidth limit of some proxies
+}
+
+#: Every exception class of the SDK and how it is met; a test fails when the SDK grows one that is not here.
+SDK_EXCEPTIONS: tuple[type[Exception], ...] = (BoxAPIError, BoxSDKError, GeneratedCodeError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """What Box answered, fit for a log."""
+
+    status: int
+    code: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    retry_after_seconds: float | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [str(self.status), self.code or "", self.message and f"({self.message})"]
+        text = " ".join(part for part in parts if part)
+        return f"{text}, request id {self.request_id}" if self.request_id else text
+
+    @property
+    def conflict(self) -> Mapping[str, Any]:
+        """The item that is in the way: Box sends an object for files and an array for folders, or nothing."""
+        found = self.context.get("conflicts")
+        if isinstance(found, list):
+            found = found[0] if found else None
+        return found if isinstance(found, Mapping) else {}
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """What Box said, when this error came from an answer of Box."""
+    refusal = getattr(error, "refusal", None)
+    return refusal if isinstance(refusal, Refusal) else None
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status behind an error, 0 without an answer."""
+    refusal = refusal_of(error)
+    return refusal.status if refusal else 0
+
+
+def code_of(error: BaseException) -> str | None:
+    """Box's error code behind an error."""
+    refusal = refusal_of(error)
+    return refusal.code if refusal else None
+
+
+def to_connector_error(error: Exception, route: str) -> ConnectorError:
+    """Any exception of an SDK call → the one of ours that says what to do. Never raises."""
+    if isinstance(error, ConnectorError):
+        return error
+    if isinstance(error, BoxAPIError):
+        return from_refusal(read_refusal(error), route)
+    cause = error.error if isinstance(error, BoxSDKError) and error.error is not None else error
+    if isinstance(cause, requests.RequestException | Urllib3Error | OSError):
+        return _from_network(cause, route)
+    return ServerBusy(
+        f"{route}: the answer is not one of Box's ({type(error).__name__}); is a proxy in the way?"
+    )
+
+
+def from_refusal(refusal: Refusal, route: str) -> ConnectorError:
+    """The error class for what Box answered; the answer hangs on it as `refusal`."""
+    kind = BY_CODE.get(refusal.code or "") or _by_status(refusal.status)
+    message = f"{(kind.__doc__ or '').splitlines()[0]}{ADVICE.get(refusal.code or '', '')} Box to {route}: {refusal}"
+    error: ConnectorError
+    if issubclass(kind, NameInUse):
+        error = _name_in_use(refusal, message)
+    elif issubclass(kind, RateLimited):
+        error = kind(message, retry_after_seconds=refusal.retry_after_seconds or 0.0)
+    else:
+        error = kind(message)
+    error.refusal = refusal  # type: ignore[attr-defined]
+    return error
+
+
+def read_refusal(error: BoxAPIError) -> Refusal:
+    """The parts of an SDK exception that may be kept. The body may be HTML, empty or OAuth's."""
+    info = error.response_info
+    body: Mapping[str, Any] = info.body if isinstance(info.body, dict) else {}
+    code = body.get("code") or body.get("error")
+    headers = {str(name).lower(): str(value) for name, value in (info.headers or {}).items()}
+    context = body.get("context_info")
+    return Refusal(
+        status=info.status_code,
+        code=str(code) if code else None,
+        message=printable(str(body.get("message") or body.get("error_description") or "")),
+        request_id=printable(str(body.get("request_id") or headers.get("box-request-id") or "")) or None,
+        retry_after_seconds=retry_after_seconds(headers.get("retry-after")),
+        context=context if isinstance(context, Mapping) else {},
+    )
+
+
+def scrub(error: Exception) -> Exception:
+    """Take what may hold a token off an exception that is kept as a cause: requests, headers, frames."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, BoxAPIError):
+            current.request_info.headers = {}
+            current.request_info.body = None
+        if isinstance(current, requests.RequestException):
+            current.request = None
+            current.response = None
+        current.__traceback__ = None
+        pending += [current.__cause__, current.__context__, getattr(current, "error", None)]
+    return error
+
+
+def retry_after_seconds(header: str | None, *, now: datetime | None = None) -> float | None:
+    """Retry-After as seconds: a number or an HTTP date (RFC 9110 §10.2.3); None when there is no sense in it."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
+
+
+def printable(text: str, limit: int = 300) -> str:
+    """One line without control characters: what a server sends may end on a terminal."""
+    clean = "".join(each if each.isprintable() else " " for each in text)
+    return clean if len(clean) <= limit else clean[:limit] + "…"
+
+
+def json_object(data: object, route: str) -> Mapping[str, Any]:
+    """An answer's JSON object, or ServerBusy when it is something else (a proxy's page, an empty body)."""
+    if isinstance(data, Mapping) and data:
+        return data
+    raise ServerBusy(f"{route}: the answer is not one of Box's ({_kind(data)}); is a proxy in the way?")
+
+
+# --- private ---
+
+
+def _by_status(status: int) -> type[ConnectorError]:
+    return BY_STATUS.get(status) or (ServerBusy if status >= 500 else Rejected)
+
+
+def _name_in_use(refusal: Refusal, message: str) -> NameInUse:
+    conflict = refusal.conflict
+    version = conflict.get("file_version")
+    return NameInUse(
+        message,
+        box_id=_text(conflict.get("id")),
+        box_type=_text(conflict.get("type")),
+        sha1=_text(conflict.get("sha1")),
+        etag=_text(conflict.get("etag")),
+        version_id=_text(version.get("id")) if isinstance(version, Mapping) else None,
+        box_name=_text(conflict.get("name")),
+    )
+
+
+def _from_network(error: Exception, route: str) -> ConnectorError:
+    # The text of a requests exception may quote the URL; Box's URLs hold ids only, but upload tokens are possible.
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return BoxUnreachable(
+            f"{route}: Box's certificate is not trusted here. A proxy that opens TLS needs its certificate in ca_file."
+        )
+    if isinstance(error, requests.exceptions.Timeout):
+        return ConnectionLost(f"{route}: no answer from Box in time.")
+    return ConnectionLost(f"{route}: the connection to Box broke ({type(error).__name__}).")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _kind(data: object) -> str:
+    return "empty" if not data else type(json.loads(json.dumps(data, default=str))).__name__

@@ -1,0 +1,63 @@
+"""What the app may do, found by calls that leave no trace. Nothing here decides whether a plan needs it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
+
+from connectors.box.client import BoxConnection
+from connectors.box.errors import code_of
+from connectors.box.folders import create_folder, delete_folder
+from connectors.errors import ItemError, PermissionMissing
+
+PROBE_NAME = "boxhaul check"
+
+
+class Permission(StrEnum):
+    """What a probe found."""
+
+    #: Box did it.
+    GRANTED = "granted"
+    #: The app lacks the scope, or was not authorised anew since it has it.
+    NO_SCOPE = "no scope"
+    #: The scope is there, but the app's access level or the account's role does not reach so far.
+    NO_ACCESS = "no access"
+
+
+def may_list_users(connection: BoxConnection) -> Permission:
+    """ "Manage users" with "App + Enterprise Access": one user of the list is asked for."""
+    params = {"limit": "1", "fields": "login"}
+    return _tried(lambda: connection.ask("GET /users", "/users", params=params))
+
+
+def may_list_groups(connection: BoxConnection) -> Permission:
+    """ "Manage groups": one group of the list is asked for."""
+    params = {"limit": "1", "fields": "name"}
+    return _tried(lambda: connection.ask("GET /groups", "/groups", params=params))
+
+
+def may_act_as(connection: BoxConnection, user_id: str) -> Permission:
+    """ "Make API calls using the as-user header": who the other user is, asked as that user."""
+    headers = {"As-User": user_id}
+    return _tried(lambda: connection.ask("GET /users/me", "/users/me", headers=headers))
+
+
+def may_write(connection: BoxConnection, folder_id: str) -> Permission:
+    """ "Write all files and folders": an empty folder is made and deleted at once."""
+
+    def make_and_delete() -> None:
+        made = create_folder(connection, folder_id, f"{PROBE_NAME} {uuid.uuid4().hex[:8]}")
+        with suppress(ItemError):
+            delete_folder(connection, made.id)
+
+    return _tried(make_and_delete)
+
+
+def _tried(call: Callable[[], object]) -> Permission:
+    try:
+        call()
+    except PermissionMissing as exc:
+        return Permission.NO_SCOPE if code_of(exc) == "insufficient_scope" else Permission.NO_ACCESS
+    return Permission.GRANTED

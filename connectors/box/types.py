@@ -1,0 +1,248 @@
+"""What goes in and out of Box, as frozen records. No I/O and no SDK types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connectors.entry import Fingerprint
+from connectors.source import SourceFile
+
+#: Opens the source file anew, at its start; called once per attempt.
+OpenFile = Callable[[], SourceFile]
+
+#: Asked when every byte was read and before the last of them is sent: raises ChangedWhileReading (P1).
+CheckSource = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """A Box user as the token, a lookup or a creation shows it."""
+
+    id: str
+    login: str
+    name: str
+    #: active, inactive, cannot_delete_edit or cannot_delete_edit_upload.
+    status: str = "active"
+    enterprise_id: str | None = None
+    enterprise_name: str | None = None
+    #: Bytes; -1 is unlimited. The quota is charged to the owner of a folder, not to the uploader.
+    space_amount: int = 0
+    space_used: int = 0
+    #: Bytes; the largest file that the owner of a folder may store.
+    max_upload_size: int = 0
+    #: Derived from the login: AutomationUser_…@boxdevedition.com (Box has no such flag).
+    is_service_account: bool = False
+    #: admin, coadmin or user; None where the token may not see it.
+    role: str | None = None
+    #: An e-mail alias under which notifications arrive, when one is set.
+    notification_email: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A Box group."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxFolder:
+    """A folder in Box."""
+
+    id: str
+    #: As Box stored it.
+    name: str
+    #: True when Box already had it (a lost answer, an earlier run, somebody else's folder).
+    adopted: bool = False
+    etag: str | None = None
+    parent_id: str | None = None
+    owner_id: str | None = None
+    owner_login: str | None = None
+    #: What the caller may do: can_upload, can_invite_collaborator, … as Box names them; empty when not asked.
+    permissions: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxFile:
+    """A file in Box as GET /files/:id shows it."""
+
+    id: str
+    name: str
+    size: int
+    #: 40 hex digits.
+    sha1: str
+    etag: str | None
+    version_id: str | None
+    parent_id: str | None
+    created_by_id: str | None
+    owner_id: str | None
+    #: True when it lies in the trash.
+    trashed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxChild:
+    """One entry of a folder's listing."""
+
+    #: file, folder or web_link.
+    type: str
+    id: str
+    name: str
+    #: Bytes; of a folder, everything below it.
+    size: int
+    #: Files only.
+    sha1: str | None
+    etag: str | None
+    #: content_modified_at, aware; None when Box shows none.
+    modified: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upload:
+    """One file to be stored in Box."""
+
+    #: Box folder id; ignored for a new version of file_id.
+    folder_id: str
+    #: As connectors.names made it.
+    name: str
+    #: Bytes; exactly so many are read and sent.
+    size: int
+    #: Nanoseconds since 1970 UTC; sent as whole seconds, clamped to 1970 (Box refuses earlier dates).
+    modified_ns: int | None = None
+    created_ns: int | None = None
+    #: Set to store a new version of this Box file; `etag` is then sent as If-Match.
+    file_id: str | None = None
+    etag: str | None = None
+    #: What an upload session is bound to; made of size and modified_ns when left out.
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def content(self) -> Fingerprint:
+        """The fingerprint that a stored upload session is compared with."""
+        return self.fingerprint or Fingerprint(size=self.size, modified_ns=self.modified_ns)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """Proof that Box holds the content: its sha1 and size equal what was read."""
+
+    file_id: str
+    version_id: str | None
+    etag: str | None
+    #: As Box stored it (it may differ from what was asked for).
+    name: str
+    #: 40 hex digits.
+    sha1: str
+    size: int
+    #: True when Box already had this content (a lost answer, an earlier run).
+    adopted: bool = False
+    #: Parts of an upload session sent by this call; finished earlier ones are not counted.
+    parts_sent: int = 0
+    #: Who sent it: a Box user id; None for the service account before whoami().
+    identity: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartState:
+    """A finished part of an upload session."""
+
+    part_id: str
+    offset: int
+    size: int
+    #: 40 hex digits.
+    sha1: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionState:
+    """An upload session that outlives the process."""
+
+    session_id: str
+    #: upload_part, commit, abort, list_parts, status, … → absolute URL, as Box gave them.
+    endpoints: dict[str, str]
+    part_size: int
+    total_parts: int
+    expires_at: datetime
+    #: The file content that the session was opened for.
+    fingerprint: Fingerprint
+    #: The Box user that opened it; parts from anybody else are refused.
+    identity: str | None
+    parts: tuple[PartState, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Invitee:
+    """Who is to be collaborated. Exactly one of login, user_id, group (a name), group_id."""
+
+    login: str | None = None
+    user_id: str | None = None
+    group: str | None = None
+    group_id: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [value for value in (self.login, self.user_id, self.group, self.group_id) if value]
+        if len(given) != 1:
+            raise ValueError("a collaborator is exactly one of login, user_id, group, group_id")
+
+    def __str__(self) -> str:
+        return (
+            self.login or self.group or (f"user {self.user_id}" if self.user_id else f"group {self.group_id}")
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collaboration:
+    """A grant on a folder as Box shows it."""
+
+    id: str
+    #: editor, viewer, previewer, uploader, previewer uploader, viewer uploader, co-owner or owner.
+    role: str
+    #: accepted, pending or rejected.
+    status: str
+    #: user or group; None for somebody who has no Box account yet.
+    accessible_by_type: str | None = None
+    accessible_by_id: str | None = None
+    #: A user's login or a group's name.
+    accessible_by_login: str | None = None
+    accessible_by_name: str | None = None
+    #: Set while an invitation to an unknown address is pending.
+    invite_email: str | None = None
+    #: The folder it was made on; below it Box reports the same grant.
+    item_id: str | None = None
+    can_view_path: bool = False
+    is_access_only: bool = False
+    expires_at: datetime | None = None
+    #: What collaborate() did: created, updated or unchanged; found when it was only listed.
+    outcome: str = "found"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedLink:
+    """A folder's shared link."""
+
+    #: Empty before Box has made it.
+    url: str = ""
+    #: open, company or collaborators.
+    access: str = "open"
+    #: When the link ends, aware; None: never.
+    expires_at: datetime | None = None
+    has_password: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statistics:
+    """What a destination has done so far."""
+
+    #: Requests that left this process, token requests included.
+    calls: int = 0
+    uploads: int = 0
+    bytes_sent: int = 0
+    #: Answers 429.
+    rate_limited: int = 0
+    #: Repeated requests.
+    retries: int = 0
+    #: Seconds that callers waited for a free place in Box's limits.
+    paced_seconds: float = 0.0

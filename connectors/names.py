@@ -1,0 +1,212 @@
+"""Names that Box accepts: a reversible look-alike encoding, Box's way to compare, and a plan without collisions.
+
+Pure: no I/O, no Box call. What Box does with names, and where its documentation contradicts itself, is the facts
+file's §3.7; the choices here are safe under every reading of it.
+
+    in the source                      in Box
+    /                                  U+2215 DIVISION SLASH
+    \\                                  U+29F5 REVERSE SOLIDUS OPERATOR
+    U+0000…U+001F                      U+2400…U+241F (control pictures)
+    U+007F                             U+2421 SYMBOL FOR DELETE
+    space at the end                   U+2420 SYMBOL FOR SPACE
+    dot at the end ("." and ".." too)  U+2024 ONE DOT LEADER: Box Drive on Windows cannot reach such names
+    lone surrogate U+D800…U+DFFF       U+201B, "u", four hex digits (bytes that are no UTF-8 arrive as U+DC80…U+DCFF)
+    one of these look-alikes           U+201B before it (of the dot and the space: at the end only)
+    U+201B                             twice
+    not in Unicode's form NFC          in NFC (the only step that source_name() cannot undo)
+    more than 255 UTF-16 units         shortened before the extension, with "~" and a hash of the name
+    equal for Box to a neighbour       one of both keeps the name, the others get "~" and a hash of their name
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from connectors.entry import EntryKind
+
+#: Documented as characters; UTF-16 units are the smaller reading.
+MAX_UNITS = 255
+#: Longer than that is not an extension.
+MAX_EXTENSION_UNITS = 32
+
+QUOTE = "\u201b"
+LAST_SPACE = "\u2420"
+LAST_DOT = "\u2024"
+
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f/\\\u201b\u2215\u29f5\u2400-\u2421\u2024\ud800-\udfff]*(?<![ .])")
+_ENCODED = {"/": "\u2215", "\\": "\u29f5", "\x7f": "\u2421", **{chr(c): chr(0x2400 + c) for c in range(0x20)}}
+_DECODED = {look_alike: plain for plain, look_alike in _ENCODED.items()}
+_HASH_LENGTHS = (8, 16, 32, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedName:
+    """The name an entry gets in Box."""
+
+    box_name: str
+    #: Why it differs from the name in the source; None when it does not.
+    reason: str | None
+
+
+def box_name(name: str, kind: EntryKind = EntryKind.FILE) -> str:
+    """The name as Box accepts it. Different names may become equal for Box: plan_names() settles that."""
+    if not name:
+        raise ValueError("an entry has a name")
+    normal = unicodedata.normalize("NFC", name)
+    encoded = normal if _PLAIN.fullmatch(normal) else unicodedata.normalize("NFC", _encode(normal))
+    return encoded if _units(encoded) <= MAX_UNITS else _marked(encoded, name, kind, _HASH_LENGTHS[0])
+
+
+def source_name(box_name: str) -> str:
+    """The source's name (in NFC) behind a name that box_name() made and did not have to shorten."""
+    return "".join(_decode(box_name))
+
+
+def collision_key(name: str) -> str:
+    """Equal for two names that Box may take for the same: case and canonical forms do not count.
+
+    Files and folders share one namespace in Box.
+    """
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def risk_key(name: str) -> str:
+    """Equal for names that look alike in more ways (NFKC: ligatures, widths); worth a line in a report, no more."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def plan_names(names: Sequence[tuple[str, EntryKind, str | None]]) -> dict[str, PlannedName]:
+    """A Box name for every entry of one folder: (name, kind, Box name it already has) → PlannedName by name.
+
+    No two of them are equal for Box. The order of the listing does not matter; an entry that has a Box name keeps
+    it; of the others, one whose name need not change is preferred, then the first in code-point order.
+    A name may occur once.
+    """
+    if len({name for name, _, _ in names}) != len(names):
+        raise ValueError("a name occurs twice in one folder")
+    planned = {name: PlannedName(known, _why(name, known)) for name, _, known in names if known is not None}
+    owners = {collision_key(plan.box_name): name for name, plan in planned.items()}
+    wishes = sorted((_Wish(name, kind) for name, kind, known in names if known is None), key=_Wish.rank)
+    losers = []
+    for wish in wishes:
+        if owners.setdefault(wish.key, wish.name) == wish.name:
+            planned[wish.name] = PlannedName(wish.box_name, _why(wish.name, wish.box_name))
+        else:
+            losers.append(wish)
+    for wish in losers:
+        chosen = next(each for each in wish.alternatives() if collision_key(each) not in owners)
+        reason = f"for Box the same name as {_shown(owners[wish.key])}"
+        owners[collision_key(chosen)] = wish.name
+        planned[wish.name] = PlannedName(chosen, reason)
+    return planned
+
+
+class _Wish:
+    """An entry without a Box name, and the one that it would like."""
+
+    __slots__ = ("box_name", "key", "kind", "name")
+
+    def __init__(self, name: str, kind: EntryKind) -> None:
+        self.name = name
+        self.kind = kind
+        self.box_name = box_name(name, kind)
+        self.key = collision_key(self.box_name)
+
+    def rank(self) -> tuple[bool, str]:
+        return self.box_name != self.name, self.name
+
+    def alternatives(self) -> Iterator[str]:
+        """Names marked with ever more of the hash; endless, though the second one is already improbable."""
+        for length in _HASH_LENGTHS:
+            yield _marked(self.box_name, self.name, self.kind, length)
+        count = 2
+        while True:
+            yield _marked(self.box_name, f"{self.name}/{count}", self.kind, _HASH_LENGTHS[-1])
+            count += 1
+
+
+def _encode(name: str) -> str:
+    out = []
+    last = len(name) - 1
+    for at, char in enumerate(name):
+        if char in _ENCODED:
+            out.append(_ENCODED[char])
+        elif at == last and char in " .":
+            out.append(LAST_SPACE if char == " " else LAST_DOT)
+        elif char == QUOTE or char in _DECODED or (at == last and char in (LAST_SPACE, LAST_DOT)):
+            out.append(QUOTE + char)
+        elif "\ud800" <= char <= "\udfff":
+            out.append(f"{QUOTE}u{ord(char):04x}")
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def _decode(name: str) -> Iterator[str]:
+    at, last = 0, len(name) - 1
+    while at <= last:
+        char = name[at]
+        if char == QUOTE and at < last:
+            at += 1
+            digits = name[at + 1 : at + 5]
+            if name[at] == "u" and re.fullmatch(r"d[89a-f][0-9a-f]{2}", digits):
+                yield chr(int(digits, 16))
+                at += 4
+            else:
+                yield name[at]
+        elif at == last and char in (LAST_SPACE, LAST_DOT):
+            yield " " if char == LAST_SPACE else "."
+        else:
+            yield _DECODED.get(char, char)
+        at += 1
+
+
+def _marked(encoded: str, name: str, kind: EntryKind, length: int) -> str:
+    """The name with "~" and a hash before its extension, within the limit."""
+    mark = "~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+    stem, extension = _split(encoded) if kind is EntryKind.FILE else (encoded, "")
+    room = MAX_UNITS - _units(mark) - _units(extension)
+    while _units(stem) > room:
+        # At least one unit per character goes; a pair is never torn, as Python counts it as one.
+        stem = stem[: len(stem) - max(1, (_units(stem) - room) // 2)]
+    return unicodedata.normalize("NFC", stem + mark + extension)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Stem and extension with its dot; a leading dot begins no extension."""
+    at = name.rfind(".")
+    if at <= 0 or _units(name[at:]) > MAX_EXTENSION_UNITS:
+        return name, ""
+    return name[:at], name[at:]
+
+
+def _units(text: str) -> int:
+    """UTF-16 code units."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def _why(name: str, in_box: str) -> str | None:
+    """What a person reads about a changed name."""
+    if in_box == name:
+        return None
+    normal = unicodedata.normalize("NFC", name)
+    if in_box == normal:
+        return "Unicode form NFC"
+    if not _PLAIN.fullmatch(normal) and in_box == unicodedata.normalize("NFC", _encode(normal)):
+        return "characters that Box or its clients do not take"
+    if _units(normal) > MAX_UNITS or _units(_encode(normal)) > MAX_UNITS:
+        return f"longer than {MAX_UNITS} characters"
+    return "renamed in an earlier pass"
+
+
+def _shown(name: str) -> str:
+    """A name for a report: one line, no control characters."""
+    return repr(name.encode("utf-8", "backslashreplace").decode())

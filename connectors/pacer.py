@@ -1,0 +1,230 @@
+"""Pacer: exact client-side sliding windows over calls, and Backoff: how long to wait before a repeat.
+
+It knows nothing of HTTP or Box. A place in a window is held while a call is in flight and given back one window
+after its *answer* arrived: whenever between sending and answer the server counts the call, the server never sees
+more than the limit in any window of that length.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from connectors.errors import Stopped
+
+#: Writes a block down before it is used: reserve(uploads, calls).
+Reserve = Callable[[int, int], None]
+
+#: A block that somebody wrote down earlier: (reserved_at, uploads, calls); reserved_at is aware.
+EarlierBlock = tuple[datetime, int, int]
+
+#: A window's budget is reserved in this many blocks.
+BLOCKS_PER_WINDOW = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """Waiting times between repeats: exponential, with jitter, bounded in number and time."""
+
+    first_seconds: float = 0.5
+    factor: float = 2.0
+    max_seconds: float = 60.0
+    #: 0.5 spreads each wait over 50 % to 150 %.
+    jitter: float = 0.5
+    #: Calls in all, the first one included.
+    attempts: int = 8
+    #: Waiting in all; the wait that would pass it is not begun.
+    total_seconds: float = 300.0
+
+    def seconds(self, failures: int, chance: float | None = None) -> float:
+        """The wait after so many failures (1, 2, …); chance in [0, 1) replaces the dice."""
+        plain = min(self.max_seconds, self.first_seconds * self.factor ** min(failures - 1, 60))
+        spread = random.random() if chance is None else chance
+        return plain * (1 - self.jitter + 2 * self.jitter * spread)
+
+
+class Pacer:
+    """The budget of one Box user: uploads and calls per window. An upload counts as a call, too.
+
+    The budget outlives the process by blocks that are written down before they are used. A block counts as used
+    until one window after the next block was reserved, the last one until one window after now. A block that is
+    written down includes the calls still in flight, so that their late effect is never forgotten.
+    """
+
+    def __init__(
+        self,
+        *,
+        uploads: int,
+        calls: int,
+        window_seconds: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stop: threading.Event | None = None,
+    ) -> None:
+        """uploads and calls: per window_seconds. sleep replaces waiting on the condition (tests)."""
+        if min(uploads, calls) < 1:
+            raise ValueError("a pacer needs at least one upload and one call per window")
+        self.window_seconds = window_seconds
+        self.waited_seconds = 0.0
+        self._uploads = _Window(uploads)
+        self._calls = _Window(calls)
+        self._clock = clock
+        self._sleep = sleep
+        self._now = now
+        self._stop = stop or threading.Event()
+        self._changed = threading.Condition()
+        self._not_before = clock()
+        self._waiting_uploads = 0
+        self._reserve: Reserve | None = None
+
+    def set_budget(self, *, reserve: Reserve | None, earlier: Sequence[EarlierBlock] = ()) -> None:
+        """Take over what was used before, and where blocks are written down from now on."""
+        with self._changed:
+            self._reserve = reserve
+            self._uploads.allowance = self._calls.allowance = 0
+            now, clock = self._now(), self._clock()
+            ends = [reserved_at for reserved_at, _, _ in earlier[1:]] + [now]
+            for (_, uploads, calls), end in zip(earlier, ends, strict=False):
+                free_at = clock + (end + timedelta(seconds=self.window_seconds) - now).total_seconds()
+                self._uploads.occupy(uploads, free_at)
+                self._calls.occupy(calls, free_at)
+
+    @contextmanager
+    def call(self, *, upload: bool = False) -> Iterator[None]:
+        """Hold a place while the body runs. Waits for one; Stopped when the stop event is set meanwhile.
+
+        An exception of the reserve callback leaves as it is, before anything was sent.
+        """
+        windows = [self._calls, self._uploads] if upload else [self._calls]
+        self._enter(windows, upload=upload)
+        try:
+            yield
+        finally:
+            with self._changed:
+                free_at = self._clock() + self.window_seconds
+                for window in windows:
+                    window.answered(free_at)
+                self._changed.notify_all()
+
+    def pause(self, seconds: float) -> None:
+        """No call begins for so long: the server said so."""
+        with self._changed:
+            self._not_before = max(self._not_before, self._clock() + seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, interruptible: Stopped when the stop event is set."""
+        if self._sleep is not None:
+            self._sleep(seconds)
+        else:
+            self._stop.wait(seconds)
+        if self._stop.is_set():
+            raise Stopped
+
+    def pressure(self) -> float:
+        """How much of the upload window is taken, waiting ones included; the least is the best to send with."""
+        with self._changed:
+            self._uploads.expire(self._clock())
+            return (self._uploads.taken + self._waiting_uploads) / self._uploads.limit
+
+    # --- private ---
+
+    def _enter(self, windows: list[_Window], *, upload: bool) -> None:
+        began = self._clock()
+        with self._changed:
+            self._waiting_uploads += upload
+            try:
+                while (delay := self._delay(windows)) is None or delay > 0:
+                    self._wait_for_change(delay)
+                    if self._stop.is_set():
+                        raise Stopped
+                if self._stop.is_set():
+                    raise Stopped
+                self._top_up(windows)
+                for window in windows:
+                    window.take()
+            finally:
+                self._waiting_uploads -= upload
+                self.waited_seconds += self._clock() - began
+
+    def _delay(self, windows: list[_Window]) -> float | None:
+        """Seconds until a place may be free; 0: now; None: not before an answer arrives."""
+        now = self._clock()
+        delay: float | None = max(0.0, self._not_before - now)
+        for window in windows:
+            window.expire(now)
+            if window.taken >= window.limit:
+                free_at = window.next_free_at()
+                if free_at is None:
+                    return None
+                delay = max(delay or 0.0, free_at - now)
+        return delay
+
+    def _wait_for_change(self, delay: float | None) -> None:
+        """Until a place may be free, at most a quarter of a second, so that a stop is noticed."""
+        seconds = 0.25 if delay is None else delay
+        if self._sleep is None:
+            self._changed.wait(min(seconds, 0.25))
+            return
+        self._changed.release()
+        try:
+            self._sleep(seconds)
+        finally:
+            self._changed.acquire()
+
+    def _top_up(self, windows: list[_Window]) -> None:
+        """Reserve a new block when one of these windows has used its own up."""
+        if self._reserve is None or all(window.allowance > 0 for window in windows):
+            return
+        uploads, calls = (
+            max(1, window.limit // BLOCKS_PER_WINDOW) for window in (self._uploads, self._calls)
+        )
+        self._reserve(uploads + self._uploads.in_flight, calls + self._calls.in_flight)
+        self._uploads.allowance, self._calls.allowance = uploads, calls
+
+
+class _Window:
+    """Places of one kind: in flight, or answered less than a window ago."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.in_flight = 0
+        #: Left of the block that was written down last.
+        self.allowance = 0
+        #: (free at, how many), a heap; earlier blocks may end out of order.
+        self._used: list[tuple[float, int]] = []
+        self._used_count = 0
+
+    @property
+    def taken(self) -> int:
+        return self.in_flight + self._used_count
+
+    def take(self) -> None:
+        self.in_flight += 1
+        self.allowance -= 1
+
+    def answered(self, free_at: float) -> None:
+        self.in_flight -= 1
+        self.occupy(1, free_at)
+
+    def occupy(self, count: int, free_at: float) -> None:
+        if count > 0:
+            heapq.heappush(self._used, (free_at, count))
+            self._used_count += count
+
+    def expire(self, now: float) -> None:
+        """A place is free strictly after its window: the server may still count the very instant."""
+        while self._used and self._used[0][0] < now:
+            self._used_count -= heapq.heappop(self._used)[1]
+
+    def next_free_at(self) -> float | None:
+        if not self._used:
+            return None
+        # The next float: expire() frees only what lies strictly in the past.
+        return self._used[0][0] + 1e-4

@@ -1,0 +1,162 @@
+"""Collaborations: made once, changed when they differ, found in every spelling, removed once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors.box.destination import BoxDestination
+from connectors.box.sandbox import Sandbox
+from connectors.box.types import Invitee
+from connectors.errors import DestinationGone, Rejected
+
+ANN = Invitee(login="ann@example.com")
+
+
+@pytest.fixture
+def folder(box: Sandbox, destination: BoxDestination) -> str:
+    box.add_user("ann@example.com")
+    return destination.create_folder("0", "Top").id
+
+
+def test_a_collaboration_costs_one_call(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """POST /collaborations; a managed user is in at once."""
+    box.calls.reset()
+    made = destination.collaborate(folder, ANN, "editor")
+
+    assert {"POST /collaborations": 1} == dict(box.calls.by_route)
+    assert ("editor", "accepted", "created", "ann@example.com", folder) == (
+        made.role,
+        made.status,
+        made.outcome,
+        made.accessible_by_login,
+        made.item_id,
+    )
+
+
+def test_twice_is_as_good_as_once(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """The second time nothing changes and nobody is invited again, in any spelling of the login."""
+    first = destination.collaborate(folder, ANN, "editor")
+    second = destination.collaborate(folder, Invitee(login="Ann@Example.COM"), "editor")
+
+    assert (first.id, "unchanged") == (second.id, second.outcome)
+    assert 1 == len(box.collaborations())
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_both_ways_of_saying_already(
+    box: Sandbox, destination: BoxDestination, folder: str, status: int
+) -> None:
+    """Box documents 400 and shows 409."""
+    destination.collaborate(folder, ANN, "editor")
+    box.faults.next("POST /collaborations").status(status, error="user_already_collaborator")
+
+    assert "unchanged" == destination.collaborate(folder, ANN, "editor").outcome
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["viewer", "previewer", "uploader", "previewer uploader", "viewer uploader", "co-owner", "editor"],
+)
+def test_every_role_and_every_change(
+    box: Sandbox, destination: BoxDestination, folder: str, role: str
+) -> None:
+    """All seven roles can be given, and a changed role is applied to the grant that is there."""
+    first = destination.collaborate(folder, ANN, "viewer")
+    second = destination.collaborate(folder, ANN, role)
+
+    assert (first.id, role, "unchanged" if role == "viewer" else "updated") == (
+        second.id,
+        second.role,
+        second.outcome,
+    )
+    assert [role] == [each["role"] for each in box.collaborations()]
+
+
+def test_an_unknown_role_is_refused_here(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """No call for a role that Box does not have."""
+    with pytest.raises(Rejected, match="'Editor'; it has editor, viewer"):
+        destination.collaborate(folder, ANN, "Editor")
+
+    assert [] == box.collaborations()
+
+
+def test_an_external_person_is_pending(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """Unknown addresses are invited, stay pending, and are found again by their address."""
+    made = destination.collaborate(folder, Invitee(login="eve@elsewhere.example"), "viewer")
+    again = destination.collaborate(folder, Invitee(login="EVE@elsewhere.example"), "viewer")
+    changed = destination.collaborate(folder, Invitee(login="eve@elsewhere.example"), "editor")
+
+    assert ("pending", made.id, "unchanged") == (made.status, again.id, again.outcome)
+    assert ("updated", "editor") == (changed.outcome, changed.role)
+    assert 1 == len(box.collaborations())
+
+
+def test_users_by_id_and_groups_by_name_and_id(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Whoever it is, he is found again."""
+    bob = box.add_user("bob@example.com")
+    finance = box.add_group("Finance")
+    box.add_group("Finance Abroad")
+    made = [
+        destination.collaborate(folder, Invitee(user_id=bob.id), "viewer"),
+        destination.collaborate(folder, Invitee(group="finance"), "editor"),
+    ]
+    again = [
+        destination.collaborate(folder, Invitee(login="bob@example.com"), "viewer"),
+        destination.collaborate(folder, Invitee(group_id=finance.id), "editor"),
+    ]
+
+    assert [each.id for each in made] == [each.id for each in again]
+    assert {"unchanged"} == {each.outcome for each in again}
+    assert made[1].id == getattr(destination.find_collaboration(folder, Invitee(group="Finance")), "id", None)
+    assert None is destination.find_collaboration(folder, Invitee(login="nobody@example.com"))
+
+
+def test_a_group_that_is_not_there(destination: BoxDestination, folder: str) -> None:
+    """The plan names a group that Box does not have."""
+    with pytest.raises(DestinationGone, match="no group 'Finance'"):
+        destination.collaborate(folder, Invitee(group="Finance"), "viewer")
+
+
+def test_options_are_passed_on(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """can_view_path, is_access_only and expires_at arrive, and notify is what the caller says."""
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    below = destination.create_folder(folder, "Below").id
+    made = destination.collaborate(
+        below, ANN, "viewer", notify=True, can_view_path=True, is_access_only=True, expires_at=until
+    )
+    later = destination.collaborate(
+        below, ANN, "viewer", can_view_path=True, expires_at=until.replace(year=2031)
+    )
+
+    assert (True, True, until) == (made.can_view_path, made.is_access_only, made.expires_at)
+    assert ("updated", 2031) == (later.outcome, later.expires_at.year if later.expires_at else 0)
+
+
+def test_the_root_folder_cannot_be_shared(destination: BoxDestination, box: Sandbox) -> None:
+    """Box refuses, and says so."""
+    box.add_user("ann@example.com")
+    with pytest.raises(Rejected, match="root"):
+        destination.collaborate("0", ANN, "viewer")
+    box.violations.clear()
+
+
+def test_removing_twice(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """A grant that is gone counts as removed."""
+    made = destination.collaborate(folder, ANN, "viewer")
+    destination.remove_collaboration(made.id)
+    destination.remove_collaboration(made.id)
+
+    assert [] == box.collaborations()
+    assert [] == destination.collaborations(folder)
+
+
+def test_many_collaborators_are_all_listed(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """Every grant once, whatever the page size."""
+    for n in range(30):
+        destination.collaborate(folder, Invitee(login=f"user{n}@elsewhere.example"), "viewer")
+
+    assert 30 == len({each.id for each in destination.collaborations(folder)})

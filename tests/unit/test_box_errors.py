@@ -1,0 +1,244 @@
+"""Every answer of Box and every exception of the SDK has exactly one meaning."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import box_sdk_gen
+import pytest
+import requests
+from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError, RequestInfo, ResponseInfo
+from box_sdk_gen.internal.errors import GeneratedCodeError
+from urllib3.exceptions import ProtocolError
+
+from connectors import errors
+from connectors.box.errors import (
+    BY_CODE,
+    BY_STATUS,
+    SDK_EXCEPTIONS,
+    Refusal,
+    code_of,
+    from_refusal,
+    json_object,
+    printable,
+    read_refusal,
+    refusal_of,
+    retry_after_seconds,
+    scrub,
+    status_of,
+    to_connector_error,
+)
+from connectors.errors import (
+    BoxUnreachable,
+    ConnectionLost,
+    ConnectorError,
+    FatalError,
+    ItemError,
+    NameInUse,
+    RateLimited,
+    ServerBusy,
+    TransientError,
+)
+
+ROUTE = "POST /files/content"
+
+
+def answer(
+    status: int, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+) -> BoxAPIError:
+    """What the SDK raises for an answer."""
+    body = body or {}
+    return BoxAPIError(
+        message="refused",
+        request_info=RequestInfo(
+            "POST", "https://api.box.com/x", {}, {"Authorization": "Bearer sesame"}, "sesame"
+        ),
+        response_info=ResponseInfo(
+            status, headers or {}, body, "", body.get("code"), body.get("context_info")
+        ),
+    )
+
+
+def subclasses(kind: type) -> set[type]:
+    """All classes below, however deep."""
+    below = set(kind.__subclasses__())
+    return below | {deeper for each in below for deeper in subclasses(each)}
+
+
+def test_every_exception_of_the_sdk_is_known() -> None:
+    """When the SDK grows an exception class, somebody has to say what it means."""
+    found = {
+        each for each in subclasses(BaseException) if each.__module__.split(".")[0] == box_sdk_gen.__name__
+    }
+
+    assert set(SDK_EXCEPTIONS) == found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GeneratedCodeError("x"),
+        BoxSDKError("x"),
+        BoxSDKError("x", error=requests.ConnectionError("gone")),
+        answer(500),
+        requests.exceptions.ChunkedEncodingError("cut"),
+        ProtocolError("cut"),
+        OSError(104, "reset"),
+        TypeError("html"),
+        ValueError("date"),
+        AttributeError("none"),
+        AssertionError(),
+        KeyError("id"),
+    ],
+)
+def test_whatever_the_sdk_lets_out_is_transient(error: Exception) -> None:
+    """Nothing foreign leaves, and an unclear answer is asked again."""
+    assert isinstance(to_connector_error(error, ROUTE), TransientError)
+
+
+def test_what_the_network_did_is_told_apart() -> None:
+    """Lost connections are repeated; an untrusted certificate is not; an alien answer is named."""
+    lost = to_connector_error(BoxSDKError("x", error=requests.ConnectionError("gone")), ROUTE)
+    slow = to_connector_error(BoxSDKError("x", error=requests.ReadTimeout("slow")), ROUTE)
+    untrusted = requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    alien = to_connector_error(TypeError("missing id"), ROUTE)
+
+    assert (ConnectionLost, ConnectionLost, ServerBusy) == (type(lost), type(slow), type(alien))
+    assert "in time" in str(slow)
+    assert isinstance(to_connector_error(BoxSDKError("x", error=untrusted), ROUTE), BoxUnreachable)
+    assert "proxy" in str(alien)
+
+
+@pytest.mark.parametrize(("code", "kind"), list(BY_CODE.items()))
+def test_a_code_decides_whatever_the_status(code: str, kind: type[ConnectorError]) -> None:
+    """409 means five things, so the code goes first."""
+    error = from_refusal(Refusal(status=409, code=code), ROUTE)
+
+    assert kind is type(error)
+    assert (409, code) == (status_of(error), code_of(error))
+
+
+@pytest.mark.parametrize("status", range(400, 600))
+def test_every_status_has_a_meaning(status: int) -> None:
+    """Without a known code the status decides; 4xx concern the item or the account, 5xx pass."""
+    error = from_refusal(Refusal(status=status, code="something_new"), ROUTE)
+
+    assert isinstance(error, TransientError) == (status >= 500 or status in (408, 429))
+    assert isinstance(error, FatalError) == (status == 401)
+    assert status in BY_STATUS or type(error) in (errors.Rejected, errors.ServerBusy)
+    assert "something_new" in str(error)
+
+
+def test_the_three_classes_are_disjoint() -> None:
+    """What is retried is never recorded against an item, and neither stops the pass."""
+    for kind in {*BY_CODE.values(), *BY_STATUS.values()}:
+        assert 1 == sum(issubclass(kind, base) for base in (TransientError, ItemError, FatalError))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_both_shapes_of_a_conflict(listed: bool) -> None:
+    """An object for files, an array for folders; the specification has it wrong."""
+    item = {"type": "file", "id": 99, "etag": "3", "sha1": "ab", "name": "a", "file_version": {"id": "88"}}
+    body = {"code": "item_name_in_use", "context_info": {"conflicts": [item] if listed else item}}
+    error = to_connector_error(answer(409, body), ROUTE)
+
+    assert isinstance(error, NameInUse)
+    assert ("99", "file", "ab", "3", "88", "a") == (
+        error.box_id,
+        error.box_type,
+        error.sha1,
+        error.etag,
+        error.version_id,
+        error.box_name,
+    )
+
+
+@pytest.mark.parametrize(
+    "context", [None, {}, {"conflicts": None}, {"conflicts": []}, {"conflicts": ["x"]}, "x"]
+)
+def test_a_conflict_without_details(context: Any) -> None:
+    """The item may be missing; the error is the same."""
+    error = to_connector_error(answer(409, {"code": "item_name_in_use", "context_info": context}), ROUTE)
+
+    assert isinstance(error, NameInUse)
+    assert error.box_id is None
+
+
+def test_an_answer_that_is_no_json() -> None:
+    """Bodies may be HTML or empty."""
+    refusal = read_refusal(answer(502, {}, {"Retry-After": "7", "box-request-id": "abc"}))
+
+    assert (502, None, "abc", 7.0) == (
+        refusal.status,
+        refusal.code,
+        refusal.request_id,
+        refusal.retry_after_seconds,
+    )
+
+
+def test_retry_after_in_both_forms() -> None:
+    """Seconds or an HTTP date (RFC 9110); nonsense and the past are no wait."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert 100.0 == retry_after_seconds("100")
+    assert 30.0 == retry_after_seconds("Thu, 01 Jan 2026 00:00:30 GMT", now=now)
+    assert 0.0 == retry_after_seconds("Wed, 31 Dec 2025 00:00:00 GMT", now=now)
+    assert 0.0 == retry_after_seconds("-5")
+    assert [None, None, None] == [retry_after_seconds(each) for each in (None, "", "soon")]
+
+
+def test_rate_limited_carries_the_wait() -> None:
+    """429 with a date or a number is one and the same error."""
+    error = to_connector_error(answer(429, {}, {"retry-after": "100"}), ROUTE)
+
+    assert isinstance(error, RateLimited)
+    assert 100.0 == error.retry_after_seconds
+
+
+def test_no_token_stays_on_a_cause() -> None:
+    """What is kept as cause has lost its request, headers and frames."""
+    inner = requests.ConnectionError(
+        "gone", request=requests.Request("GET", "https://x", headers={"A": "sesame"})
+    )
+    refused, lost = answer(500), BoxSDKError("x", error=inner)
+    for error in (refused, lost):
+        try:
+            raise error
+        except BoxSDKError:
+            scrub(error)
+
+    assert {} == refused.request_info.headers
+    assert None is refused.request_info.body
+    assert None is inner.request
+    assert None is refused.__traceback__
+    assert "sesame" not in str(refused)
+
+
+def test_messages_are_one_printable_line() -> None:
+    """What a server says may end on a terminal."""
+    assert "a [31mb c" == printable("a\x1b[31mb\nc")
+    assert 301 == len(printable("x" * 1000))
+    assert "\n" not in str(from_refusal(Refusal(status=400, code="bad_request", message="x"), ROUTE))
+
+
+@pytest.mark.parametrize("data", [None, {}, [], "html", [{"id": 1}]])
+def test_what_is_no_object_is_alien(data: object) -> None:
+    """Empty bodies and pages of proxies are asked again."""
+    with pytest.raises(ServerBusy, match="proxy"):
+        json_object(data, ROUTE)
+
+
+def test_errors_of_others_have_no_refusal() -> None:
+    """Status and code exist only where Box answered."""
+    assert (None, 0, None) == (refusal_of(OSError()), status_of(OSError()), code_of(OSError()))
+
+
+def test_every_error_says_what_to_do() -> None:
+    """The docstring of each class is its default message: one sentence, and a reason code of its own."""
+    classes = [
+        each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, ConnectorError)
+    ]
+
+    assert [] == [each.__name__ for each in classes if not str(each()).endswith(".")]
+    assert len(classes) == len({each.reason for each in classes})
