@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from connectors.box.config import AuthConfig, CCGAuthConfig, JWTAuthConfig
 from connectors.box.errors import printable, read_refusal, to_connector_error
 from connectors.box.tokens import Token, TokenFile
-from connectors.errors import AuthenticationFailed, ConnectorError, FatalError
+from connectors.errors import AuthenticationFailed, ConnectorError, FatalError, PermissionMissing
 
 #: Constant, whatever host is spoken to.
 AUDIENCE = "https://api.box.com/oauth2/token"
@@ -170,7 +170,7 @@ class BoxAuthentication(Authentication):
         return f"Bearer {token.value}"
 
     def revoke_token(self, *, network_session: NetworkSession | None = None) -> None:
-        raise NotImplementedError("tokens end by themselves within the hour")
+        raise PermissionMissing("tokens are not revoked here; they end by themselves within the hour")
 
     def downscope_token(
         self,
@@ -180,7 +180,7 @@ class BoxAuthentication(Authentication):
         shared_link: str | None = None,
         network_session: NetworkSession | None = None,
     ) -> AccessToken:
-        raise NotImplementedError("every call here needs the full token")
+        raise PermissionMissing("tokens are not narrowed here; every call needs the full one")
 
     # --- private ---
 

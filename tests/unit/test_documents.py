@@ -1,0 +1,76 @@
+"""What is written for people agrees with the program."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from flows.cli import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    """Every command and group of the program."""
+    group = typer.main.get_command(app)
+    return sorted(group.commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_is_in_the_readme(command: str) -> None:
+    """A command that nobody can read about does not exist."""
+    assert f"boxhaul {command}" in README
+
+
+def test_readme_names_no_command_that_is_not_there() -> None:
+    """The README promises nothing that the program lacks."""
+    named = set(re.findall(r"^boxhaul ([a-z]+)", README, flags=re.MULTILINE))
+
+    assert named <= set(commands())
+
+
+@pytest.mark.parametrize("name", ["demo", "test", "lint", "bench", "help", "torture"])
+def test_make_target_exists(name: str) -> None:
+    """What the documents tell to type after `make` is in the Makefile."""
+    assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["connectors", "connectors.box", "state", "flows"])
+def test_all_names_exactly_what_is_offered(name: str) -> None:
+    """`__all__` of a package lists names that exist, sorted, each once."""
+    package = importlib.import_module(name)
+    offered = getattr(package, "__all__", [])
+
+    assert sorted(set(offered)) == sorted(offered)
+    assert all(hasattr(package, each) for each in offered)
+
+
+def test_help_starts_without_heavy_imports() -> None:
+    """`boxhaul --help` loads neither Prefect nor the Box SDK."""
+    code = "import sys, flows.cli; print(sorted({'prefect', 'box_sdk_gen', 'sqlalchemy'} & set(sys.modules)))"
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert "[]" == printed.stdout.strip()
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    """No committed file holds the address of a package index."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True, cwd=ROOT)
+    pattern = re.compile(r"(extra-)?index-url\s*=|--find-links|pypi\.org/simple")
+    for name in filter(None, tracked.stdout.split("\0")):
+        path = ROOT / name
+        if (
+            path.suffix in {".py", ".md", ".toml", ".txt", ".yaml", ".yml"}
+            and path.name != Path(__file__).name
+        ):
+            assert not pattern.search(path.read_text(encoding="utf-8")), name
