@@ -1,1 +1,1 @@
-"""The checkpoint database: what was found, what was sent, what is proven."""
+"""The checkpoint database: what was found, what was sent, what is left. Knows no source and no Box."""

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connectors.entry import Entry
+from connectors.entry import Entry, EntryKind
 from state.records import KnownChild
+from state.statuses import ItemStatus
 
 
 class ChangeKind(StrEnum):
     """What happened to an entry since the checkpoint saw it last."""
 
+    #: Never seen, or back: MISSING or EXCLUDED before (`known` says which).
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -28,7 +30,7 @@ class Change:
     name: str
     #: None for MISSING.
     entry: Entry | None
-    #: None for NEW.
+    #: None for what was never seen.
     known: KnownChild | None
     #: Name in Box that NEW and CHANGED ones get.
     box_name: str
@@ -43,5 +45,70 @@ def diff_folder(
     box_names: Mapping[str, str],
     excluded: Callable[[Entry], str | None],
 ) -> list[Change]:
-    """Changes of one folder, sorted by name, UNCHANGED left out. `excluded` returns the reason or None."""
-    raise NotImplementedError
+    """Changes of one folder, sorted by name, UNCHANGED left out. `excluded` returns the reason or None.
+
+    A file and a folder of one name are two things: where one became the other, the old is MISSING and the new NEW.
+    What comes back from MISSING or EXCLUDED is NEW with its `known`; the checkpoint makes it UPLOADED without a call
+    when Box still holds that very content. WAIVED and FAILED things that did not change are left alone.
+    """
+    known_by_key = {_key(child.name, child.kind): child for child in known}
+    changes = []
+    for entry in listing:
+        child = known_by_key.pop(_key(entry.name, entry.kind), None)
+        change = _compare(entry, child, box_names, _reason(entry, excluded))
+        if change.kind is not ChangeKind.UNCHANGED:
+            changes.append(change)
+    for child in known_by_key.values():
+        if child.status is not ItemStatus.MISSING:
+            changes.append(
+                Change(
+                    kind=ChangeKind.MISSING, name=child.name, entry=None, known=child, box_name=child.box_name
+                )
+            )
+    return sorted(changes, key=lambda change: (change.name, change.entry is not None))
+
+
+def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
+    return name, kind is EntryKind.FOLDER
+
+
+def _reason(entry: Entry, excluded: Callable[[Entry], str | None]) -> str | None:
+    if entry.skip_reason is not None:
+        return entry.skip_reason
+    if entry.kind not in (EntryKind.FILE, EntryKind.FOLDER):
+        return entry.kind.value
+    return excluded(entry)
+
+
+def _compare(
+    entry: Entry, known: KnownChild | None, box_names: Mapping[str, str], reason: str | None
+) -> Change:
+    return Change(
+        kind=_kind_of_change(entry, known, reason),
+        name=entry.name,
+        entry=entry,
+        known=known,
+        box_name=_box_name(entry, known, box_names),
+        reason=reason,
+    )
+
+
+def _kind_of_change(entry: Entry, known: KnownChild | None, reason: str | None) -> ChangeKind:
+    if reason is not None:
+        same = known is not None and known.status is ItemStatus.EXCLUDED
+        same = same and known is not None and (known.reason, known.kind) == (reason, entry.kind)
+        return ChangeKind.UNCHANGED if same else ChangeKind.EXCLUDED
+    if known is None or known.status in (ItemStatus.MISSING, ItemStatus.EXCLUDED):
+        return ChangeKind.NEW
+    if entry.kind is EntryKind.FOLDER or known.fingerprint.same_content_as(entry.fingerprint):
+        return ChangeKind.UNCHANGED
+    return ChangeKind.CHANGED
+
+
+def _box_name(entry: Entry, known: KnownChild | None, box_names: Mapping[str, str]) -> str:
+    """A name once given stays, except that what comes back may find its name taken meanwhile."""
+    if known is None:
+        return box_names.get(entry.name, entry.name)
+    if known.status in (ItemStatus.MISSING, ItemStatus.EXCLUDED):
+        return box_names.get(entry.name, known.box_name)
+    return known.box_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from connectors.entry import Entry, EntryKind, Fingerprint
 from state.statuses import CollaborationStatus, IncompleteReason, ItemStatus, TreeState
@@ -38,6 +39,8 @@ class TreeRecord:
     detail: str | None
     #: True once Box's listing agreed and nothing has changed since.
     verified: bool
+    #: What it was published as (url, access, expires_at, password: whether it has one), or None.
+    shared_link: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +70,8 @@ class KnownChild:
     reason: str | None
     #: The content that Box has (status UPLOADED), or that was last seen (any other status).
     fingerprint: Fingerprint
+    #: Box holds the content of exactly this fingerprint, whatever the status (MISSING, EXCLUDED) says. Files only.
+    in_box: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,13 +158,15 @@ class StoredSession:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CollaboratorSpec:
-    """A collaborator as the plan wants it. Exactly one of login, user_id, group, group_id."""
+    """A collaborator as the plan wants it. Exactly one of login, user_id, group, group_id, app_user."""
 
     role: str
     login: str | None = None
     user_id: str | None = None
     group: str | None = None
     group_id: str | None = None
+    #: Name of an app user, made on request.
+    app_user: str | None = None
     can_view_path: bool = False
     is_access_only: bool = False
     expires_at: datetime | None = None
@@ -172,10 +179,11 @@ class CollaboratorSpec:
             ("user", self.user_id),
             ("group", self.group),
             ("group_id", self.group_id),
+            ("app_user", self.app_user),
         ):
             if value is not None:
                 return f"{kind}:{value.casefold()}"
-        raise ValueError("a collaborator needs login, user_id, group or group_id")
+        raise ValueError("a collaborator needs login, user_id, group, group_id or app_user")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,11 +209,16 @@ class ExpectedChild:
     #: Files only.
     size: int = 0
     sha1: str | None = None
+    #: Id of the item (kind FILE) or of the folder in the checkpoint.
+    row_id: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """Sums over entries by status; `total` leaves MISSING out."""
+    """Sums over entries by status; `total` leaves MISSING out.
+
+    Of bytes, only those of files that are to move: `bytes_total` leaves EXCLUDED and WAIVED out as well.
+    """
 
     total: int = 0
     uploaded: int = 0
@@ -239,6 +252,17 @@ class ItemLine:
     attempts: int
     waived_by: str | None = None
     waived_why: str | None = None
+    waived_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventLine:
+    """One line of the plan's diary."""
+
+    at: datetime
+    kind: str
+    tree_id: int | None
+    detail: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,6 +272,19 @@ class WorkerLease:
     id: int
     plan_id: int
     name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploaderRecord:
+    """An app user that was made to upload for a plan."""
+
+    box_user_id: str
+    #: From 1, in the order of creation.
+    number: int
+    login: str
+    name: str
+    #: Set once it was deactivated.
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

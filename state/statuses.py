@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from state.errors import IllegalTransition
+
 
 class ItemStatus(StrEnum):
     """Where one entry of the source stands. Files and folders alike."""
@@ -27,14 +29,37 @@ ITEM_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
     ItemStatus.PENDING: frozenset(
         {ItemStatus.UPLOADED, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.MISSING}
     ),
-    ItemStatus.UPLOADED: frozenset({ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.MISSING}),
+    ItemStatus.UPLOADED: frozenset(
+        {ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.MISSING}
+    ),
     ItemStatus.FAILED: frozenset(
         {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.MISSING}
     ),
-    ItemStatus.EXCLUDED: frozenset({ItemStatus.PENDING, ItemStatus.MISSING}),
-    ItemStatus.WAIVED: frozenset({ItemStatus.PENDING, ItemStatus.EXCLUDED, ItemStatus.MISSING}),
-    ItemStatus.MISSING: frozenset({ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.FAILED}),
+    # Straight to UPLOADED: no longer excluded, and Box still holds this very content.
+    ItemStatus.EXCLUDED: frozenset({ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.MISSING}),
+    # To UPLOADED: it was on its way when it was waived, or something below a waived folder moves after all.
+    ItemStatus.WAIVED: frozenset(
+        {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.MISSING}
+    ),
+    ItemStatus.MISSING: frozenset(
+        {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.FAILED}
+    ),
 }
+
+#: Reason codes that a new pass does not try again by itself: the file or its name has to change, or a person has to
+#: say `retry`. (Everything else may be better next time: a lock, a permission, a full quota.)
+PERMANENT_REASONS = frozenset({"name_rejected", "rejected", "too_large"})
+
+#: The reason for which a verification finds that Box does not hold an entry at all.
+GONE_FROM_BOX = "gone_from_box"
+#: The reason for which it finds another size, sha1 or name.
+DIFFERENT_IN_BOX = "different_in_box"
+
+
+def require_transition(before: ItemStatus, after: ItemStatus) -> None:
+    """IllegalTransition unless ITEM_TRANSITIONS has this step, or it is none."""
+    if after is not before and after not in ITEM_TRANSITIONS[before]:
+        raise IllegalTransition(f"an entry that is {before} cannot become {after}")
 
 
 class TreeState(StrEnum):
@@ -65,6 +90,10 @@ class IncompleteReason(StrEnum):
     VERIFICATION_FAILED = "verification failed"
     #: A collaboration could not be made.
     COLLABORATION_FAILED = "collaboration failed"
+    #: Its folder contains another tree's, which is not complete; its people would see that one unfinished.
+    TREE_BELOW = "a tree below is not complete"
+    #: Its people are in, and Box refused the shared link.
+    SHARED_LINK_FAILED = "shared link failed"
     #: The source changed while the pass ran.
     SOURCE_CHANGED = "source changed"
 

@@ -1,0 +1,321 @@
+"""Completing a tree: settled, verified, collaborated, waived."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from connectors.entry import Entry, EntryKind
+from state.diff import diff_folder
+from state.records import CollaboratorSpec, Counts, ExpectedChild, TreeSpec
+from state.statuses import (
+    DIFFERENT_IN_BOX,
+    GONE_FROM_BOX,
+    CollaborationStatus,
+    IncompleteReason,
+    ItemStatus,
+    TreeState,
+)
+from tests.integration.state.scene import Scene
+
+SHARE = {"f": 3, "sub": {"g": 4, "empty": {}}, "link": EntryKind.SYMLINK}
+
+
+def test_counts_add_up_to_the_inventory(scene: Scene) -> None:
+    """Items are files, folders and what is not followed, without the root; MISSING counts nowhere."""
+    scene.excluded = lambda entry: "rule: *.tmp" if entry.name.endswith(".tmp") else None
+    scene.walk({**SHARE, "x.tmp": 100, "bad": 10, "waived": 20, "gone": 1000})
+    scene.fail("bad", reason="rejected")
+    scene.checkpoint.waive(scene.plan_id, "A/waived", who="ann", why="old")
+    scene.next_pass()
+    scene.walk({**SHARE, "x.tmp": 100, "bad": 10, "waived": 20})
+    scene.create_folders()
+    [f] = scene.claim(max_items=1)
+    scene.checkpoint.record_results(scene.worker, [scene.uploaded(f)])
+    report = scene.checkpoint.tree_report(scene.tree.id)
+
+    sent = {"bytes_total": 17, "bytes_uploaded": 3}
+    assert Counts(total=5, uploaded=1, failed=1, excluded=1, waived=1, pending=1, **sent) == report.files
+    assert Counts(total=2, uploaded=2) == report.folders
+    assert Counts(total=8, uploaded=3, failed=1, excluded=2, waived=1, pending=1, **sent) == report.items
+    assert report.failures_by_reason == {"rejected": 1}
+
+
+def test_tree_is_settled_when_nothing_is_left(scene: Scene) -> None:
+    """Walked, all files sent, all folders made, the root included: not before."""
+    settled = scene.checkpoint.tree_is_settled
+    scene.record(SHARE)
+    scene.create_folders()
+
+    assert not settled(scene.pass_id, scene.tree.id)
+
+    scene.walk(SHARE)
+
+    assert not settled(scene.pass_id, scene.tree.id)
+
+    scene.send_everything()
+
+    assert settled(scene.pass_id, scene.tree.id)
+
+    scene.next_pass()
+
+    assert not settled(scene.pass_id, scene.tree.id)
+
+
+def test_empty_tree_still_needs_its_folder(scene: Scene) -> None:
+    """An empty tree is settled when its root is in Box."""
+    scene.walk({})
+
+    assert not scene.checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
+
+    scene.create_folders()
+
+    assert scene.checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
+    assert f"folder-{scene.root_id}" == scene.checkpoint.trees(scene.plan_id)[0].box_folder_id
+
+
+def test_folders_to_create_are_walked_ones_parents_first(scene: Scene) -> None:
+    """Empty folders are created too; unwalked, failed, excluded and claimed ones are not in the list."""
+    scene.excluded = lambda entry: "rule: cache/" if entry.name == "cache" else None
+    scene.walk({"b": {"deep": {}}, "a": {}, "bad": {}, "taken": {}, "cache": {}})
+    scene.checkpoint.record_folder_creation_failed(scene.folder_id("bad"), reason="rejected", detail="no")
+    scene.checkpoint.claim_folder_creation(scene.worker, scene.folder_id("taken"))
+    waiting = scene.checkpoint.folders_to_create(scene.pass_id, tree_ids=[scene.tree.id], limit=10)
+
+    assert [folder.path for folder in waiting] == ["A", "A/a", "A/b", "A/b/deep"]
+
+    scene.next_pass()
+
+    assert scene.checkpoint.folders_to_create(scene.pass_id, tree_ids=[scene.tree.id], limit=10) == []
+
+
+def test_expected_children_is_what_box_must_show(scene: Scene) -> None:
+    """Uploaded files with size and sha1, created folders by name; nothing pending, excluded or missing."""
+    scene.walk({**SHARE, "gone": 1})
+    scene.send_everything()
+    scene.next_pass()
+    scene.walk({**SHARE, "new": 9})
+    f, sub = scene.child("f"), scene.folder_id("sub")
+
+    assert {
+        f"file-{f.id}": ExpectedChild(
+            kind=EntryKind.FILE, box_name="f", box_id=f"file-{f.id}", size=3, sha1=f"{f.id:040x}", row_id=f.id
+        ),
+        f"folder-{sub}": ExpectedChild(
+            kind=EntryKind.FOLDER, box_name="sub", box_id=f"folder-{sub}", row_id=sub
+        ),
+    } == scene.checkpoint.expected_children(scene.root_id)
+
+
+def test_folders_to_verify_are_those_in_box(scene: Scene) -> None:
+    """Every folder with a Box id, the root included, is streamed once."""
+    scene.walk(SHARE)
+
+    assert list(scene.checkpoint.folders_to_verify(scene.tree.id)) == []
+
+    scene.create_folders()
+    paths = [folder.path for folder in scene.checkpoint.folders_to_verify(scene.tree.id)]
+
+    assert paths == ["A", "A/sub", "A/sub/empty"]
+
+
+def test_folder_chain_leads_from_the_root(scene: Scene) -> None:
+    """The chain of a folder starts with the tree's root and ends with the folder."""
+    scene.walk(SHARE)
+    chain = scene.checkpoint.folder_chain(scene.folder_id("sub/empty"))
+
+    assert [folder.path for folder in chain] == ["A", "A/sub", "A/sub/empty"]
+    assert [None, chain[0].id, chain[1].id] == [folder.parent_id for folder in chain]
+
+
+def test_verified_tree_stays_complete(scene: Scene) -> None:
+    """Agreement makes a tree VERIFIED and takes its reason away; a COMPLETE one stays COMPLETE."""
+    scene.checkpoint.set_tree_state(
+        scene.tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.VERIFICATION_FAILED, detail="x"
+    )
+    scene.checkpoint.record_verified(scene.tree.id)
+    [tree] = scene.checkpoint.trees(scene.plan_id)
+
+    assert (
+        tree.state,
+        tree.verified,
+        tree.incomplete_reason,
+        tree.detail,
+    ) == (TreeState.VERIFIED, True, None, None)
+
+    scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
+    scene.checkpoint.record_verified(scene.tree.id)
+
+    assert scene.checkpoint.trees(scene.plan_id)[0].state == TreeState.COMPLETE
+
+
+def test_mismatch_sends_again(scene: Scene) -> None:
+    """What Box lost is sent as a new file, what it holds differently as a version; the tree is not verified."""
+    scene.walk({"lost": 1, "other": 2, "fine": 3})
+    scene.send_everything()
+    scene.checkpoint.record_verified(scene.tree.id)
+    lost, other = scene.child("lost").id, scene.child("other").id
+    scene.checkpoint.record_verification_mismatch(
+        scene.tree.id,
+        item_ids_by_reason={GONE_FROM_BOX: [lost], DIFFERENT_IN_BOX: [other]},
+        detail="2 differ",
+    )
+    batch = {item.id: item for item in scene.claim()}
+
+    assert {lost, other} == set(batch)
+    assert (None, f"file-{other}") == (batch[lost].box_file_id, batch[other].box_file_id)
+    assert not scene.checkpoint.trees(scene.plan_id)[0].verified
+
+
+def test_folder_that_box_lost_is_created_again_with_all_below(scene: Scene) -> None:
+    """A folder gone from Box is PENDING with everything below it, without its ids."""
+    scene.walk(SHARE)
+    scene.send_everything()
+    sub = scene.folder_id("sub")
+    scene.checkpoint.record_verification_mismatch(
+        scene.tree.id, item_ids_by_reason={}, folder_ids_gone=[sub], detail="folder gone"
+    )
+    waiting = scene.checkpoint.folders_to_create(scene.pass_id, tree_ids=[scene.tree.id], limit=10)
+
+    assert [folder.path for folder in waiting] == ["A/sub", "A/sub/empty"]
+    assert [(item.path, item.box_file_id) for item in scene.claim()] == [("A/sub/g", None)]
+
+
+ANN = CollaboratorSpec(login="ann@example.com", role="editor")
+FINANCE = CollaboratorSpec(group="Finance", role="viewer", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_collaborators_are_planned_once(scene: Scene) -> None:
+    """A collaborator is PLANNED when new or changed, else as Box said; one the plan dropped is not shown."""
+    ensure = scene.checkpoint.ensure_collaborations
+    first, second = ensure(scene.tree.id, [ANN, FINANCE])
+    scene.checkpoint.record_collaboration(
+        first.id, status=CollaborationStatus.ACCEPTED, box_collaboration_id="c1"
+    )
+
+    assert (second.spec, second.status) == (FINANCE, CollaborationStatus.PLANNED)
+    assert ensure(scene.tree.id, [ANN, FINANCE])[0].status == CollaborationStatus.ACCEPTED
+
+    promoted = replace(ANN, login="ANN@example.com", role="co-owner")
+    [changed] = ensure(scene.tree.id, [promoted])
+
+    assert (first.id, promoted, CollaborationStatus.PLANNED, "c1") == (
+        changed.id,
+        changed.spec,
+        changed.status,
+        changed.box_collaboration_id,
+    )
+    assert (changed,) == scene.checkpoint.tree_report(scene.tree.id).collaborations
+
+
+def test_refused_collaboration_keeps_its_reason(scene: Scene) -> None:
+    """What Box said of a collaborator is kept in one line."""
+    [ann] = scene.checkpoint.ensure_collaborations(scene.tree.id, [ANN])
+    scene.checkpoint.record_collaboration(
+        ann.id, status=CollaborationStatus.FAILED, box_collaboration_id=None, detail="unknown user"
+    )
+    [record] = scene.checkpoint.tree_report(scene.tree.id).collaborations
+
+    assert (record.status, record.detail) == (CollaborationStatus.FAILED, "unknown user")
+
+
+def test_waiver_covers_a_path_and_what_is_below(scene: Scene) -> None:
+    """FAILED and PENDING entries at the path or below are WAIVED with who and why; uploaded ones are not."""
+    share = {"sub": {"f": 1, "g": 1, "deep": {"h": 1}}, "subway": 1, "z": 1}
+    scene.walk(share)
+    f = next(item for item in scene.claim() if item.path == "A/sub/f")
+    scene.checkpoint.record_results(scene.worker, [scene.uploaded(f)])
+
+    assert scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="obsolete") == 4
+    assert scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="obsolete") == 0
+    assert scene.checkpoint.waive(scene.plan_id, "A/nothing/here", who="ann", why="x") == 0
+    assert scene.checkpoint.waive(scene.plan_id, "B", who="ann", why="x") == 0
+
+    lines = {line.path: line for line in scene.checkpoint.item_lines(scene.plan_id)}
+    waived = {path for path, line in lines.items() if line.status is ItemStatus.WAIVED}
+
+    assert {"A/sub", "A/sub/g", "A/sub/deep", "A/sub/deep/h"} == waived
+    assert (lines["A/sub/g"].waived_by, lines["A/sub/g"].waived_why) == ("ann", "obsolete")
+    assert lines["A/sub/f"].status == ItemStatus.UPLOADED
+
+
+def test_waiver_of_one_file_or_of_everything(scene: Scene) -> None:
+    """A path may be one file, the tree, or the whole source."""
+    scene.walk({"f": 1, "g": 1, "h": 1})
+
+    assert scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x") == 1
+    assert scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="x") == 2
+    assert scene.checkpoint.waive(scene.plan_id, "", who="ann", why="x") == 0
+
+    scene.create_folders()
+
+    assert scene.checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
+
+
+def test_waiver_in_a_tree_that_is_the_whole_source(scene: Scene) -> None:
+    """Paths are those of the source, whatever the tree's own folder is."""
+    checkpoint = scene.checkpoint
+    spec = TreeSpec(source="", folder="Whole", name="whole")
+    [whole] = checkpoint.ensure_trees(scene.plan_id, [spec])
+    listing = [Entry(path="f", kind=EntryKind.FILE, size=1)]
+    changes = diff_folder(listing, [], box_names={}, excluded=lambda entry: None)
+    checkpoint.record_listing(whole.root_folder_id, scene.pass_id, changes)
+    [item] = checkpoint.claim_batch(scene.worker, tree_ids=[whole.id], max_items=9, max_bytes=9)
+
+    assert item.path == "f"
+    assert checkpoint.waive(scene.plan_id, "f", who="ann", why="x") == 1
+
+
+def test_waiver_lasts_until_the_content_changes(scene: Scene) -> None:
+    """A waived file stays so in later passes while it is the same, and is to move when it is not."""
+    scene.walk({"f": (1, 1)})
+    scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x")
+    scene.next_pass()
+    scene.walk({"f": (1, 1)})
+
+    assert scene.statuses() == {"A/f": ItemStatus.WAIVED}
+
+    scene.next_pass()
+    scene.walk({"f": (1, 2)})
+
+    assert scene.statuses() == {"A/f": ItemStatus.PENDING}
+
+
+def test_waived_folder_moves_when_something_new_is_in_it(scene: Scene) -> None:
+    """A folder that could not be listed and was waived is walked again, and moves with what it then shows."""
+    scene.record({"sub": {}})
+    sub = scene.folder_id("sub")
+    scene.checkpoint.record_folder_failure(sub, scene.pass_id, reason="access_denied", detail="no")
+    scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="x")
+    scene.checkpoint.record_folder_failure(sub, scene.pass_id, reason="access_denied", detail="no")
+
+    assert scene.statuses() == {"A/sub": ItemStatus.WAIVED}
+
+    scene.next_pass()
+    scene.walk({"sub": {"f": 1}})
+
+    assert scene.statuses() == {"A/sub": ItemStatus.PENDING, "A/sub/f": ItemStatus.PENDING}
+
+
+def test_retry_takes_failures_of_one_reason(scene: Scene) -> None:
+    """FAILED entries of a reason, or of all, are PENDING with all attempts; unlisted folders are walked again."""
+    scene.walk({"f": 1, "g": 1, "sub": {}})
+    scene.fail("f", reason="too_large")
+    scene.fail("g", reason="locked")
+    scene.checkpoint.record_folder_failure(
+        scene.folder_id("sub"), scene.pass_id, reason="access_denied", detail="no"
+    )
+
+    assert scene.checkpoint.retry_failures(scene.plan_id, reason="too_large") == 1
+    assert [item.path for item in scene.claim()] == ["A/f"]
+    assert scene.checkpoint.retry_failures(scene.plan_id) == 2
+    assert [folder.path for folder in scene.claim_folders()] == ["A/sub"]
+    assert scene.checkpoint.retry_failures(scene.plan_id) == 0
+
+
+def test_call_counts_add_up(scene: Scene) -> None:
+    """Calls are summed by route over all runs of the plan."""
+    scene.checkpoint.add_call_counts(scene.plan_id, {"POST /files/content": 2, "POST /folders": 1})
+    scene.checkpoint.add_call_counts(scene.plan_id, {"POST /files/content": 3})
+
+    assert scene.checkpoint.call_counts(scene.plan_id) == {"POST /files/content": 5, "POST /folders": 1}

@@ -1,0 +1,178 @@
+"""No query without an index: every statement of a whole migration is explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from connectors.entry import EntryKind
+from state import reports
+from state.checkpoint import Checkpoint
+from state.records import BudgetBlock, CollaboratorSpec, Failed
+from state.statuses import GONE_FROM_BOX
+from tests.integration.state.scene import ManualClock, Scene
+
+#: Tables that grow with the share.
+BIG_TABLES = r"(items|folders|upload_parts|events)"
+
+
+class Recorder:
+    """Keeps each distinct statement with parameters that it once had."""
+
+    def __init__(self) -> None:
+        self.statements: dict[str, Any] = {}
+
+    def __call__(self, _c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
+        if statement.split()[0] in ("SELECT", "UPDATE", "DELETE", "WITH"):
+            self.statements[statement] = parameters[0] if many else parameters
+
+
+def exercise(scene: Scene) -> None:
+    """Say every sentence of the checkpoint that runs more than once per plan."""
+    checkpoint = scene.checkpoint
+    share = {"f": 1, "g": 2, "sub": {"h": 3, "deep": {}}, "link": EntryKind.SYMLINK, "gone": {"x": 1}}
+    scene.walk(share)
+    scene.fail("g", retry=True)
+    scene.send_everything()
+    scene.next_pass()
+    scene.excluded = lambda entry: "rule: deep/" if entry.name == "deep" else None
+    scene.walk({"f": 9, "g": EntryKind.SYMLINK, "sub": {"h": 3, "deep": {}}, "link": EntryKind.SYMLINK})
+    scene.next_pass()
+    scene.excluded = lambda entry: None
+    scene.walk(share)
+    sub = scene.folder_id("sub")
+    checkpoint.record_folder_failure(sub, scene.pass_id, reason="locked", detail="x")
+    checkpoint.record_folder_vanished(scene.folder_id("gone"), scene.pass_id)
+    checkpoint.folder_chain(sub)
+    checkpoint.release_folders(scene.worker, [sub])
+    [item] = scene.claim(max_items=1)
+    checkpoint.item_of_box_file(scene.plan_id, "1")
+    checkpoint.remember_box_file(item.id, box_file_id="1", box_etag=None)
+    checkpoint.record_results(scene.worker, [Failed(item_id=item.id, reason="locked", detail="x")])
+    checkpoint.has_pending_files([scene.tree.id])
+    checkpoint.walk_is_done(scene.pass_id, scene.tree.id)
+    checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
+    checkpoint.tree_report(scene.tree.id)
+    list(checkpoint.folders_to_verify(scene.tree.id))
+    checkpoint.expected_children(scene.root_id)
+    checkpoint.record_verification_mismatch(
+        scene.tree.id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, folder_ids_gone=[sub], detail="x"
+    )
+    checkpoint.retry_failures(scene.plan_id, reason="locked")
+    checkpoint.retry_failures(scene.plan_id)
+    checkpoint.waive(scene.plan_id, "A/sub/h", who="ann", why="x")
+    checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="x")
+    checkpoint.ensure_collaborations(scene.tree.id, [CollaboratorSpec(login="a", role="editor")])
+    checkpoint.lease_identity(scene.worker, "u")
+    block = BudgetBlock(reserved_at=scene.clock.now, uploads=1, calls=1)
+    checkpoint.reserve_budget(scene.worker, "u", block)
+    checkpoint.open_upload_sessions(scene.plan_id)
+    for lines in (reports.item_lines, reports.failures, reports.renames, reports.events):
+        list(lines(checkpoint, scene.plan_id))
+    scene.clock.forward(100)
+    checkpoint.register_worker(scene.plan_id, name="second")
+
+
+@pytest.fixture
+def recorded(sqlite_url: str) -> tuple[Checkpoint, Recorder]:
+    """A checkpoint after a migration, and the statements that it took."""
+    clock, recorder = ManualClock(), Recorder()
+    checkpoint = Checkpoint.open(sqlite_url, clock=clock)
+    scene = Scene(checkpoint, clock)
+    event.listen(checkpoint._database.engine, "before_cursor_execute", recorder)
+    exercise(scene)
+    event.remove(checkpoint._database.engine, "before_cursor_execute", recorder)
+    checkpoint.close()
+    return checkpoint, recorder
+
+
+def explain(checkpoint: Checkpoint, statement: str, parameters: Any) -> list[str]:
+    """SQLite's plan, a line per step."""
+    with checkpoint._database.reading() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return [row[3] for row in rows]
+
+
+def test_no_statement_scans_a_table_of_the_share(recorded: tuple[Checkpoint, Recorder]) -> None:
+    """On SQLite every step on items, folders, parts and events is a search by an index or a row id."""
+    checkpoint, recorder = recorded
+    plans = {text: explain(checkpoint, text, values) for text, values in recorder.statements.items()}
+    scans = [
+        f"{step}\n{statement}"
+        for statement, steps in plans.items()
+        for step in steps
+        if re.match(rf"SCAN {BIG_TABLES}\b", step)
+    ]
+    checkpoint.close()
+
+    assert len(plans) > 40
+    assert scans == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "index"),
+    [
+        (r"SELECT items\.id, items\.size.*ORDER BY items\.attempts", "ix_items_free"),
+        (r"SELECT folders\.depth, folders\.id.*ORDER BY", "ix_folders_frontier"),
+        (r"SELECT max\(folders\.walked_pass\)", "ix_folders_frontier"),
+        (
+            r"SELECT folders.*folders\.status = 'pending' AND folders\.box_folder_id IS NULL",
+            "ix_folders_to_create",
+        ),
+        (r"SELECT items\.kind, items\.status, count", "COVERING INDEX ix_items_counts"),
+        (r"SELECT folders\.status, count", "COVERING INDEX ix_folders_counts"),
+        (r"SELECT items.*items\.claimed_by = \?.*items\.claim = \?", "ix_items_claimed"),
+        (r"UPDATE items.*WHERE items\.claimed_by IN", "ix_items_claimed"),
+        (r"SELECT items\.id.*items\.box_file_id = \?", "ix_items_in_box"),
+        (r"SELECT items.*WHERE items\.folder_id = \?", "(folder_id=?"),
+        (r"SELECT folders.*WHERE folders\.parent_id = \?", "(parent_id=?"),
+        (r"UPDATE items SET status.*items\.status = 'failed'", "INDEX ix_items_"),
+    ],
+)
+def test_hot_queries_use_their_index(recorded: tuple[Checkpoint, Recorder], pattern: str, index: str) -> None:
+    """Claims, frontier, counts, lookups: each goes by the index that was made for it, and sorts nothing."""
+    checkpoint, recorder = recorded
+    statements = {
+        text: values for text, values in recorder.statements.items() if re.match(pattern, text, re.DOTALL)
+    }
+    plans = [explain(checkpoint, text, values) for text, values in statements.items()]
+    checkpoint.close()
+
+    assert plans
+    for plan in plans:
+        assert index in "\n".join(plan)
+        if "ORDER BY items.attempts" in pattern or "frontier" in index:
+            assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+def test_postgresql_takes_the_partial_indexes(postgres_url: str) -> None:
+    """PostgreSQL can prove the conditions of the claim's and the frontier's indexes."""
+    clock, recorder = ManualClock(), Recorder()
+    with Checkpoint.open(postgres_url, clock=clock) as checkpoint:
+        scene = Scene(checkpoint, clock)
+        event.listen(checkpoint._database.engine, "before_cursor_execute", recorder)
+        exercise(scene)
+        event.remove(checkpoint._database.engine, "before_cursor_execute", recorder)
+        wanted = {
+            "ORDER BY items.attempts": "ix_items_free",
+            "ORDER BY folders.depth, folders.id": "ix_folders_",
+        }
+        for part, index in wanted.items():
+            found = {text: values for text, values in recorder.statements.items() if part in text}
+            assert found
+            for statement, values in found.items():
+                with checkpoint._database.reading() as connection:
+                    connection.execute(text("SET LOCAL enable_seqscan = off"))
+                    rows = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
+                assert index in "\n".join(rows)
+
+
+def test_file_is_not_left_open(recorded: tuple[Checkpoint, Recorder], tmp_path: Path) -> None:
+    """A closed checkpoint leaves one file: the write-ahead log is merged and removed."""
+    recorded[0].close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["state.db"]

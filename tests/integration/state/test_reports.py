@@ -1,0 +1,169 @@
+"""Reports: status document, item lines, failures, renames, folders, diary."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+import state.reports
+from connectors.entry import EntryKind
+from state import reports
+from state.records import CollaboratorSpec, TreeSpec
+from state.statuses import ItemStatus, PassState
+from tests.integration.state.scene import Scene
+
+SHARE = {"b.txt": 3, "a b": {"x": 1}, "a": {"y": 2, "link": EntryKind.SYMLINK, "empty": {}}}
+
+
+def test_status_document(scene: Scene) -> None:
+    """The status has the shape that scripts rely on, and fits into JSON."""
+    scene.walk(SHARE)
+    scene.send_everything()
+    ann = CollaboratorSpec(login="ann@example.com", role="editor")
+    scene.checkpoint.ensure_collaborations(scene.tree.id, [ann, CollaboratorSpec(group="G", role="viewer")])
+    scene.checkpoint.add_call_counts(scene.plan_id, {"POST /folders": 4, "POST /files/content": 3})
+    status = reports.plan_status(scene.checkpoint, scene.plan_id)
+
+    assert {
+        "plan": "p",
+        "pass": 1,
+        "pass_kind": "initial",
+        "pass_state": "running",
+        "trees": [
+            {
+                "name": "A",
+                "state": "moving",
+                "incomplete_reason": None,
+                "detail": None,
+                "box_folder_id": f"folder-{scene.root_id}",
+                "items": {"total": 7, "uploaded": 6, "failed": 0, "excluded": 1, "waived": 0, "pending": 0},
+                "bytes": {"total": 6, "uploaded": 6},
+                "collaborators": [
+                    {"login": "ann@example.com", "role": "editor", "status": "planned"},
+                    {"group": "G", "role": "viewer", "status": "planned"},
+                ],
+                "shared_link": None,
+                "failures_by_reason": {},
+            }
+        ],
+        "calls": {"total": 7, "by_route": {"POST /files/content": 3, "POST /folders": 4}},
+    } == json.loads(json.dumps(status))
+
+
+def test_status_before_and_after_a_pass(scene: Scene) -> None:
+    """The latest pass is shown after its end, and a plan without one shows none."""
+    other = scene.checkpoint.ensure_plan(name="other", source_url="s", landing_folder_id="0")
+    scene.checkpoint.end_pass(scene.pass_id, PassState.INCOMPLETE, summary={})
+
+    assert None is reports.plan_status(scene.checkpoint, other)["pass"]
+    status = reports.plan_status(scene.checkpoint, scene.plan_id)
+    assert (status["pass"], status["pass_state"]) == (1, "incomplete")
+
+
+@pytest.mark.parametrize("folders_per_query", [1, 2, 100])
+def test_item_lines_are_in_order(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, folders_per_query: int
+) -> None:
+    """Each folder, then what is in it by name, then its subfolders; whatever the groups that are read at once."""
+    monkeypatch.setattr(state.reports, "FOLDERS_PER_QUERY", folders_per_query)
+    spec = TreeSpec(source="B", folder="B", name="B")
+    [other] = scene.checkpoint.ensure_trees(scene.plan_id, [spec])
+    scene.walk(SHARE)
+    changes = scene.compare(other.root_folder_id, "B", {"z": 1})
+    scene.checkpoint.record_listing(other.root_folder_id, scene.pass_id, changes)
+
+    assert [path for path, _ in scene.lines()] == [
+        "A/b.txt",
+        "A/a",
+        "A/a/link",
+        "A/a/y",
+        "A/a/empty",
+        "A/a b",
+        "A/a b/x",
+        "B/z",
+    ]
+
+
+def test_missing_lines_only_when_asked(scene: Scene) -> None:
+    """What is MISSING has no line unless somebody wants it."""
+    scene.walk({"sub": {"f": 1}})
+    scene.next_pass()
+    scene.walk({})
+    lines = reports.item_lines(scene.checkpoint, scene.plan_id, with_missing=True)
+
+    assert scene.statuses() == {}
+    assert {line.path: line.status for line in lines} == {
+        "A/sub": ItemStatus.MISSING,
+        "A/sub/f": ItemStatus.MISSING,
+    }
+
+
+def test_siblings_come_in_pages(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More subfolders than a page holds are all there, in order."""
+    monkeypatch.setattr(state.reports, "ROWS_PER_STATEMENT", 3)
+    scene.walk({f"{number:02}": {} for number in range(10)})
+
+    assert [f"A/{number:02}" for number in range(10)] == [path for path, _ in scene.lines()]
+
+
+def test_failures_are_listed_and_summed(scene: Scene) -> None:
+    """Every FAILED file and folder has a line with its reason; sums are by reason, most frequent first."""
+    scene.walk({"f": 1, "g": 1, "h": 1, "sub": {}})
+    scene.fail("f", reason="locked")
+    scene.fail("g", reason="locked")
+    scene.checkpoint.record_folder_failure(
+        scene.folder_id("sub"), scene.pass_id, reason="access_denied", detail="no"
+    )
+    failed = list(reports.failures(scene.checkpoint, scene.plan_id))
+
+    assert [(line.path, line.reason, line.detail) for line in failed] == [
+        ("A/sub", "access_denied", "no"),
+        ("A/f", "locked", "because"),
+        ("A/g", "locked", "because"),
+    ]
+    assert list(reports.failures_by_reason(scene.checkpoint, scene.plan_id)) == ["locked", "access_denied"]
+    assert reports.failures_by_reason(scene.checkpoint, scene.plan_id) == {"locked": 2, "access_denied": 1}
+
+
+def test_renames_are_listed(scene: Scene) -> None:
+    """Every entry that Box has under another name has a line with both."""
+    scene.walk({"f": 1, "sub": {}})
+    sub = scene.folder_id("sub")
+    scene.checkpoint.record_folder_created(sub, box_folder_id="7", box_name="sub (1)", adopted=False)
+    [item] = scene.claim()
+    from dataclasses import replace
+
+    scene.checkpoint.record_results(scene.worker, [replace(scene.uploaded(item), box_name="f_")])
+
+    assert [(line.path, line.box_name) for line in reports.renames(scene.checkpoint, scene.plan_id)] == [
+        ("A/sub", "sub (1)"),
+        ("A/f", "f_"),
+    ]
+
+
+def test_biggest_and_slowest_folders(scene: Scene) -> None:
+    """Folders by the bytes directly in them, and by the time from their first to their last file."""
+    scene.walk({"small": {"a": 1, "b": 1}, "big": {"c": 100}, "never": {"d": 5}})
+    for item in scene.claim():
+        if not item.path.startswith("A/never"):
+            scene.clock.forward(7)
+            scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
+    biggest = reports.biggest_folders(scene.checkpoint, scene.plan_id, limit=2)
+    slowest = reports.slowest_folders(scene.checkpoint, scene.plan_id, limit=1)
+
+    assert [(sums.path, sums.files, sums.size) for sums in biggest] == [("A/big", 1, 100), ("A/never", 1, 5)]
+    assert [("A/small", timedelta(seconds=7))] == [(sums.path, sums.upload_time) for sums in slowest]
+
+
+def test_diary_keeps_what_happened(scene: Scene) -> None:
+    """Events come back in order with their detail, undecodable names included."""
+    scene.checkpoint.record_event(scene.plan_id, "renamed", {"path": "A/caf\udce9"}, tree_id=scene.tree.id)
+    scene.clock.forward(1)
+    scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="old")
+    first, second = reports.events(scene.checkpoint, scene.plan_id)
+
+    assert ("renamed", {"path": "A/caf\udce9"}, scene.tree.id) == (first.kind, first.detail, first.tree_id)
+    assert (second.kind, second.detail) == ("waived", {"path": "A", "who": "ann", "why": "old", "items": 0})
+    assert timedelta(seconds=1) == second.at - first.at

@@ -1,0 +1,253 @@
+"""Leases: who is alive, who is dead, what the dead held, and the fence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from state.checkpoint import Checkpoint
+from state.errors import LeaseHeld, LostLease
+from state.records import BudgetBlock
+from state.statuses import ItemStatus
+from tests.integration.state.scene import ManualClock, Scene
+
+CLAIMER = Path(__file__).with_name("claimer.py")
+
+
+def test_expired_lease_frees_everything(scene: Scene) -> None:
+    """When a lease ends, its files, folders, creations and identities are free for a living worker."""
+    scene.record({"f": 1, "sub": {}})
+    [sub] = scene.claim_folders()
+    [item] = scene.claim()
+    scene.checkpoint.claim_folder_creation(scene.worker, sub.id)
+    scene.checkpoint.lease_identity(scene.worker, "user-1")
+    scene.clock.forward(59)
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second")
+    dead, scene.worker = scene.worker, second
+
+    assert scene.claim() == []
+
+    scene.clock.forward(2)
+
+    assert [item] == scene.claim()
+    assert [sub] == scene.claim_folders()
+    assert scene.checkpoint.claim_folder_creation(second, sub.id)
+    assert scene.checkpoint.lease_identity(second, "user-1") == []
+    assert [second] == scene.checkpoint.live_workers(scene.plan_id)
+    with pytest.raises(LostLease, match="first"):
+        scene.checkpoint.heartbeat(dead)
+
+
+def test_heartbeat_prolongs(scene: Scene) -> None:
+    """A worker that beats in time is alive for as long as it does, even when it came late but nobody noticed."""
+    for seconds in (50, 50, 61):
+        scene.clock.forward(seconds)
+        scene.checkpoint.heartbeat(scene.worker)
+    scene.checkpoint.register_worker(scene.plan_id, name="second")
+
+    assert [worker.name for worker in scene.checkpoint.live_workers(scene.plan_id)] == ["first", "second"]
+
+
+def test_worker_that_slept_goes_on(scene: Scene) -> None:
+    """A worker whose machine slept through its lease goes on when nobody took over meanwhile."""
+    scene.walk({"f": 1})
+    scene.clock.forward(3_600)
+    [item] = scene.claim()
+
+    assert [] == scene.claim()
+    assert [] == scene.claim_folders()
+
+    scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
+
+    assert {"A/f": ItemStatus.UPLOADED} == scene.statuses()
+
+
+def test_heartbeat_buries_the_dead(scene: Scene) -> None:
+    """A living worker takes over without anybody new coming."""
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second", lease_seconds=600)
+    scene.walk({"f": 1})
+    scene.claim()
+    scene.clock.forward(61)
+    scene.checkpoint.heartbeat(second)
+
+    with pytest.raises(LostLease):
+        scene.claim()
+
+
+def test_fence_keeps_a_dead_workers_results_out(scene: Scene) -> None:
+    """After a takeover nothing of the dead worker is written: results, listings, claims, budget."""
+    changes = scene.compare(scene.root_id, "A", {"f": 1})
+    scene.walk({"f": 1})
+    [item] = scene.claim()
+    scene.checkpoint.lease_identity(scene.worker, "user-1")
+    scene.clock.forward(61)
+    scene.checkpoint.register_worker(scene.plan_id, name="second")
+    block = BudgetBlock(reserved_at=scene.clock.now, uploads=1, calls=1)
+
+    with pytest.raises(LostLease):
+        scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
+    with pytest.raises(LostLease):
+        scene.checkpoint.record_listing(scene.root_id, scene.pass_id, changes, worker=scene.worker)
+    with pytest.raises(LostLease):
+        scene.claim_folders()
+    with pytest.raises(LostLease):
+        scene.checkpoint.reserve_budget(scene.worker, "user-1", block)
+    with pytest.raises(LostLease):
+        scene.checkpoint.claim_folder_creation(scene.worker, scene.root_id)
+
+    assert scene.statuses() == {"A/f": ItemStatus.PENDING}
+
+
+def test_result_for_an_item_in_other_hands_is_dropped(scene: Scene) -> None:
+    """A worker that gave an item back has no say about it once another one holds it."""
+    scene.walk({"f": 1})
+    [item] = scene.claim()
+    scene.checkpoint.release_claims(scene.worker, [item.id])
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second")
+    scene.checkpoint.claim_batch(second, tree_ids=[scene.tree.id], max_items=1, max_bytes=1)
+    scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
+
+    assert scene.statuses() == {"A/f": ItemStatus.PENDING}
+
+
+def test_dead_process_is_taken_over_at_once(scene: Scene, state_url: str) -> None:
+    """On one machine a killed process's claims are free without waiting for its lease."""
+    scene.walk({"f": 1, "g": 1})
+    scene.checkpoint.release_worker(scene.worker)
+    with _start_claimer(state_url, scene, "hold") as process:
+        held = process.stdout.readline()  # type: ignore[union-attr]
+        scene.worker = scene.checkpoint.register_worker(scene.plan_id, name="second")
+        before = scene.claim()
+        process.kill()
+    after = scene.claim()
+
+    assert held == "2\n"
+    assert before == []
+    assert len(after) == 2
+
+
+@pytest.mark.parametrize("processes", [2])
+def test_two_processes_never_share_a_file(scene: Scene, state_url: str, processes: int) -> None:
+    """Processes that claim at the same time get every file once between them."""
+    scene.walk({f"d{n}": {f"f{m}": 1 for m in range(50)} for n in range(8)})
+    claimers = [_start_claimer(state_url, scene, "all") for _ in range(processes)]
+    claimed = [process.communicate(timeout=60)[0].split() for process in claimers]
+
+    assert [0] * processes == [process.returncode for process in claimers]
+    assert len({item for batch in claimed for item in batch}) == 400
+    assert sum(len(batch) for batch in claimed) == 400
+
+
+def test_threads_never_share_a_file_or_a_folder(scene: Scene) -> None:
+    """Threads of one worker get every file and every folder once between them."""
+    scene.record({f"d{n:02}": {} for n in range(40)})
+    scene.record({f"f{n:03}": 1 for n in range(200)} | {f"d{n:02}": {} for n in range(40)})
+    items: Counter[int] = Counter()
+    folders: Counter[int] = Counter()
+
+    def work() -> None:
+        while batch := scene.claim(max_items=7):
+            items.update(item.id for item in batch)
+        while nodes := scene.claim_folders(limit=3):
+            folders.update(node.id for node in nodes)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert 200 == len(items) == items.total()
+    assert 40 == len(folders) == folders.total()
+
+
+def test_one_creator_per_folder(scene: Scene) -> None:
+    """A folder is created by one worker: the other waits until it is created, failed or given back."""
+    scene.record({"sub": {}})
+    sub = scene.folder_id("sub")
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second")
+    checkpoint = scene.checkpoint
+
+    assert checkpoint.claim_folder_creation(scene.worker, sub)
+    assert checkpoint.claim_folder_creation(scene.worker, sub)
+    assert not checkpoint.claim_folder_creation(second, sub)
+
+    checkpoint.release_folder_creation(scene.worker, sub)
+
+    assert checkpoint.claim_folder_creation(second, sub)
+
+    checkpoint.record_folder_creation_failed(sub, reason="rejected", detail="no")
+
+    assert checkpoint.claim_folder_creation(scene.worker, sub)
+
+    checkpoint.record_folder_created(sub, box_folder_id="7", box_name="sub", adopted=False)
+
+    assert not checkpoint.claim_folder_creation(scene.worker, sub)
+    assert checkpoint.folder_was_created_by_plan(sub)
+
+
+def test_identity_has_one_holder(scene: Scene) -> None:
+    """A second worker is refused with a line that names host, pid and time; the holder may ask again."""
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second")
+    scene.checkpoint.lease_identity(scene.worker, "user-1")
+
+    assert scene.checkpoint.lease_identity(scene.worker, "user-1") == []
+    with pytest.raises(
+        LeaseHeld, match=r"user-1 is in use by first on .*, pid \d+, since 2026-01-01 00:00:00 UTC"
+    ):
+        scene.checkpoint.lease_identity(second, "user-1")
+
+    scene.checkpoint.release_identity(second, "user-1")
+    with pytest.raises(LeaseHeld):
+        scene.checkpoint.lease_identity(second, "user-1")
+
+    scene.checkpoint.release_identity(scene.worker, "user-1")
+
+    assert scene.checkpoint.lease_identity(second, "user-1") == []
+
+
+def test_budget_outlives_its_holder(scene: Scene) -> None:
+    """The next holder learns what was reserved in the last five minutes, oldest first."""
+    checkpoint, clock = scene.checkpoint, scene.clock
+    checkpoint.lease_identity(scene.worker, "user-1")
+    blocks = []
+    for _ in range(4):
+        blocks.append(BudgetBlock(reserved_at=clock.now, uploads=10, calls=40))
+        checkpoint.reserve_budget(scene.worker, "user-1", blocks[-1])
+        clock.forward(55)
+        checkpoint.heartbeat(scene.worker)
+    clock.now += timedelta(minutes=2)
+    second = checkpoint.register_worker(scene.plan_id, name="second")
+
+    assert blocks[1:] == checkpoint.lease_identity(second, "user-1")
+    with pytest.raises(LostLease):
+        checkpoint.reserve_budget(second, "user-2", blocks[0])
+
+
+def test_release_may_be_repeated(scene: Scene) -> None:
+    """A worker that ends twice ended once."""
+    scene.checkpoint.release_worker(scene.worker)
+    scene.checkpoint.release_worker(scene.worker)
+
+    assert scene.checkpoint.live_workers(scene.plan_id) == []
+
+
+def test_leases_of_a_server_go_by_its_clock(postgres_url: str) -> None:
+    """On PostgreSQL the server's clock decides, so that machines with wrong clocks agree."""
+    with Checkpoint.open(postgres_url) as checkpoint:
+        scene = Scene(checkpoint, ManualClock())
+
+        assert [scene.worker] == checkpoint.live_workers(scene.plan_id)
+
+
+def _start_claimer(url: str, scene: Scene, what: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(CLAIMER), url, str(scene.plan_id), str(scene.tree.id), what]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CLAIMER.parents[3]
+    )

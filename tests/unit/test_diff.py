@@ -1,0 +1,220 @@
+"""The diff of one folder: each kind of change, and what an unchanged folder costs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.entry import Entry, EntryKind, Fingerprint
+from state.diff import Change, ChangeKind, diff_folder
+from state.records import KnownChild
+from state.statuses import ItemStatus
+
+SETTLED = (ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.FAILED, ItemStatus.WAIVED)
+
+
+def file(name: str, *, size: int = 1, modified: int | None = 10, **more: object) -> Entry:
+    """A listed file."""
+    return Entry(path=f"A/{name}", kind=EntryKind.FILE, size=size, modified_ns=modified, **more)  # type: ignore[arg-type]
+
+
+def folder(name: str) -> Entry:
+    """A listed folder."""
+    return Entry(path=f"A/{name}", kind=EntryKind.FOLDER)
+
+
+def known(
+    name: str,
+    *,
+    status: ItemStatus = ItemStatus.UPLOADED,
+    kind: EntryKind = EntryKind.FILE,
+    size: int = 1,
+    modified: int | None = 10,
+    box_name: str | None = None,
+    reason: str | None = None,
+) -> KnownChild:
+    """What the checkpoint has."""
+    is_file = kind is EntryKind.FILE
+    return KnownChild(
+        id=1,
+        name=name,
+        kind=kind,
+        box_name=box_name or name,
+        status=status,
+        reason=reason,
+        fingerprint=Fingerprint(size=size if is_file else 0, modified_ns=modified if is_file else None),
+    )
+
+
+def diff(
+    listing: list[Entry],
+    children: list[KnownChild],
+    *,
+    box_names: dict[str, str] | None = None,
+    rule: str | None = None,
+) -> list[Change]:
+    """The changes; `rule` excludes every entry named "x…"."""
+    return diff_folder(
+        listing,
+        children,
+        box_names=box_names or {},
+        excluded=lambda entry: rule if entry.name.startswith("x") else None,
+    )
+
+
+def kinds(changes: list[Change]) -> list[tuple[ChangeKind, str]]:
+    """What happened to whom."""
+    return [(change.kind, change.name) for change in changes]
+
+
+def test_new_entries() -> None:
+    """What was never seen is NEW, with the Box name that was chosen for it, sorted by name."""
+    changes = diff([file("b"), folder("a")], [], box_names={"b": "b_"})
+
+    assert kinds(changes) == [(ChangeKind.NEW, "a"), (ChangeKind.NEW, "b")]
+    assert [change.box_name for change in changes] == ["a", "b_"]
+
+
+@pytest.mark.parametrize("status", SETTLED)
+def test_unchanged_file_is_left_out(status: ItemStatus) -> None:
+    """The same fingerprint is no change, whatever became of the file: a waiver and a failure stay."""
+    assert diff([file("f")], [known("f", status=status)]) == []
+
+
+@pytest.mark.parametrize("status", SETTLED)
+@pytest.mark.parametrize("seen", [file("f", size=2), file("f", modified=11)])
+def test_changed_file(status: ItemStatus, seen: Entry) -> None:
+    """Another size or time is CHANGED; the name in Box stays."""
+    [change] = diff([seen], [known("f", status=status, box_name="f_")], box_names={"f": "other"})
+
+    assert (change.kind, change.box_name) == (ChangeKind.CHANGED, "f_")
+
+
+def test_what_the_source_cannot_tell_is_no_change() -> None:
+    """A time that only one side knows decides nothing."""
+    assert diff([file("f", modified=None, changed_ns=5, file_id="7")], [known("f")]) == []
+
+
+def test_known_folder_is_unchanged() -> None:
+    """A folder's own times say nothing about it."""
+    assert diff([folder("d")], [known("d", kind=EntryKind.FOLDER)]) == []
+
+
+def test_missing() -> None:
+    """What is known and not listed is MISSING, once."""
+    children = [known("f"), known("d", kind=EntryKind.FOLDER), known("gone", status=ItemStatus.MISSING)]
+    changes = diff([], children)
+
+    assert kinds(changes) == [(ChangeKind.MISSING, "d"), (ChangeKind.MISSING, "f")]
+    assert [change.entry for change in changes] == [None, None]
+
+
+@pytest.mark.parametrize("status", [ItemStatus.MISSING, ItemStatus.EXCLUDED])
+@pytest.mark.parametrize("kind", [EntryKind.FILE, EntryKind.FOLDER])
+def test_what_comes_back_is_new_with_its_past(status: ItemStatus, kind: EntryKind) -> None:
+    """What was MISSING or EXCLUDED and is to move now is NEW, and carries what is known of it."""
+    past = known("f", status=status, kind=kind)
+    [change] = diff([Entry(path="A/f", kind=kind, size=1, modified_ns=10)], [past])
+
+    assert (ChangeKind.NEW, past) == (change.kind, change.known)
+
+
+def test_name_in_box_may_be_taken_meanwhile() -> None:
+    """What comes back gets the name that is free now, and else the one it had."""
+    past = known("f", status=ItemStatus.MISSING, box_name="f_")
+
+    assert diff([file("f")], [past])[0].box_name == "f_"
+    assert diff([file("f")], [past], box_names={"f": "f (2)"})[0].box_name == "f (2)"
+
+
+@pytest.mark.parametrize(
+    "kind", [EntryKind.SYMLINK, EntryKind.JUNCTION, EntryKind.REPARSE, EntryKind.SPECIAL]
+)
+def test_what_is_never_followed(kind: EntryKind) -> None:
+    """Links and devices are EXCLUDED, with their kind as the reason."""
+    [change] = diff([Entry(path="A/l", kind=kind)], [])
+
+    assert (ChangeKind.EXCLUDED, kind.value) == (change.kind, change.reason)
+
+
+def test_reasons_of_exclusion() -> None:
+    """The source's own reason comes first, then the kind, then the plan's rule."""
+    listing = [
+        Entry(path="A/x1", kind=EntryKind.REPARSE, skip_reason="hsm stub"),
+        Entry(path="A/x2", kind=EntryKind.SYMLINK),
+        file("x3"),
+        folder("x4"),
+    ]
+
+    assert [change.reason for change in diff(listing, [], rule="rule: x*")] == [
+        "hsm stub",
+        "symlink",
+        "rule: x*",
+        "rule: x*",
+    ]
+
+
+@pytest.mark.parametrize("status", [*SETTLED, ItemStatus.MISSING])
+def test_rule_that_came_later(status: ItemStatus) -> None:
+    """A known thing that a rule excludes now is EXCLUDED."""
+    assert kinds(diff([file("x")], [known("x", status=status)], rule="rule: x*")) == [
+        (ChangeKind.EXCLUDED, "x")
+    ]
+
+
+def test_excluded_once_is_enough() -> None:
+    """The same exclusion again is no change; another reason is."""
+    past = known("x", status=ItemStatus.EXCLUDED, reason="rule: x*")
+
+    assert diff([file("x", size=99)], [past], rule="rule: x*") == []
+    assert kinds(diff([file("x")], [past], rule="rule: x?")) == [(ChangeKind.EXCLUDED, "x")]
+
+
+def test_file_that_became_a_folder() -> None:
+    """The file is MISSING and the folder NEW, in this order; and the other way round."""
+    expected = [(ChangeKind.MISSING, "f"), (ChangeKind.NEW, "f")]
+
+    assert expected == kinds(diff([folder("f")], [known("f")]))
+    assert expected == kinds(diff([file("f")], [known("f", kind=EntryKind.FOLDER)]))
+
+
+def test_both_rows_of_one_name() -> None:
+    """After such a change the MISSING file and the folder stand side by side without further changes."""
+    children = [known("f", status=ItemStatus.MISSING), known("f", kind=EntryKind.FOLDER)]
+
+    assert diff([folder("f")], children) == []
+
+
+def test_link_that_became_a_file() -> None:
+    """A link that is a plain file now is NEW."""
+    past = known("f", status=ItemStatus.EXCLUDED, kind=EntryKind.SYMLINK, reason="symlink")
+
+    assert kinds(diff([file("f")], [past])) == [(ChangeKind.NEW, "f")]
+
+
+NAMES = st.sampled_from(["a", "b", "x1", "x2", "é", "\udcff"])
+
+
+@given(
+    listing=st.lists(st.builds(file, NAMES, size=st.integers(0, 2)), unique_by=lambda e: e.name),
+    children=st.lists(
+        st.builds(known, NAMES, size=st.integers(0, 2), status=st.sampled_from(ItemStatus)),
+        unique_by=lambda c: c.name,
+    ),
+)
+def test_every_name_is_accounted_for(listing: list[Entry], children: list[KnownChild]) -> None:
+    """Each name changes at most once, in order, and what has no change is either the same or was missing before."""
+    changes = diff(listing, children, rule="rule: x*")
+    names = [change.name for change in changes]
+    listed, before = {e.name: e for e in listing}, {c.name: c for c in children}
+
+    assert sorted(set(names)) == names
+    for name in (listed.keys() | before.keys()) - set(names):
+        child = before[name]
+        if name in listed and child.status is not ItemStatus.EXCLUDED:
+            assert child.fingerprint.same_content_as(listed[name].fingerprint)
+        elif name not in listed:
+            assert child.status is ItemStatus.MISSING
+    for change in changes:
+        assert (change.kind is ChangeKind.MISSING) == (change.entry is None)

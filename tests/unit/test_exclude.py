@@ -1,0 +1,91 @@
+"""Exclude rules: what each form of a pattern matches."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.entry import Entry, EntryKind
+from state.exclude import ExcludeRules
+
+
+def reason(pattern: str, path: str, kind: EntryKind = EntryKind.FILE) -> str | None:
+    """The reason that one pattern gives for one path."""
+    return ExcludeRules([pattern]).reason(Entry(path=path, kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("Thumbs.db", "a/b/thumbs.DB"),
+        ("Thumbs.db", "Thumbs.db"),
+        ("~$*", "Finance/~$Q1.xlsx"),
+        ("*.tmp", "x.TMP"),
+        ("*.tmp", "deep/er/.tmp"),
+        ("?.txt", "a/é.txt"),
+        ("[ab].txt", "b.txt"),
+        ("[!ab].txt", "c.txt"),
+        ("[]x].txt", "].txt"),
+        ("[a-c]*", "Beta"),
+        ("Finance/*.bak", "Finance/q.bak"),
+        ("/top.txt", "top.txt"),
+        ("Finance/**", "Finance/deep/er/q"),
+        ("**/cache/*.bin", "cache/x.bin"),
+        ("**/cache/*.bin", "a/b/cache/x.bin"),
+        ("a/**/z", "a/z"),
+        ("a/**/z", "a/b/c/z"),
+        ("line\nbreak", "a/line\nbreak"),
+        ("caf\udce9*", "caf\udce9.txt"),
+        ("(x|y)+.txt", "(x|y)+.txt"),
+        ("[open", "[open"),
+        ("a\\b", "a\\b"),
+    ],
+)
+def test_matches(pattern: str, path: str) -> None:
+    """A pattern that matches gives itself as the reason."""
+    assert f"rule: {pattern}" == reason(pattern, path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("Thumbs.db", "Thumbs.db.txt"),
+        ("Thumbs.db", "xThumbs.db"),
+        ("*.tmp", "x.tmp/kept.txt"),
+        ("?.txt", "ab.txt"),
+        ("[!ab].txt", "a.txt"),
+        ("Finance/*.bak", "Finance/deep/q.bak"),
+        ("Finance/*.bak", "x/Finance/q.bak"),
+        ("/top.txt", "deep/top.txt"),
+        ("Finance/**", "Finance"),
+        ("cache/", "cache"),
+        ("a?b/x", "a/b/x"),
+        ("a[!x]b/x", "a/b/x"),
+    ],
+)
+def test_does_not_match(pattern: str, path: str) -> None:
+    """A pattern matches whole names and whole paths, and stops at "/"."""
+    assert None is reason(pattern, path)
+
+
+def test_folders_only() -> None:
+    """A "/" at the end is for folders; without it a pattern is for both."""
+    assert reason("cache/", "a/cache", EntryKind.FOLDER) == "rule: cache/"
+    assert reason("a/cache/", "a/cache", EntryKind.FOLDER) == "rule: a/cache/"
+    assert reason("cache", "a/cache", EntryKind.FOLDER) == "rule: cache"
+    assert None is reason("a/cache/", "b/a/cache", EntryKind.FOLDER)
+
+
+def test_first_rule_wins() -> None:
+    """Of many rules the first that matches is named; no rules exclude nothing."""
+    rules = ExcludeRules([f"nothing{number}" for number in range(150)] + ["*.tmp", "*"])
+
+    assert rules.reason(Entry(path="x.tmp", kind=EntryKind.FILE)) == "rule: *.tmp"
+    assert rules.reason(Entry(path="x", kind=EntryKind.FILE)) == "rule: *"
+    assert None is ExcludeRules([]).reason(Entry(path="x", kind=EntryKind.FILE))
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "//"])
+def test_empty_pattern_is_refused(pattern: str) -> None:
+    """A pattern without a name is a mistake."""
+    with pytest.raises(ValueError, match="matches nothing"):
+        ExcludeRules([pattern])
