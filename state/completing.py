@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, case, func, or_, select, update
 from connectors.entry import EntryKind
 from state.models import (
     FOLDER_FAILED,
+    FOLDER_IS_UNPROVEN,
     ITEM_FAILED,
     CallCount,
     Collaboration,
@@ -90,13 +91,14 @@ class CompletingStatements(PlanStatements, WalkStatements):
     def record_verified(self, tree_id: int) -> None:
         """Box's listing agrees: VERIFIED, unless the tree was COMPLETE before and still is."""
         state = case((Tree.state == TreeState.COMPLETE.value, Tree.state), else_=TreeState.VERIFIED.value)
-        self._database.write(
-            lambda connection: connection.execute(
-                update(Tree)
-                .where(Tree.id == tree_id)
-                .values(verified=True, state=state, incomplete_reason=None, detail=None)
-            )
-        )
+        values = {"verified": True, "state": state, "incomplete_reason": None, "detail": None}
+
+        def verified(connection: Connection) -> None:
+            proven = and_(Folder.tree_id == tree_id, FOLDER_IS_UNPROVEN)
+            connection.execute(update(Folder).where(proven).values(unproven=False))
+            connection.execute(update(Tree).where(Tree.id == tree_id).values(values))
+
+        self._database.write(verified)
 
     def record_verification_mismatch(
         self,
@@ -251,10 +253,10 @@ def _at_path(
 
 def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str, detail: str) -> None:
     """UPLOADED → PENDING. What Box lost needs a new file, and what it holds differently a new version."""
-    values: dict[str, Any] = {"status": ItemStatus.PENDING, "in_box": False, "attempts": 0}
+    values: dict[str, Any] = {"status": ItemStatus.PENDING, "in_box": False, "attempts": 0, "sha1": None}
     values |= {"reason": reason, "detail": detail}
     if reason == GONE_FROM_BOX:
-        no_file = {"box_file_id": None, "box_version_id": None, "box_etag": None}
+        no_file = {"box_file_id": None, "box_version_id": None, "box_etag": None, "sha1": None}
         values |= no_file
         waiting = and_(Item.tree_id == tree_id, Item.status.in_(_OPEN), which)
         connection.execute(update(Item).where(waiting).values(no_file))

@@ -102,6 +102,7 @@ def _item_values(entry: Entry, change: Change) -> dict[str, Any]:
         "created_ns": entry.created_ns,
         "changed_ns": entry.changed_ns,
         "source_file_id": entry.file_id,
+        "note": entry.note,
     }
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 from sqlalchemy.schema import MetaData
@@ -40,6 +41,7 @@ ITEM_IS_RENAMED = text("items.box_name IS NOT NULL")
 FOLDER_IS_WALKED = text("folders.status NOT IN ('excluded', 'missing')")
 FOLDER_AWAITS_BOX = text("folders.status = 'pending' AND folders.box_folder_id IS NULL")
 FOLDER_IS_IN_BOX = text("folders.box_folder_id IS NOT NULL")
+FOLDER_IS_UNPROVEN = text("folders.unproven AND folders.box_folder_id IS NOT NULL")
 FOLDER_FAILED = text("folders.status = 'failed'")
 FOLDER_IS_RENAMED = text("folders.box_name <> folders.name")
 FOLDER_WALK_IS_CLAIMED = text("folders.walk_claimed_by IS NOT NULL")
@@ -173,6 +175,7 @@ class Folder(Base):
         _partial("ix_folders_to_create", "tree_id", "depth", "id", where=FOLDER_AWAITS_BOX),
         _partial("ix_folders_in_box", "tree_id", "id", where=FOLDER_IS_IN_BOX),
         _partial("ix_folders_failed", "tree_id", "reason", where=FOLDER_FAILED),
+        _partial("ix_folders_unproven", "tree_id", "id", where=FOLDER_IS_UNPROVEN),
         _partial("ix_folders_renamed", "tree_id", "id", where=FOLDER_IS_RENAMED),
         _partial("ix_folders_walk_claimed", "walk_claimed_by", "walk_claim", where=FOLDER_WALK_IS_CLAIMED),
         _partial("ix_folders_create_claimed", "create_claimed_by", where=FOLDER_CREATION_IS_CLAIMED),
@@ -198,6 +201,8 @@ class Folder(Base):
     create_claimed_by: Mapped[int | None] = mapped_column(RowId)
     box_folder_id: Mapped[str | None] = mapped_column(String(64))
     created_by_plan: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    #: Something was put into it since Box's listing of it was last compared.
+    unproven: Mapped[bool] = mapped_column(server_default=true(), default=True)
     waived_by: Mapped[str | None] = mapped_column(SourceText)
     waived_why: Mapped[str | None] = mapped_column(SourceText)
     waived_at: Mapped[datetime | None] = mapped_column(UTCTime)
@@ -226,6 +231,8 @@ class Item(Base):
     status: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(SourceText)
     detail: Mapped[str | None] = mapped_column(SourceText)
+    #: What does not arrive although the content does, as the source says it.
+    note: Mapped[str | None] = mapped_column(SourceText)
     # The fingerprint: of the content in Box when UPLOADED, else as last seen.
     size: Mapped[int] = mapped_column(BigInteger)
     modified_ns: Mapped[int | None] = mapped_column(BigInteger)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
 
-from state.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, Folder
+from state.models import FOLDER_AWAITS_BOX, FOLDER_IS_UNPROVEN, Folder
 from state.records import FolderNode, WorkerLease
 from state.statements import ROWS_PER_STATEMENT
 from state.statuses import ItemStatus, require_transition
@@ -66,21 +66,23 @@ class PlacingStatements(WorkerStatements):
         """
         out_of_sight = Folder.status.in_((ItemStatus.MISSING, ItemStatus.EXCLUDED))
         stays = or_(Folder.unlisted, out_of_sight)
-        self._database.write(
-            lambda connection: connection.execute(
-                update(Folder)
-                .where(Folder.id == folder_id)
-                .values(
-                    status=case((stays, Folder.status), else_=ItemStatus.UPLOADED.value),
-                    reason=case((stays, Folder.reason), else_=None),
-                    detail=case((stays, Folder.detail), else_=None),
-                    box_folder_id=box_folder_id,
-                    box_name=box_name,
-                    created_by_plan=not adopted,
-                    create_claimed_by=None,
-                )
-            )
-        )
+        created = {
+            "status": case((stays, Folder.status), else_=ItemStatus.UPLOADED.value),
+            "reason": case((stays, Folder.reason), else_=None),
+            "detail": case((stays, Folder.detail), else_=None),
+            "box_folder_id": box_folder_id,
+            "box_name": box_name,
+            "created_by_plan": not adopted,
+            "create_claimed_by": None,
+            "unproven": True,
+        }
+        parent = select(Folder.parent_id).where(Folder.id == folder_id).scalar_subquery()
+
+        def record(connection: Connection) -> None:
+            connection.execute(update(Folder).where(Folder.id == folder_id).values(created))
+            connection.execute(update(Folder).where(Folder.id == parent).values(unproven=True))
+
+        self._database.write(record)
 
     def record_folder_creation_failed(self, folder_id: int, *, reason: str, detail: str) -> None:
         """FAILED; releases the claim. One that somebody waived stays WAIVED."""
@@ -126,10 +128,13 @@ class PlacingStatements(WorkerStatements):
         return bool(self._database.read(lambda connection: connection.execute(query).scalar_one()))
 
     def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
-        """Every folder of the tree that is in Box, streamed; those that are not in the source any more left out."""
+        """Every folder of the tree into which something was put since Box's listing was last compared, streamed.
+
+        Those that are not in the source any more are left out.
+        """
         in_sight = and_(
             Folder.tree_id == tree_id,
-            FOLDER_IS_IN_BOX,
+            FOLDER_IS_UNPROVEN,
             Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
         )
         query = select(*NODE_COLUMNS).where(in_sight, Folder.id > bindparam("after"))

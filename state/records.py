@@ -93,6 +93,9 @@ class ClaimedItem:
     box_file_id: str | None
     box_etag: str | None
     attempts: int
+    box_version_id: str | None = None
+    #: Of the content that Box holds under box_file_id, where that is known to be what this plan put there.
+    sha1: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,6 +255,8 @@ class ItemLine:
     attempts: int
     waived_by: str | None = None
     waived_why: str | None = None
+    #: What does not arrive although the content does (extended attributes, ...), as the source says it.
+    note: str | None = None
     waived_at: datetime | None = None
 
 

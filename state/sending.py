@@ -51,6 +51,8 @@ _CLAIMED_ITEMS = (
         Item.source_file_id,
         Item.box_file_id,
         Item.box_etag,
+        Item.box_version_id,
+        Item.sha1,
         Item.attempts,
     )
     .join(Folder, Folder.id == Item.folder_id)
@@ -144,12 +146,15 @@ class SendingStatements(WorkerStatements):
             as_seen: list[dict[str, Any]] = []
             uploaded: list[dict[str, Any]] = []
             failed: list[dict[str, Any]] = []
+            touched: set[int] = set()
             for chunk in in_chunks(results, IDS_PER_STATEMENT):
                 items = self._items_of(connection, worker, [result.item_id for result in chunk])
                 for result in chunk:
                     item = items.get(result.item_id)
                     if item is None:
                         continue
+                    if isinstance(result, Uploaded):
+                        touched.add(item.folder_id)
                     if isinstance(result, Uploaded) and _is_as_seen(item, result):
                         as_seen.append(_proof(item, result, now))
                     elif isinstance(result, Uploaded):
@@ -159,6 +164,7 @@ class SendingStatements(WorkerStatements):
             execute_many(connection, _RECORD_AS_SEEN, as_seen)
             execute_many(connection, _RECORD_UPLOADED, uploaded)
             execute_many(connection, _RECORD_FAILED, failed)
+            _unprove(connection, touched)
 
         self._database.write(record)
 
@@ -175,7 +181,7 @@ class SendingStatements(WorkerStatements):
 
     def remember_box_file(self, item_id: int, *, box_file_id: str, box_etag: str | None) -> None:
         """This Box file is this item's (an unrecorded upload of ours was found); the next send makes a version."""
-        values = {"box_file_id": box_file_id, "box_etag": box_etag, "in_box": False}
+        values = {"box_file_id": box_file_id, "box_etag": box_etag, "in_box": False, "sha1": None}
         self._database.write(
             lambda connection: connection.execute(update(Item).where(Item.id == item_id).values(values))
         )
@@ -299,6 +305,7 @@ class SendingStatements(WorkerStatements):
         mine = or_(Item.claimed_by == worker.id, Item.claimed_by.is_(None))
         query = select(
             Item.id,
+            Item.folder_id,
             Item.name,
             Item.status,
             Item.reason,
@@ -424,6 +431,13 @@ def _failed(item: Any, result: Failed, max_attempts: int) -> dict[str, Any]:
     return row | {"new_status": ItemStatus.PENDING if again else ItemStatus.FAILED}
 
 
+def _unprove(connection: Connection, folder_ids: set[int]) -> None:
+    """Something was put into these folders: Box's listing of them is compared (again) before people are let in."""
+    for chunk in in_chunks(sorted(folder_ids), IDS_PER_STATEMENT):
+        proven = and_(Folder.id.in_(chunk), Folder.unproven.is_(False))
+        connection.execute(update(Folder).where(proven).values(unproven=True))
+
+
 def _claimed_item(row: Any) -> ClaimedItem:
     return ClaimedItem(
         id=row.id,
@@ -439,6 +453,8 @@ def _claimed_item(row: Any) -> ClaimedItem:
         created_ns=row.created_ns,
         box_file_id=row.box_file_id,
         box_etag=row.box_etag,
+        box_version_id=row.box_version_id,
+        sha1=row.sha1,
         attempts=row.attempts,
     )
 

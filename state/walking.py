@@ -317,6 +317,7 @@ _SEEN: dict[str, Any] = {
     "created_ns": bindparam("new_created_ns"),
     "changed_ns": bindparam("new_changed_ns"),
     "source_file_id": bindparam("new_source_file_id"),
+    "note": bindparam("new_note"),
 }
 
 #: A sender may have uploaded this very content since `known_children` was read; then there is nothing to do.
