@@ -42,14 +42,88 @@ JSONOption = Annotated[
 def migrate(
     plan: PlanArgument,
     tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
+    window: Annotated[
+        str,
+        typer.Option(help="Hours in which files may be sent: 'Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin'."),
+    ] = "",
+    workers: Annotated[
+        int,
+        typer.Option(help="More processes that send, over the Prefect work pool; each needs an identity."),
+    ] = 0,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
+    ] = True,
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.migrate import migrate_share
 
     loaded = _load(plan)
-    summary = _run_flow(migrate_share, loaded, tree or [])
+    if workers and not os.environ.get("PREFECT_API_URL"):
+        raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
+    summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
+
+
+@app.command()
+def check(
+    plan: PlanArgument,
+    set_space: Annotated[
+        str,
+        typer.Option("--set-space", metavar="SIZE", help="First raise the account's space: 500GB or unlimited."),
+    ] = "",
+    as_json: JSONOption = False,
+) -> None:
+    """Check every precondition before a byte is sent, and say what to do, in the order of doing it."""
+    from flows.check import check_plan, check_table
+
+    document = _run_flow(check_plan, _load(plan), set_space)
+    if as_json:
+        _print_json(document)
+    else:
+        _console().print(check_table(document))
+    if not document["can_go_on"]:
+        raise typer.Exit(FATAL)
+    raise typer.Exit(INCOMPLETE if document["problems"] else COMPLETE)
+
+
+@app.command()
+def identities(
+    plan: PlanArgument,
+    action: Annotated[str, typer.Argument(metavar="create|list|retire", help="What to do.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="[N | ID ...]", help="How many to create; which to retire (all).")
+    ] = None,
+    as_json: JSONOption = False,
+) -> None:
+    """App users that share the uploading: make N of them, list them, retire them. Box's limits are per user."""
+    from flows.identity_flows import identities_command, identities_text
+
+    document = identities_command(_load(plan), action, values or [], _run_flow)
+    if as_json:
+        _print_json(document)
+    else:
+        _console().print(identities_text(document), highlight=False, markup=False)
+
+
+@app.command()
+def collaborate(
+    plan: PlanArgument,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take away what the plan no longer names and once gave.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: JSONOption = False,
+) -> None:
+    """Make the people of every complete tree what the plan says, the deepest folder first."""
+    from flows.collaborate import collaborate_share, collaboration_table
+
+    document = _run_flow(collaborate_share, _load(plan), prune, dry_run)
+    if as_json:
+        _print_json(document)
+    else:
+        _console().print(collaboration_table(document))
+    raise typer.Exit(COMPLETE if document["complete"] else INCOMPLETE)
 
 
 @app.command()
@@ -81,6 +155,62 @@ def report(
     written = write_report(loaded, out)
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants
+
+
+@app.command()
+def retry(
+    plan: PlanArgument,
+    reason: Annotated[
+        str, typer.Option(help="Only what failed for this reason, as the report names it.")
+    ] = "",
+    tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
+) -> None:
+    """Try again what failed, whatever the reason, and move it."""
+    from flows.retry import retry_failures
+
+    loaded = _load(plan)
+    summary = _run_flow(retry_failures, loaded, reason, tree or [])
+    _print_summary(loaded, summary, plan)
+    raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
+
+
+@app.command()
+def waive(
+    plan: PlanArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File or folder, as the report names it.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, for the report.")],
+    who: Annotated[
+        str, typer.Option("--who", help="Who decides; by default the account that runs this.")
+    ] = "",
+) -> None:
+    """Let a tree complete without what failed or is pending at PATH and below; who, when and why is recorded."""
+    from flows.waive import waive_items
+    from flows.words import printable
+
+    done = _run_flow(waive_items, _load(plan), path, why, who)
+    what = f"{done['waived']:,} {'entry' if done['waived'] == 1 else 'entries'} waived"
+    where, by = printable(done["path"]) or "the root", printable(done["who"])
+    print(f"{what} at {where} by {by}; the next run completes the tree: boxhaul migrate {plan}")  # noqa: T201
+
+
+@app.command()
+def deploy(
+    plan: PlanArgument,
+    start: Annotated[
+        bool, typer.Option("--start", help="Start a Prefect server on this machine when none answers.")
+    ] = False,
+    suffix: Annotated[
+        str, typer.Option(help="Appended to the deployments' names, for a second plan on one server.")
+    ] = "",
+    notify: Annotated[
+        str, typer.Option(metavar="TYPE/NAME", help="Notification block that tells a person.")
+    ] = "",
+) -> None:
+    """Make the plan ready in the Prefect UI: blocks, work pool, deployments, automations."""
+    from flows.deploy import DeployOptions, deploy_plan
+
+    for line in deploy_plan(_load(plan), DeployOptions(start=start, suffix=suffix, notify=notify)):
+        print(line)  # noqa: T201  what was done, a line each
 
 
 @app.command(

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from connectors.box.types import BoxChild, Invitee
+from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
 from connectors.errors import ConnectorError, DestinationGone, FatalError, ItemError, QuotaExceeded, Stopped
 from flows.config import Verification
 from flows.errors import Interrupted, WindowClosed
+from flows.leftovers import give_back_sessions
 from flows.open_plan import OpenPlan
-from state.records import CollaborationRecord, ExpectedChild, FolderNode, TreeRecord
+from flows.people import share_tree
+from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import (
     DIFFERENT_IN_BOX,
     GONE_FROM_BOX,
-    CollaborationStatus,
     IncompleteReason,
     PassState,
     TreeState,
@@ -176,6 +177,8 @@ def _verify_folder(opened: OpenPlan, folder: FolderNode) -> Differences:
         return differences
     for box_id, child in expected.items():
         reason = compare_child(child, listed.get(box_id))
+        if reason == DIFFERENT_IN_BOX:
+            reason = _second_look(opened, child)
         if reason is not None:
             differences.add(reason, child)
     extra = [child.name for box_id, child in listed.items() if box_id not in expected]
@@ -183,6 +186,17 @@ def _verify_folder(opened: OpenPlan, folder: FolderNode) -> Differences:
         detail = {"path": folder.path, "count": len(extra), "names": extra[:NAMED_DIFFERENCES]}
         opened.record_event("only_in_box", detail)
     return differences
+
+
+def _second_look(opened: OpenPlan, expected: ExpectedChild) -> str | None:
+    """Ask for the file itself before its content is sent again: a listing may lag behind what it lists."""
+    try:
+        stored = opened.box.file_info(expected.box_id)
+    except DestinationGone:
+        return GONE_FROM_BOX
+    if stored.trashed:
+        return GONE_FROM_BOX
+    return None if (stored.sha1, stored.size) == (expected.sha1, expected.size) else DIFFERENT_IN_BOX
 
 
 def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | None:
@@ -196,56 +210,13 @@ def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | Non
 
 def collaborate_tree(opened: OpenPlan, tree: TreeRecord) -> None:
     """Let the plan's people in, each once (P4). The tree is complete when all of them are, or are invited."""
-    records = opened.checkpoint.ensure_collaborations(tree.id, opened.collaborator_specs(tree))
-    failures = [
-        f"{record.spec.key}: {detail}"
-        for record in records
-        if (detail := _collaborate(opened, tree, record)) is not None
-    ]
-    if failures:
-        opened.checkpoint.set_tree_state(
-            tree.id,
-            TreeState.INCOMPLETE,
-            reason=IncompleteReason.COLLABORATION_FAILED,
-            detail="; ".join(failures[:NAMED_DIFFERENCES]),
-        )
-        return
-    opened.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE)
-
-
-def _collaborate(opened: OpenPlan, tree: TreeRecord, record: CollaborationRecord) -> str | None:
-    """Make one collaboration and write it down; the reason when Box refuses it."""
-    if record.status in (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING):
-        return None
-    if tree.box_folder_id is None:
-        return "the tree has no folder in Box"
-    spec = record.spec
-    try:
-        made = opened.box.collaborate(
-            tree.box_folder_id,
-            Invitee(login=spec.login, user_id=spec.user_id, group=spec.group, group_id=spec.group_id),
-            spec.role,
-            notify=opened.plan.transfer.notify,
-            can_view_path=spec.can_view_path,
-            is_access_only=spec.is_access_only,
-            expires_at=spec.expires_at,
-        )
-    except FatalError:
-        raise
-    except ConnectorError as exc:
-        opened.checkpoint.record_collaboration(
-            record.id, status=CollaborationStatus.FAILED, box_collaboration_id=None, detail=str(exc)
-        )
-        return str(exc)
-    opened.checkpoint.record_collaboration(
-        record.id, status=CollaborationStatus(made.status), box_collaboration_id=made.id
-    )
-    return None
+    share_tree(opened.sharing, tree)
 
 
 def finish_pass(opened: OpenPlan) -> dict[str, Any]:
     """End the pass and say what it came to: plan, pass, complete, and each tree with its counts."""
     opened.recorder.flush()
+    give_back_sessions(opened)
     opened.save_call_counts()
     trees = opened.refresh_trees()
     complete = all(tree.state is TreeState.COMPLETE for tree in trees)

@@ -41,6 +41,20 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: Written in secret fields instead of the secret when a plan leaves the process.
 MASK = "**********"
 
+#: What the form calls a group of fields; it would show the model's name.
+FORM_TITLES = {
+    "MigrationPlan": "Plan",
+    "SourcePlan": "Source",
+    "BoxConfig": "Box",
+    "UploadLimits": "Limits",
+    "JWTAuthConfig": "key file",
+    "CCGAuthConfig": "client credentials",
+    "BlockAuthConfig": "saved block",
+    "CollaboratorPlan": "Collaborator",
+    "TreePlan": "Tree",
+    "TransferOptions": "Transfer",
+}
+
 Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_EXCLUDE = ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
@@ -121,13 +135,54 @@ class SourcePlan(PlanModel):
         return self
 
 
+#: How a plan names a collaborator.
+COLLABORATOR_KEYS = ("login", "user_id", "group", "group_id", "app_user")
+
+
+class LinkAccess(StrEnum):
+    """Who may use a shared link, in Box's words."""
+
+    OPEN = "open"
+    COMPANY = "company"
+    COLLABORATORS = "collaborators"
+
+
+class SharedLinkPlan(PlanModel):
+    """A link to the tree's folder, made once the tree is complete."""
+
+    access: Annotated[
+        LinkAccess, Field(title="Access", description="Anybody with the link, the company, or collaborators.")
+    ] = LinkAccess.COMPANY
+    expires_at: Annotated[
+        AwareDatetime | None, Field(description="When the link ends, with a time zone.")
+    ] = None
+    password: Annotated[
+        SecretStr | None,
+        Field(description="Password of an open link as a reference to an environment variable: ${NAME}."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _password_is_for_open_links(self) -> SharedLinkPlan:
+        if self.password is not None and self.access is not LinkAccess.OPEN:
+            raise ValueError("Box takes a password for access: open only")
+        return self
+
+
 class CollaboratorPlan(PlanModel):
-    """A person or a group that is let in once the tree is complete. Exactly one of login, user_id, group, group_id."""
+    """Somebody who is let in once the tree is complete. Exactly one of login, user_id, group, group_id, app_user."""
 
     login: Annotated[str | None, Field(description="E-mail address of a Box user.")] = None
     user_id: Annotated[str | None, Field(description="Box id of a user.")] = None
     group: Annotated[str | None, Field(description="Name of a Box group.")] = None
     group_id: Annotated[str | None, Field(description="Box id of a group.")] = None
+    app_user: Annotated[
+        str | None,
+        Field(
+            description="Name of an app user (is_platform_access_only), which is made when there is none.",
+            max_length=100,
+        ),
+    ] = None
+    create: Annotated[bool, Field(description="Make the group of this name when Box has none.")] = False
     role: Annotated[Role, Field(title="Role", description="What the collaborator may do.")] = Role.VIEWER
     can_view_path: Annotated[bool, Field(description="Show the folders above to the collaborator, too.")] = (
         False
@@ -141,9 +196,11 @@ class CollaboratorPlan(PlanModel):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> CollaboratorPlan:
-        given = [name for name in ("login", "user_id", "group", "group_id") if getattr(self, name)]
+        given = [name for name in COLLABORATOR_KEYS if getattr(self, name)]
         if len(given) != 1:
-            raise ValueError("name exactly one of login, user_id, group, group_id")
+            raise ValueError(f"name exactly one of {', '.join(COLLABORATOR_KEYS)}")
+        if self.create and not self.group:
+            raise ValueError("create goes with group: the name of the group to make")
         if self.login is not None and "@" not in self.login:
             raise ValueError(f"login {self.login!r} is not an e-mail address")
         return self
@@ -159,6 +216,9 @@ class TreePlan(PlanModel):
     collaborators: Annotated[
         list[CollaboratorPlan], Field(description="Who is let in once it is complete.")
     ] = []
+    shared_link: Annotated[
+        SharedLinkPlan | None, Field(description="Publish the folder under a link once it is complete.")
+    ] = None
 
     @field_validator("source", "folder")
     @classmethod
@@ -189,7 +249,10 @@ class TransferOptions(PlanModel):
             description="What proves a tree before people are let in: Box's listing of every folder, or the receipts.",
         ),
     ] = Verification.LISTING
-    notify: Annotated[bool, Field(description="Let Box send mail to those who are let in.")] = False
+    notify: Annotated[
+        bool,
+        Field(description="Let Box send mail to those who are let in: one each, about their first tree."),
+    ] = False
 
 
 class MigrationPlan(PlanModel):
@@ -259,7 +322,7 @@ class MigrationPlan(PlanModel):
                 *parents, name = key.split(".")
                 place = document
                 for parent in parents:
-                    place = place.get(parent, {})
+                    place = place[int(parent)] if isinstance(place, list) else place.get(parent, {})
                 if name in place:
                     place[name] = reference_or_mask(secret)
         return document
@@ -288,6 +351,7 @@ class MigrationPlan(PlanModel):
 
 def _prepare_form(schema: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
     """Number the fields of this model and of those below it, and give secrets the pattern of a reference."""
+    schema["title"] = FORM_TITLES.get(schema.get("title", ""), schema.get("title", ""))
     for position, field in enumerate(schema.get("properties", {}).values()):
         field["position"] = position
         branches = [field, field.get("items", {}), *field.get("anyOf", []), *field.get("oneOf", [])]
@@ -354,4 +418,8 @@ def secret_fields(model: BaseModel, prefix: str = "") -> dict[str, SecretStr]:
             found[key] = value
         elif isinstance(value, BaseModel):
             found |= secret_fields(value, f"{key}.")
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                if isinstance(item, BaseModel):
+                    found |= secret_fields(item, f"{key}.{number}.")
     return found

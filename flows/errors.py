@@ -1,15 +1,24 @@
 """Errors of the layer that people talk to.
 
 * PlanError      the plan file or a command's arguments are wrong: exit code 2
+* CheckFailed    a precondition is not met and nothing was sent: exit code 3 (a FatalError of the connectors' tree)
 * Interrupted    somebody stopped the run; state is saved: exit code 130
   + WindowClosed the hours in which files may be sent are over
 """
 
 from __future__ import annotations
 
+from connectors.errors import FatalError
+
 
 class PlanError(Exception):
     """The plan cannot be used as it is."""
+
+
+class CheckFailed(FatalError):
+    """A precondition of the run is not met; nothing was sent."""
+
+    reason = "check_failed"
 
 
 class Interrupted(Exception):

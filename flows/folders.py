@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Collaboration
-from connectors.errors import ItemError, NameInUse
+from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
 from flows.errors import Interrupted
 from state.checkpoint import Checkpoint
 from state.records import FolderNode, TreeRecord, WorkerLease
@@ -18,6 +19,9 @@ CACHE_SIZE = 20_000
 
 #: Seconds between looks when another process is creating a folder that this one needs.
 POLL_SECONDS = 0.2
+
+#: Seconds that one waits for it where another process makes every folder; then the file is left for later.
+WAIT_SECONDS = 30.0
 
 
 class BoxFolders:
@@ -32,8 +36,11 @@ class BoxFolders:
         landing_folder_id: str,
         stop: threading.Event,
         in_plan: Callable[[TreeRecord, Collaboration], bool],
+        makes: bool = True,
     ) -> None:
+        """`makes`: False where another process makes every folder and this one waits for it."""
         self._in_plan = in_plan
+        self._makes = makes
         self._checkpoint = checkpoint
         self._box = box
         self._worker = worker
@@ -59,6 +66,19 @@ class BoxFolders:
         self._remember(folder_id, parent_box_id)
         return parent_box_id
 
+    def forget(self, tree_id: int, folder_id: int, box_id: str) -> None:
+        """Box no longer has this folder, nor what was in it: all of it is pending and made again.
+
+        Many senders find out at once; only the first one's word counts, so that what is made anew stays known.
+        """
+        with self._lock:
+            if self._ids.get(folder_id, box_id) != box_id:
+                return
+            self._ids.clear()
+            self._checkpoint.record_verification_mismatch(
+                tree_id, item_ids_by_reason={}, folder_ids_gone=[folder_id], detail="deleted in Box"
+            )
+
     def _made(self, node: FolderNode, parent_box_id: str) -> str:
         with self._lock:
             lock = self._making.setdefault(node.id, threading.Lock())
@@ -71,7 +91,19 @@ class BoxFolders:
             self._making.pop(node.id, None)
         return known
 
+    def _wait_for(self, node: FolderNode) -> str:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            known = self._checkpoint.folder_chain(node.id)[-1].box_folder_id
+            if known is not None:
+                return known
+            if self._stop.wait(POLL_SECONDS):
+                break
+        raise Stopped(f"the folder {node.path!r} is not in Box yet")
+
     def _make_alone(self, node: FolderNode, parent_box_id: str) -> str:
+        if not self._makes:
+            return self._wait_for(node)
         while not self._checkpoint.claim_folder_creation(self._worker, node.id):
             known = self._checkpoint.folder_chain(node.id)[-1].box_folder_id
             if known is not None:
@@ -80,6 +112,11 @@ class BoxFolders:
                 raise Interrupted
         try:
             return self._create(node, parent_box_id)
+        except DestinationGone as exc:
+            if node.parent_id is None:
+                raise LandingFolderMissing from exc
+            self.forget(node.tree_id, node.parent_id, parent_box_id)
+            raise
         except ItemError as exc:
             self._checkpoint.record_folder_creation_failed(node.id, reason=exc.reason, detail=str(exc))
             raise

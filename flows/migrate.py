@@ -6,22 +6,36 @@ Requires: the plan's environment variables or blocks on the machine that runs it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.completing import create_missing_folders, finish_pass, give_up
+from flows.check import check_before_sending
+from flows.completing import create_missing_folders, finish_pass, give_up, unfinished_pass
 from flows.config import MigrationPlan
-from flows.open_plan import OpenPlan, open_plan
+from flows.ending import announce_stop, ended
+from flows.errors import PlanError, WindowClosed
+from flows.fan_out import fanned_out
+from flows.open_plan import OpenPlan, Part, open_plan
 from flows.sending import Batch
-from flows.tasks import Pending, complete_tree, run, start, upload_batch, walk_share
+from flows.tasks import (
+    BATCHES_IN_FLIGHT,
+    Pending,
+    complete_tree,
+    in_flow_run,
+    run,
+    settle,
+    start,
+    task_runner,
+    upload_batch,
+    walk_share,
+)
 from flows.watching import watched
+from flows.window import Window
 from state.records import TreeRecord
-
-#: Batches in flight: while the last large files of one are sent, the threads begin the next.
-BATCHES_IN_FLIGHT = 2
 
 #: Box differs from the checkpoint, it is sent again, and again it differs: then a person has to look.
 VERIFY_ROUNDS = 2
@@ -33,12 +47,14 @@ IDLE_SECONDS = 0.2
 RETRY_SECONDS = 2.0
 
 
-@flow(
-    flow_run_name="{plan.name}-migrate",
-    task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_IN_FLIGHT + 1),  # type: ignore[arg-type]
-    persist_result=False,
-)
-def migrate_share(plan: MigrationPlan, trees: list[str] = []) -> dict[str, Any]:  # noqa: B006  read by the form
+@flow(flow_run_name="{plan.name}-migrate", task_runner=task_runner(), persist_result=False)
+def migrate_share(
+    plan: MigrationPlan,
+    trees: list[str] = [],  # noqa: B006  read by the form
+    window: str = "",
+    workers: int = 0,
+    check: bool = True,
+) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
 
     Running it again goes on where the last run stopped, whatever stopped it.
@@ -46,17 +62,55 @@ def migrate_share(plan: MigrationPlan, trees: list[str] = []) -> dict[str, Any]:
     Args:
         plan: What moves from where to where.
         trees: Names of the trees to move; none for all of the plan.
+        window: Hours in which files may be sent: `Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin`; empty: any time.
+        workers: How many more processes send, each as one of the plan's identities; 0: this one sends alone.
+        check: Begin only when space, sizes, scopes and roles suffice; off to insist.
     """
-    with open_plan(plan) as opened, watched(opened):
+    summary: dict[str, Any] = move_share(plan, trees=trees, window=window, workers=workers, check=check)
+    return summary
+
+
+def move_share(
+    plan: MigrationPlan,
+    *,
+    trees: Sequence[str] = (),
+    window: str = "",
+    workers: int = 0,
+    check: bool = True,
+    first: Callable[[OpenPlan], object] | None = None,
+) -> Any:
+    """What every flow that moves files does; `first` is called once the plan is open and its trees are known.
+
+    Returns the summary, inside a flow run as a state that says how it ended. Raises what stopped it.
+    """
+    hours = Window.parse(window)
+    if workers > 0 and not plan.box.identities:
+        raise PlanError("workers: each needs an identity of its own to upload as; box.identities names none")
+    with ExitStack() as stack:
+        part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
+        opened = stack.enter_context(open_plan(plan, part=part))
+        stack.enter_context(watched(opened))
+        if hours is not None:
+            stack.enter_context(hours.enforced(opened))
         try:
             opened.begin(kind="migrate", only=trees)
-            waiting = opened.trees
-            for _ in range(VERIFY_ROUNDS):
-                waiting = move_trees(opened, waiting)
+            if first is not None:
+                first(opened)
+            if check:
+                check_before_sending(opened)
+            with fanned_out(opened, workers):
+                waiting = opened.trees
+                for _ in range(VERIFY_ROUNDS):
+                    waiting = move_trees(opened, waiting)
+        except WindowClosed as exc:
+            give_up(opened, exc)
+            announce_stop(opened, exc)
+            return ended(unfinished_pass(opened), reason="Limit reached")
         except BaseException as exc:
             give_up(opened, exc)
+            announce_stop(opened, exc)
             raise
-        return finish_pass(opened)
+        return ended(finish_pass(opened))
 
 
 def move_trees(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:
@@ -70,14 +124,29 @@ def move_trees(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:
             waiting = send_files(opened, threads, trees)
         except BaseException:
             opened.stop()
+            settle([walk])
             raise
         walk.result()
+    for tree in waiting:
+        # Nothing was left to send, perhaps, and still folders without a file of their own.
+        create_missing_folders(opened, tree)
     return [tree for tree in waiting if not run(complete_tree, opened, _fresh(opened, tree))]
 
 
 def send_files(opened: OpenPlan, threads: ThreadPoolExecutor, trees: list[TreeRecord]) -> list[TreeRecord]:
     """Claim and send batches until nothing is left to find or to send; the trees that are not complete yet."""
     in_flight: deque[Pending] = deque()
+    try:
+        return _send_files(opened, threads, trees, in_flight)
+    except BaseException:
+        opened.stop()
+        settle(in_flight)
+        raise
+
+
+def _send_files(
+    opened: OpenPlan, threads: ThreadPoolExecutor, trees: list[TreeRecord], in_flight: deque[Pending]
+) -> list[TreeRecord]:
     waiting, number, tried = trees, 0, 0
     while True:
         opened.raise_if_stopped()
@@ -97,6 +166,8 @@ def send_files(opened: OpenPlan, threads: ThreadPoolExecutor, trees: list[TreeRe
         elif not batch:
             tried = min(tried + 1, opened.plan.transfer.max_attempts)
             opened.wait(RETRY_SECONDS * tried)
+            if opened.part is Part.CONDUCTING:
+                waiting = complete_settled(opened, waiting)
 
 
 def complete_settled(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:

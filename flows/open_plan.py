@@ -7,27 +7,32 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from connectors.box.config import BlockAuthConfig, BoxConfig
 from connectors.box.destination import BoxDestination
-from connectors.box.types import Account, Collaboration
+from connectors.box.types import Account, BoxFolder, Collaboration
 from connectors.entry import Entry, EntryKind
+from connectors.errors import Stopped
 from connectors.names import box_name, plan_names
 from connectors.registry import open_source
 from connectors.source import Source, SourceFile
-from flows.config import CollaboratorPlan, MigrationPlan, TreePlan, expand_all, reveal, reveal_all
+from flows.config import MigrationPlan, TreePlan, expand_all, reveal, reveal_all
 from flows.errors import Interrupted, PlanError
 from flows.folders import BoxFolders
+from flows.identities import TreeEditors
+from flows.people import Sharing
 from flows.progress import Progress
 from flows.reading import StoppableFile
 from flows.recording import ResultRecorder
 from state.checkpoint import Checkpoint
+from state.errors import LeaseHeld
 from state.exclude import ExcludeRules
 from state.records import BudgetBlock, ClaimedItem, CollaboratorSpec, TreeRecord, TreeSpec, WorkerLease
 
@@ -43,6 +48,21 @@ BOOKS_SECONDS = 1.0
 HEARTBEAT_EVERY = 5
 
 
+#: A batch lasts at most this long under Box's limit where several processes share the work.
+SHARED_BATCH_MINUTES = 4
+
+
+class Part(StrEnum):
+    """What a process does of a plan."""
+
+    #: Everything, with every identity's budget.
+    ALONE = "alone"
+    #: Everything but uploading as the identities, which other processes hold.
+    CONDUCTING = "conducting"
+    #: Nothing but uploading, as one identity.
+    SENDING = "sending"
+
+
 class OpenPlan:
     """What walking, sending and completing share. Made by open_plan(); safe for many threads."""
 
@@ -55,27 +75,35 @@ class OpenPlan:
         source: Source,
         box: BoxDestination,
         account: Account,
+        landing: BoxFolder | None,
         worker: WorkerLease,
         stop: threading.Event,
+        part: Part = Part.ALONE,
     ) -> None:
         self.plan = plan
+        self.part = part
         self.plan_id = plan_id
         self.checkpoint = checkpoint
         self.source = source
         self.box = box
         self.account = account
+        #: The landing folder; None for the account's own root.
+        self.landing = landing
         self.worker = worker
         self.pass_id = 0
         self.trees: list[TreeRecord] = []
         self.files_only_trees: frozenset[int] = frozenset()
         self.excluded = ExcludeRules(plan.exclude).reason
         self.our_user_ids = frozenset({account.id, *box.identities})
-        identities = max(1, len(box.identities))
-        self.progress = Progress(uploads_per_minute=plan.box.limits.uploads_per_minute * identities)
-        self.senders = ThreadPoolExecutor(plan.transfer.threads * identities, thread_name_prefix="sender")
+        budgets = max(1, len(box.identities)) + (part is Part.CONDUCTING)
+        self.progress = Progress(uploads_per_minute=plan.box.limits.uploads_per_minute * budgets)
+        threads = plan.transfer.threads * max(1, len(box.uploading))
+        self.senders = ThreadPoolExecutor(threads, thread_name_prefix="sender")
         self.recorder = ResultRecorder(
             checkpoint, worker, self.progress, max_attempts=plan.transfer.max_attempts, on_error=self.fail
         )
+        self.editors = TreeEditors(checkpoint, box)
+        self.sharing = Sharing(plan, plan_id, checkpoint, box, self.editors)
         self.folders = BoxFolders(
             checkpoint,
             box,
@@ -83,6 +111,7 @@ class OpenPlan:
             landing_folder_id=plan.box.landing_folder_id,
             stop=stop,
             in_plan=self._is_in_plan,
+            makes=part is not Part.SENDING,
         )
         self._stop = stop
         self._walking = threading.Event()
@@ -113,6 +142,20 @@ class OpenPlan:
         self.pass_id = self.checkpoint.begin_pass(self.plan_id, kind=kind)
         self.progress.start_from([self.checkpoint.tree_report(tree.id).files for tree in self.trees])
 
+    def join(self) -> bool:
+        """Look at the pass that another process conducts; False when there is none any more.
+
+        Only trees that have their folder in Box count: whoever conducts has let the uploaders into those.
+        """
+        pass_id = self.checkpoint.current_pass(self.plan_id)
+        if pass_id is None or self.pass_id not in (0, pass_id):
+            return False
+        self.pass_id = pass_id
+        self.trees = [
+            tree for tree in self.checkpoint.trees(self.plan_id) if tree.box_folder_id and not tree.verified
+        ]
+        return True
+
     def refresh_trees(self) -> list[TreeRecord]:
         """The trees of this run as the checkpoint has them now."""
         now = {tree.id: tree for tree in self.checkpoint.trees(self.plan_id)}
@@ -121,14 +164,17 @@ class OpenPlan:
 
     def tree_plan(self, tree: TreeRecord) -> TreePlan:
         """What the plan says of this tree."""
-        for planned in self.plan.trees:
-            if planned.source == tree.source:
-                return planned
-        return TreePlan(source=tree.source, folder=tree.folder)
+        return self.sharing.tree_plan(tree)
 
     def collaborator_specs(self, tree: TreeRecord) -> list[CollaboratorSpec]:
         """The people of this tree as the checkpoint keeps them."""
-        return [collaborator_spec(person) for person in self.tree_plan(tree).collaborators]
+        return self.sharing.specs(tree)
+
+    def let_uploaders_in(self, tree_id: int) -> None:
+        """Before a file of this tree is sent: the uploader app users may write into its folder."""
+        if self.box.identities and self.part is not Part.SENDING:
+            root = next(tree.root_folder_id for tree in self.trees if tree.id == tree_id)
+            self.editors.let_in(tree_id, self.folders.box_id(root))
 
     def _is_in_plan(self, tree: TreeRecord, grant: Collaboration) -> bool:
         known = {
@@ -145,7 +191,7 @@ class OpenPlan:
         wanted = {
             value.casefold()
             for person in self.tree_plan(tree).collaborators
-            for value in (person.login, person.user_id, person.group, person.group_id)
+            for value in (person.login, person.user_id, person.group, person.group_id, person.app_user)
             if value
         }
         return bool(ours or known & wanted)
@@ -169,10 +215,16 @@ class OpenPlan:
         return self.checkpoint.claim_batch(
             self.worker,
             tree_ids=self.tree_ids,
-            max_items=self.plan.transfer.batch_items,
+            max_items=self._batch_items(),
             max_bytes=self.plan.transfer.batch_bytes,
             attempts_at_most=attempts_at_most,
         )
+
+    def _batch_items(self) -> int:
+        """Where several processes send, no more than some minutes of one identity's limit: the end comes together."""
+        wanted = self.plan.transfer.batch_items
+        limit = self.plan.box.limits.uploads_per_minute * SHARED_BATCH_MINUTES
+        return wanted if self.part is Part.ALONE else min(wanted, limit)
 
     def has_pending_files(self) -> bool:
         """True while any file of this run's trees is neither settled nor failed, whoever holds it."""
@@ -247,9 +299,12 @@ class OpenPlan:
 
 
 @contextmanager
-def open_plan(plan: MigrationPlan) -> Iterator[OpenPlan]:
+def open_plan(
+    plan: MigrationPlan, *, part: Part = Part.ALONE, account_id: str = "", name: str = ""
+) -> Iterator[OpenPlan]:
     """Open everything, the cheapest first to fail; close it in reverse whatever happens.
 
+    `account_id`: the service account, so that a process that only sends need not ask Box. `name`: of the lease.
     Raises PlanError, StateError (LeaseHeld: somebody else runs this plan) or FatalError, each one clear line.
     """
     stop = threading.Event()
@@ -259,18 +314,30 @@ def open_plan(plan: MigrationPlan) -> Iterator[OpenPlan]:
         plan_id = checkpoint.ensure_plan(
             name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
         )
-        worker = checkpoint.register_worker(plan_id, name=worker_name(), lease_seconds=LEASE_SECONDS)
+        worker = checkpoint.register_worker(plan_id, name=name or worker_name(), lease_seconds=LEASE_SECONDS)
         stack.callback(checkpoint.release_worker, worker)
-        box = stack.enter_context(open_box(plan, stop=stop))
-        account = box.whoami()
-        for identity in box.identities or (account.id,):
-            _lease_budget(checkpoint, worker, box, identity)
+
+        def lease(identity: str) -> None:
+            lease_budget(checkpoint, worker, box, identity)
             stack.callback(checkpoint.release_identity, worker, identity)
-        if box.identities:
-            _lease_budget(checkpoint, worker, box, account.id)
-            stack.callback(checkpoint.release_identity, worker, account.id)
-        if plan.box.landing_folder_id != "0":
-            box.landing_folder()
+
+        def borrow(identity: str) -> None:
+            try:
+                lease(identity)
+            except LeaseHeld as exc:
+                raise Stopped(str(exc)) from exc  # the file is left for whoever holds that identity
+
+        uploading = _uploading(part, plan, checkpoint, worker)
+        box = stack.enter_context(open_box(plan, stop=stop, uploading=uploading, borrow=borrow))
+        for identity in box.uploading:
+            lease(identity)
+        landing: BoxFolder | None = None
+        if part is Part.SENDING:
+            account = Account(id=account_id, login="", name="") if account_id else box.whoami()
+        else:
+            account = box.whoami()
+            lease(account.id)
+            landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
         opened = OpenPlan(
             plan,
             plan_id=plan_id,
@@ -278,8 +345,10 @@ def open_plan(plan: MigrationPlan) -> Iterator[OpenPlan]:
             source=source,
             box=box,
             account=account,
+            landing=landing,
             worker=worker,
             stop=stop,
+            part=part,
         )
         stack.callback(opened.close)
         stack.enter_context(_timekeeper(opened))
@@ -288,10 +357,21 @@ def open_plan(plan: MigrationPlan) -> Iterator[OpenPlan]:
 
 def connect_source(plan: MigrationPlan) -> Source:
     """The plan's share, proven to answer. AuthenticationFailed, ShareUnreachable or PlanError otherwise."""
+    source = unopened_source(plan)
+    try:
+        source.connect()
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def unopened_source(plan: MigrationPlan) -> Source:
+    """The plan's share before anything is asked of it. PlanError when the plan's source cannot be understood."""
     options = expand_all(plan.source.options, key="source.options")
     username, password = share_login(plan)
     try:
-        source = open_source(
+        return open_source(
             plan.source.url,
             username=username,
             password=password,
@@ -300,12 +380,6 @@ def connect_source(plan: MigrationPlan) -> Source:
         )
     except (ValueError, ImportError) as exc:
         raise PlanError(f"source: {exc}") from exc
-    try:
-        source.connect()
-    except BaseException:
-        source.close()
-        raise
-    return source
 
 
 def share_login(plan: MigrationPlan) -> tuple[str | None, str | None]:
@@ -328,10 +402,18 @@ def box_config(plan: MigrationPlan) -> BoxConfig:
     return reveal_all(plan.box, key="box")
 
 
-def open_box(plan: MigrationPlan, *, stop: threading.Event | None = None) -> BoxDestination:
+def open_box(
+    plan: MigrationPlan,
+    *,
+    stop: threading.Event | None = None,
+    uploading: Sequence[str] | None = None,
+    borrow: Callable[[str], None] | None = None,
+) -> BoxDestination:
     """The plan's Box, with its secrets filled in. Sends nothing yet."""
     try:
-        return BoxDestination(box_config(plan), base_dir=Path(plan.base_dir), stop=stop)
+        return BoxDestination(
+            box_config(plan), base_dir=Path(plan.base_dir), stop=stop, uploading=uploading, borrow=borrow
+        )
     except (ValueError, OSError) as exc:
         raise PlanError(f"box.auth: {exc}") from exc
 
@@ -366,26 +448,33 @@ def loose_files_folder(plan: MigrationPlan, *, taken: set[str]) -> str:
     return name if name.casefold() not in taken else f"{name} {plan.name}"
 
 
-def collaborator_spec(person: CollaboratorPlan) -> CollaboratorSpec:
-    """The plan's collaborator as the checkpoint keeps it."""
-    return CollaboratorSpec(
-        role=person.role.value,
-        login=person.login,
-        user_id=person.user_id,
-        group=person.group,
-        group_id=person.group_id,
-        can_view_path=person.can_view_path,
-        is_access_only=person.is_access_only,
-        expires_at=person.expires_at,
-    )
-
-
 def worker_name() -> str:
     """Who works, for people: machine and process."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _lease_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestination, identity: str) -> None:
+def _uploading(
+    part: Part, plan: MigrationPlan, checkpoint: Checkpoint, worker: WorkerLease
+) -> Sequence[str] | None:
+    """The identities that upload in this process: all, none, or the first one that nobody holds."""
+    if part is Part.ALONE:
+        return None
+    if part is Part.CONDUCTING:
+        return ()
+    held: LeaseHeld | None = None
+    for identity in plan.box.identities:
+        try:
+            checkpoint.lease_identity(worker, identity)
+        except LeaseHeld as exc:
+            held = exc
+            continue
+        return (identity,)
+    raise held or PlanError(
+        "box.identities: more than one process needs identities to upload as; there are none"
+    )
+
+
+def lease_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestination, identity: str) -> None:
     """Hold this identity's budget alone, and go on where its last holder stopped (P10)."""
     earlier = checkpoint.lease_identity(worker, identity)
 

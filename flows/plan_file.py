@@ -14,7 +14,10 @@ from flows.config import MigrationPlan, expand, expand_all, secret_fields
 from flows.errors import PlanError
 
 #: Keys whose references stay as written, because what they stand for is or may hold a secret.
-LATE = re.compile(r"state_url|source\.password|source\.options|box\.auth\.(client_secret|config)")
+LATE = re.compile(
+    r"state_url|source\.password|source\.options|box\.auth\.(client_secret|config)"
+    r"|trees\.\d+\.shared_link\.password"
+)
 
 #: A plan is written by a person; anything larger is the wrong file.
 MAX_PLAN_BYTES = 4_000_000

@@ -57,15 +57,25 @@ class Progress:
     def start_from(self, counts: Sequence[Counts]) -> None:
         """What the checkpoint already knows of the plan's files."""
         with self._lock:
-            self._state = replace(
-                self._state,
-                files_total=sum(count.total for count in counts),
-                files_uploaded=sum(count.uploaded for count in counts),
-                files_failed=sum(count.failed for count in counts),
-                files_excluded=sum(count.excluded for count in counts),
-                bytes_total=sum(count.bytes_total for count in counts),
-                bytes_uploaded=sum(count.bytes_uploaded for count in counts),
-            )
+            self._take_over(counts)
+
+    def catch_up(self, counts: Sequence[Counts]) -> None:
+        """What the checkpoint knows now, where other processes send as well: their files count for the rate, too."""
+        with self._lock:
+            before = self._state.files_uploaded
+            self._take_over(counts)
+            self._sent_files += max(0, self._state.files_uploaded - before)
+
+    def _take_over(self, counts: Sequence[Counts]) -> None:
+        self._state = replace(
+            self._state,
+            files_total=sum(count.total for count in counts),
+            files_uploaded=sum(count.uploaded for count in counts),
+            files_failed=sum(count.failed for count in counts),
+            files_excluded=sum(count.excluded for count in counts),
+            bytes_total=sum(count.bytes_total for count in counts),
+            bytes_uploaded=sum(count.bytes_uploaded for count in counts),
+        )
 
     def enter(self, phase: str) -> None:
         """Name what is happening now."""

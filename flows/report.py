@@ -14,14 +14,20 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from flows.config import MigrationPlan
 from flows.errors import PlanError
+from flows.remarks import WORDS as REMARK_WORDS
+from flows.remarks import words
 from flows.status import status_document
 from flows.words import duration_words, printable, size_words
 from state.checkpoint import Checkpoint
-from state.records import ItemLine
+from state.records import EventLine, ItemLine
+from state.reports import events
 from state.statuses import ItemStatus
 
 #: Lines of one list in the HTML; the CSV has them all.
 LISTED = 500
+
+#: Remarks that are known again when a later pass makes them once more.
+REMEMBERED = 100_000
 
 #: A cell that begins with one of these is a formula to a spreadsheet; a file's name must never be one.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -44,7 +50,19 @@ COLUMNS = (
     "attempts",
     "waived_by",
     "waived_why",
+    "waived_at",
+    "note",
 )
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A line of the report about one folder."""
+
+    path: str
+    what: str
+    count: int
+    names: list[str]
 
 
 @dataclass
@@ -57,6 +75,23 @@ class Findings:
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
     failed_count: int = 0
     renamed_count: int = 0
+    remarks: list[Remark] = field(default_factory=list)
+    remark_count: int = 0
+
+    def read_diary(self, lines: Iterator[EventLine]) -> None:
+        """Pick from the plan's diary what a person should know; the same remark of a later pass counts once."""
+        seen: set[int] = set()
+        for line in lines:
+            key = hash((line.kind, json.dumps(line.detail, sort_keys=True)))
+            if line.kind not in REMARK_WORDS or key in seen:
+                continue
+            if len(seen) < REMEMBERED:
+                seen.add(key)
+            self.remark_count += 1
+            if len(self.remarks) < LISTED:
+                detail = line.detail
+                what = words(line.kind, detail)
+                self.remarks.append(Remark(detail["path"], what, detail["count"], detail["names"]))
 
     def take(self, item: ItemLine) -> None:
         """Look at one line."""
@@ -88,6 +123,7 @@ def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
         plan_id = checkpoint.find_plan(plan.name)
         assert plan_id is not None  # noqa: S101  status_document found it
         findings = _write_items(checkpoint.item_lines(plan_id), paths[1], paths[2])
+        findings.read_diary(events(checkpoint, plan_id))
     finally:
         checkpoint.close()
     paths[0].write_text(render_html(plan, document, findings), encoding="utf-8", errors="backslashreplace")
@@ -139,6 +175,8 @@ def item_row(item: ItemLine) -> dict[str, Any]:
         "attempts": item.attempts,
         "waived_by": item.waived_by,
         "waived_why": item.waived_why,
+        "waived_at": item.waived_at.isoformat() if item.waived_at else None,
+        "note": item.note,
     }
 
 

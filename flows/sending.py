@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 
+from connectors.box.reader import sha1_of
 from connectors.box.types import PartState, Receipt, SessionState, Upload
 from connectors.entry import Entry, EntryKind
 from connectors.errors import (
     ChangedWhileReading,
     ConnectorError,
+    DestinationGone,
     DigestMismatch,
     FatalError,
     Locked,
@@ -24,9 +26,10 @@ from flows.errors import Interrupted
 from flows.open_plan import OpenPlan
 from state.checkpoint import Checkpoint
 from state.records import ClaimedItem, Failed, StoredPart, StoredSession, Uploaded
+from state.statuses import GONE_FROM_BOX
 
 #: Worth another try in the same pass; everything else needs a person, or another pass.
-RETRIED = (TransientError, Locked, ChangedWhileReading, DigestMismatch, ReadFailed)
+RETRIED = (TransientError, DestinationGone, Locked, ChangedWhileReading, DigestMismatch, ReadFailed)
 
 
 class Batch:
@@ -81,8 +84,15 @@ def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
 
 def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:
     before = _still_a_file(opened.source.stat(item.path))
+    if item.sha1 is not None and _read_sha1(opened, item, before) == item.sha1:
+        return _as_it_was(item, before, item.sha1)
     folder_id = opened.folders.box_id(item.folder_id)
-    receipt = _put(opened, item, before, folder_id)
+    opened.let_uploaders_in(item.tree_id)
+    try:
+        receipt = _put(opened, item, before, folder_id)
+    except DestinationGone:
+        _forget_what_is_gone(opened, item, folder_id)
+        raise
     return Uploaded(
         item_id=item.id,
         box_file_id=receipt.file_id,
@@ -94,6 +104,33 @@ def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:
         adopted=receipt.adopted,
         identity=receipt.identity,
     )
+
+
+def _as_it_was(item: ClaimedItem, before: Entry, sha1: str) -> Uploaded:
+    """Times, rights or owner changed and the bytes did not: Box has them already and is asked nothing (P6)."""
+    return Uploaded(
+        item_id=item.id,
+        box_file_id=item.box_file_id or "",
+        box_version_id=item.box_version_id,
+        box_etag=item.box_etag,
+        box_name=item.box_name,
+        sha1=sha1,
+        entry=before,
+        adopted=True,
+    )
+
+
+def _read_sha1(opened: OpenPlan, item: ClaimedItem, before: Entry) -> str | None:
+    """SHA-1 of the file as it is now; None where that cannot tell whether Box has it."""
+    if item.box_file_id is None:
+        return None
+    return sha1_of(lambda: opened.open_file(item.path), before.size, lambda: _check_source(opened, item, before))
+
+
+def _check_source(opened: OpenPlan, item: ClaimedItem, before: Entry) -> None:
+    """ChangedWhileReading when the file is not what it was before it was read (P1)."""
+    if not opened.source.stat(item.path).fingerprint.same_content_as(before.fingerprint):
+        raise ChangedWhileReading
 
 
 def _still_a_file(entry: Entry) -> Entry:
@@ -115,17 +152,16 @@ def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str) -> 
         fingerprint=before.fingerprint,
     )
 
-    def check_source() -> None:
-        if not opened.source.stat(item.path).fingerprint.same_content_as(before.fingerprint):
-            raise ChangedWhileReading
-
-    try:
+    def put(wanted: Upload) -> Receipt:
         return opened.box.put(
-            upload,
+            wanted,
             lambda: opened.open_file(item.path),
             CheckpointSessions(opened.checkpoint, item.id),
-            check_source=check_source,
+            check_source=lambda: _check_source(opened, item, before),
         )
+
+    try:
+        return put(upload)
     except DigestMismatch as exc:
         _remember(opened, item, exc.box_id, exc.etag)
         raise
@@ -133,13 +169,20 @@ def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str) -> 
         if not _is_ours(opened, item, exc):
             raise
         _remember(opened, item, exc.box_id, exc.etag)
-        newer = replace(upload, file_id=exc.box_id, etag=exc.etag)
-        return opened.box.put(
-            newer,
-            lambda: opened.open_file(item.path),
-            CheckpointSessions(opened.checkpoint, item.id),
-            check_source=check_source,
+        return put(replace(upload, file_id=exc.box_id, etag=exc.etag))
+
+
+def _forget_what_is_gone(opened: OpenPlan, item: ClaimedItem, folder_id: str) -> None:
+    """Somebody deleted the file's older version, or its folder, in Box: the next try makes it again."""
+    if item.box_file_id is not None:
+        opened.checkpoint.record_verification_mismatch(
+            item.tree_id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, detail="deleted in Box"
         )
+        return
+    try:
+        opened.box.folder_info(folder_id)
+    except DestinationGone:
+        opened.folders.forget(item.tree_id, item.folder_id, folder_id)
 
 
 def _is_ours(opened: OpenPlan, item: ClaimedItem, conflict: NameInUse) -> bool:

@@ -56,7 +56,7 @@ def status_table(document: dict[str, Any]) -> RenderableType:
             f"{items['pending']:,}",
             size_words(tree["bytes"]["uploaded"]),
         )
-    return Group(table, *_people(document), _calls(document))
+    return Group(table, *_people(document), *_links(document), _calls(document))
 
 
 def _state(tree: dict[str, Any]) -> Text:
@@ -73,9 +73,17 @@ def _people(document: dict[str, Any]) -> list[Text]:
     lines = []
     for tree in document["trees"]:
         for person in tree["collaborators"]:
-            who = person.get("login") or person.get("group") or person.get("user_id") or person.get("group_id")
+            names = ("login", "group", "app_user", "user_id", "group_id")
+            who = next((person[name] for name in names if person.get(name)), "?")
             lines.append(Text(printable(f"  {tree['name']}: {who} as {person['role']}, {person['status']}")))
     return lines
+
+
+def _links(document: dict[str, Any]) -> list[Text]:
+    trees = [tree for tree in document["trees"] if tree.get("shared_link")]
+    return [
+        Text(printable(f"  {tree['name']}: published as {tree['shared_link']['url']}")) for tree in trees
+    ]
 
 
 def _calls(document: dict[str, Any]) -> Text:

@@ -9,6 +9,7 @@ from connectors.errors import ConnectorError, FatalError, NotFound
 from connectors.names import PlannedName, plan_names
 from connectors.source import Source
 from flows.open_plan import OpenPlan, moves_as_folder
+from flows.remarks import remarks
 from state.diff import Change, diff_folder
 from state.records import FolderNode, KnownChild
 from state.statuses import ItemStatus
@@ -63,7 +64,9 @@ def _record_listing(opened: OpenPlan, folder: FolderNode, listing: list[Entry]) 
         ]
     known = opened.checkpoint.known_children(folder.id)
     changes = compare_folder(opened, listing, known)
-    opened.checkpoint.record_listing(folder.id, opened.pass_id, changes)
+    for kind, detail in remarks(folder.path, changes, listing):
+        opened.record_event(kind, detail)
+    opened.checkpoint.record_listing(folder.id, opened.pass_id, changes, worker=opened.worker)
     opened.progress.walked(listing, changes)
 
 

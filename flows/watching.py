@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 
+from prefect.context import FlowRunContext
+
+from flows.obeying import obeyed
 from flows.open_plan import OpenPlan
+from flows.run_page import shown
 
 Watcher = Callable[[OpenPlan], AbstractContextManager[None]]
 
@@ -24,7 +28,14 @@ def watching_with(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def watched(opened: OpenPlan) -> AbstractContextManager[None]:
-    """Show this run while the body lasts."""
-    watcher = _watcher.get()
-    return watcher(opened) if watcher is not None else nullcontext()
+@contextmanager
+def watched(opened: OpenPlan) -> Iterator[None]:
+    """Show this run while the body lasts; inside a flow run on its page, too, where it also listens for a pause."""
+    with ExitStack() as stack:
+        watcher = _watcher.get()
+        if watcher is not None:
+            stack.enter_context(watcher(opened))
+        if FlowRunContext.get() is not None:
+            stack.enter_context(shown(opened))
+            stack.enter_context(obeyed(opened))
+        yield

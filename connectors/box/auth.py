@@ -43,6 +43,13 @@ ASSERTION_SECONDS = 30
 MAX_ASSERTIONS = 4
 
 
+class LoginRefused(AuthenticationFailed):
+    """Box refused the login; `said` is its answer, `advice` what a person does about it."""
+
+    said = ""
+    advice = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SigningKey:
     """The key pair's private half; loaded when it is first needed (it costs tens of milliseconds)."""
@@ -287,7 +294,9 @@ class _OAuthRefusal:
 
     def error(self, who: Credentials, skew: float) -> FatalError:
         said = f"Box said: {self.code}" + (f", {printable(self.description)}" if self.description else "")
-        return AuthenticationFailed(f"{_advice(self, who, skew)} ({said})")
+        error = LoginRefused(f"{_advice(self, who, skew)} ({said})")
+        error.said, error.advice = said, _advice(self, who, skew)
+        return error
 
 
 def _advice(refusal: _OAuthRefusal, who: Credentials, skew: float) -> str:

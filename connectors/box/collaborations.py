@@ -93,6 +93,11 @@ def among(grants: Sequence[Collaboration], folder_id: str, invitee: Invitee) -> 
     return min(found, key=lambda each: each.item_id not in (None, folder_id), default=None)
 
 
+def covers(role: str, wanted: str) -> bool:
+    """True when a role allows all that another one does."""
+    return wanted in INCLUDED.get(role, ())
+
+
 def remove(connection: BoxConnection, collaboration_id: str) -> None:
     """Take the grant away; gone already counts as done."""
     with suppress(DestinationGone):
@@ -138,7 +143,7 @@ def _create(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: 
 
 def _inherited(found: Collaboration, grant: Grant) -> Collaboration:
     """A grant further up counts when it allows as much; Box refuses to raise it below (facts: waterfall)."""
-    if grant.role not in INCLUDED.get(found.role, ()):
+    if not covers(found.role, grant.role):
         raise Rejected(
             f"{grant.invitee} is {found.role} on a folder above, and Box gives nobody more below that. Take that "
             f"grant away or raise it to {grant.role}, then run again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -47,19 +47,25 @@ class BoxDestination:
         reserve: Reserve | None = None,
         earlier_blocks: Sequence[EarlierBlock] = (),
         stop: threading.Event | None = None,
+        uploading: Sequence[str] | None = None,
+        borrow: Callable[[str], None] | None = None,
     ) -> None:
         """Nothing is sent yet.
 
         base_dir: what relative files of the plan are relative to. reserve and earlier_blocks: the service account's
-        budget, as set_budget() takes them. stop: ends every wait with Stopped.
+        budget, as set_budget() takes them. stop: ends every wait with Stopped. uploading: those of the identities
+        that upload through this object, by default all. borrow: asked, and may refuse by raising, before another
+        one goes on with an upload session that it opened elsewhere; from then on it uploads here, too.
         """
         self.config = config
         self._transport = Transport(config, base_dir=base_dir)
         self._service = connect(config, self._transport, base_dir=base_dir, stop=stop)
+        self._base_dir, self._stop, self._borrow = base_dir, stop, borrow
         self._uploaders = {
-            user_id: connect(config, self._transport, base_dir=base_dir, stop=stop, user_id=user_id)
-            for user_id in config.identities
+            user_id: self._connect_as(user_id)
+            for user_id in (config.identities if uploading is None else uploading)
         }
+        self._borrow_lock = threading.Lock()
         self._parts = PartSenders(config.part_threads)
         self._account: Account | None = None
         self._account_lock = threading.Lock()
@@ -69,7 +75,12 @@ class BoxDestination:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """User ids of the uploader app users; empty when the service account uploads itself."""
+        """User ids of the plan's uploader app users; empty when the service account uploads itself."""
+        return tuple(self.config.identities)
+
+    @property
+    def uploading(self) -> tuple[str, ...]:
+        """Those that upload through this object; empty when the service account does."""
         return tuple(self._uploaders)
 
     def set_budget(
@@ -303,9 +314,25 @@ class BoxDestination:
     # --- private ---
 
     def _connection_of(self, identity: str | None) -> BoxConnection:
-        if identity is None or identity not in self._uploaders:
+        if identity is None or identity not in self.config.identities:
             return self._service
-        return self._uploaders[identity]
+        if identity in self._uploaders:
+            return self._uploaders[identity]
+        with self._borrow_lock:
+            if identity not in self._uploaders:
+                self._uploaders = {**self._uploaders, identity: self._connect_as(identity)}
+                try:
+                    if self._borrow is not None:
+                        self._borrow(identity)
+                except BaseException:
+                    self._uploaders = {k: v for k, v in self._uploaders.items() if k != identity}
+                    raise
+            return self._uploaders[identity]
+
+    def _connect_as(self, user_id: str) -> BoxConnection:
+        return connect(
+            self.config, self._transport, base_dir=self._base_dir, stop=self._stop, user_id=user_id
+        )
 
     def _pick_uploader(self) -> BoxConnection:
         """The one whose upload budget is the least used."""

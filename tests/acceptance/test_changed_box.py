@@ -97,3 +97,28 @@ def test_stranger_in_the_way_is_a_reported_conflict(program: Program, box: Sandb
     line = report_items(program)["Accounting/d.txt"]
     assert ("failed", "name_in_use") == (line["status"], line["reason"])
     assert before == box.files()["Accounting/d.txt"]
+
+
+def test_touched_file_is_read_and_not_sent(program: Program, box: Sandbox, share: Path) -> None:
+    """New times and rights without new bytes: the file is read again, Box is asked nothing, no version is made."""
+    (share / "Accounting/c.txt").chmod(0o600)
+    (share / "Accounting/2024/Q1/a.txt").touch()
+    box.calls.reset()
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    assert 0 == sum(box.calls.by_route[route] for route in ("POST /files/content", "POST /files/:id/content"))
+    assert {1} == {file.versions for file in box.files().values()}
+
+
+def test_change_in_one_folder_lists_that_folder_alone(program: Program, box: Sandbox, share: Path) -> None:
+    """After a small change only the folder that it touched is compared with Box's listing again."""
+    (share / "Accounting/2024/Q1/a.txt").write_bytes(b"changed")
+    box.calls.reset()
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    assert 1 == box.calls.by_route["GET /folders/:id/items"]
+    assert 2 == box.files()["Accounting/2024/Q1/a.txt"].versions

@@ -1,0 +1,70 @@
+"""Row: one precondition of a plan as data: what it is, how it stands, what was found, what to do. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connectors.errors import ConnectorError, FatalError
+
+
+class State(StrEnum):
+    """How a precondition stands."""
+
+    OK = "ok"
+    #: The run goes on; a person should know.
+    WARNING = "warning"
+    #: The run, or part of it, will fail.
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of `boxhaul check`."""
+
+    name: str
+    state: State
+    found: str
+    #: For a person, in the order of doing it; empty when there is nothing to do.
+    what_to_do: str = ""
+    #: What the start of a run raises for a problem; None: the run begins all the same.
+    stops: type[FatalError] | None = None
+
+    def document(self) -> dict[str, str]:
+        """As JSON has it."""
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "found": self.found,
+            "what_to_do": self.what_to_do,
+        }
+
+
+def ok(name: str, found: str, what_to_do: str = "") -> Row:
+    """Nothing to do; what_to_do may hold a hint."""
+    return Row(name=name, state=State.OK, found=found, what_to_do=what_to_do)
+
+
+def warning(name: str, found: str, what_to_do: str) -> Row:
+    """The run goes on; a person should know."""
+    return Row(name=name, state=State.WARNING, found=found, what_to_do=what_to_do)
+
+
+def problem(name: str, found: str, what_to_do: str, *, stops: type[FatalError] | None = None) -> Row:
+    """The run, or part of it, will fail; `stops` keeps a run from beginning."""
+    return Row(name=name, state=State.PROBLEM, found=found, what_to_do=what_to_do, stops=stops)
+
+
+def worst(rows: Sequence[Row]) -> State:
+    """The state of all of them together."""
+    states = {row.state for row in rows}
+    return next((state for state in (State.PROBLEM, State.WARNING) if state in states), State.OK)
+
+
+def said(error: Exception) -> str:
+    """What an error says, on one line, without the advice that opens the message."""
+    text = str(error)
+    if isinstance(error, ConnectorError):
+        text = getattr(error, "said", "") or text
+    return " ".join(text.split())

@@ -1,0 +1,86 @@
+"""run_plan: the flow for a person in front of the UI: a saved plan, the trees, the mode, nothing else to fill in.
+
+Requires: a saved plan (block Migration Plan), which `boxhaul deploy PLAN` makes, with the credentials that it names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from prefect import flow
+
+from flows.blocks import MigrationPlanBlock
+from flows.config import MigrationPlan
+from flows.ending import ended
+from flows.migrate import move_share
+from flows.open_plan import OpenPlan, open_plan
+from flows.retry import retry_share
+from flows.tasks import run, task_runner, walk_share
+from flows.watching import watched
+from flows.words import duration_words, size_words
+from state.statuses import PassState
+
+Mode = Literal["migrate", "retry failures", "dry run"]
+
+
+@flow(flow_run_name="{plan.plan.name}-{mode}", task_runner=task_runner(), persist_result=False)
+def run_plan(
+    plan: MigrationPlanBlock,
+    trees: list[str] = [],  # noqa: B006  read by the form
+    mode: Mode = "migrate",
+) -> dict[str, Any]:
+    """Move a saved plan now. Running it again goes on where the last run stopped, whatever stopped it.
+
+    Args:
+        plan: The saved plan.
+        trees: Names of the trees to move; none for all of the plan.
+        mode: migrate sends what is new; retry failures also what failed before; dry run only looks and sends nothing.
+    """
+    if mode == "retry failures":
+        summary: dict[str, Any] = retry_share(plan.plan, trees=trees)
+    elif mode == "dry run":
+        summary = look_share(plan.plan, trees=trees)
+    else:
+        summary = move_share(plan.plan, trees=trees)
+    return summary
+
+
+def look_share(plan: MigrationPlan, *, trees: list[str]) -> Any:
+    """Walk the share and say what would be sent and how long Box's limits would make it last. Sends nothing."""
+    with open_plan(plan) as opened, watched(opened):
+        unfinished = opened.checkpoint.current_pass(opened.plan_id) is not None
+        opened.begin(kind="dry run", only=trees)
+        opened.begin_walk()
+        run(walk_share, opened)
+        summary = _forecast(opened)
+        if not unfinished:
+            # A pass of its own: the next migration walks again, since days may pass until then.
+            opened.checkpoint.end_pass(opened.pass_id, PassState.INCOMPLETE, summary=summary)
+        return ended(summary, reason="Dry run", message=_forecast_words(summary))
+
+
+def _forecast(opened: OpenPlan) -> dict[str, Any]:
+    trees, files, size = [], 0, 0
+    for tree in opened.refresh_trees():
+        counts = opened.checkpoint.tree_report(tree.id).files
+        files += counts.pending
+        size += counts.bytes_total - counts.bytes_uploaded
+        trees.append({"name": tree.name, "state": tree.state.value, "files_to_send": counts.pending})
+    identities = max(1, len(opened.plan.box.identities))
+    seconds = files * 60 / (opened.plan.box.limits.uploads_per_minute * identities)
+    return {
+        "plan": opened.plan.name,
+        "pass": opened.pass_id,
+        "complete": False,
+        "trees": trees,
+        "files_to_send": files,
+        "bytes_to_send": size,
+        "seconds_at_least": round(seconds, 1),
+    }
+
+
+def _forecast_words(summary: dict[str, Any]) -> str:
+    return (
+        f"{summary['files_to_send']:,} files, {size_words(summary['bytes_to_send'])} to send;"
+        f" at least {duration_words(summary['seconds_at_least'])} under Box's limits. Nothing was sent."
+    )
