@@ -39,7 +39,9 @@ lint: install  ## Style, types, layers, schema
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m state.migrations.check
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  export BOXHAUL_STATE_URL="sqlite:///$$folder/state.db" && \
+	  $(BIN)/python -m alembic upgrade head && $(BIN)/python -m alembic check
 
 clean:  ## Remove what was built and what the demo left
 	rm -rf $(VENV) build dist demo screenshots .pytest_cache .mypy_cache .ruff_cache

@@ -70,7 +70,9 @@ def check(
     plan: PlanArgument,
     set_space: Annotated[
         str,
-        typer.Option("--set-space", metavar="SIZE", help="First raise the account's space: 500GB or unlimited."),
+        typer.Option(
+            "--set-space", metavar="SIZE", help="First raise the account's space: 500GB or unlimited."
+        ),
     ] = "",
     as_json: JSONOption = False,
 ) -> None:
@@ -92,7 +94,8 @@ def identities(
     plan: PlanArgument,
     action: Annotated[str, typer.Argument(metavar="create|list|retire", help="What to do.")],
     values: Annotated[
-        list[str] | None, typer.Argument(metavar="[N | ID ...]", help="How many to create; which to retire (all).")
+        list[str] | None,
+        typer.Argument(metavar="[N | ID ...]", help="How many to create; which to retire (all)."),
     ] = None,
     as_json: JSONOption = False,
 ) -> None:
@@ -137,8 +140,6 @@ def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
         _print_json(document)
     else:
         _console().print(status_table(document))
-    complete = bool(document["trees"]) and all(each["state"] == "complete" for each in document["trees"])
-    raise typer.Exit(COMPLETE if complete else INCOMPLETE)
 
 
 @app.command()
