@@ -122,6 +122,7 @@ def _start_samba(smbd: str, root: Path, work: Path, password: str, port: int) ->
         [smbd, "-s", str(config), "-F", "--no-process-group", "-l", str(work / "log")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a smbd that ends signals its whole process group: never ours
     )
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

@@ -119,6 +119,7 @@ def move_trees(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:
         return []
     with ThreadPoolExecutor(BATCHES_IN_FLIGHT + 1, thread_name_prefix="task") as threads:
         opened.begin_walk()
+        opened.progress.enter("walking and sending")
         walk = start(threads, walk_share, opened)
         try:
             waiting = send_files(opened, threads, trees)
