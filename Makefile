@@ -29,7 +29,7 @@ unit: install  ## Run the fast tests alone
 	@$(BIN)/python -m pytest tests/unit
 
 torture: install  ## Run the kill and fault matrices in full
-	@$(BIN)/python -m pytest -m torture tests/torture tests/unit
+	@$(BIN)/python -m pytest -m torture tests
 
 bench: install  ## Measure against peers and limits
 	@$(BIN)/python -m tests.benchmarks

@@ -79,6 +79,9 @@ def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
     except ConnectorError as exc:
         if opened.stopping():
             return None
+        if isinstance(exc, NotFound):
+            # Without its root a share is gone, not this one file: ShareUnreachable.
+            opened.source.stat("")
         return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.proof import assert_arrived, local_files, sums_add_up
-from tests.acceptance.shares import FILES, FOLDERS, LARGE_FILES
+from tests.acceptance.shares import FILES, FOLDERS, LARGE_FILES, build_big_share
 from tests.program import Program, program_for
 from tests.servers.s3 import S3Server
 from tests.servers.samba import Samba
@@ -39,12 +39,18 @@ class MigrationContract:
 
     #: False where the protocol keeps no modification time of ours.
     dates = True
+    files, large_files = FILES, LARGE_FILES
     #: Folders that arrive; empty ones do not exist in an object store.
     folders = FOLDERS
 
     @pytest.fixture
+    def share(self, big_share: Path) -> Path:
+        """The files as they lie on this machine."""
+        return big_share
+
+    @pytest.fixture
     @abstractmethod
-    def source(self, big_share: Path) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    def source(self, share: Path) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         """The plan's source and the environment it needs."""
 
     @pytest.fixture
@@ -53,9 +59,7 @@ class MigrationContract:
         plan_source, environment = source
         return program_for(tmp_path / "run", box, plan_source, environment=environment, trees=TREES)
 
-    def test_big_share_arrives_at_the_fewest_calls(
-        self, program: Program, box: Sandbox, big_share: Path
-    ) -> None:
+    def test_big_share_arrives_at_the_fewest_calls(self, program: Program, box: Sandbox, share: Path) -> None:
         """3,000 files in 200 folders arrive byte for byte; one call each, and one listing per folder as proof."""
         finished = program.run("migrate")
 
@@ -64,10 +68,10 @@ class MigrationContract:
         listings = calls.pop("GET /folders/:id/items")
         parts = calls["PUT /files/upload_sessions/:id"]
         assert self.folders == listings
-        assert calls["POST /files/content"] == FILES - LARGE_FILES
-        assert sum(calls.values()) <= FILES + self.folders + parts + SPARE_CALLS
+        assert calls["POST /files/content"] == self.files - self.large_files
+        assert sum(calls.values()) <= self.files + self.folders + parts + SPARE_CALLS
         assert box.calls.by_status[429] == 0
-        assert_arrived(program, box, big_share, dates=self.dates)
+        assert_arrived(program, box, share, dates=self.dates)
         assert [tree["state"] for tree in sums_add_up(program)["trees"]] == ["complete", "complete"]
 
         box.calls.reset()
@@ -81,9 +85,9 @@ class TestSamba(MigrationContract):
     """From a real Samba share."""
 
     @pytest.fixture
-    def source(self, big_share: Path, samba: Samba) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    def source(self, share: Path, samba: Samba) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         """A folder of the share, with the password in the environment."""
-        folder = linked_copy(big_share, samba.root / "big")
+        folder = linked_copy(share, samba.root / "big")
         plan = {
             "url": f"{samba.url}/big",
             "username": samba.username,
@@ -98,11 +102,9 @@ class TestSFTP(MigrationContract):
     """From a real OpenSSH server."""
 
     @pytest.fixture
-    def source(
-        self, big_share: Path, sftp_server: SFTPServer
-    ) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    def source(self, share: Path, sftp_server: SFTPServer) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         """A folder of the server, with a key."""
-        folder = linked_copy(big_share, sftp_server.root / "big")
+        folder = linked_copy(share, sftp_server.root / "big")
         plan = {
             "url": f"{sftp_server.url}/big",
             "username": sftp_server.username,
@@ -117,22 +119,31 @@ class TestLocal(MigrationContract):
     """From a folder of this machine."""
 
     @pytest.fixture
-    def source(self, big_share: Path) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    def source(self, share: Path) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         """The share itself."""
-        yield {"url": big_share.as_uri()}, {}
+        yield {"url": share.as_uri()}, {}
 
 
 class TestS3(MigrationContract):
-    """From an S3-compatible server: moving between clouds."""
+    """From an S3-compatible server, moving between clouds: a fifth of the share, as the server takes 5 ms an object."""
 
     dates = False
-    folders = FOLDERS - 5
+    files, large_files = 600, 1
+    #: The last five of 40 are empty.
+    folders = 35
 
     @pytest.fixture
-    def source(self, big_share: Path, s3_server: S3Server) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    def share(self, tmp_path: Path) -> Path:
+        """The files that become objects."""
+        root = tmp_path / "share"
+        build_big_share(root, files=self.files, folders=self.folders + 5, large=self.large_files)
+        return root
+
+    @pytest.fixture
+    def source(self, share: Path, s3_server: S3Server) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         """The same files as objects."""
         s3_server.clear()
-        for path, file in local_files(big_share).items():
+        for path, file in local_files(share).items():
             s3_server.put(path, file.read_bytes())
         plan = {
             "url": s3_server.url,
@@ -142,6 +153,13 @@ class TestS3(MigrationContract):
         }
         yield plan, {"S3_SECRET": s3_server.password}
         s3_server.clear()
+
+
+@pytest.mark.torture
+class TestWholeS3(TestS3):
+    """The whole share from the S3-compatible server."""
+
+    files, large_files, folders = FILES, LARGE_FILES, FOLDERS - 5
 
 
 def test_receipts_alone_save_the_listing(tmp_path: Path, box: Sandbox, big_share: Path) -> None:

@@ -1,0 +1,43 @@
+"""Peak memory of a run over 50,000 and over 200,000 entries: it must not grow with the share (P9).
+
+The entries are excluded by a rule, so that walking, comparing and recording are measured without weeks of sending; what
+is sent is held in batches of a fixed size.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from connectors.box.sandbox import Sandbox
+from tests.benchmarks.measuring import Measured, measure
+from tests.program import program_for
+
+SMALL, LARGE, FILES_PER_FOLDER = 50_000, 200_000, 500
+
+
+def main() -> None:
+    """Print both peaks and their ratio."""
+    with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
+        small, large = (_run(Path(name) / str(count), box, count) for count in (SMALL, LARGE))
+    print(f"{SMALL:7,} entries: {small.peak_megabytes:.0f} MB, {small.cpu_seconds:.1f} s CPU")
+    print(f"{LARGE:7,} entries: {large.peak_megabytes:.0f} MB, {large.cpu_seconds:.1f} s CPU")
+    print(
+        f"ratio:  {large.peak_megabytes / small.peak_megabytes:.2f} in memory for {LARGE // SMALL} times the share"
+    )
+
+
+def _run(folder: Path, box: Sandbox, count: int) -> Measured:
+    for number in range(count // FILES_PER_FOLDER):
+        branch = folder / "share" / "Tree" / f"{number:04d}"
+        branch.mkdir(parents=True)
+        for file in range(FILES_PER_FOLDER):
+            (branch / f"{file:03d}.bin").touch()
+    box.reset()
+    program = program_for(folder / "run", box, {"url": (folder / "share").as_uri()}, exclude=["*.bin"])
+    return measure([sys.executable, "-m", "flows.cli", "migrate", str(program.plan_path)])
+
+
+if __name__ == "__main__":
+    main()
