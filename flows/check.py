@@ -239,7 +239,7 @@ def parse_space(text: str) -> int:
     """`unlimited` is -1; else a size in bytes, or in kB, MB, GB, TB. PlanError for anything else."""
     if text.strip().lower() in ("unlimited", "-1"):
         return -1
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?[bB]?)\s*", text)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?b?)\s*", text, re.IGNORECASE)
     unit = (match.group(2).upper() if match else "").rstrip("B")
     if match is None:
         raise PlanError(f"--set-space: {text!r} is neither a size such as 500GB nor unlimited")

@@ -52,15 +52,17 @@ def people_words(number: int) -> str:
 
 
 def people_ids(plan: MigrationPlan, box: BoxDestination) -> list[str]:
-    """Ids of a user that calls could be made on behalf of: the first of the plan that Box knows."""
+    """Ids of a user that calls could be made on behalf of: the plan's first who is active and of this enterprise."""
     if plan.box.identities:
         return plan.box.identities[:1]
+    ours = box.whoami().enterprise_id
     for person in _distinct(plan, lambda each: each.login or each.user_id)[:5]:
         try:
             found = box.find_user(person.login) if person.login else box.user(str(person.user_id))
         except (PermissionMissing, ItemError):
             return []
-        if found is not None:
+        # Anybody else is refused whatever the app may do.
+        if found is not None and found.status == "active" and found.enterprise_id == ours:
             return [found.id]
     return []
 

@@ -158,7 +158,10 @@ class SharedLinkPlan(PlanModel):
     ] = None
     password: Annotated[
         SecretStr | None,
-        Field(description="Password of an open link as a reference to an environment variable: ${NAME}."),
+        Field(
+            description="Password of an open link as a reference to an environment variable: ${NAME}; Box wants eight "
+            "characters, one of them a digit, a capital or a sign.",
+        ),
     ] = None
 
     @model_validator(mode="after")

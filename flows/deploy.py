@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +32,7 @@ from pydantic import HttpUrl
 
 from connectors.box.config import BlockAuthConfig
 from flows.blocks import BLOCK_TYPES, MigrationPlanBlock, ShareCredentials, account_block, block_name
-from flows.config import MigrationPlan, reveal, reveal_all
+from flows.config import REFERENCE, MigrationPlan, reveal, reveal_all
 from flows.errors import PlanError
 
 #: Beside this package in a checkout.
@@ -172,6 +171,8 @@ def save_plan(plan: MigrationPlan, ui: str) -> SavedPlan:
         kind._logo_url = HttpUrl(f"{ui}/v2/ico/android-chrome-192x192.png")
         kind.register_type_and_schema()
     name = block_name(plan.name)
+    if urlsplit(plan.state_url).password and not REFERENCE.search(plan.state_url):
+        raise PlanError("state_url: no password in a plan that Prefect keeps; write the address as ${NAME}")
     made = []
     box, source = plan.box, plan.source
     if not isinstance(box.auth, BlockAuthConfig):
@@ -211,8 +212,6 @@ def fill_in(document: dict[str, Any], saved: SavedPlan, *, suffix: str) -> dict[
     """The deployments of prefect.yaml with this plan as their default; a suffix keeps two plans apart."""
     deployments = []
     for deployment in document["deployments"]:
-        if find_spec(deployment["entrypoint"].rpartition(".")[0]) is None:
-            continue
         filled = dict(deployment)
         if deployment["entrypoint"] not in FOR_EVERY_PLAN:
             takes_block = deployment["entrypoint"] in TAKES_BLOCK

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +36,11 @@ SENDERS = "send-share/worker"
 #: Seconds between looks at the senders at first, and at most; a look is one API call.
 LOOK_SECONDS, LONGEST_LOOK_SECONDS = 5.0, 60.0
 
-#: A sender that has run so long without a lease in the checkpoint is dead, whatever Prefect says of it.
-OPENING_SECONDS = 60.0
+#: A sender that has run so long without ever having a lease in the checkpoint is dead, whatever Prefect says of it.
+OPENING_SECONDS = 120.0
+
+#: One that had a lease and was seen without it so often is dead, too: its machine lost power.
+LOOKS_MISSED = 2
 
 #: Senders that fail again and again are started ever more rarely.
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 5.0, 300.0
@@ -107,7 +110,8 @@ class Sender:
     flow_run_id: UUID | None = None
     started: float = 0.0
     delay_seconds: float = 0.0
-    ended: list[str] = field(default_factory=list)
+    had_lease: bool = False
+    missed: int = 0
 
 
 class Fleet:
@@ -168,13 +172,18 @@ class Fleet:
             return False
         holds = any(name.startswith(f"{LEASE_NAME} {run.id}") for name in alive)
         if holds:
-            sender.started, sender.delay_seconds = self._clock(), 0.0
+            sender.had_lease, sender.missed, sender.delay_seconds = True, 0, 0.0
+            return False
+        if sender.had_lease:
+            sender.missed += 1
+            return sender.missed >= LOOKS_MISSED
         return self._clock() - sender.started > OPENING_SECONDS
 
     def _start(self, sender: Sender) -> bool:
         if self._clock() - sender.started < sender.delay_seconds and sender.attempt:
             return False
         sender.attempt += 1
+        sender.had_lease, sender.missed = False, 0
         sender.delay_seconds = min(LONGEST_DELAY_SECONDS, max(FIRST_DELAY_SECONDS, sender.delay_seconds * 2))
         started: Any = run_deployment(
             SENDERS,

@@ -338,6 +338,7 @@ def open_plan(
             account = box.whoami()
             lease(account.id)
             landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
+            checkpoint.record_owner(plan_id, (landing.owner_login if landing else None) or account.login)
         opened = OpenPlan(
             plan,
             plan_id=plan_id,

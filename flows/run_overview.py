@@ -95,7 +95,7 @@ def _numbers(plan: MigrationPlan, state: Snapshot) -> str:
     limit = plan.box.limits.uploads_per_minute * identities
     left = "unknown yet" if state.eta_seconds is None else duration_words(state.eta_seconds)
     rows = [
-        ("from", f"`{_cell(plan.source.url)}`"),
+        ("from", _code(plan.source.url)),
         ("files", f"{state.files_uploaded:,} of {state.files_total - state.files_excluded:,}"),
         ("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}"),
         ("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s"),
@@ -164,3 +164,8 @@ def _cell(text: str) -> str:
     for char in "\\`*_{}[]<>()#|!~$":
         text = text.replace(char, f"\\{char}")
     return printable(text)
+
+
+def _code(text: str) -> str:
+    """Text as code inside a Markdown table, where only the cell's own border can be escaped."""
+    return "`" + printable(text).replace("`", "'").replace("|", "\\|") + "`"

@@ -35,7 +35,7 @@ from state.statuses import TreeState
 log = logging.getLogger(__name__)
 
 #: Seconds until the first pictures, then between them; later a thirtieth of the time passed, at most the last one.
-FIRST_SECONDS, USUAL_SECONDS, LONGEST_SECONDS = 2.0, 15.0, 300.0
+FIRST_SECONDS, USUAL_SECONDS, LONGEST_SECONDS = 2.0, 15.0, 600.0
 TIME_PASSED_PER_PICTURE = 30
 
 #: Every so many pictures the trees and the overview are drawn anew.

@@ -10,6 +10,7 @@ from connectors.box.reader import sha1_of
 from connectors.box.types import PartState, Receipt, SessionState, Upload
 from connectors.entry import Entry, EntryKind
 from connectors.errors import (
+    AccessDenied,
     ChangedWhileReading,
     ConnectorError,
     DestinationGone,
@@ -19,6 +20,7 @@ from connectors.errors import (
     NameInUse,
     NotFound,
     ReadFailed,
+    ShareUnreachable,
     Stopped,
     TransientError,
 )
@@ -79,10 +81,19 @@ def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
     except ConnectorError as exc:
         if opened.stopping():
             return None
-        if isinstance(exc, NotFound):
-            # Without its root a share is gone, not this one file: ShareUnreachable.
-            opened.source.stat("")
+        if isinstance(exc, NotFound | AccessDenied):
+            _require_root(opened)
         return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
+
+
+def _require_root(opened: OpenPlan) -> None:
+    """A share without its root is gone as a whole: ShareUnreachable, and no file of it is blamed."""
+    try:
+        opened.source.stat("")
+    except (FatalError, Stopped):
+        raise
+    except ConnectorError as exc:
+        raise ShareUnreachable(f"{opened.source.display_url}: {exc}") from exc
 
 
 def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:
@@ -127,7 +138,9 @@ def _read_sha1(opened: OpenPlan, item: ClaimedItem, before: Entry) -> str | None
     """SHA-1 of the file as it is now; None where that cannot tell whether Box has it."""
     if item.box_file_id is None:
         return None
-    return sha1_of(lambda: opened.open_file(item.path), before.size, lambda: _check_source(opened, item, before))
+    return sha1_of(
+        lambda: opened.open_file(item.path), before.size, lambda: _check_source(opened, item, before)
+    )
 
 
 def _check_source(opened: OpenPlan, item: ClaimedItem, before: Entry) -> None:

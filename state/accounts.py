@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from connectors.entry import EntryKind
 from state.completing import collaboration_record
-from state.models import FOLDER_IS_WALKED, Collaboration, Folder, Item, Tree, Uploader
+from state.models import FOLDER_IS_WALKED, Collaboration, Folder, Item, Plan, Tree, Uploader
 from state.records import CollaborationRecord, UploaderRecord
 from state.statements import Statements, insert_into
 from state.statuses import ItemStatus
@@ -17,6 +17,15 @@ from state.statuses import ItemStatus
 
 class AccountStatements(Statements):
     """Uploaders and editors, mail, what the plan no longer wants, what is published."""
+
+    # --- who owns what arrives ---
+
+    def record_owner(self, plan_id: int, login: str) -> None:
+        """The owner of the landing folder owns, and pays for, everything below it."""
+        other = (Plan.id == plan_id) & (Plan.owner.is_distinct_from(login))
+        self._database.write(
+            lambda connection: connection.execute(update(Plan).where(other).values(owner=login))
+        )
 
     # --- uploader app users ---
 
@@ -116,16 +125,6 @@ class AccountStatements(Statements):
         self._database.write(lambda connection: _set_mailed(connection, collaboration_id, mailed=False))
 
     # --- collaborators that the plan no longer names ---
-
-    def collaborations_not_wanted(self, tree_id: int) -> list[CollaborationRecord]:
-        """Those that the plan named once, made in Box, and names no more."""
-        query = (
-            select(Collaboration.__table__)
-            .where(Collaboration.tree_id == tree_id, Collaboration.wanted.is_(False))
-            .order_by(Collaboration.id)
-        )
-        rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [collaboration_record(row) for row in rows if row.box_collaboration_id is not None]
 
     def forget_collaboration(self, collaboration_id: int) -> None:
         """It was removed in Box. That the person was mailed is kept with the row."""

@@ -23,6 +23,9 @@ PATIENCE_SECONDS = 60.0
 MAX_TRIES = 40
 #: What SQLite itself waits for another process's write, per try.
 BUSY_TIMEOUT_MILLISECONDS = 5_000
+#: When a process freezes within a transaction (a suspended machine), PostgreSQL undoes it after so long, so that
+#: its locks do not hold up the others for ever. Less than PATIENCE_SECONDS: they do not even notice.
+IDLE_SECONDS = 20.0
 
 T = TypeVar("T")
 
@@ -58,6 +61,7 @@ _SQLITE_VERDICTS = {
 _POSTGRES_VERDICTS = {
     "40001": _Verdict.REPEAT,  # serialization_failure
     "40P01": _Verdict.REPEAT,  # deadlock_detected
+    "25P03": _Verdict.REPEAT,  # idle_in_transaction_session_timeout: we were frozen
     "55P03": _Verdict.REPEAT,  # lock_not_available
     "53300": _Verdict.REPEAT,  # too_many_connections
     "57P01": _Verdict.REPEAT,  # admin_shutdown
@@ -146,6 +150,9 @@ class Database:
         """A read transaction for results that are streamed; not repeated. StateUnavailable when it breaks."""
         try:
             with self.engine.connect() as connection, connection.begin():
+                if not self.is_sqlite:
+                    # Whoever consumes the results may take his time; a reader holds nobody up.
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 yield connection
         except DBAPIError as error:
             raise self._unavailable(_judge(error)) from error
@@ -200,7 +207,7 @@ def _make_engine(url: URL, patience_seconds: float) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
             return _make_sqlite_engine(url, min(BUSY_TIMEOUT_MILLISECONDS, int(patience_seconds * 1000)))
-        return create_engine(
+        engine = create_engine(
             url,
             pool_pre_ping=True,
             pool_size=4,
@@ -215,8 +222,17 @@ def _make_engine(url: URL, patience_seconds: float) -> Engine:
                 "application_name": "boxhaul",
             },
         )
+        event.listen(engine, "connect", _set_up_postgres)
+        return engine
     except (NoSuchModuleError, ImportError, ArgumentError):
         raise StateUnavailable(f"no driver for {url.drivername}; use sqlite or postgresql+psycopg") from None
+
+
+def _set_up_postgres(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
+    cursor.close()
+    connection.commit()
 
 
 def _make_sqlite_engine(url: URL, busy_timeout_milliseconds: int) -> Engine:

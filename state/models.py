@@ -85,6 +85,8 @@ class Plan(Base):
     name: Mapped[str] = mapped_column(Text, unique=True)
     source_url: Mapped[str] = mapped_column(Text)
     landing_folder_id: Mapped[str] = mapped_column(Text)
+    #: Login of who owns the landing folder, and so everything that arrives.
+    owner: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCTime)
 
 

@@ -53,10 +53,12 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
     say more of it.
     """
     calls = checkpoint.call_counts(plan_id)
+    plan = checkpoint._database.read(
+        lambda connection: connection.execute(select(Plan.name, Plan.owner).where(Plan.id == plan_id)).one()
+    )
     return {
-        "plan": checkpoint._database.read(
-            lambda connection: connection.execute(select(Plan.name).where(Plan.id == plan_id)).scalar_one()
-        ),
+        "plan": plan.name,
+        "owner": plan.owner,
         **_latest_pass(checkpoint, plan_id),
         "trees": [tree_status(checkpoint.tree_report(tree.id)) for tree in checkpoint.trees(plan_id)],
         "calls": {"total": sum(calls.values()), "by_route": calls},

@@ -62,7 +62,7 @@ class SigningKey:
         """AuthenticationFailed when it is no RSA key or the passphrase does not fit."""
         pem = self.pem if "\n" in self.pem else self.pem.replace("\\n", "\n")
         problem: str | None = None
-        for password in (self.passphrase.encode(), None) if self.passphrase else (None,):
+        for password in (self.passphrase.encode(errors="replace"), None) if self.passphrase else (None,):
             try:
                 key = load_pem_private_key(pem.encode(), password)
             except TypeError:  # a passphrase for a key that has none, or none for one that has
@@ -360,12 +360,12 @@ def _parse_jwt_config(text: str, called: str) -> Credentials:
             key=SigningKey(
                 key_id=str(key["publicKeyID"]),
                 pem=str(key["privateKey"]),
-                passphrase=key.get("passphrase") or None,
+                passphrase=str(key["passphrase"]) if key.get("passphrase") else None,
             ),
         )
     except KeyError as exc:
         problem = f"it lacks {exc}"
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         problem = "it is not the JSON file of the developer console"
     raise AuthenticationFailed(
         f"{called} cannot be used: {problem}. Download it anew (App settings > Configuration)."

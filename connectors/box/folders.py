@@ -96,11 +96,14 @@ def share_folder(
 ) -> SharedLink:
     """Give the folder this link, or change the one it has; once is as good as twice, the address stays.
 
-    A link without an end or a password loses those that it had. Rejected where the enterprise forbids the access
+    An open link without a password loses the one that it had. Whether a link keeps an end that is no longer asked for
+    is not documented: unshared_at takes no null. Rejected where the enterprise forbids the access
     level, DestinationGone.
     """
     route = "PUT /folders/:id"
-    wanted: dict[str, Any] = {"access": link.access, "unshared_at": None, "password": password}
+    wanted: dict[str, Any] = {"access": link.access}
+    if link.access == "open":
+        wanted["password"] = password  # null removes one; other access levels take none
     if link.expires_at is not None:
         wanted["unshared_at"] = link.expires_at.isoformat(timespec="seconds")
     answer = connection.ask(

@@ -34,7 +34,9 @@ def share(samba: Samba) -> Iterator[Path]:
     empty(samba.root)
 
 
-def plan_source(samba: Samba, *, share: str = "data", port: int | None = None, **options: Any) -> dict[str, Any]:
+def plan_source(
+    samba: Samba, *, share: str = "data", port: int | None = None, **options: Any
+) -> dict[str, Any]:
     """The plan's source: a share of the server, through a proxy if its port is given."""
     return {
         "url": f"smb://127.0.0.1/{share}",
@@ -149,9 +151,7 @@ def test_share_that_goes_away_in_the_middle(
     box.limits.latency_seconds = 0.05
     away = share.with_name("away")
     try:
-        finished = run_and(
-            program, box, lambda: box.calls.by_route[SMALL] > 20, lambda: share.rename(away)
-        )
+        finished = run_and(program, box, lambda: box.calls.by_route[SMALL] > 20, lambda: share.rename(away))
     finally:
         away.rename(share)
 
@@ -159,7 +159,7 @@ def test_share_that_goes_away_in_the_middle(
     assert "smb://127.0.0.1" in one_line(finished)
     (tree,) = sums_add_up(program)["trees"]
     assert ("incomplete", "stopped") == (tree["state"], tree["incomplete_reason"])
-    assert 0 == tree["items"]["failed"]
+    assert {} == tree["failures_by_reason"]
     again = program.run("migrate")
     assert 0 == again.code, again.output
     assert_arrived(program, box, share)
@@ -251,7 +251,9 @@ def test_renamed_and_deleted_between_walk_and_read(program: Program, box: Sandbo
 # --- folders ---
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="takes rights away from the user that Samba serves as: run as root")
+@pytest.mark.skipif(
+    os.getuid() != 0, reason="takes rights away from the user that Samba serves as: run as root"
+)
 def test_unreadable_folder_in_the_middle(program: Program, box: Sandbox, samba: Samba, share: Path) -> None:
     """A folder without the right to list it is a failed entry with its reason; the others arrive, then it does."""
     build_tree(share, {"a": {"1.txt": b"1"}, "b": {"2.txt": b"2"}, "c": {"3.txt": b"3"}})
@@ -275,7 +277,11 @@ def as_windows(data: bytes) -> bytes:
     """Samba's listing as a Windows server would send it: one file offline, one folder a junction ([MS-FSCC] 2.4)."""
     for name, attributes, tag in (("offline.dat", 0x1020, None), ("junction", 0x410, 0xA000_0003)):
         at = data.find(name.encode("utf-16-le"))
-        if at >= 80 and data[:4] != b"" and int.from_bytes(data[at - 20 : at - 16], "little") == 2 * len(name):
+        if (
+            at >= 80
+            and data[:4] != b""
+            and int.from_bytes(data[at - 20 : at - 16], "little") == 2 * len(name)
+        ):
             data = data[: at - 24] + attributes.to_bytes(4, "little") + data[at - 20 :]
             if tag is not None:
                 data = data[: at - 16] + tag.to_bytes(4, "little") + data[at - 12 :]
@@ -283,7 +289,7 @@ def as_windows(data: bytes) -> bytes:
 
 
 def test_odd_entries(program: Program, box: Sandbox, samba: Samba, share: Path) -> None:
-    """Loops, junctions and offline files are listed and not followed; deep, sparse, old, late and tagged files arrive."""
+    """Loops, junctions and offline files are not followed; deep, sparse, old, late and tagged files arrive."""
     deep = "/".join(letter * 100 for letter in "abcde")
     (share / deep).mkdir(parents=True)
     (share / deep / "bottom.txt").write_bytes(b"over 400 characters")

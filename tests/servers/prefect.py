@@ -221,12 +221,8 @@ class PrefectWorker:
     def flow_processes(self) -> list[psutil.Process]:
         """The processes of its flow runs."""
         with suppress(psutil.NoSuchProcess):
-            return [
-                child
-                for child in psutil.Process(self.process.pid).children(recursive=True)
-                if "flow_engine" in " ".join(_command_line(child))
-                or "flow-run" in " ".join(_command_line(child))
-            ]
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            return [child for child in children if "prefect.engine" in _command_line(child)]
         return []
 
     def lose_power(self) -> None:

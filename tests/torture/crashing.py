@@ -142,7 +142,7 @@ def _wrap_writes(script: Script) -> None:
         script.at("after", WRITE, number)
         return answer
 
-    Database.write = write  # type: ignore[assignment,method-assign]
+    Database.write = write  # type: ignore[method-assign]
 
 
 def _wrap_calls(script: Script) -> None:
@@ -183,10 +183,12 @@ def _have_little_patience(seconds: float) -> None:
 
 def _lease_for(seconds: float) -> None:
     from flows import open_plan
+    from state import engine
 
     open_plan.LEASE_SECONDS = seconds
     open_plan.BOOKS_SECONDS = seconds / 5
     open_plan.HEARTBEAT_EVERY = 1
+    engine.IDLE_SECONDS = seconds
 
 
 # --- running ---

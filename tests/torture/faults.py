@@ -1,4 +1,4 @@
-"""The scene of the fault matrix: a small share that touches every route, the flow in this process, what Box must hold."""
+"""The scene of the fault matrix: a small share that touches every route, and what Box must hold in the end."""
 
 from __future__ import annotations
 
@@ -194,10 +194,10 @@ class Scene:
         box = plan.box.model_copy(update={"direct_upload_limit_bytes": DIRECT_LIMIT})
         return plan.model_copy(update={"box": box})
 
-    def run(self) -> Ended:
+    def run(self, *, check: bool = True) -> Ended:
         """One run of the flow itself; any exception that the console command would not foresee is raised."""
         try:
-            summary = migrate_share.fn(self.plan())
+            summary = migrate_share.fn(self.plan(), check=check)
         except PlanError as exc:
             return Ended(2, message=str(exc))
         except (ConnectorError, StateError) as exc:

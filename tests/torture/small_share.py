@@ -8,9 +8,10 @@ import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: Both trees and who is let in: a colleague, a group, and somebody outside who first has to accept.
-TREES = [
+TREES: list[dict[str, Any]] = [
     {
         "source": "Accounting",
         "collaborators": [

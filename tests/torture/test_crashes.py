@@ -1,4 +1,4 @@
-"""The crash matrix (P3, P4): killed anywhere, up to three times, started again without a flag, Box equals the source."""
+"""The crash matrix (P3, P4): killed anywhere, up to three times, started again without a flag: Box is the source."""
 
 from __future__ import annotations
 

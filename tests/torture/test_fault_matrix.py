@@ -74,8 +74,9 @@ def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch)
 def assert_cell(scene: Scene, route: str, fault: str, times: int) -> None:
     """The whole story under this fault ends as without it."""
     box = scene.box
-    FAULTS[fault](box.faults.next(route)).times(times)
-    passes = times == 1 or (times == 3 and fault != "token expired")
+    rule = FAULTS[fault](box.faults.next(route)).times(times)
+    # Three refused tokens in a row end a run, and three spoilt contents use up the tries of one pass.
+    passes = times == 1 or (times == 3 and fault not in ("token expired", "wrong bytes stored"))
     ended = scene.whole_story(runs=1 if passes else 9)
 
     codes = [each.code for each in ended]
@@ -86,9 +87,12 @@ def assert_cell(scene: Scene, route: str, fault: str, times: int) -> None:
     # Where Box stored other bytes than were sent, the right ones had to come over them.
     spoilt = times if fault == "wrong bytes stored" else 0
     assert sum(scene.superfluous_versions().values()) <= spoilt
-    lost = times if fault in LOSES_THE_ANSWER and route.startswith("POST") and "upload_sessions" in route else 0
+    lost = (
+        times if fault in LOSES_THE_ANSWER and route.startswith("POST") and "upload_sessions" in route else 0
+    )
     assert len(box.open_sessions()) <= lost
-    assert [] == box.faults.rules, "the fault never struck"
+    # A route that is used once is not used thrice because its answer was late.
+    assert 1 <= rule.struck, "the fault never struck"
     assert [] == [each for each in box.violations if each.kind != "answer"]
 
 

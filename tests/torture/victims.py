@@ -58,7 +58,7 @@ class Victims:
             [sys.executable, "-m", "tests.torture.crashing", "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,
             cwd=ROOT,
         )
         #: Of the running command. Unlike its number it never means another process.
@@ -101,8 +101,7 @@ class Victims:
             "signals": None if signals is None else str(signals),
         }
         assert self._server.stdin is not None
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
+        self._server.stdin.write(json.dumps(request).encode() + b"\n")
         with suppress(ProcessLookupError):  # a quick death
             self._handle = os.pidfd_open(self._answer())
 
@@ -175,6 +174,10 @@ class Victims:
 
     def _answer(self) -> int:
         assert self._server.stdout is not None
+        if not select.select([self._server.stdout], [], [], PATIENCE)[0]:
+            self.kill()
+            self._server.stdout.readline()
+            raise TimeoutError(f"a command did not end within {PATIENCE:.0f} s and was killed")
         line = self._server.stdout.readline()
         if not line:
             raise RuntimeError("the server of victims ended")

@@ -123,7 +123,7 @@ class World:
 
     def _new_orphans(self) -> None:
         """Box cannot list sessions: one whose id was not written down is lost. It holds no part, so little is."""
-        recorded = self._recorded_sessions()
+        recorded = self.recorded_sessions()
         known = recorded | set(self.orphans)
         lost = [each for each in self.box.open_sessions() if each["id"] not in known]
         assert all(each["parts"] == [] for each in lost)
@@ -141,7 +141,7 @@ class World:
         assert self._answers(PART, 409) == 0
         self._people_are_in_once()
         self._status_is_true()
-        assert self._recorded_sessions() == set()
+        assert self.recorded_sessions() == set()
         document = self.victims.status(self.program)
         assert [tree["state"] for tree in document["trees"]] == ["complete", "complete"]
         entries = (
@@ -192,7 +192,8 @@ class World:
             plan_id = checkpoint.find_plan("test")
             return [] if plan_id is None else list(checkpoint.item_lines(plan_id))
 
-    def _recorded_sessions(self) -> set[str]:
+    def recorded_sessions(self) -> set[str]:
+        """Ids of the upload sessions that the checkpoint keeps."""
         with Checkpoint.open(self.state_url) as checkpoint:
             plan_id = checkpoint.find_plan("test")
             sessions = [] if plan_id is None else checkpoint.open_upload_sessions(plan_id)

@@ -1,7 +1,7 @@
 """Uploaders, editors of a tree, mail and shared links.
 
 Why: app users that upload are remembered with the plan and leave a tree's folder when it completes, even after a
-kill; a person is mailed once in a plan; a published tree keeps its link.
+kill; a person is mailed once in a plan; a published tree keeps its link; the report says who owns what arrived.
 
 Revision: 0002, after 0001.
 """
@@ -21,6 +21,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    op.add_column("plans", sa.Column("owner", sa.Text(), nullable=True))
     op.add_column("trees", sa.Column("editors", sa.JSON(), nullable=True))
     op.add_column("trees", sa.Column("shared_link", sa.JSON(), nullable=True))
     op.add_column("collaborations", sa.Column("app_user", sa.Text(), nullable=True))
@@ -49,3 +50,5 @@ def downgrade() -> None:
     with op.batch_alter_table("trees") as batch_op:
         batch_op.drop_column("shared_link")
         batch_op.drop_column("editors")
+    with op.batch_alter_table("plans") as batch_op:
+        batch_op.drop_column("owner")

@@ -14,9 +14,9 @@ from flows.config import MigrationPlan
 from flows.migrate import migrate_share
 from flows.plan_file import load_plan
 from tests.program import Program, program_for
-from tests.trees import build_tree
+from tests.trees import Tree, build_tree
 
-SHARE = {"Accounting": {"a.txt": b"aa", "sub": {"b.txt": b"b"}}, "Legal": {"c.txt": b"c"}}
+SHARE: Tree = {"Accounting": {"a.txt": b"aa", "sub": {"b.txt": b"b"}}, "Legal": {"c.txt": b"c"}}
 
 
 class Account:

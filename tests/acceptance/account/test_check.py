@@ -293,6 +293,20 @@ def test_as_user_permission(account: Account, box: Sandbox, people: SetPeople) -
     assert_row(refused, "warning", "as-user header", "Nothing in a migration needs it")
 
 
+def test_as_user_is_tried_with_somebody_for_whom_it_can_work(
+    account: Account, box: Sandbox, people: SetPeople
+) -> None:
+    """That an inactive or external person is refused says nothing about the app."""
+    box.add_user("bob@example.com").status = "inactive"
+    box.add_user("eve@elsewhere.example", kind="external")
+    people({"login": "bob@example.com"}, {"login": "eve@elsewhere.example"})
+    nobody = account.rows()["as-user"]
+    people({"login": "bob@example.com"}, {"login": "ann@example.com"})
+
+    assert_row(nobody, "ok", "not tried")
+    assert_row(account.rows()["as-user"], "ok", "may be made on behalf of users")
+
+
 # --- space and sizes ---
 
 

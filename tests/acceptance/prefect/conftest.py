@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from tests.program import Program, program_for
+from tests.servers.postgres import PostgresServer
 from tests.servers.prefect import PrefectServer, PrefectWorker, working
 
 #: Files of a small share: with the latency below a run lasts some seconds.
@@ -33,18 +33,20 @@ def prefect_server() -> Iterator[PrefectServer]:
 
 
 @pytest.fixture(scope="session")
-def worker_environment() -> dict[str, str]:
-    """What workers have in their environment: canaries among it."""
-    return {"SHARE_CANARY": f"canary-{secrets.token_hex(12)}"}
+def worker_environment(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
+    """What workers have in their environment: the address of a checkpoint that many may share."""
+    database = postgres_server.create_database()
+    yield {"FLEET_STATE_URL": postgres_server.url(database)}
+    postgres_server.drop_database(database)
 
 
 @pytest.fixture(scope="session")
 def prefect_worker(
     prefect_server: PrefectServer, worker_environment: dict[str, str]
 ) -> Iterator[PrefectWorker]:
-    """A process worker of the pool."""
+    """A process worker of the pool that runs three flows at a time."""
     prefect_server.ask("POST", "/work_pools/", {"name": "boxhaul", "type": "process"})
-    with working(prefect_server, worker_environment) as worker:
+    with working(prefect_server, worker_environment, limit=3) as worker:
         yield worker
 
 

@@ -1,0 +1,71 @@
+"""Many processes on one plan: leases in PostgreSQL, one identity each; some die, one is added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connectors.box.sandbox import Sandbox
+from tests.acceptance.prefect.conftest import PlanFor, build_share, deploy
+from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until, working
+
+TREES, FOLDERS, FILES = ("Accounting", "Legal"), 5, 120
+SENDERS = 4
+
+
+def test_two_of_four_workers_lose_power_and_one_is_added(
+    plan_for: PlanFor,
+    slow_box: Sandbox,
+    prefect_server: PrefectServer,
+    prefect_worker: PrefectWorker,
+    worker_environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """Four processes send; two are killed with SIGKILL, their worker too; another takes over; nobody has to help."""
+    server, box = prefect_server, slow_box
+    uploaders = [box.add_user(f"AppUser_{number}@boxdevedition.com", kind="app") for number in range(SENDERS)]
+    logins = {user.login for user in uploaders}
+    box.limits.update({"uploads_per_minute": 60, "calls_per_minute": 1000, "window_seconds": 6.0})
+    share = build_share(tmp_path / "share", trees=TREES, folders=FOLDERS, files=FILES)
+    program = plan_for("fleet", share=share, state_url="${FLEET_STATE_URL}", transfer={"batch_items": 10})
+    box_plan = program.plan["box"]
+    program.write_plan(
+        box={
+            **box_plan,
+            "identities": [user.id for user in uploaders],
+            "limits": {"uploads_per_minute": 60, "calls_per_minute": 1000, "window_seconds": 6.0},
+        }
+    )
+    program.environment.update(worker_environment)
+    deploy(program, "fleet")
+
+    # The session's worker takes the run that conducts and two that send; another one the other two.
+    with working(server, worker_environment, limit=2) as other:
+        run = server.start_run("migrate-share/pilot-fleet", workers=SENDERS)
+        import time, collections
+        t0=time.time(); f=open('/tmp/zz_debug.txt','w')
+        while time.time()-t0<150 and not logins <= uploaders_of(box):
+            runs=server.ask("POST","/flow_runs/filter",{"flow_runs":{"name":{"like_":"fleet"}}})
+            print(round(time.time()-t0), len(box.files()), dict(collections.Counter(x.created_by for x in box.files().values())), [(r['name'],r['state']['name'],(r['state']['message'] or '')[:80]) for r in runs], file=f, flush=True)
+            time.sleep(3)
+        print(logins, server.log_of(run), file=f, flush=True)
+        for r in runs:
+            print(r['id'], r['name'], server.log_of(r['id'])[-1500:], file=f, flush=True)
+        print(other.output[-3000:], '=====', prefect_worker.output[-4000:], file=f, flush=True)
+        wait_until(lambda: logins <= uploaders_of(box), "all four upload", seconds=10)
+        assert 2 == len(other.flow_processes())
+        assert len(box.files()) < len(TREES) * FOLDERS * FILES
+        other.lose_power()
+    with working(server, worker_environment):
+        server.wait_for(run, "Completed", seconds=240)
+
+    files = box.files()
+    assert len(TREES) * FOLDERS * FILES == len(files)
+    assert {1} == {file.versions for file in files.values()}
+    assert len(set(box.folders())) == len(box.folders())
+    assert 0 == box.calls.by_status[429]
+    assert {"complete"} == {tree["state"] for tree in program.status()["trees"]}
+
+
+def uploaders_of(box: Sandbox) -> set[str]:
+    """Who has uploaded something."""
+    return {file.created_by for file in box.files().values()}

@@ -1,0 +1,137 @@
+"""Giving up in order: what keeps failing is parked with its reason, holds nothing else, and a person may waive it."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from flows.errors import PlanError
+from flows.report import write_report
+from flows.status import status_document
+from flows.waive import waive_items
+from tests.program import Program
+from tests.torture.faults import Scene
+
+SMALL = "POST /files/content"
+WHY = 'the owner has <b>agreed</b>, see "ticket" 4711'
+
+
+@pytest.fixture(scope="module")
+def running_box() -> Iterator[Sandbox]:
+    """One sandbox for all."""
+    with Sandbox(content="hash") as box:
+        yield box
+
+
+@pytest.fixture
+def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A new share and an empty Box. The clock's only change: no two seconds before a file is tried again."""
+    monkeypatch.setattr("flows.migrate.RETRY_SECONDS", 0.02)
+    scene = Scene(tmp_path, running_box)
+    scene.build()
+    # Box wants no small file, ever; the large ones go another way.
+    scene.box.faults.next(SMALL).status(403, error="forbidden_by_policy").times(None)
+    yield scene
+    running_box.faults.clear()
+
+
+def states(scene: Scene) -> dict[str, tuple[str, str | None, int, int]]:
+    """Tree → state, reason, failed, waived."""
+    return {
+        tree["name"]: (
+            tree["state"],
+            tree["incomplete_reason"],
+            tree["items"]["failed"],
+            tree["items"]["waived"],
+        )
+        for tree in status_document(scene.plan())["trees"]
+    }
+
+
+def test_waived_items_complete_their_tree(scene: Scene) -> None:
+    """`boxhaul waive` lets a tree complete without what fails; who, when and why are in every form of the report."""
+    assert 1 == scene.run().code
+    assert {
+        "Accounting": ("incomplete", "failed items", 4, 0),
+        "Legal": ("incomplete", "failed items", 1, 0),
+    } == states(scene)
+    large = {"Landing/Accounting/large.bin", "Landing/Legal/abandoned.bin"}
+    assert large == set(scene.box.files()), "what fails holds nothing else"
+
+    waived = Program(scene.folder, {}).run("waive", "Accounting/2024", "--why", WHY)
+    sent = scene.box.calls.by_route[SMALL]
+    ended = scene.run()
+
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    assert 0 == waived.code, waived.output
+    assert f"4 entries waived at Accounting/2024 by {by}" in waived.stdout
+    assert 1 == ended.code
+    assert {"Accounting": ("complete", None, 0, 4), "Legal": ("incomplete", "failed items", 1, 0)} == states(
+        scene
+    )
+    assert scene.box.calls.by_route[SMALL] <= sent + 3, "no waived file is tried again"
+    grants = {(grant["path"], grant["role"]) for grant in scene.box.collaborations()}
+    assert {("Landing/Accounting", "editor")} == grants
+    page, table, lines = write_report(scene.plan())
+    items = [line for line in json.loads(lines.read_text()) if line["status"] == "waived"]
+    assert [f"Accounting/2024/small {number}.txt" for number in range(4)] == sorted(
+        line["path"] for line in items
+    )
+    assert {(by, WHY)} == {(line["waived_by"], line["waived_why"]) for line in items}
+    assert {UTC} == {datetime.fromisoformat(line["waived_at"]).tzinfo for line in items}
+    with table.open(newline="") as file:
+        assert 4 == sum(row["waived_by"] == by and row["waived_why"] == WHY for row in csv.DictReader(file))
+    assert "&lt;b&gt;agreed" in page.read_text()
+    assert "<b>agreed" not in page.read_text()
+
+
+def test_somebody_else_may_be_named(scene: Scene) -> None:
+    """The person who decides need not be the account that types it; both trees complete, and nothing is sent."""
+    assert 1 == scene.run().code
+    sent = scene.box.calls.by_route[SMALL]
+
+    done = waive_items.fn(scene.plan(), "", "the pilot does not need them", "Ann, by mail")
+
+    assert (5, "Ann, by mail") == (done["waived"], done["who"])
+    assert 0 == scene.run().code
+    assert sent == scene.box.calls.by_route[SMALL]
+    assert {("complete", None, 0, 4), ("complete", None, 0, 1)} == set(states(scene).values())
+    lines = json.loads(write_report(scene.plan())[2].read_text())
+    assert {"Ann, by mail"} == {line["waived_by"] for line in lines if line["status"] == "waived"}
+
+
+MISTAKES = [
+    ("Legal/brief.txt", "  ", "must not be empty"),
+    ("Legal/no such file", "a reason", "nothing failed and nothing is pending"),
+    ("Accounting/large.bin", "a reason", "nothing failed and nothing is pending"),
+    ("Legal\x1b[2J", "a reason", "nothing failed and nothing is pending at Legal\\x1b[2J"),
+    ("../Legal", "a reason", "nothing failed and nothing is pending"),
+    ("Legal/brief%", "a reason", "nothing failed and nothing is pending"),
+]
+
+
+def test_nothing_is_waived_by_mistake(scene: Scene) -> None:
+    """No reason, or a path where nothing failed: one line, and everything stays as it was."""
+    assert 1 == scene.run().code
+    before = states(scene)
+
+    for path, why, told in MISTAKES:
+        with pytest.raises(PlanError) as caught:
+            waive_items.fn(scene.plan(), path, why)
+        assert told in str(caught.value), path
+
+    assert before == states(scene)
+
+
+def test_nothing_is_waived_before_the_first_run(scene: Scene) -> None:
+    """A plan of which nothing is known yet says what to run first."""
+    with pytest.raises(PlanError, match="boxhaul migrate"):
+        waive_items.fn(scene.plan(), "Legal", "a reason")

@@ -1,0 +1,208 @@
+"""Names end to end (P7): no two entries become one in Box, and the report has every name that changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.box.sandbox import Sandbox
+from connectors.entry import EntryKind
+from connectors.names import collision_key, source_name
+from flows.migrate import migrate_share
+from flows.plan_file import load_plan
+from flows.report import write_report
+
+#: Pairs and triples that Box takes for one name; each group in one folder.
+COLLIDING = [
+    ["Report.txt", "report.TXT", "REPORT.txt"],
+    ["café.txt", "cafe\u0301.txt"],
+    ["straße.txt", "STRASSE.txt"],
+    ["Ω.txt", "\u2126.txt"],
+    ["x\u2215y", "x\\y"],
+    ["end ", "end\u2420", "end."],
+]
+
+#: Each alone is something that Box refuses or changes.
+REFUSED = [
+    "trailing dot.", "trailing space ", "tab\there.txt", "new\nline.txt", "back\\slash", "escape\x1b[2J.txt",
+    "delete\x7f", "..hidden", "...", " ", "~", "‛quoted", "a‛u0d80", "=cmd|' C calc'!A0", "<script>alert(1)<script>",
+    "'; drop table item; --", "${HOME}", "{{ 7*7 }}", "%s%n", "CON", "nul.txt", "a:b*?\"<>|", "\u202egnp.exe",
+    "y" * 255, "z" * 251 + ".txt", "😀" * 63 + ".ab", "Thumbs", "-rf", "@x", "+1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def running_box() -> Iterator[Sandbox]:
+    """One sandbox for all; it refuses what Box refuses."""
+    with Sandbox(content="hash") as box:
+        yield box
+
+
+@pytest.fixture
+def plan(tmp_path: Path, running_box: Sandbox) -> Path:
+    """A plan that moves `share` as one tree."""
+    running_box.reset()
+    running_box.violations.clear()
+    running_box.write_config(tmp_path / "box_config.json")
+    (tmp_path / "share").mkdir()
+    document = {
+        "name": "names",
+        "source": {"url": (tmp_path / "share").as_uri()},
+        "box": {
+            "auth": {"method": "jwt", "config_file": "box_config.json"},
+            "base_url": running_box.url,
+            "upload_url": running_box.upload_url,
+            "limits": {"uploads_per_minute": 100_000, "calls_per_minute": 400_000, "backoff_seconds": 0.001},
+        },
+        "state_url": "sqlite:///state.db",
+        "trees": [{"source": "", "folder": "All"}],
+    }
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def migrate(plan: Path) -> bool:
+    """One run; whether everything is complete."""
+    return bool(migrate_share.fn(load_plan(plan))["complete"])
+
+
+def lines_of(plan: Path) -> dict[str, dict[str, Any]]:
+    """The JSON report by source path."""
+    lines = json.loads(write_report(load_plan(plan))[2].read_text(encoding="ascii"))
+    assert len(lines) == len({line["path"] for line in lines})
+    return {line["path"]: line for line in lines}
+
+
+def write(root: Path, path: str) -> None:
+    """A file whose content is its own path."""
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(os.fsencode(path))
+
+
+def entries(root: Path) -> Iterator[tuple[str, bool]]:
+    """Every entry below the root: path, and whether it is a file."""
+    for folder, names, files in os.walk(root):
+        for name in [*names, *files]:
+            yield Path(folder, name).relative_to(root).as_posix(), name in files
+
+
+def assert_names(plan: Path, box: Sandbox) -> dict[str, dict[str, Any]]:
+    """Every entry arrived once under the name that the report gives for it, and no two are one for Box."""
+    root = plan.parent / "share"
+    lines = lines_of(plan)
+    held = {file.id: (path, file) for path, file in box.files().items()}
+    in_box: dict[str, str] = {"": "All"}
+    there = sorted(entries(root))
+    assert {path for path, _ in there} == set(lines)
+    for path, is_file in there:
+        line = lines[path]
+        assert "uploaded" == line["status"], path
+        parent, _, name = path.rpartition("/")
+        in_box[path] = f"{in_box[parent]}/{line['box_name']}"
+        assert line["renamed"] is (line["box_name"] != name), path
+        if is_file:
+            where, file = held.pop(line["box_id"])
+            assert (in_box[path], 1) == (where, file.versions)
+            assert hashlib.sha1(os.fsencode(path)).hexdigest() == file.sha1, path
+        else:
+            assert in_box[path] in box.folders(), path
+    assert {} == held
+    everything = [*box.files(), *box.folders()]
+    twice = [key for key, count in Counter(map(collision_key, everything)).items() if count > 1]
+    assert [] == twice
+    assert [] == list(box.violations)
+    return lines
+
+
+def test_colliding_and_refused_names_arrive_apart(plan: Path, running_box: Sandbox) -> None:
+    """Case, Unicode forms, forbidden characters, lengths, names of commands: all arrive, and all are told."""
+    root = plan.parent / "share"
+    for number, group in enumerate(COLLIDING):
+        for name in group:
+            write(root, f"group {number}/{name}")
+    for name in REFUSED:
+        write(root, f"refused/{name}")
+    # Files and folders share one namespace in Box; so do two folders.
+    for path in ("mixed/Data", "mixed/data/inside.txt", "mixed/DATA/inside.txt", "mixed/end ./in./x."):
+        write(root, path)
+
+    assert migrate(plan)
+    lines = assert_names(plan, running_box)
+
+    for number, group in enumerate(COLLIDING):
+        kept = [name for name in group if not lines[f"group {number}/{name}"]["renamed"]]
+        assert len(kept) <= 1, group
+    for name in REFUSED:
+        in_box = lines[f"refused/{name}"]["box_name"]
+        assert name == source_name(in_box), "reversible"
+    page, table, _ = write_report(load_plan(plan))
+    html, csv_text = page.read_text(encoding="utf-8"), table.read_text(encoding="utf-8")
+    assert "<script>alert" not in html
+    assert "\x1b" not in html + csv_text
+    assert "\u202e" not in html + csv_text
+    assert all(not line.startswith(("=", "@")) for line in csv_text.replace(",", "\n").splitlines())
+
+
+def test_names_stay_as_they_are_once_given(plan: Path, running_box: Sandbox) -> None:
+    """A name that comes later and collides gets another one; what is in Box is neither renamed nor written over."""
+    root = plan.parent / "share"
+    write(root, "Zebra.txt")
+    write(root, "folder/x.txt")
+    assert migrate(plan)
+    first = lines_of(plan)
+    for path in ("ZEBRA.txt", "zebra.txt", "Folder/x.txt", "Zebra.txt."):
+        write(root, path)
+
+    assert migrate(plan)
+    second = assert_names(plan, running_box)
+
+    for path, line in first.items():
+        assert (line["box_name"], line["box_id"]) == (second[path]["box_name"], second[path]["box_id"])
+    assert migrate(plan)
+    assert second == lines_of(plan)
+    assert 6 == running_box.calls.by_route["POST /files/content"]
+
+
+def test_entry_that_gives_its_name_free(plan: Path, running_box: Sandbox) -> None:
+    """When one of two colliding files is deleted in the share, the other keeps its name, version and id in Box."""
+    root = plan.parent / "share"
+    write(root, "A.txt")
+    write(root, "a.txt")
+    assert migrate(plan)
+    before = lines_of(plan)
+    (root / "A.txt").unlink()
+
+    assert migrate(plan)
+
+    after = lines_of(plan)["a.txt"]
+    assert before["a.txt"]["box_name"] == after["box_name"]
+    assert before["a.txt"]["box_id"] == after["box_id"]
+    assert {1} == {file.versions for file in running_box.files().values()}
+    assert 2 == len(running_box.files()), "nothing is deleted in Box"
+
+
+def test_many_generated_names(plan: Path, running_box: Sandbox) -> None:
+    """Six hundred names out of few letters in one folder: each is a file of its own in Box."""
+    root, rng = plan.parent / "share", random.Random(7)
+    alphabet = "aAbßsSkKİiéＡ.~ \\\x1f\x7f‛␀␠∕⧵․ﬁ\u0301\u0345\u0338\udcff😀u0d8"
+    (root / "many").mkdir()
+    for _ in range(600):
+        name = "".join(rng.choices(alphabet, k=rng.randint(1, 9)))
+        if name not in (".", "..") and not (root / "many" / name).exists():
+            write(root, f"many/{name}")
+
+    assert migrate(plan)
+    lines = assert_names(plan, running_box)
+
+    assert 300 < sum(line["kind"] == EntryKind.FILE for line in lines.values())

@@ -1,0 +1,170 @@
+"""The rows of `boxhaul check` that need nothing but numbers, and the survey of a share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.types import Account
+from connectors.entry import Entry, EntryKind
+from connectors.errors import AccessDenied, ConnectorError, NotFound
+from flows.check import document, parse_space
+from flows.check_account import Payer, size_row, space_row
+from flows.check_machine import clock_row, disk_row
+from flows.check_rows import ok, problem, warning, worst
+from flows.config import MigrationPlan
+from flows.errors import PlanError
+from flows.survey import Needs, needs_by_survey
+
+GB = 10**9
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("unlimited", -1),
+        ("-1", -1),
+        ("500GB", 500 * GB),
+        ("1.5 TB", 1500 * GB),
+        ("10", 10),
+        ("7mb", 7_000_000),
+    ],
+)
+def test_space_is_said_in_words(text: str, size: int) -> None:
+    """Decimal units, as Box counts, or unlimited."""
+    assert size == parse_space(text)
+
+
+@pytest.mark.parametrize("text", ["", "much", "5 PB", "-3", "GB"])
+def test_other_words_are_no_space(text: str) -> None:
+    """A typing error is told, never a quota of zero."""
+    with pytest.raises(PlanError, match="set-space"):
+        parse_space(text)
+
+
+@pytest.mark.parametrize(("skew", "state"), [(None, "warning"), (3, "ok"), (-20, "warning"), (90, "problem")])
+def test_clock(skew: float | None, state: str) -> None:
+    """Seconds that matter to nobody, to other programs, and to everybody."""
+    assert state == clock_row(skew).state
+
+
+@pytest.mark.parametrize(("free", "state"), [(30 * GB, "ok"), (20.5 * GB, "warning"), (20 * GB, "problem")])
+def test_disk_grows_with_the_files(free: int, state: str) -> None:
+    """20 million files make a checkpoint of about 20 GB; it must fit, with something to spare."""
+    assert state == disk_row(Path("/state"), int(free), Needs(files=20_000_000)).state
+
+
+def payer(amount: int, used: int = 0, limit: int = 5 * GB) -> Payer:
+    """The service account with this space."""
+    account = Account(
+        id="1", login="a", name="a", space_amount=amount, space_used=used, max_upload_size=limit
+    )
+    return Payer(account, "a", is_us=True)
+
+
+@pytest.mark.parametrize(
+    ("amount", "needs", "state"),
+    [
+        (-1, Needs(size=50_000 * GB), "ok"),
+        (10 * GB, Needs(size=8 * GB), "ok"),
+        (10 * GB, Needs(size=9 * GB), "warning"),
+        (10 * GB, Needs(size=1, exact=False), "warning"),
+        (10 * GB, Needs(size=10 * GB), "problem"),
+    ],
+)
+def test_space(amount: int, needs: Needs, state: str) -> None:
+    """Half a GB is used already; what is nearly full, or not fully known, is a warning."""
+    assert state == space_row(payer(amount, used=GB // 2), needs).state
+
+
+def test_exactly_the_limit_may_be_stored() -> None:
+    """Box refuses what is larger than the limit, not what equals it."""
+    assert "ok" == size_row(payer(-1), Needs(largest=5 * GB)).state
+    assert "problem" == size_row(payer(-1), Needs(largest=5 * GB + 1)).state
+
+
+def test_document_sums_up(plan: MigrationPlan) -> None:
+    """The worst row is the state; problems and warnings are counted."""
+    rows = [ok("a", "x"), warning("b", "x", "do"), problem("c", "x", "do")]
+    shown = document(plan, rows, can_go_on=True)
+
+    assert ("problem", 1, 1) == (shown["state"], shown["problems"], shown["warnings"])
+    assert {"name": "b", "state": "warning", "found": "x", "what_to_do": "do"} == shown["checks"][1]
+    assert ["ok", "warning"] == [worst(rows[:1]).value, worst(rows[:2]).value]
+
+
+@pytest.fixture
+def plan() -> MigrationPlan:
+    """The smallest plan."""
+    box = {"auth": {"method": "jwt", "config_file": "x.json"}}
+    return MigrationPlan.model_validate({"name": "p", "source": {"url": "file:///s"}, "box": box})
+
+
+# --- the survey ---
+
+
+class Share:
+    """A share of literals: folder → entries, or the error of listing it."""
+
+    def __init__(self, folders: dict[str, dict[str, int | None] | ConnectorError]) -> None:
+        self.folders = folders
+
+    def list_folders(self, paths: Iterable[str]) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
+        """As a source does."""
+        for path in paths:
+            found = self.folders.get(path, NotFound())
+            yield path, found if isinstance(found, ConnectorError) else list(entries(path, found))
+
+
+def entries(path: str, children: dict[str, int | None]) -> Iterator[Entry]:
+    """Files have a size, folders none."""
+    for name, size in children.items():
+        kind = EntryKind.FOLDER if size is None else EntryKind.FILE
+        yield Entry(path=f"{path}/{name}", kind=kind, size=size or 0)
+
+
+def survey(share: Share, *roots: str, **options: Any) -> Needs:
+    """The survey of these folders, without *.tmp."""
+    return needs_by_survey(
+        share,  # type: ignore[arg-type]
+        roots,
+        lambda entry: "rule" if entry.name.endswith(".tmp") else None,
+        **{"seconds": 1.0, "clock": lambda: 0.0, **options},
+    )
+
+
+SHARE = Share(
+    {
+        "A": {"f": 5, "sub": None, "x.tmp": 99, "dark": None},
+        "A/sub": {"g": 7},
+        "A/dark": AccessDenied(),
+        "B": {"h": 1},
+    }
+)
+
+
+def test_survey_adds_up_what_moves() -> None:
+    """Files below the trees, without what is excluded or cannot be listed; the largest one by its path."""
+    needs = survey(SHARE, "A", "B", "Gone")
+
+    assert (3, 13, 7, "A/sub/g", True) == (
+        needs.files,
+        needs.size,
+        needs.largest,
+        needs.largest_path,
+        needs.exact,
+    )
+    assert ("Gone",) == needs.missing
+
+
+def test_survey_ends_when_enough_is_known_or_time_is_over() -> None:
+    """A share of millions is not walked to answer a question; the answer says that it is a lower bound."""
+    ticks = iter([0.0, 0.5, 2.0])
+    hurried = survey(SHARE, "A", clock=lambda: next(ticks))
+    satisfied = survey(SHARE, "A", enough=lambda needs: needs.size >= 5)
+
+    assert (5, False) == (hurried.size, hurried.exact)
+    assert (5, False) == (satisfied.size, satisfied.exact)

@@ -1,0 +1,162 @@
+"""What the shipped files refer to is there: commands, folders, plans, settings of each other."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from flows.cli import app
+from flows.deploy import DEPLOYMENTS, WORK_POOL, flow_name
+from flows.plan_file import load_plan
+
+ROOT = DEPLOYMENTS.parent
+PLANS = sorted((DEPLOYMENTS / "plans").glob("*.yaml"))
+README = (DEPLOYMENTS / "README.md").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text(encoding="utf-8"))
+DOCKERFILE = (DEPLOYMENTS / "Dockerfile").read_text(encoding="utf-8")
+
+
+def programs() -> set[str]:
+    """Console commands that the installation brings."""
+    return {entry.name for entry in entry_points(group="console_scripts")}
+
+
+def boxhaul_commands() -> set[str]:
+    """What may follow `boxhaul`."""
+    return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)
+def test_every_shipped_plan_is_a_plan(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read as `boxhaul` reads it, with the variables that it refers to."""
+    settings = "\n".join(line.split("#")[0] for line in path.read_text(encoding="utf-8").splitlines())
+    for name in re.findall(r"\$\{(\w+)\}", settings):
+        monkeypatch.setenv(name, f"sqlite:///{secrets.token_hex(4)}.db")
+
+    plan = load_plan(path)
+
+    assert plan.source.password is not None
+    assert plan.source.password.get_secret_value().startswith("${")
+
+
+def test_the_plan_of_compose_fits_its_services() -> None:
+    """Share, sandbox and variables are those that compose.yaml starts and sets."""
+    plan = yaml.safe_load((DEPLOYMENTS / "plans" / "compose.yaml").read_text(encoding="utf-8"))
+    worker, sandbox, samba = (COMPOSE["services"][name] for name in ("worker", "sandbox", "samba"))
+    port = sandbox["command"][sandbox["command"].index("--port") + 1]
+
+    assert {"SHARE_PASSWORD", "BOXHAUL_STATE_URL"} <= set(worker["environment"])
+    assert f"http://127.0.0.1:{port}" == plan["box"]["base_url"]
+    assert f"http://127.0.0.1:{port}/api" == plan["box"]["upload_url"]
+    assert plan["box"]["auth"]["config_file"] in sandbox["command"]
+    assert "service:sandbox" == worker["network_mode"]
+    user, share = plan["source"]["username"], plan["source"]["url"].rpartition("/")[2]
+    assert any(argument.startswith(f"{user};") for argument in samba["command"])
+    assert any(argument.startswith(f"{share};") for argument in samba["command"])
+
+
+def test_prefect_and_the_checkpoint_have_databases_of_their_own() -> None:
+    """Both keep the version of their tables in a table called alembic_version."""
+    server = COMPOSE["services"]["prefect-server"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
+    worker = COMPOSE["services"]["worker"]["environment"]["BOXHAUL_STATE_URL"]
+
+    assert server.rpartition("@")[2] != worker.rpartition("@")[2]
+
+
+def commands_of_services() -> list[list[str]]:
+    """Commands that containers, pods and units run."""
+    image = yaml.safe_load(re.findall(r"^CMD (\[.*\])$", DOCKERFILE, flags=re.MULTILINE)[0])
+    pods = [
+        container["args"]
+        for document in yaml.safe_load_all((DEPLOYMENTS / "kubernetes.yaml").read_text(encoding="utf-8"))
+        for container in document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    ]
+    units = [
+        shlex.split(line.partition("=")[2])
+        for path in sorted((DEPLOYMENTS / "systemd").glob("*.service"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("ExecStart=")
+    ]
+    ours = [
+        service["command"]
+        for service in COMPOSE["services"].values()
+        if "build" in service and "command" in service
+    ]
+    return [image, *pods, *units, *ours]
+
+
+def test_every_command_that_is_started_exists() -> None:
+    """Programs of the installation, subcommands of ours, and the one work pool."""
+    started = commands_of_services()
+
+    assert len(started) >= 6
+    for command in started:
+        program = Path(command[0]).name
+        assert program in programs(), command
+        if program == "boxhaul":
+            assert command[1] in boxhaul_commands(), command
+        elif "worker" in command:
+            assert WORK_POOL == command[command.index("--pool") + 1], command
+
+
+def test_the_image_copies_what_is_there() -> None:
+    """Each source of a COPY is in the checkout, each package of the program is copied."""
+    copied = [
+        source
+        for line in re.findall(r"^COPY (.*)$", DOCKERFILE, flags=re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+
+    assert {"flows", "connectors", "state", "deployments", "constraints.txt"} <= set(copied)
+    assert [] == [source for source in copied if not (ROOT / source).exists()]
+
+
+def test_compose_and_kubernetes_run_the_image_that_is_built() -> None:
+    """One tag in all three."""
+    tags = {
+        COMPOSE["services"]["worker"]["image"],
+        *re.findall(r"--tag (\S+)", DOCKERFILE),
+        *re.findall(r"image: (boxhaul\S*)", (DEPLOYMENTS / "kubernetes.yaml").read_text(encoding="utf-8")),
+    }
+
+    assert {"boxhaul:local"} == tags
+
+
+def test_the_readme_lists_every_deployment_and_no_other() -> None:
+    """The table is prefect.yaml in words."""
+    document: dict[str, Any] = yaml.safe_load((DEPLOYMENTS / "prefect.yaml").read_text(encoding="utf-8"))
+    shipped = {f"{flow_name(each['entrypoint'])}/{each['name']}" for each in document["deployments"]}
+    listed = set(re.findall(r"^\| `([a-z-]+/[a-z-]+)` \|", README, flags=re.MULTILINE))
+
+    assert shipped == listed
+
+
+def test_the_readme_needs_four_commands_that_exist() -> None:
+    """From a checkout to the form in the browser."""
+    block = re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)[0]
+    lines = [line.partition("#")[0].split() for line in block.splitlines() if line.strip()]
+
+    assert 4 == len(lines)
+    assert lines[1][1] in boxhaul_commands()
+    assert ["prefect", "worker", "start", "--pool", WORK_POOL] == lines[2]
+
+
+def test_the_readme_names_files_that_are_there() -> None:
+    """Its last table is the folder's content."""
+    named = [
+        name
+        for line in README.splitlines()
+        if line.startswith("| `") and "/on-demand" not in line
+        for name in re.findall(r"`([\w-]+(?:\.\w+|/)|Dockerfile)`", line.split("|")[1])
+    ]
+
+    assert {"prefect.yaml", "server.env", "systemd/"} <= set(named)
+    assert [] == [name for name in named if not (DEPLOYMENTS / name).exists()]
