@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
+from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind
 from state.completing import collaboration_record
@@ -107,16 +108,18 @@ class AccountStatements(Statements):
         """
 
         def claim(connection: Connection) -> bool:
+            # Two trees name the same person in two rows, so no row of theirs is one that both would have to lock:
+            # the plan's is. Without it two processes could both find nobody mailed.
+            connection.execute(select(Plan.id).where(Plan.id == plan_id).with_for_update(key_share=True))
             key = select(Collaboration.key).where(Collaboration.id == collaboration_id).scalar_subquery()
+            other = aliased(Collaboration)
             mailed = (
-                select(Collaboration.id)
-                .join(Tree, Tree.id == Collaboration.tree_id)
-                .where(Tree.plan_id == plan_id, Collaboration.key == key, Collaboration.mailed)
+                select(other.id)
+                .join(Tree, Tree.id == other.tree_id)
+                .where(Tree.plan_id == plan_id, other.key == key, other.mailed)
             )
-            if connection.execute(mailed.limit(1)).first() is not None:
-                return False
-            _set_mailed(connection, collaboration_id, mailed=True)
-            return True
+            chosen = (Collaboration.id == collaboration_id) & ~mailed.exists()
+            return connection.execute(update(Collaboration).where(chosen).values(mailed=True)).rowcount == 1
 
         return self._database.write(claim)
 

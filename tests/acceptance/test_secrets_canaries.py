@@ -56,7 +56,7 @@ class Stage:
             for path in self.program.folder.rglob("*")
             if path.is_file() and path.name not in self.allowed()
         }
-        # Names of Windows hashes and of assertions: whatever they hold is nobody's business.
+        # How a signed assertion begins, whichever one it is.
         return [
             name for name, text in texts.items() if any(secret in text for secret in [*secrets, b"eyJhbGci"])
         ]

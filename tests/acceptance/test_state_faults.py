@@ -186,14 +186,14 @@ def wait_for(path: Path, seconds: float = 60.0) -> None:
 @pytest.mark.parametrize(
     ("place", "how"),
     [
-        ("register_worker", signal.SIGQUIT),
-        ("record_listing", signal.SIGINT),
-        ("claim_batch", signal.SIGQUIT),
-        ("record_folder_created", signal.SIGQUIT),
+        pytest.param("register_worker", signal.SIGQUIT, marks=pytest.mark.torture),
+        pytest.param("record_listing", signal.SIGINT, marks=pytest.mark.torture),
+        pytest.param("claim_batch", signal.SIGQUIT, marks=pytest.mark.torture),
+        pytest.param("record_folder_created", signal.SIGQUIT, marks=pytest.mark.torture),
         ("add_upload_part", signal.SIGQUIT),
         ("record_results", signal.SIGINT),
-        ("record_results", signal.SIGQUIT),
-        ("record_collaboration", signal.SIGQUIT),
+        pytest.param("record_results", signal.SIGQUIT, marks=pytest.mark.torture),
+        pytest.param("record_collaboration", signal.SIGQUIT, marks=pytest.mark.torture),
     ],
 )
 def test_postgres_restarted_in_the_middle_of_a_commit(
@@ -239,7 +239,13 @@ def test_postgres_away_for_too_long(
 
 
 @pytest.mark.parametrize(
-    "place", ["register_worker", "lease_identity", "claim_folders_to_walk", "claim_batch"]
+    "place",
+    [
+        pytest.param("register_worker", marks=pytest.mark.torture),
+        pytest.param("lease_identity", marks=pytest.mark.torture),
+        pytest.param("claim_folders_to_walk", marks=pytest.mark.torture),
+        "claim_batch",
+    ],
 )
 @pytest.mark.parametrize("committed", [False, True], ids=["before the commit", "after the commit"])
 def test_connection_lost_while_leasing(
@@ -331,8 +337,8 @@ def made(box: Sandbox) -> list[tuple[str, int]]:
 @pytest.mark.parametrize(
     "kill",
     [
-        Kill("after", f"{CHECKPOINT}begin_pass", 1),
-        Kill("after", f"{CHECKPOINT}record_results", 1),
+        pytest.param(Kill("after", f"{CHECKPOINT}begin_pass", 1), marks=pytest.mark.torture),
+        pytest.param(Kill("after", f"{CHECKPOINT}record_results", 1), marks=pytest.mark.torture),
         Kill("after", f"{CHECKPOINT}add_upload_part", 3),
         Kill("before", f"{CHECKPOINT}record_collaboration", 1),
     ],

@@ -98,10 +98,10 @@ class PrefectServer(ServerProcess):
         found: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}")
         return found
 
-    def start_run(self, deployment: str, **parameters: Any) -> str:
+    def start_run(self, deployment: str, *, queue: str = "default", **parameters: Any) -> str:
         """Start a run of a deployment, as a click on Run does; its id."""
         path = f"/deployments/{self.deployment(deployment)['id']}/create_flow_run"
-        return str(self.ask("POST", path, {"parameters": parameters})["id"])
+        return str(self.ask("POST", path, {"parameters": parameters, "work_queue_name": queue})["id"])
 
     def run(self, run_id: str) -> dict[str, Any]:
         """A flow run."""
@@ -189,7 +189,12 @@ class PrefectWorker:
     """A process worker; its flow runs are its children."""
 
     def __init__(
-        self, server: PrefectServer, environment: Mapping[str, str] | None = None, *, limit: int = 0
+        self,
+        server: PrefectServer,
+        environment: Mapping[str, str] | None = None,
+        *,
+        limit: int = 0,
+        queue: str = "",
     ) -> None:
         self._output = open(server.home / f"worker-{time.monotonic_ns()}.txt", "ab")  # noqa: SIM115
         command = [
@@ -204,7 +209,11 @@ class PrefectWorker:
             "process",
         ]
         self.process = subprocess.Popen(
-            [*command, *(["--limit", str(limit)] if limit else [])],
+            [
+                *command,
+                *(["--limit", str(limit)] if limit else []),
+                *(["--work-queue", queue] if queue else []),
+            ],
             env={**server.environment, **(environment or {})},
             cwd=server.home,
             stdin=subprocess.DEVNULL,
@@ -259,10 +268,10 @@ def _command_line(process: psutil.Process) -> list[str]:
 
 @contextmanager
 def working(
-    server: PrefectServer, environment: Mapping[str, str] | None = None, *, limit: int = 0
+    server: PrefectServer, environment: Mapping[str, str] | None = None, *, limit: int = 0, queue: str = ""
 ) -> Iterator[PrefectWorker]:
     """A worker while the body lasts."""
-    worker = PrefectWorker(server, environment, limit=limit)
+    worker = PrefectWorker(server, environment, limit=limit, queue=queue)
     try:
         yield worker
     finally:

@@ -242,7 +242,7 @@ def test_session_that_is_really_aborted_between_runs(scene: Scene) -> None:
 
 def test_session_that_expired_between_runs(scene: Scene) -> None:
     """A session past its seven days is not asked for: it is begun anew (the checkpoint knows when it ends)."""
-    scene.box.settings.session_ttl = 301
+    scene.box.settings.session_ttl = 299
     scene.box.faults.next(PART).nth(6).status(403, error="storage_limit_exceeded")
     assert 3 == scene.run().code
     scene.box.settings.session_ttl = 7 * 86_400
