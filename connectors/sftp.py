@@ -335,6 +335,8 @@ def sftp_error(exc: Exception, path: str) -> ConnectorError:
         return AccessDenied(f"{path!r} is or passes a symbolic link; links are never followed")
     if isinstance(exc, _LOCKED):
         return Locked(f"{path!r} is held by another program; run another pass when it is closed")
+    if isinstance(exc, ValueError) and "SFTP connections" in str(exc):
+        return ConnectionLost(f"no channel could be opened for {path!r}")  # how sshfs's pool says it
     if isinstance(exc, asyncssh.ChannelOpenError):
         return ServerBusy("the server opens no more channels (MaxSessions)")
     if isinstance(exc, asyncssh.SFTPError):

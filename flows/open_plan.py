@@ -19,7 +19,7 @@ from connectors.box.config import BlockAuthConfig, BoxConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder, Collaboration
 from connectors.entry import Entry, EntryKind
-from connectors.errors import Stopped
+from connectors.errors import ConnectorError, FatalError, ShareUnreachable, Stopped
 from connectors.names import box_name, plan_names
 from connectors.registry import open_source
 from connectors.source import Source, SourceFile
@@ -241,6 +241,15 @@ class OpenPlan:
     def open_file(self, path: str) -> SourceFile:
         """Open a file of the share so that reading ends soon after somebody says stop."""
         return StoppableFile(self.source.open(path), self._stop)
+
+    def require_root(self) -> None:
+        """A share without its root is gone as a whole: ShareUnreachable, and nothing in it is blamed or missed."""
+        try:
+            self.source.stat("")
+        except (FatalError, Stopped):
+            raise
+        except ConnectorError as exc:
+            raise ShareUnreachable(f"{self.source.display_url}: {exc}") from exc
 
     # --- stopping ---
 

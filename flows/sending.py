@@ -20,7 +20,6 @@ from connectors.errors import (
     NameInUse,
     NotFound,
     ReadFailed,
-    ShareUnreachable,
     Stopped,
     TransientError,
 )
@@ -82,18 +81,8 @@ def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
         if opened.stopping():
             return None
         if isinstance(exc, NotFound | AccessDenied):
-            _require_root(opened)
+            opened.require_root()
         return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
-
-
-def _require_root(opened: OpenPlan) -> None:
-    """A share without its root is gone as a whole: ShareUnreachable, and no file of it is blamed."""
-    try:
-        opened.source.stat("")
-    except (FatalError, Stopped):
-        raise
-    except ConnectorError as exc:
-        raise ShareUnreachable(f"{opened.source.display_url}: {exc}") from exc
 
 
 def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:

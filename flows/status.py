@@ -81,9 +81,7 @@ def _people(document: dict[str, Any]) -> list[Text]:
 
 def _links(document: dict[str, Any]) -> list[Text]:
     trees = [tree for tree in document["trees"] if tree.get("shared_link")]
-    return [
-        Text(printable(f"  {tree['name']}: published as {tree['shared_link']['url']}")) for tree in trees
-    ]
+    return [Text(printable(f"  {tree['name']}: published as {tree['shared_link']['url']}")) for tree in trees]
 
 
 def _calls(document: dict[str, Any]) -> Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.entry import Entry
-from connectors.errors import ConnectorError, FatalError, NotFound
+from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound
 from connectors.names import PlannedName, plan_names
 from connectors.source import Source
 from flows.open_plan import OpenPlan, moves_as_folder
@@ -97,6 +97,8 @@ def _record_failure(opened: OpenPlan, folder: FolderNode, error: ConnectorError)
     """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2)."""
     if isinstance(error, FatalError):
         raise error
+    if isinstance(error, NotFound | AccessDenied):
+        opened.require_root()
     if isinstance(error, NotFound) and folder.parent_id is not None:
         opened.checkpoint.record_folder_vanished(folder.id, opened.pass_id)
         return

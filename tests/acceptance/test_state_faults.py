@@ -396,6 +396,15 @@ def test_changed_again_after_a_backup(make_world: MakeWorld, server: PostgresSer
 # --- the schema ---
 
 
+def settled_calls(world: World) -> int:
+    """How many calls the sandbox has answered; what was under way when a process was killed is waited for."""
+    total, deadline = -1, time.monotonic() + 10
+    while total != world.box.calls.total and time.monotonic() < deadline:
+        total = world.box.calls.total
+        time.sleep(0.5)
+    return total
+
+
 def test_schema_ahead(make_world: MakeWorld, server: PostgresServer | None) -> None:
     """A checkpoint of a newer version is refused with one line and left alone; nothing is asked of Box."""
     world = world_on(make_world, server)
@@ -404,7 +413,7 @@ def test_schema_ahead(make_world: MakeWorld, server: PostgresServer | None) -> N
     )
     assert killed.code == -signal.SIGKILL
     before = set_revision(world, "9999")
-    calls = world.box.calls.total
+    calls = settled_calls(world)
 
     finished = migrate(world)
     asked = world.victims.run(world.program, "status")

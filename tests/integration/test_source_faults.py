@@ -441,7 +441,8 @@ class TestSMBFaults(ServerFaults):
             proxy.reset()
 
             assert 200 == len(source.list_folder(""))
-            assert 2 == proxy.commands["messages"]
+            # The second one closes the folder and is not waited for: it may not have come by yet.
+            assert 1 <= proxy.commands["messages"] <= 2
             source.close()
 
 

@@ -30,6 +30,7 @@ def test_status_document(scene: Scene) -> None:
         "plan": "p",
         "pass": 1,
         "pass_kind": "initial",
+        "owner": None,
         "pass_state": "running",
         "trees": [
             {
