@@ -6,6 +6,8 @@ import signal
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.prefect.conftest import FILES, FOLDERS, TREES, PlanFor, deploy
 from tests.program import Program
@@ -32,6 +34,7 @@ def reasons(program: Program) -> set[str | None]:
     return {tree["incomplete_reason"] for tree in program.status()["trees"]}
 
 
+@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_a_run_is_cancelled_crashes_and_is_paused_and_still_completes(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer, prefect_worker: PrefectWorker
 ) -> None:

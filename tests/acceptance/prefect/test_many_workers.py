@@ -17,6 +17,7 @@ SENDERS = 4
 
 
 @pytest.mark.timeout(600)  # five interpreters start on two cores
+@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_two_of_four_workers_lose_power_and_one_is_added(
     plan_for: PlanFor,
     slow_box: Sandbox,

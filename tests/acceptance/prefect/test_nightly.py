@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from connectors.box.sandbox import Sandbox
 from flows.window import DAYS
 from tests.acceptance.prefect.conftest import FILES, FOLDERS, TREES, PlanFor, deploy
@@ -15,6 +17,7 @@ def closed_today() -> str:
     return DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
 
 
+@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_the_window_ends_a_run_and_the_next_goes_on(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer, prefect_worker: PrefectWorker
 ) -> None:
@@ -41,6 +44,7 @@ def test_the_window_ends_a_run_and_the_next_goes_on(
     assert ["Completed"] == [each["state"]["name"] for each in runs]
 
 
+@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_deploying_again_takes_nothing_from_anybody(
     plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer
 ) -> None:

@@ -58,6 +58,7 @@ def take(page: Page, folder: Path, name: str, *, whole: bool = False) -> None:
     page.screenshot(path=folder / f"prefect-{name}.png", full_page=whole)
 
 
+@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_a_person_runs_watches_cancels_and_retries(
     plan_for: PlanFor,
     slow_box: Sandbox,
