@@ -9,21 +9,24 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.shares import build_big_share
+from tests.integration.sandbox.conftest import OUR_FAULTS
 
 
 @pytest.fixture(scope="session")
 def session_box() -> Iterator[Sandbox]:
     """The sandbox of the session; it keeps sha1 and size, not content."""
-    with Sandbox(content="hash") as box:
+    with Sandbox(content="hash", validate=True) as box:
         yield box
 
 
 @pytest.fixture
-def box(session_box: Sandbox) -> Sandbox:
-    """A clean sandbox with one colleague in it."""
+def box(session_box: Sandbox) -> Iterator[Sandbox]:
+    """A clean sandbox with one colleague in it; afterwards no call and no answer may contradict Box's OpenAPI."""
     session_box.reset()
     session_box.add_user("ann@example.com", name="Ann Example")
-    return session_box
+    yield session_box
+    ours = [violation for violation in session_box.violations if violation.kind in OUR_FAULTS]
+    assert not ours, "\n".join(map(str, ours[:10]))
 
 
 @pytest.fixture(scope="session")

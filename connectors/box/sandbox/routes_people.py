@@ -152,7 +152,8 @@ def user_view(core: Core, user: User, fields: tuple[str, ...] | None = None) -> 
     view: JSON = {"type": "user", "id": user.id}
     for name in USER_STANDARD if fields is None else fields:
         if name == "enterprise":
-            view[name] = _enterprise(core, user)
+            # The document does not let it be null; of another enterprise's people nothing is told.
+            view |= {name: home} if (home := _enterprise(core, user)) else {}
         elif name == "notification_email" and user.kind == "service" and core.settings.service_account_alias:
             view[name] = {"email": core.settings.service_account_alias, "is_confirmed": True}
         elif (field := _USER_FIELDS.get(name)) is not None:
