@@ -46,7 +46,8 @@ def assert_arrived(program: Program, box: Sandbox, root: Path, *, dates: bool = 
         )
         assert file.versions == 1, path
         if dates:
-            assert int(local.stat().st_mtime) == file.content_modified, path
+            modified = int(local.stat().st_mtime)
+            assert modified == file.content_modified, f"{path}: {modified}, in Box {file.content_modified}"
     assert in_box == {}
     twice = [path for path, count in Counter(box.folders()).items() if count > 1]
     assert twice == []
