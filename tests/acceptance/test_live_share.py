@@ -143,7 +143,6 @@ def test_password_changed_in_the_middle(program: Program, box: Sandbox, samba: S
     assert_arrived(program, box, share)
 
 
-@pytest.mark.torture  # the moment at which the share goes is never the same
 def test_share_that_goes_away_in_the_middle(
     program: Program, box: Sandbox, samba: Samba, share: Path
 ) -> None:
