@@ -81,7 +81,7 @@ def deploy_plan(plan: MigrationPlan, options: DeployOptions) -> Iterator[str]:
             _keep_schedules(client, filled)
             yield from _prefect_deploy(filled, url)
             _choose_plan(client, filled, saved)
-            yield from _automations(client, options)
+            yield from _automations(client, options, ui_url(url))
     yield f"UI: {ui_url(url)}/deployments"
 
 
@@ -311,7 +311,7 @@ def _run(command: list[str], url: str) -> None:
 # --- automations ---
 
 
-def _automations(client: SyncPrefectClient, options: DeployOptions) -> Iterator[str]:
+def _automations(client: SyncPrefectClient, options: DeployOptions, ui: str) -> Iterator[str]:
     block_id = _notification_block(client, options.notify) if options.notify else None
     for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text(encoding="utf-8")):
         known = client.read_automations_by_name(entry["name"])
@@ -321,19 +321,19 @@ def _automations(client: SyncPrefectClient, options: DeployOptions) -> Iterator[
             continue
         for automation in known:
             client.delete_automation(automation.id)
-        client.create_automation(automation_of(entry, block_id))
+        client.create_automation(automation_of(entry, block_id, ui))
         yield f"automation: {entry['name']}"
 
 
-def automation_of(entry: dict[str, Any], notification_block_id: str | None) -> AutomationCore:
-    """An entry of automations.yaml as Prefect takes it."""
+def automation_of(entry: dict[str, Any], notification_block_id: str | None, ui: str) -> AutomationCore:
+    """An entry of automations.yaml as Prefect takes it; `ui` is where the links of its message lead."""
     action: dict[str, Any] = entry.get("do") or {"type": "do-nothing"}
     if "notify" in entry and notification_block_id is not None:
         action = {
             "type": "send-notification",
             "block_document_id": notification_block_id,
             "subject": entry["name"],
-            "body": entry["notify"],
+            "body": entry["notify"].replace("UI_URL", ui),
         }
     return AutomationCore.model_validate(
         {

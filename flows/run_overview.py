@@ -53,7 +53,7 @@ def share_done(state: Snapshot) -> float:
 
 
 def progress_words(name: str, state: Snapshot) -> str:
-    """One line under the progress bar: files, bytes, rate, time left, calls."""
+    """One line under the progress bar. The UI's card shows the first thirty characters: figures first."""
     if state.eta_seconds is None:
         left = "time left unknown yet"
     else:
@@ -61,10 +61,11 @@ def progress_words(name: str, state: Snapshot) -> str:
             f"about {duration_words(state.eta_seconds)} left" if state.eta_seconds else "nothing left to send"
         )
     return (
-        f"{name}, {state.phase}: {state.files_uploaded:,} of {state.files_total - state.files_excluded:,} files,"
+        f"{state.files_uploaded:,} of {state.files_total - state.files_excluded:,} files,"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
         f" {state.files_per_second:.1f} files/s, {left}, {count_words(state.calls, 'call')} to Box"
         + (f", {state.files_failed:,} failed" if state.files_failed else "")
+        + f"; {name}, {state.phase}"
     )
 
 

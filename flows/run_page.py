@@ -137,8 +137,9 @@ class _RunPage:
             percent = 100.0 if tree.state is TreeState.COMPLETE else min(99.0, done)
             state = tree.state.value + (f": {tree.incomplete_reason.value}" if tree.incomplete_reason else "")
             words = (
-                f"{printable(tree.name)}: {state}, {settled:,} of {counts.total:,} entries,"
-                f" {size_words(counts.bytes_uploaded)} of {size_words(counts.bytes_total)}"
+                f"{settled:,} of {counts.total:,} entries,"
+                f" {size_words(counts.bytes_uploaded)} of {size_words(counts.bytes_total)};"
+                f" {printable(tree.name)}, {state}"
             )
             self._progress(f"{self._key}-tree-{tree.id}-{slug(tree.name)}"[:200], percent, words)
 

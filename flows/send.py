@@ -25,8 +25,8 @@ from state.errors import LeaseHeld
 #: Seconds between looks at the checkpoint while there is nothing to send.
 IDLE_SECONDS = 1.0
 
-#: Seconds that it goes on looking when nobody conducts: a run that crashed may be retried meanwhile.
-ORPHAN_SECONDS = 120.0
+#: Seconds that it goes on looking when nobody conducts: a run whose machine died is started again within three minutes.
+ORPHAN_SECONDS = 300.0
 
 #: How the lease of a process that only sends is named, so that those who conduct can be told apart.
 LEASE_NAME = "sender"

@@ -149,6 +149,10 @@ class PrefectServer(ServerProcess):
         found: list[dict[str, Any]] = self.ask("POST", "/events/filter", body)["events"]
         return found
 
+    def resources_of(self, *names: str) -> set[str]:
+        """What such events are about; the server writes them down some seconds later."""
+        return {event["resource"]["prefect.resource.id"] for event in self.events(*names)}
+
     def log_of(self, run_id: str) -> str:
         """The run's log as text."""
         body = {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}

@@ -25,6 +25,7 @@ from flows.deploy import (
     ui_url,
 )
 
+UI = "http://prefect.example.com:4200"
 PREFECT_YAML = DEPLOYMENTS / "prefect.yaml"
 
 
@@ -110,8 +111,8 @@ def test_automations_are_understood(saved: SavedPlan) -> None:
     entries = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())
     block = "00000000-0000-0000-0000-000000000001"
 
-    quiet = [automation_of(entry, None) for entry in entries]
-    loud = [automation_of(entry, block) for entry in entries]
+    quiet = [automation_of(entry, None, UI) for entry in entries]
+    loud = [automation_of(entry, block, UI) for entry in entries]
 
     assert {"do-nothing", "change-flow-run-state"} == {each.actions[0].type for each in quiet}
     assert {"send-notification", "change-flow-run-state"} == {each.actions[0].type for each in loud}

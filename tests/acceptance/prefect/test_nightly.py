@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from connectors.box.sandbox import Sandbox
 from flows.window import DAYS
 from tests.acceptance.prefect.conftest import FILES, FOLDERS, TREES, PlanFor, deploy
-from tests.servers.prefect import PrefectServer, PrefectWorker
+from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
 
 
 def closed_today() -> str:
@@ -17,7 +15,6 @@ def closed_today() -> str:
     return DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
 
 
-@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_the_window_ends_a_run_and_the_next_goes_on(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer, prefect_worker: PrefectWorker
 ) -> None:
@@ -32,8 +29,9 @@ def test_the_window_ends_a_run_and_the_next_goes_on(
     assert "COMPLETED" == server.run(run)["state"]["type"]
     assert len(slow_box.files()) < len(TREES) * FOLDERS * FILES
     assert {"limit reached"} == {tree["incomplete_reason"] for tree in program.status()["trees"]}
-    resources = {event["resource"]["prefect.resource.id"] for event in server.events("boxhaul.window.closed")}
-    assert "boxhaul.plan.nights" in resources
+    wait_until(
+        lambda: "boxhaul.plan.nights" in server.resources_of("boxhaul.window.closed"), "an event tells it"
+    )
 
     slow_box.limits.update({"latency_seconds": 0.0})
     finished = program.run("retry", "--reason", "locked")
@@ -44,7 +42,6 @@ def test_the_window_ends_a_run_and_the_next_goes_on(
     assert ["Completed"] == [each["state"]["name"] for each in runs]
 
 
-@pytest.mark.torture  # minutes, most of them Prefect's own waiting
 def test_deploying_again_takes_nothing_from_anybody(
     plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer
 ) -> None:
