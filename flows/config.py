@@ -119,6 +119,14 @@ class SourcePlan(PlanModel):
             title="Options", description="More settings of this kind of source, such as encrypt or key_file."
         ),
     ] = {}
+    may_be_empty: Annotated[
+        bool,
+        Field(
+            title="May be empty",
+            description="Believe a tree that lists nothing where entries were before; off: the run stops, since a disk "
+            "that is not mounted looks like that.",
+        ),
+    ] = False
 
     @field_validator("url")
     @classmethod
@@ -281,6 +289,7 @@ class MigrationPlan(PlanModel):
             title="State database",
             description="SQLAlchemy URL of the checkpoint: sqlite:///name.db or postgresql+psycopg://...",
             min_length=1,
+            repr=False,
         ),
     ] = "sqlite:///boxhaul.db"
     trees: Annotated[
@@ -328,6 +337,8 @@ class MigrationPlan(PlanModel):
                     place = place[int(parent)] if isinstance(place, list) else place.get(parent, {})
                 if name in place:
                     place[name] = reference_or_mask(secret)
+            if (password := self.state_password()) is not None and "state_url" in document:
+                document["state_url"] = document["state_url"].replace(f":{password}@", f":{MASK}@", 1)
         return document
 
     @classmethod
@@ -342,6 +353,11 @@ class MigrationPlan(PlanModel):
     def path(self, value: str | Path) -> Path:
         """A path of the plan: relative ones start from the folder of the plan file."""
         return Path(self.base_dir) / value
+
+    def state_password(self) -> str | None:
+        """A password that stands in state_url itself, which no other process may be told; None for a reference."""
+        password = urlsplit(self.state_url).password
+        return None if password is None or REFERENCE.search(password) else password
 
     def resolved_state_url(self) -> str:
         """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder."""

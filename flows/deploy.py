@@ -32,7 +32,7 @@ from pydantic import HttpUrl
 
 from connectors.box.config import BlockAuthConfig
 from flows.blocks import BLOCK_TYPES, MigrationPlanBlock, ShareCredentials, account_block, block_name
-from flows.config import REFERENCE, MigrationPlan, reveal, reveal_all
+from flows.config import MigrationPlan, reveal, reveal_all
 from flows.errors import PlanError
 
 #: Beside this package in a checkout.
@@ -171,7 +171,7 @@ def save_plan(plan: MigrationPlan, ui: str) -> SavedPlan:
         kind._logo_url = HttpUrl(f"{ui}/v2/ico/android-chrome-192x192.png")
         kind.register_type_and_schema()
     name = block_name(plan.name)
-    if urlsplit(plan.state_url).password and not REFERENCE.search(plan.state_url):
+    if plan.state_password() is not None:
         raise PlanError("state_url: no password in a plan that Prefect keeps; write the address as ${NAME}")
     made = []
     box, source = plan.box, plan.source

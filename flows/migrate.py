@@ -86,6 +86,10 @@ def move_share(
     hours = Window.parse(window)
     if workers > 0 and not plan.box.identities:
         raise PlanError("workers: each needs an identity of its own to upload as; box.identities names none")
+    if workers > 0 and plan.state_password() is not None:
+        raise PlanError(
+            "state_url: other processes are not told the password in it; write the address as ${NAME}"
+        )
     with ExitStack() as stack:
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
         opened = stack.enter_context(open_plan(plan, part=part))

@@ -77,6 +77,22 @@ def test_literal_secret_never_leaves_the_process(tmp_path: Path) -> None:
     assert MASK == plan.model_dump(mode="json")["source"]["password"]
 
 
+def test_password_in_the_state_url_never_leaves_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masked in every dump and absent from the plan's repr, however it is written; a reference stays."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+    for password in ("canary-7f", "c%40n@ry:7f"):
+        url = f"postgresql+psycopg://boxhaul:{password}@db.example.com/boxhaul"
+        plan = load_plan(write(tmp_path, PLAN.replace("sqlite:///finance-2026.db", url)))
+
+        assert url.replace(password, MASK) == plan.model_dump(mode="json")["state_url"]
+        assert password not in repr(plan)
+        assert url == plan.resolved_state_url()
+    named = plan.model_copy(update={"state_url": "postgresql+psycopg://boxhaul:${PW}@db.example.com/boxhaul"})
+    assert named.state_url == named.model_dump(mode="json")["state_url"]
+
+
 def test_box_secret_is_filled_in_for_the_connector_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
