@@ -165,12 +165,15 @@ def retry(
         str, typer.Option(help="Only what failed for this reason, as the report names it.")
     ] = "",
     tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
+    ] = True,
 ) -> None:
     """Try again what failed, whatever the reason, and move it."""
     from flows.retry import retry_failures
 
     loaded = _load(plan)
-    summary = _run_flow(retry_failures, loaded, reason, tree or [])
+    summary = _run_flow(retry_failures, loaded, reason, tree or [], check)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 

@@ -97,9 +97,15 @@ def test_file_that_keeps_failing_is_parked_then_waived(program: Program, box: Sa
     sent = box.calls.by_route["POST /files/content"]
     assert 1 == program.run("migrate", "--no-check").code
     assert sent == box.calls.by_route["POST /files/content"]
+    mistyped = program.run("retry", "--reason", "to_large")
+    assert 2 == mistyped.code
+    assert "failed are too_large (1)" in mistyped.output
     insisting = program.run("retry", "--reason", "too_large")
     assert 3 == insisting.code
     assert "largest file" in insisting.output
+    again = program.run("retry", "--reason", "too_large", "--no-check")
+    assert 1 == again.code, again.output
+    assert sent < box.calls.by_route["POST /files/content"]
 
     assert 2 == program.run("waive", "a/other.bin", "--why", "not needed").code
     assert 2 == program.run("waive", "a/big.bin", "--why", " ").code
