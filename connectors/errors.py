@@ -21,10 +21,11 @@
   x FatalError                stop the pass; nothing will get better by itself
     + AuthenticationFailed
     + ShareUnreachable
+    + ShareEmptied            a tree lists nothing where entries were: rather a disk that is not mounted
     + QuotaExceeded
     + LandingFolderMissing
     + PermissionMissing       the account may not do this at all (scope, role)
-    + BoxUnreachable          no answer from Box, or its certificate is not trusted
+    + BoxUnreachable          no answer from Box at first, or for outage_minutes; or its certificate is not trusted
 
 A class decides what happens next; its docstring is the default message and says what to do.
 No message, argument or attribute ever holds a secret or a token (P8).
@@ -194,6 +195,12 @@ class ShareUnreachable(FatalError):
     """The source does not answer; check host, port and share name."""
 
     reason = "share_unreachable"
+
+
+class ShareEmptied(FatalError):
+    """A folder lists nothing, where entries were before; check that its disk is mounted."""
+
+    reason = "share_emptied"
 
 
 class QuotaExceeded(FatalError):

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from flows.open_plan import OpenPlan
 from flows.progress import Snapshot
+from flows.saying import said
 from flows.words import count_words, duration_words, size_words
 
 #: Seconds between two pictures of the live display.
@@ -25,14 +26,15 @@ LINE_SECONDS = 10.0
 
 @contextmanager
 def terminal_watcher(opened: OpenPlan) -> Iterator[None]:
-    """Show the run's progress while the body lasts."""
+    """Show the run's progress while the body lasts, and what is warned of above it."""
     console = Console(stderr=True)
     done = threading.Event()
     show = _show_live if console.is_terminal else _show_lines
     thread = threading.Thread(target=show, args=(console, opened, done), name="display", daemon=True)
     thread.start()
     try:
-        yield
+        with said(lambda text: console.print(Text(text, style="yellow"), soft_wrap=True, highlight=False)):
+            yield
     finally:
         done.set()
         thread.join()

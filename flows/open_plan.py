@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +21,7 @@ from connectors.box.config import BlockAuthConfig, BoxConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder, Collaboration
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ConnectorError, FatalError, ShareUnreachable, Stopped
+from connectors.errors import ConnectorError, FatalError, ItemError, ShareEmptied, ShareUnreachable, Stopped
 from connectors.names import box_name, plan_names
 from connectors.registry import open_source
 from connectors.source import Source, SourceFile
@@ -47,6 +49,9 @@ BOOKS_SECONDS = 1.0
 #: Of so many of those moments one prolongs the lease.
 HEARTBEAT_EVERY = 5
 
+
+#: A folder that listed something so lately is not looked at again before one of its entries is missed.
+FILLED_SECONDS = 1.0
 
 #: A batch lasts at most this long under Box's limit where several processes share the work.
 SHARED_BATCH_MINUTES = 4
@@ -117,6 +122,9 @@ class OpenPlan:
         self._walking = threading.Event()
         self._error: BaseException | None = None
         self._calls_saved: dict[str, int] = {}
+        #: When the folder that a tree begins at was last seen to list something.
+        self._filled_at: dict[int, float] = {}
+        self._looking = threading.Lock()
 
     # --- trees ---
 
@@ -126,8 +134,13 @@ class OpenPlan:
         return [tree.id for tree in self.trees]
 
     def begin(self, *, kind: str, only: Sequence[str] = ()) -> None:
-        """Find the plan's trees, begin or continue its pass. PlanError when `only` names an unknown tree."""
+        """Find the plan's trees, begin or continue its pass.
+
+        PlanError when `only` names an unknown tree, ShareEmptied when there is nothing where trees were.
+        """
         specs = tree_specs(self.plan, self.source)
+        if not specs:
+            self.root_lists(self.checkpoint.trees(self.plan_id), "", [])
         chosen = [spec for spec in specs if not only or spec.name in only or spec.source in only]
         if not chosen:
             names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
@@ -242,14 +255,35 @@ class OpenPlan:
         """Open a file of the share so that reading ends soon after somebody says stop."""
         return StoppableFile(self.source.open(path), self._stop)
 
-    def require_root(self) -> None:
-        """A share without its root is gone as a whole: ShareUnreachable, and nothing in it is blamed or missed."""
+    def require_root(self, tree_id: int) -> None:
+        """Before something of this tree is blamed or missed: ShareUnreachable when the root of the share is gone, and
+        ShareEmptied when that of the tree lists nothing all of a sudden."""
         try:
             self.source.stat("")
         except (FatalError, Stopped):
             raise
         except ConnectorError as exc:
             raise ShareUnreachable(f"{self.source.display_url}: {exc}") from exc
+        tree = next((tree for tree in self.trees if tree.id == tree_id), None)
+        if tree is None:
+            return
+        with self._looking:  # one looks, and the others that miss something wait for what it sees
+            if time.monotonic() - self._filled_at.get(tree_id, -math.inf) > FILLED_SECONDS:
+                with suppress(ItemError):  # the walk records what is wrong with it
+                    self.root_lists([tree], tree.source, self.source.list_folder(tree.source))
+
+    def root_lists(self, trees: Sequence[TreeRecord], path: str, listing: Sequence[Entry]) -> None:
+        """What the folder that these trees begin at lists: ShareEmptied for nothing, where entries were before."""
+        if listing:
+            self._filled_at |= {tree.id: time.monotonic() for tree in trees}
+            return
+        entries = sum(self.checkpoint.tree_report(tree.id).items.total for tree in trees)
+        if entries and not self.plan.source.may_be_empty:
+            raise ShareEmptied(
+                f"{f'{self.source.display_url}/{path}'.rstrip('/')} lists nothing, but had {entries:,} "
+                f"{'entry' if entries == 1 else 'entries'} before; is its disk mounted? Nothing was taken for deleted. "
+                "If it really was emptied, say so in the plan: source: {may_be_empty: true}"
+            )
 
     # --- stopping ---
 

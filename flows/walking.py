@@ -21,7 +21,7 @@ WALK_BATCH = 64
 def walk_trees(opened: OpenPlan) -> None:
     """Walk every folder of the plan's trees that this pass has not seen, until none is left or somebody says stop.
 
-    Raises FatalError when the share is gone; what was walked stays walked.
+    Raises FatalError when the share is gone, or looks as if it was; what was walked stays walked.
     """
     try:
         _walk_frontier(opened)
@@ -58,6 +58,8 @@ def walk_folders(opened: OpenPlan, folders: Sequence[FolderNode]) -> None:
 
 
 def _record_listing(opened: OpenPlan, folder: FolderNode, listing: list[Entry]) -> None:
+    if folder.parent_id is None:
+        opened.root_lists([tree for tree in opened.trees if tree.id == folder.tree_id], folder.path, listing)
     if folder.tree_id in opened.files_only_trees:
         listing = [
             entry for entry in listing if not moves_as_folder(entry) or opened.excluded(entry) is not None
@@ -98,7 +100,7 @@ def _record_failure(opened: OpenPlan, folder: FolderNode, error: ConnectorError)
     if isinstance(error, FatalError):
         raise error
     if isinstance(error, NotFound | AccessDenied):
-        opened.require_root()
+        opened.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
         opened.checkpoint.record_folder_vanished(folder.id, opened.pass_id)
         return

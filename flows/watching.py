@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 
+from prefect import get_run_logger
 from prefect.context import FlowRunContext
 
 from flows.obeying import obeyed
 from flows.open_plan import OpenPlan
 from flows.run_page import shown
+from flows.saying import said
 
 Watcher = Callable[[OpenPlan], AbstractContextManager[None]]
 
@@ -36,6 +38,7 @@ def watched(opened: OpenPlan) -> Iterator[None]:
         if watcher is not None:
             stack.enter_context(watcher(opened))
         if FlowRunContext.get() is not None:
+            stack.enter_context(said(get_run_logger().warning))
             stack.enter_context(shown(opened))
             stack.enter_context(obeyed(opened))
         yield

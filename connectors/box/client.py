@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -33,7 +33,16 @@ from requests.adapters import HTTPAdapter
 
 from connectors.box.auth import BoxAuthentication, Credentials, load_credentials
 from connectors.box.config import BlockAuthConfig, BoxConfig, checked_url, is_loopback
-from connectors.box.errors import NotBox, Unauthorised, code_of, refusal_of, scrub, to_connector_error
+from connectors.box.errors import (
+    NotBox,
+    Unauthorised,
+    code_of,
+    json_object,
+    refusal_of,
+    scrub,
+    to_connector_error,
+)
+from connectors.box.outage import Outage
 from connectors.box.tokens import TokenFile
 from connectors.box.types import Statistics
 from connectors.errors import (
@@ -50,6 +59,8 @@ from connectors.pacer import Backoff, Pacer
 T = TypeVar("T")
 
 TOKEN_ROUTE = "POST /oauth2/token"  # noqa: S105  (a route, not a password)
+#: The cheapest call: does Box answer at all?
+PROBE_ROUTE = "GET /users/me"
 
 #: What counts as an upload in Box's window, too: sending a file, opening and committing a session (facts §6).
 UPLOAD_ROUTES = frozenset(
@@ -82,6 +93,8 @@ BLOCKED = Backoff(attempts=12, total_seconds=600.0)
 BLOCKED_CODES = frozenset({"name_temporarily_reserved", "operation_blocked_temporary"})
 #: Something that is not Box answered: a captive portal, a proxy's page.
 ALIEN = Backoff(attempts=4, total_seconds=60.0)
+#: Outages that one call sits out; after those its failure is its own, whatever a probe says.
+OUTAGES_OF_A_CALL = 3
 #: Good answers of Box that have no body: a commit under way, a deletion.
 EMPTY_ANSWERS = frozenset({202, 204})
 
@@ -105,6 +118,10 @@ class Transport(BoxNetworkClient):
         """base_dir: what a relative ca_file is relative to."""
         super().__init__(requests_session=_requests_session(config, base_dir))
         self.clock_skew_seconds: float | None = None
+        self.outage = Outage(
+            limit_seconds=config.limits.outage_minutes * 60,
+            first_pause_seconds=config.limits.backoff_seconds,
+        )
         self._lock = threading.Lock()
         self._routes: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
@@ -129,7 +146,9 @@ class Transport(BoxNetworkClient):
             raise
         self._count(route, response.status, response.headers)
         if not response.data and response.status not in EMPTY_ANSWERS:
+            self.outage.unanswered()
             raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
+        self.outage.answered()
         return response
 
     def count_bytes(self, count: int) -> None:
@@ -162,11 +181,31 @@ class Transport(BoxNetworkClient):
 
     def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
         skew = _skew(headers)
+        if status == 0 or status >= 500:
+            self.outage.unanswered()
         with self._lock:
             self._routes[route] += 1
             self._statuses[status] += 1
             if skew is not None:
                 self.clock_skew_seconds = skew
+
+
+@dataclass
+class _Patience:
+    """What one call has used up, and how many outages were over when it began or began anew."""
+
+    ended_outages: int
+    sat_out: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    waited_seconds: float = 0.0
+    renewed: bool = False
+
+    def begin_anew(self, ended_outages: int) -> None:
+        """What was used up was used up by an outage."""
+        self.ended_outages = ended_outages
+        self.sat_out += 1
+        self.failures.clear()
+        self.waited_seconds, self.renewed = 0.0, False
 
 
 class BoxConnection:
@@ -205,10 +244,10 @@ class BoxConnection:
 
         send() is repeated as a whole, so it opens what it reads by itself. Raises connectors.errors only; NotBox is
         unwrapped: what it carries is raised as it was, without a repeat. attempts bounds the table's own number.
+        Without it an outage of Box is waited for, and BoxUnreachable says that it lasted too long.
         settled() is asked before a repeat whether the attempt without an answer took effect: its result, or None.
         """
-        failures: Counter[str] = Counter()
-        waited, renewed = 0.0, False
+        patience = _Patience(self.transport.outage.ended)
         while True:
             try:
                 return self._once(route, send)
@@ -216,16 +255,14 @@ class BoxConnection:
                 foreign = carrier.error
                 break
             except Unauthorised:
-                if renewed:
+                if patience.renewed:
                     raise
-                renewed = True
+                patience.renewed = True
                 self.auth.reject()
             except Stopped:
                 raise
             except TransientError as exc:
-                pause = self._pause(exc, failures, waited, attempts)
-                self.pacer.wait(pause)
-                waited += pause
+                self._wait(exc, patience, attempts)
                 if settled and not isinstance(exc, RateLimited) and (effect := settled()) is not None:
                     return effect
             self.retries += 1
@@ -243,14 +280,13 @@ class BoxConnection:
         attempts: int | None = None,
     ) -> FetchResponse:
         """A JSON call that the SDK has no typed method for, or whose typed answer costs too much. url: path or URL."""
-        session = self._slow_session if slow else None
         options = FetchOptions(
-            url=url if "://" in url else f"{self.client.network_session.base_urls.base_url}/2.0{url}",
+            url=url if "://" in url else self._url(url),
             method=route.split(" ", 1)[0],
             params=params,
             data=data,
             headers=headers,
-            network_session=session,
+            network_session=self._slow_session if slow else None,
         )
         return self.call(route, lambda: self.client.make_request(options), attempts=attempts)
 
@@ -271,23 +307,48 @@ class BoxConnection:
             finally:
                 _route.reset(name)
 
-    def _pause(
-        self, error: TransientError, failures: Counter[str], waited: float, attempts: int | None
-    ) -> float:
-        """Seconds to wait before the next attempt; raises the error when it is not worth another."""
-        failures[error.reason] += 1
-        count = failures[error.reason]
+    def _wait(self, error: TransientError, patience: _Patience, attempts: int | None) -> None:
+        """Wait before the next attempt, or until Box is back; raises the error when it is not worth another."""
+        patience.failures[error.reason] += 1
+        count = patience.failures[error.reason]
         rule = replace(_rule(error), first_seconds=self._first_backoff_seconds)
-        pause = rule.seconds(count)
-        if isinstance(error, RateLimited):
-            pause = error.retry_after_seconds or pause
-        elif (refusal := refusal_of(error)) and refusal.retry_after_seconds:
-            pause = max(pause, refusal.retry_after_seconds)
-        if count >= min(rule.attempts, attempts or rule.attempts) or waited + pause > rule.total_seconds:
-            raise error
+        pause = _seconds(error, rule.seconds(count))
+        tries = min(rule.attempts, attempts or rule.attempts)
+        if count >= tries or patience.waited_seconds + pause > rule.total_seconds:
+            if attempts or not self._was_an_outage(error, patience):
+                raise error
+            patience.begin_anew(self.transport.outage.ended)
+            return
         if isinstance(error, RateLimited):
             self.pacer.pause(pause)
-        return pause
+        self.pacer.wait(pause)
+        patience.waited_seconds += pause
+
+    def _was_an_outage(self, error: TransientError, patience: _Patience) -> bool:
+        """True when Box was away as a whole, and is back. BoxUnreachable when it stays away for too long."""
+        if isinstance(error, RateLimited) or code_of(error) in BLOCKED_CODES:
+            return False
+        return patience.sat_out < OUTAGES_OF_A_CALL and self.transport.outage.was_waited_out(
+            patience.ended_outages, self._box_answers, self.pacer.wait
+        )
+
+    def _box_answers(self) -> bool:
+        """One call without a repeat: what Box itself says counts as an answer, a refusal, too."""
+        options = FetchOptions(url=self._url("/users/me"), method="GET", params={"fields": "id"})
+        try:
+            self._once(PROBE_ROUTE, lambda: json_object(self.client.make_request(options).data, PROBE_ROUTE))
+        except (Stopped, BoxUnreachable):
+            raise
+        except RateLimited as exc:
+            self.pacer.pause(exc.retry_after_seconds)
+        except TransientError:
+            return False
+        except ConnectorError:
+            return True
+        return True
+
+    def _url(self, path: str) -> str:
+        return f"{self.client.network_session.base_urls.base_url}/2.0{path}"
 
 
 def connect(
@@ -329,6 +390,14 @@ def _refuse_plain_http(url: str) -> None:
         checked_url(url)
     except ValueError as exc:
         raise BoxUnreachable(f"Box named an address that is not used: {exc}.") from None
+
+
+def _seconds(error: TransientError, pause: float) -> float:
+    """The pause before the next attempt, as Box asked for it where it did."""
+    if isinstance(error, RateLimited):
+        return error.retry_after_seconds or pause
+    refusal = refusal_of(error)
+    return max(pause, refusal.retry_after_seconds or 0.0) if refusal else pause
 
 
 def _rule(error: TransientError) -> Backoff:

@@ -84,6 +84,12 @@ class UploadLimits(_Options):
     backoff_seconds: float = Field(
         0.5, gt=0, le=60, description="First wait before a failed call is repeated; doubled each time."
     )
+    outage_minutes: float = Field(
+        60.0,
+        ge=0,
+        le=10_080,
+        description="How long a Box that does not answer at all is waited for before the run stops; 0: not at all.",
+    )
 
 
 class BoxConfig(_Options):

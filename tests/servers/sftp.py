@@ -6,7 +6,10 @@ import getpass
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from tests.servers import free_port, require
 from tests.servers.process import ServerProcess
@@ -62,6 +65,22 @@ class SFTPServer(ServerProcess):
         """sshd in the foreground, logging to the server's folder."""
         return [self._sshd, "-D", "-e", "-f", str(self.home / "sshd_config")]
 
+    def sessions(self) -> list[psutil.Process]:
+        """The processes that serve connections; each leads a process group of its own."""
+        return psutil.Process(self.pid).children(recursive=True) if self.running else []
+
+    def drop_connections(self) -> int:
+        """Kill what serves connections, so that clients lose them without a word; how many processes that were."""
+        sessions = self.sessions()
+        _kill(sessions)
+        return len(sessions)
+
+    def halt(self) -> None:
+        """End the server, then the connections that it leaves behind."""
+        sessions = self.sessions()
+        super().halt()
+        _kill(sessions)
+
     def make_key(self, name: str) -> Path:
         """A new key pair without a passphrase."""
         path = self.home / name
@@ -82,3 +101,9 @@ class SFTPServer(ServerProcess):
         if os.getuid() == 0:
             # Where root's sshd wants to separate its privileges.
             Path("/run/sshd").mkdir(exist_ok=True)
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -21,7 +21,7 @@ AUTH = {"method": "block", "name": "box"}
 
 
 def test_defaults_are_boxs_published_numbers() -> None:
-    """240 uploads and 1,000 calls a minute, sessions from 50 MB, Box's addresses, the account's own root."""
+    """240 uploads and 1,000 calls a minute, sessions from 50 MB, Box's addresses, the account's own root, an hour."""
     config = BoxConfig.model_validate({"auth": AUTH})
 
     assert (240, 1000, 60.0) == (
@@ -35,6 +35,7 @@ def test_defaults_are_boxs_published_numbers() -> None:
         config.landing_folder_id,
         config.identities,
     )
+    assert 60.0 == config.limits.outage_minutes
     assert ("https://api.box.com", "https://upload.box.com/api") == (config.base_url, config.upload_url)
 
 
@@ -67,6 +68,9 @@ def test_every_method_is_told_by_its_name() -> None:
         {"auth": AUTH, "direct_upload_limit_bytes": 19_999_999},
         {"auth": AUTH, "direct_upload_limit_bytes": 50_000_001},
         {"auth": AUTH, "limits": {"uploads_per_minute": 0}},
+        {"auth": AUTH, "limits": {"outage_minutes": -1}},
+        {"auth": AUTH, "limits": {"outage_minutes": ".inf"}},
+        {"auth": AUTH, "limits": {"outage_minutes": float("nan")}},
         {"auth": AUTH, "verify": False},
     ],
 )

@@ -10,8 +10,8 @@ from tests.acceptance.account.conftest import Account
 from tests.program import program_for
 from tests.trees import build_tree
 
-#: Box's 240 uploads and 1,000 calls a minute, both a tenth, in windows of a sixth of a minute.
-UPLOADS, CALLS, WINDOW_SECONDS = 24, 100, 10.0
+#: A tenth of Box's 240 uploads and 1,000 calls a minute, in windows of a tenth of a minute.
+UPLOADS, CALLS, WINDOW_SECONDS = 24, 100, 6.0
 
 #: Whole windows that are counted, from the first upload on; a rest of a window is no rate.
 WINDOWS = 2

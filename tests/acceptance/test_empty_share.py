@@ -1,0 +1,159 @@
+"""A share that suddenly lists nothing is rather a disk that is not mounted than a share that somebody emptied."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
+from tests.acceptance.test_live_share import SMALL, one_line, run_and, small_files
+from tests.program import Program, program_for
+from tests.servers.fixtures import empty
+from tests.trees import Tree, build_tree
+
+TREES = [{"source": "Accounting"}, {"source": "Legal"}]
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    """Two trees: seven entries in one, one in the other."""
+    root = tmp_path / "share"
+    root.mkdir()
+    accounting: Tree = {"2024": {"a.txt": b"a", "b.txt": b"b"}, "2025": {"c.txt": b"c"}, "d.txt": b"d"}
+    build_tree(root, {"Accounting": accounting, "Legal": {"brief.txt": b"brief"}})
+    return root
+
+
+def migrated(tmp_path: Path, box: Sandbox, share: Path, **plan: Any) -> Program:
+    """The program after a run that moved everything."""
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, **plan)
+    finished = program.run("migrate")
+    assert 0 == finished.code, finished.output
+    return program
+
+
+def unmount(folder: Path) -> Path:
+    """The folder's content goes away and the folder stays, empty; where the content is."""
+    away = folder.with_name(f"{folder.name} (disk)")
+    folder.rename(away)
+    folder.mkdir()
+    return away
+
+
+def mount(folder: Path, away: Path) -> None:
+    """The content is back."""
+    folder.rmdir()
+    away.rename(folder)
+
+
+@pytest.mark.parametrize(
+    ("trees", "emptied", "entries"),
+    [
+        pytest.param([{"source": "", "folder": "All"}], "", 9, id="the share is one tree"),
+        pytest.param(TREES, "Accounting", 6, id="a tree of the plan"),
+        pytest.param([], "", 7, id="each folder is a tree"),
+    ],
+)
+def test_folder_that_lists_nothing_stops_the_run(
+    tmp_path: Path, box: Sandbox, share: Path, trees: list[dict[str, str]], emptied: str, entries: int
+) -> None:
+    """Code 3, one line that says where, how many and what to do; nothing is missing; mounted again, all is well."""
+    program = migrated(tmp_path, box, share, trees=trees)
+    sent, before = box.calls.by_route[SMALL], report_items(program)
+    folder = share / emptied if emptied else share
+    away = unmount(folder)
+
+    finished = program.run("migrate")
+
+    assert 3 == finished.code, finished.output
+    line = one_line(finished)
+    for told in (folder.as_uri(), f"{entries} entries", "mounted", "may_be_empty"):
+        assert told in line
+    assert before == report_items(program)
+    mount(folder, away)
+    again = program.run("migrate")
+    assert 0 == again.code, again.output
+    assert sent == box.calls.by_route[SMALL]
+
+
+def assert_stopped(program: Program) -> None:
+    """Every tree says that the run was stopped, and nothing has failed."""
+    trees = sums_add_up(program)["trees"]
+    assert {("incomplete", "stopped")} == {(tree["state"], tree["incomplete_reason"]) for tree in trees}
+    assert {0} == {tree["items"]["failed"] for tree in trees}
+
+
+def test_disk_that_is_not_mounted_when_a_run_is_resumed(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """Everything was walked and not everything sent when the run died: no file is blamed for the disk."""
+    small_files(share / "Accounting")
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "Accounting"}])
+    box.limits.latency_seconds = 0.05
+    assert program.kill_when(lambda: box.calls.by_route[SMALL] > 30)
+    box.limits.update({"latency_seconds": None})
+    away = unmount(share / "Accounting")
+
+    finished = program.run("migrate")
+
+    assert 3 == finished.code, finished.output
+    assert "Accounting lists nothing" in one_line(finished)
+    assert_stopped(program)
+    mount(share / "Accounting", away)
+    assert 0 == program.run("migrate").code
+    shutil.rmtree(share / "Legal")
+    assert_arrived(program, box, share)
+
+
+def test_disk_that_goes_away_in_the_middle(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """The first file that is missed makes somebody look at the tree's folder: the run stops, no file is blamed."""
+    small_files(share / "Accounting")
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "Accounting"}])
+    box.limits.latency_seconds = 0.1
+    aways: list[Path] = []
+
+    def go() -> None:
+        time.sleep(1.2)
+        aways.append(unmount(share / "Accounting"))
+
+    finished = run_and(program, box, lambda: box.calls.by_route[SMALL] > 8, go)
+
+    assert 3 == finished.code, finished.output
+    assert "Accounting lists nothing" in one_line(finished)
+    assert_stopped(program)
+    mount(share / "Accounting", aways[0])
+    assert 0 == program.run("migrate").code
+    shutil.rmtree(share / "Legal")
+    assert_arrived(program, box, share)
+
+
+def test_share_that_was_really_emptied(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """With may_be_empty what is gone is missing, as anywhere else: the tree completes, and Box keeps what it has."""
+    program = migrated(tmp_path, box, share, trees=TREES)
+    held = box.files()
+    empty(share / "Legal")
+    assert 3 == program.run("migrate").code
+    program.write_plan(source={"url": share.as_uri(), "may_be_empty": True})
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    totals = {tree["name"]: (tree["state"], tree["items"]["total"]) for tree in sums_add_up(program)["trees"]}
+    assert {"Accounting": ("complete", 6), "Legal": ("complete", 0)} == totals
+    assert held == box.files()
+    # What is missing already is no reason to stop.
+    program.write_plan(source={"url": share.as_uri()})
+    assert 0 == program.run("migrate").code
+
+
+def test_empty_from_the_beginning(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """A tree that was always empty completes: there is nothing that could be missed."""
+    shutil.rmtree(share / "Legal")
+    (share / "Legal").mkdir()
+    program = migrated(tmp_path, box, share, trees=TREES)
+
+    assert 0 == program.run("migrate").code
+    assert {"complete"} == {tree["state"] for tree in program.status()["trees"]}
