@@ -79,9 +79,9 @@ def picture(name: str, state: Snapshot) -> RenderableType:
     total = max(1, state.files_total - state.files_excluded)
     bar = ProgressBar(total=total, completed=min(total, state.files_uploaded), width=46)
     table.add_row("files", bar)
-    table.add_row(
-        "", f"{state.files_uploaded:,} of {total:,} uploaded, {state.folders_walked:,} folders walked"
-    )
+    # A run that goes on may have nothing left to walk.
+    walked = f", {count_words(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
+    table.add_row("", f"{state.files_uploaded:,} of {total:,} uploaded{walked}")
     table.add_row("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}")
     table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
     table.add_row("time", f"{duration_words(state.seconds)}, {_left(state)}")

@@ -40,9 +40,11 @@ def walk_share(opened: OpenPlan) -> None:
     """List the share folder by folder and write down what differs from the checkpoint."""
     walking.walk_trees(opened)
     state = opened.progress.snapshot()
-    run_log().info(
-        "walked %s folders with %s entries", f"{state.folders_walked:,}", f"{state.entries_seen:,}"
-    )
+    if not state.folders_walked:
+        run_log().info("nothing left to walk")
+        return
+    folders, entries = count_words(state.folders_walked, "folder"), f"{state.entries_seen:,}"
+    run_log().info("walked %s with %s entries", folders, entries)
 
 
 @task(task_run_name="upload-{number:05d}", cache_policy=NO_CACHE, persist_result=False)
