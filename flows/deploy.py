@@ -321,7 +321,9 @@ def _automations(client: SyncPrefectClient, options: DeployOptions, ui: str) -> 
             continue
         for automation in known:
             client.delete_automation(automation.id)
-        client.create_automation(automation_of(entry, block_id, ui))
+        made = automation_of(entry, block_id, ui)
+        # What a person switched off stays off.
+        client.create_automation(made.model_copy(update={"enabled": all(each.enabled for each in known)}))
         yield f"automation: {entry['name']}"
 
 

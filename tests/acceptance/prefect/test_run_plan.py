@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.prefect.conftest import PlanFor, build_share
+from tests.program import Program
 from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
 
 SMALL = "POST /files/content"
@@ -85,8 +86,9 @@ def test_look_move_and_retry_from_the_form(
     server = prefect_server
     share = build_share(tmp_path / "share", trees=("Legal",), folders=1, files=FILES)
     program = plan_for("form", share=share)
-    deployed = program.run("deploy", "--suffix", "form", "--notify", webhook)
-    assert 0 == deployed.code, deployed.output
+    deploy_with(program, webhook)
+    switch_off(server, "Boxhaul: a tree is complete")
+    deploy_with(program, webhook)
     name = "run-plan/on-demand-form"
 
     look = server.start_run(name, mode="dry run")
@@ -107,7 +109,19 @@ def test_look_move_and_retry_from_the_form(
     retry = server.start_run(name, mode="retry failures")
     server.wait_for(retry, "Completed")
     assert FILES == len(box.files())
-    wait_until(
-        lambda: any(text.startswith("Boxhaul: a tree is complete") for text in messages.texts),
-        "good news is told, too",
-    )
+    # What a person switched off stays off.
+    assert ["Boxhaul: a tree is complete"] == [
+        each["name"] for each in server.ask("POST", "/automations/filter", {}) if not each["enabled"]
+    ]
+
+
+def deploy_with(program: Program, webhook: str) -> None:
+    """`boxhaul deploy PLAN --notify BLOCK`."""
+    deployed = program.run("deploy", "--suffix", "form", "--notify", webhook)
+    assert 0 == deployed.code, deployed.output
+
+
+def switch_off(server: PrefectServer, name: str) -> None:
+    """What the switch of an automation does."""
+    (automation,) = server.ask("POST", "/automations/filter", {"automations": {"name": {"any_": [name]}}})
+    server.ask("PATCH", f"/automations/{automation['id']}", {"enabled": False})
