@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class EntryKind(StrEnum):
@@ -19,6 +20,30 @@ class EntryKind(StrEnum):
     REPARSE = "reparse"
     #: Socket, FIFO, device.
     SPECIAL = "special"
+
+
+class NamedStream(NamedTuple):
+    """Data of a file beside its content (NTFS alternate data stream): Box has no place for it."""
+
+    #: Without the colons and the type around it; untrusted, as every name of a share.
+    name: str
+    #: Bytes.
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The named streams of one file or of several; false when there are none."""
+
+    found: tuple[NamedStream, ...] = ()
+    #: There are others that are not named here.
+    more: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.found) or self.more
+
+
+NO_STREAMS = Streams()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

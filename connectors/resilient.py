@@ -16,7 +16,7 @@ from typing import Protocol, Self, TypeVar
 from weakref import WeakSet
 
 from connectors.ancestry import AncestorCheck, ancestors, without_loops
-from connectors.entry import Entry, EntryKind
+from connectors.entry import NO_STREAMS, Entry, EntryKind, Streams
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -71,6 +71,7 @@ class OpenedFile:
 
     raw: RawFile
     entry: Entry
+    streams: Streams = NO_STREAMS
 
 
 class ResilientSource(ABC):
@@ -235,13 +236,14 @@ class ResilientSource(ABC):
 class ReopeningFile(io.RawIOBase):
     """A SourceFile that survives a dropped connection: it opens the file again and goes on at its offset.
 
-    `entry` is the file as it was when it was opened. Going on is refused with ChangedWhileReading when the
-    file is not the same any more. Not for several threads at once.
+    `entry` is the file as it was when it was opened, `streams` what it has beside its content. Going on is
+    refused with ChangedWhileReading when the file is not the same any more. Not for several threads at once.
     """
 
     def __init__(self, source: ResilientSource, path: str, opened: OpenedFile) -> None:
         super().__init__()
         self.entry = opened.entry
+        self.streams = opened.streams
         self._source = source
         self._path = path
         self._raw: RawFile | None = opened.raw

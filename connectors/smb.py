@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -22,7 +23,7 @@ from connectors.errors import (
 from connectors.filesystem import FilesystemSource
 from connectors.location import Location
 from connectors.patience import Patience
-from connectors.resilient import connector_error
+from connectors.resilient import OpenedFile, connector_error
 from connectors.smb_errors import (
     BUSY,
     DFS_LINK,
@@ -35,7 +36,7 @@ from connectors.smb_errors import (
     SMBUnreachableError,
     status_name,
 )
-from connectors.smb_filesystem import SMBFileSystem
+from connectors.smb_filesystem import SMBFile, SMBFileSystem
 from connectors.smb_link import SMBAccount
 
 DEFAULT_PORT = 445
@@ -118,6 +119,10 @@ class SMBSource(FilesystemSource):
             patience=Patience(seconds=config.patience_seconds),
             walkers=config.walkers,
         )
+
+    def _open(self, path: str) -> OpenedFile:
+        opened = super()._open(path)
+        return replace(opened, streams=cast(SMBFile, opened.raw).streams)
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}".strip("/")

@@ -191,7 +191,8 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
 class SMBFile(io.RawIOBase):
     """A file opened with full sharing on a connection of its own; reads in order are pipelined.
 
-    It ends where the file ended when it was opened. `details` is its `info` at that moment.
+    It ends where the file ended when it was opened. `details` is its `info` at that moment, `streams` what it
+    has beside its content.
     """
 
     def __init__(
@@ -199,6 +200,7 @@ class SMBFile(io.RawIOBase):
     ) -> None:
         super().__init__()
         self.details = details
+        self.streams = handle.streams
         self.path = path
         self._filesystem = filesystem
         self._link = link

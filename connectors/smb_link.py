@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from smbprotocol.connection import Connection
 from smbprotocol.exceptions import SMBAuthenticationError, SMBException, SMBResponseException
@@ -21,6 +21,7 @@ from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
 from connectors import smb_wire as wire
+from connectors.entry import NO_STREAMS, Streams
 from connectors.smb_errors import (
     ACCESS_DENIED,
     BUFFER_OVERFLOW,
@@ -28,6 +29,7 @@ from connectors.smb_errors import (
     LOGIN_REFUSED,
     NO_MORE_FILES,
     NO_SUCH_SHARE,
+    UNSUPPORTED,
     SMBConnectionLostError,
     SMBLoginError,
     SMBStatusError,
@@ -42,6 +44,8 @@ LISTING_BUFFER = 65_536
 PAGES_AT_ONCE = 4
 #: Read together with the opening: small files take one round trip.
 FIRST_READ = 65_536
+#: Some two hundred named streams, where files have one or two; what does not fit is told as "more".
+STREAMS_BUFFER = 16_384
 #: Beyond 1 MiB a message leaves the processor's cache and gets slower.
 READ_SIZE = 1 << 20
 #: Enough for four reads in flight (16 credits each) and the requests beside them.
@@ -51,8 +55,16 @@ UNACKNOWLEDGED = 8
 
 _SIGNED = 0x0000_0008
 
-#: NTSTATUS values that are answers, not errors.
-_NO_ERROR = frozenset({NO_MORE_FILES, END_OF_FILE, BUFFER_OVERFLOW})
+#: NTSTATUS values that come with data, and those that only say that there is none (any more).
+_TOLD = frozenset({0, BUFFER_OVERFLOW})
+_NO_ERROR = frozenset({NO_MORE_FILES, END_OF_FILE})
+
+
+class Answer(NamedTuple):
+    """What the server said: NTSTATUS (0 is success) and the bytes behind the header."""
+
+    status: int
+    data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +86,11 @@ class SMBAccount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SMBHandle:
-    """An open file: the server's handle, what it was at opening, and its first bytes."""
+    """An open file: the server's handle, what it was at opening, its named streams, and its first bytes."""
 
     id: bytes
     record: wire.Record
+    streams: Streams
     first_bytes: bytes
 
 
@@ -115,6 +128,10 @@ class SMBLink:
         self._gate = gate
         self._pid = os.getpid()
         self._unacknowledged: list[Any] = []
+        # Built once: that takes longer than packing it. None once the server has refused it.
+        self._streams_query: Any | None = wire.query_information_request(
+            wire.PREVIOUS_FILE, FileInformationClass.FILE_STREAM_INFORMATION, size=STREAMS_BUFFER
+        )
         self._connection = Connection(
             uuid.uuid4(), account.host, account.port, require_signing=account.signing
         )
@@ -163,19 +180,37 @@ class SMBLink:
         return record
 
     def open(self, path: str, *, follow_data_tag: bool = False, recall: bool = False) -> SMBHandle:
-        """Open a file for reading: a link itself, unless its tag is known to hold the file's own data."""
+        """Open a file for reading: a link itself, unless its tag is known to hold the file's own data.
+
+        One round trip. Its named streams are asked for on the way, as no listing shows them; that a server refuses
+        to tell never fails the file.
+        """
         options = wire.OPTION_NOT_FOLDER | wire.OPTION_SEQUENTIAL
         options |= 0 if follow_data_tag else wire.OPTION_REPARSE_POINT_ITSELF
         options |= 0 if recall else wire.OPTION_NO_RECALL
-        created, read = self._compound(
-            path,
-            [
-                wire.create_request(path, access=wire.READ_DATA, options=options, with_file_id=True),
-                wire.read_request(wire.PREVIOUS_FILE, 0, FIRST_READ),
-            ],
+        create = wire.create_request(path, access=wire.READ_DATA, options=options, with_file_id=True)
+        # Not behind the READ: what follows an error in a compound may fail alike ([MS-SMB2] 3.3.5.2.7.2), and the
+        # READ of an empty file is one.
+        query = [] if self._streams_query is None else [self._streams_query]
+        created, *told, read = self._answers(
+            [create, *query, wire.read_request(wire.PREVIOUS_FILE, 0, FIRST_READ)]
         )
-        handle, record = wire.created_file(created)
-        return SMBHandle(id=handle, record=record, first_bytes=wire.read_payload(read) if read else b"")
+        handle, record = wire.created_file(_data_of(created, path))
+        refusals = [answer.status for answer in told if answer.status not in _TOLD]
+        if not UNSUPPORTED.keys().isdisjoint(refusals):
+            self._streams_query = None
+        try:
+            # Refused together with the question before it, the READ says nothing: the file is read later.
+            first = b"" if refusals and read.status else _data_of(read, path)
+        except SMBStatusError:
+            self._release(handle)
+            raise
+        return SMBHandle(
+            id=handle,
+            record=record,
+            streams=NO_STREAMS if refusals else _streams_of(told),
+            first_bytes=wire.read_payload(first) if first else b"",
+        )
 
     def start_read(self, handle: SMBHandle, offset: int, length: int) -> Any:
         """Send a READ without waiting for it; `finish_read` takes what this returns."""
@@ -245,27 +280,21 @@ class SMBLink:
 
     def _compound(self, path: str, messages: Sequence[Any]) -> list[bytes]:
         """Send related messages and wait for all; b"" for "no more files" and "end of file"."""
-        answers, failure = self._receive_all(path, self._send(self._with_dfs_path(messages)))
-        if failure is not None:
+        answers = self._answers(messages)
+        try:
+            return [_data_of(answer, path) for answer in answers]
+        except SMBStatusError:
             self._release_after(answers, messages)
-            raise failure
-        return answers
+            raise
 
-    def _receive_all(self, path: str, requests: Sequence[Any]) -> tuple[list[bytes], OSError | None]:
-        """Every answer is taken, so that the connection is at rest; the first error status among them."""
-        answers: list[bytes] = []
-        failure: OSError | None = None
-        for request in requests:
-            try:
-                answers.append(self._receive(path, request))
-            except SMBStatusError as exc:
-                failure = failure or exc
-        return answers, failure
+    def _answers(self, messages: Sequence[Any]) -> list[Answer]:
+        """Send related messages and take every answer, errors included, so that the connection is at rest."""
+        return [self._answer(request) for request in self._send(self._with_dfs_path(messages))]
 
-    def _release_after(self, answers: list[bytes], messages: Sequence[Any]) -> None:
+    def _release_after(self, answers: Sequence[Answer], messages: Sequence[Any]) -> None:
         """Close what a compound opened before another part of it failed."""
-        if answers and not isinstance(messages[-1], SMB2CloseRequest):
-            self._release(wire.created_file(answers[0])[0])
+        if not answers[0].status and not isinstance(messages[-1], SMB2CloseRequest):
+            self._release(wire.created_file(answers[0].data)[0])
 
     def _with_dfs_path(self, messages: Sequence[Any]) -> Sequence[Any]:
         if self._tree.is_dfs_share:
@@ -307,28 +336,42 @@ class SMBLink:
         return sent
 
     def _receive(self, path: str, request: Any) -> bytes:
+        return _data_of(self._answer(request), path)
+
+    def _answer(self, request: Any) -> Answer:
         try:
             response = self._connection.receive(
                 request, timeout=self._account.request_timeout_seconds, resolve_symlinks=False
             )
         except SMBResponseException as exc:
             self._require_signature(exc.header)
-            status = int(exc.status)
-            if status == BUFFER_OVERFLOW:
-                return bytes(exc.header["data"].get_value())
-            if status in _NO_ERROR:
-                return b""
-            raise error_of_status(status, path) from exc
+            return Answer(int(exc.status), bytes(exc.header["data"].get_value()))
         except (SMBException, OSError, ValueError, TypeError) as exc:
             raise SMBConnectionLostError(f"no answer: {exc}") from exc
         self._require_signature(response)
-        return bytes(response["data"].get_value())
+        return Answer(0, bytes(response["data"].get_value()))
 
     def _require_signature(self, response: Any) -> None:
         """smbprotocol verifies the signatures that are there; it does not miss those that are not."""
         if self._session.signing_required and not response["flags"].get_value() & _SIGNED:
             self.abandon()
             raise SMBUnreachableError(f"{self._account.host} sent an unsigned answer, or somebody altered it")
+
+
+def _data_of(answer: Answer, path: str) -> bytes:
+    """What an answer brings, b"" for an end; raises its error status."""
+    if answer.status in _TOLD:
+        return answer.data
+    if answer.status in _NO_ERROR:
+        return b""
+    raise error_of_status(answer.status, path)
+
+
+def _streams_of(told: Sequence[Answer]) -> Streams:
+    """What an answer says, if the question was asked."""
+    for answer in told:
+        return wire.named_streams(wire.output_buffer(answer.data), complete=not answer.status)
+    return NO_STREAMS
 
 
 def _records_of(pages: Sequence[bytes]) -> list[wire.Record]:

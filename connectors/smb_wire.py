@@ -1,4 +1,4 @@
-"""The bytes of SMB2 that are read and written by hand: directory records, file information. Pure."""
+"""The bytes of SMB2 that are read and written by hand: directory records, file information, streams. Pure."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from smbprotocol.open import (
     SMB2QueryInfoRequest,
     SMB2ReadRequest,
 )
+
+from connectors.entry import NamedStream, Streams
 
 #: In a related compound: the file that the CREATE before has opened.
 PREVIOUS_FILE = b"\xff" * 16
@@ -41,6 +43,8 @@ ATTRIBUTE_REPARSE_POINT = 0x0400
 _DIRECTORY_RECORD = Struct("<IIQQQQQQIIIIQ")
 #: FileAllInformation up to the end of EaSize ([MS-FSCC] 2.4.2).
 _ALL_INFORMATION = Struct("<QQQQIIQQIBBHQI")
+#: FileStreamInformation without its name ([MS-FSCC] 2.4.47).
+_STREAM_INFORMATION = Struct("<IIqq")
 #: CREATE response without its contexts ([MS-SMB2] 2.2.14).
 _CREATE_RESPONSE = Struct("<HBBIQQQQQQII16sII")
 #: A create context without name and data ([MS-SMB2] 2.2.13.2), and the one that tells the file id.
@@ -139,6 +143,27 @@ def reparse_tag(buffer: bytes) -> int:
     return int(_TAG_INFORMATION.unpack_from(buffer)[1])
 
 
+def named_streams(buffer: bytes, *, complete: bool = True) -> Streams:
+    """A FileStreamInformation answer without the file's own content, which has no name (`::$DATA`).
+
+    Incomplete ones (the server's buffer was full, or the answer is damaged) are read as far as they go.
+    """
+    found: list[NamedStream] = []
+    offset = 0
+    while offset + _STREAM_INFORMATION.size <= len(buffer):
+        step, name_size, size, _ = _STREAM_INFORMATION.unpack_from(buffer, offset)
+        encoded = buffer[offset + _STREAM_INFORMATION.size :][:name_size]
+        name = utf_16_le_decode(encoded, "surrogatepass")[0].removeprefix(":").partition(":")[0]
+        if name:
+            found.append(NamedStream(name, size))
+        if len(encoded) < name_size or 0 < step < _STREAM_INFORMATION.size:
+            return Streams(tuple(found), more=True)
+        if not step:
+            return Streams(tuple(found), more=not complete)
+        offset += step
+    return Streams(tuple(found), more=bool(buffer) or not complete)
+
+
 def output_buffer(data: bytes) -> bytes:
     """The payload of a QUERY_DIRECTORY or QUERY_INFO answer."""
     _, offset, length = _BUFFER_HEAD.unpack_from(data)
@@ -177,12 +202,14 @@ def query_directory_request(handle: bytes, size: int) -> SMB2QueryDirectoryReque
     return request
 
 
-def query_information_request(handle: bytes, information_class: int) -> SMB2QueryInfoRequest:
-    """Ask for one class of file information."""
+def query_information_request(
+    handle: bytes, information_class: int, *, size: int = 65_536
+) -> SMB2QueryInfoRequest:
+    """Ask for one class of file information, at most `size` bytes of it."""
     request = SMB2QueryInfoRequest()
     request["info_type"] = InfoType.SMB2_0_INFO_FILE
     request["file_info_class"] = information_class
-    request["output_buffer_length"] = 65_536
+    request["output_buffer_length"] = size
     request["file_id"] = handle
     return request
 

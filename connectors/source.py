@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from connectors.entry import Entry
+from connectors.entry import Entry, Streams
 from connectors.errors import ConnectorError
 
 
 class SourceFile(Protocol):
     """A file opened for reading: binary, seekable, read-only, never locking its users out (P5)."""
+
+    @property
+    def streams(self) -> Streams:
+        """Named streams that reading leaves out and no listing shows; empty where the protocol has none."""
+        ...
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes, b"" at the end. Raises TransientError, ItemError or FatalError only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from connectors.entry import Streams
 from connectors.errors import Stopped
 from connectors.source import SourceFile
 
@@ -14,6 +15,11 @@ class StoppableFile:
     def __init__(self, file: SourceFile, stop: threading.Event) -> None:
         self._file = file
         self._stop = stop
+
+    @property
+    def streams(self) -> Streams:
+        """As SourceFile.streams."""
+        return self._file.streams
 
     def read(self, size: int = -1, /) -> bytes:
         """As SourceFile.read; Stopped when the run is stopping."""

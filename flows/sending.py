@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from connectors.box.reader import sha1_of
 from connectors.box.types import PartState, Receipt, SessionState, Upload
-from connectors.entry import Entry, EntryKind
+from connectors.entry import NO_STREAMS, Entry, EntryKind
 from connectors.errors import (
     AccessDenied,
     ChangedWhileReading,
@@ -23,8 +23,10 @@ from connectors.errors import (
     Stopped,
     TransientError,
 )
+from connectors.source import SourceFile
 from flows.errors import Interrupted
 from flows.open_plan import OpenPlan
+from flows.unkept import UnkeptStreams, with_streams
 from state.checkpoint import Checkpoint
 from state.records import ClaimedItem, Failed, StoredPart, StoredSession, Uploaded
 from state.statuses import GONE_FROM_BOX
@@ -45,20 +47,23 @@ def send_batch(opened: OpenPlan, batch: Batch) -> None:
 
     Raises FatalError when Box or the share refuses everything from now on.
     """
-    pending = [opened.senders.submit(_send_and_record, opened, item) for item in batch.items]
+    unkept = UnkeptStreams()
+    pending = [opened.senders.submit(_send_and_record, opened, item, unkept) for item in batch.items]
     wait(pending)
+    for kind, detail in unkept.remarks():
+        opened.record_event(kind, detail)
     errors = [future.exception() for future in pending]
     for error in errors:
         if error is not None:
             raise error
 
 
-def _send_and_record(opened: OpenPlan, item: ClaimedItem) -> None:
+def _send_and_record(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> None:
     if opened.stopping():
         opened.park(item)
         return
     try:
-        result = send_file(opened, item)
+        result = send_file(opened, item, unkept)
     except FatalError as exc:
         opened.park(item)
         opened.fail(exc)
@@ -69,10 +74,10 @@ def _send_and_record(opened: OpenPlan, item: ClaimedItem) -> None:
     opened.recorder.put(result)
 
 
-def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
+def send_file(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded | Failed | None:
     """One file: look, send, look again, answer. None: stopped before anything was decided."""
     try:
-        return _sent(opened, item)
+        return _sent(opened, item, unkept)
     except (Stopped, Interrupted):
         return None
     except FatalError:
@@ -81,21 +86,23 @@ def send_file(opened: OpenPlan, item: ClaimedItem) -> Uploaded | Failed | None:
         if opened.stopping():
             return None
         if isinstance(exc, NotFound | AccessDenied):
-            opened.require_root()
+            opened.require_root(item.tree_id)
         return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
 
 
-def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:
+def _sent(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded:
     before = _still_a_file(opened.source.stat(item.path))
-    if item.sha1 is not None and _read_sha1(opened, item, before) == item.sha1:
-        return _as_it_was(item, before, item.sha1)
+    opening = _Opening(opened, item)
+    if item.sha1 is not None and _read_sha1(opened, item, before, opening) == item.sha1:
+        return _as_it_was(item, with_streams(before, opening.streams), item.sha1)
     folder_id = opened.folders.box_id(item.folder_id)
     opened.let_uploaders_in(item.tree_id)
     try:
-        receipt = _put(opened, item, before, folder_id)
+        receipt = _put(opened, item, before, folder_id, opening)
     except DestinationGone:
         _forget_what_is_gone(opened, item, folder_id)
         raise
+    unkept.add(item.path, opening.streams)
     return Uploaded(
         item_id=item.id,
         box_file_id=receipt.file_id,
@@ -103,10 +110,24 @@ def _sent(opened: OpenPlan, item: ClaimedItem) -> Uploaded:
         box_etag=receipt.etag,
         box_name=receipt.name,
         sha1=receipt.sha1,
-        entry=before,
+        entry=with_streams(before, opening.streams),
         adopted=receipt.adopted,
         identity=receipt.identity,
     )
+
+
+class _Opening:
+    """Opens a file as often as it must be read, and keeps what that shows of it beside its content."""
+
+    def __init__(self, opened: OpenPlan, item: ClaimedItem) -> None:
+        self.streams = NO_STREAMS
+        self._opened = opened
+        self._path = item.path
+
+    def __call__(self) -> SourceFile:
+        file = self._opened.open_file(self._path)
+        self.streams = file.streams or self.streams
+        return file
 
 
 def _as_it_was(item: ClaimedItem, before: Entry, sha1: str) -> Uploaded:
@@ -123,13 +144,11 @@ def _as_it_was(item: ClaimedItem, before: Entry, sha1: str) -> Uploaded:
     )
 
 
-def _read_sha1(opened: OpenPlan, item: ClaimedItem, before: Entry) -> str | None:
+def _read_sha1(opened: OpenPlan, item: ClaimedItem, before: Entry, opening: _Opening) -> str | None:
     """SHA-1 of the file as it is now; None where that cannot tell whether Box has it."""
     if item.box_file_id is None:
         return None
-    return sha1_of(
-        lambda: opened.open_file(item.path), before.size, lambda: _check_source(opened, item, before)
-    )
+    return sha1_of(opening, before.size, lambda: _check_source(opened, item, before))
 
 
 def _check_source(opened: OpenPlan, item: ClaimedItem, before: Entry) -> None:
@@ -144,7 +163,7 @@ def _still_a_file(entry: Entry) -> Entry:
     return entry
 
 
-def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str) -> Receipt:
+def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str, opening: _Opening) -> Receipt:
     """Hand the file to Box under the rule *adopt, don't ask*; torn content is never left as the last word."""
     upload = Upload(
         folder_id=folder_id,
@@ -160,7 +179,7 @@ def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str) -> 
     def put(wanted: Upload) -> Receipt:
         return opened.box.put(
             wanted,
-            lambda: opened.open_file(item.path),
+            opening,
             CheckpointSessions(opened.checkpoint, item.id),
             check_source=lambda: _check_source(opened, item, before),
         )

@@ -110,7 +110,7 @@ class Uploaded:
     box_name: str
     #: 40 hex digits, equal on both sides.
     sha1: str
-    #: The entry as it was before and after reading.
+    #: The entry as it was before and after reading; its note says all that did not arrive.
     entry: Entry
     #: True when Box already had this content (a lost answer, an earlier run).
     adopted: bool
@@ -255,7 +255,7 @@ class ItemLine:
     attempts: int
     waived_by: str | None = None
     waived_why: str | None = None
-    #: What does not arrive although the content does (extended attributes, ...), as the source says it.
+    #: What does not arrive although the content does (extended attributes, streams, ...), as the source says it.
     note: str | None = None
     waived_at: datetime | None = None
 

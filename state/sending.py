@@ -318,6 +318,7 @@ class SendingStatements(WorkerStatements):
             Item.source_file_id,
             Item.created_ns,
             Item.box_name,
+            Item.note,
         ).where(Item.id.in_(item_ids), mine)
         return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
 
@@ -355,6 +356,7 @@ _RECORD_UPLOADED = (
         created_ns=bindparam("new_created_ns"),
         changed_ns=bindparam("new_changed_ns"),
         source_file_id=bindparam("new_source_file_id"),
+        note=bindparam("new_note"),
         in_box=bindparam("new_in_box"),
         box_name=bindparam("new_box_name"),
     )
@@ -378,8 +380,8 @@ def _is_as_seen(item: Any, result: Uploaded) -> bool:
         not item.overtaken
         and item.status not in _WITHDRAWN
         and result.box_name == (item.name if item.box_name is None else item.box_name)
-        and (item.size, item.modified_ns, item.created_ns, item.changed_ns, item.source_file_id)
-        == (entry.size, entry.modified_ns, entry.created_ns, entry.changed_ns, entry.file_id)
+        and (item.size, item.modified_ns, item.created_ns, item.changed_ns, item.source_file_id, item.note)
+        == (entry.size, entry.modified_ns, entry.created_ns, entry.changed_ns, entry.file_id, entry.note)
     )
 
 
@@ -419,6 +421,7 @@ def _content(source: Any, file_id: str | None) -> dict[str, Any]:
         "new_created_ns": source.created_ns,
         "new_changed_ns": source.changed_ns,
         "new_source_file_id": file_id,
+        "new_note": source.note,
     }
 
 

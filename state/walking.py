@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, not_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    not_,
+    select,
+    update,
+)
 
 from connectors.entry import EntryKind, Fingerprint
 from state.diff import Change
@@ -317,8 +329,12 @@ _SEEN: dict[str, Any] = {
     "created_ns": bindparam("new_created_ns"),
     "changed_ns": bindparam("new_changed_ns"),
     "source_file_id": bindparam("new_source_file_id"),
-    "note": bindparam("new_note"),
 }
+#: Of content that Box holds, sending has noted more than a listing shows.
+_NOTE_OF_THE_SAME = case(
+    (bindparam("new_in_box", type_=Boolean()), Item.note),
+    else_=bindparam("new_note", type_=Item.note.type),
+)
 
 #: A sender may have uploaded this very content since `known_children` was read; then there is nothing to do.
 _ALREADY_IN_BOX = and_(
@@ -335,6 +351,7 @@ _PENDING_ITEM = (
     .where(Item.id == bindparam("row_id"), not_(_ALREADY_IN_BOX))
     .values(
         **_SEEN,
+        note=bindparam("new_note"),
         status=ItemStatus.PENDING,
         reason=None,
         detail=None,
@@ -353,6 +370,7 @@ _EXCLUDED_ITEM = (
     .where(Item.id == bindparam("row_id"))
     .values(
         **_SEEN,
+        note=_NOTE_OF_THE_SAME,
         status=ItemStatus.EXCLUDED,
         reason=bindparam("new_reason"),
         detail=None,
@@ -390,8 +408,8 @@ _MISSING_FOLDER = (
 
 def _apply(connection: Connection, writes: ListingWrites) -> None:
     execute_many(connection, insert_into(connection, Item).on_conflict_do_nothing(), writes.new_items)
-    execute_many(connection, _PENDING_ITEM, [_without_reason(row) for row in writes.pending_items])
-    execute_many(connection, _RESTORED_ITEM, [_without_reason(row) for row in writes.restored_items])
+    execute_many(connection, _PENDING_ITEM, _without("new_reason", rows=writes.pending_items))
+    execute_many(connection, _RESTORED_ITEM, _without("new_reason", "new_note", rows=writes.restored_items))
     execute_many(connection, _EXCLUDED_ITEM, writes.excluded_items)
     execute_many(connection, _MISSING_ITEM, writes.missing_items)
     execute_many(connection, insert_into(connection, Folder).on_conflict_do_nothing(), writes.new_folders)
@@ -401,8 +419,8 @@ def _apply(connection: Connection, writes: ListingWrites) -> None:
     _bury_below(connection, writes.buried_folder_ids)
 
 
-def _without_reason(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "new_reason"}
+def _without(*names: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name not in names} for row in rows]
 
 
 def below(folder_ids: Sequence[int]) -> Any:

@@ -89,6 +89,12 @@ class SourceContract:
         assert first.file_id != second.file_id or not self.has_file_ids
         assert first.file_id == source.stat("a").file_id
 
+    def test_an_ordinary_file_has_no_streams(self, source: Source, root: Root) -> None:
+        """Every source's files can say what reading leaves out, and mostly that is nothing."""
+        root.build({"a": b"content"})
+        with source.open("a") as file:
+            assert not file.streams
+
     def test_reads_go_on_anywhere(self, source: Source, root: Root) -> None:
         """Seek, tell and partial reads behave as a file's: forwards, backwards, at and behind the end."""
         content = os.urandom(3_000_000)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 
-from tests.servers import free_port, require
+from tests.servers import free_port, missing, require
 from tests.servers.process import ServerProcess
 from tests.servers.smb_clients import held_exclusively, range_locked
 
-HINT = "apt-get install -y --no-install-recommends samba smbclient"
+HINT = "apt-get install -y --no-install-recommends samba smbclient samba-vfs-modules"
 
 _GLOBAL = """\
 [global]
@@ -49,14 +50,16 @@ _SHARE = """\
 """
 
 _TRUE_NAMES = "  mangled names = no\n"
+_STREAMS = "  vfs objects = streams_depot\n  streams_depot:directory = {home}/streams\n"
 
 
 class Samba(ServerProcess):
-    """smbd with five shares.
+    """smbd with seven shares.
 
     `data` is the plain one; `sealed` demands encryption; `guarded` serves the same files as an ordinary user
     also when smbd runs as root, so that permissions count; `mangled` substitutes names that Windows forbids,
-    which is Samba's default; `dfs` is a namespace with one link.
+    which is Samba's default; `dfs` is a namespace with one link; `streams` is `data` with alternate data streams,
+    which Samba keeps outside of the share's folder: see `put_streams`; `tape` is `data` with every file offline.
     """
 
     share = "data"
@@ -124,6 +127,27 @@ class Samba(ServerProcess):
         psutil.wait_procs(serving, timeout=10)
         return len(serving)
 
+    def put_streams(self, name: str, streams: Mapping[str, bytes]) -> None:
+        """Give a file alternate data streams, as a Windows client does; `forget_streams` comes first."""
+        commands = []
+        for number, (stream, content) in enumerate(streams.items()):
+            given = self.home / f"stream-{number}"
+            given.write_bytes(content)
+            commands.append(f'put "{given}" "{name}:{stream}"')
+        self.client(*commands, share="streams")
+
+    def forget_streams(self) -> None:
+        """Begin without any: a new file may have the inode of one that is gone, by which Samba keeps the streams."""
+        self.require_module("streams_depot")
+        shutil.rmtree(self.home / "streams", ignore_errors=True)
+
+    def require_module(self, name: str) -> None:
+        """Skip, or fail where that is forbidden, when Samba lacks this VFS module."""
+        built = subprocess.run([self._smbd, "-b"], check=True, capture_output=True, text=True).stdout
+        folder = next(line.split()[-1] for line in built.splitlines() if "MODULESDIR" in line)
+        if not Path(folder, "vfs", f"{name}.so").exists():
+            missing(f"Samba's module {name}", HINT)
+
     def holding(self, name: str) -> AbstractContextManager[None]:
         """While the context lasts another client holds the file and shares it with nobody."""
         return held_exclusively(self.port, self.share, self.username, self.password, name)
@@ -147,6 +171,10 @@ class Samba(ServerProcess):
                 name="guarded", path=self.root, options="" if os.getuid() else "  force user = nobody"
             ),
             _SHARE.format(name="dfs", path=self.home / "namespace", options="  msdfs root = yes"),
+            _SHARE.format(name="tape", path=self.root, options="  vfs objects = offline"),
+            _SHARE.format(
+                name="streams", path=self.root, options=f"{_TRUE_NAMES}{_STREAMS.format(home=self.home)}"
+            ),
         ]
         self._config.write_text(_GLOBAL.format(port=self.port, home=self.home) + "".join(shares))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors import smb_errors as statuses
-from connectors.entry import EntryKind
+from connectors.entry import NO_STREAMS, EntryKind, NamedStream, Streams
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -22,7 +24,7 @@ from connectors.errors import (
 )
 from connectors.smb import smb_error
 from connectors.smb_filesystem import classify
-from connectors.smb_wire import Record, all_information, directory_records, nanoseconds
+from connectors.smb_wire import Record, all_information, directory_records, named_streams, nanoseconds
 
 #: 2024-01-02 03:04:05.1234567 UTC in 100 ns ticks since 1601.
 TICKS = 133_486_382_451_234_567
@@ -92,6 +94,50 @@ def test_file_information() -> None:
     assert Record("", TICKS, TICKS + 1, TICKS + 2, 7, 0x20, 5, 0xABC) == all_information(
         buffer + b"name follows"
     )
+
+
+def stream_bytes(name: str, size: int, *, last: bool = True) -> bytes:
+    """One FileStreamInformation record as a server sends it."""
+    encoded = name.encode("utf-16-le", "surrogatepass")
+    padding = b"" if last else bytes(-(24 + len(encoded)) % 8)
+    step = 0 if last else 24 + len(encoded) + len(padding)
+    return struct.pack("<IIqq", step, len(encoded), size, 4096) + encoded + padding
+
+
+def test_streams_of_a_file() -> None:
+    """Every stream but the content itself, by its bare name, in the server's order, with its size."""
+    content = stream_bytes("::$DATA", 7, last=False)
+    named = stream_bytes(":Zone.Identifier:$DATA", 26, last=False) + stream_bytes(
+        ":bad\ud800 Größe:$DATA", 1 << 40
+    )
+
+    assert NO_STREAMS == named_streams(stream_bytes("::$DATA", 7))
+    assert Streams(
+        (NamedStream("Zone.Identifier", 26), NamedStream("bad\ud800 Größe", 1 << 40))
+    ) == named_streams(content + named)
+
+
+def test_a_file_without_any_stream() -> None:
+    """Folders, and empty files on some servers, have none at all; that is no lack."""
+    assert NO_STREAMS == named_streams(b"")
+
+
+def test_streams_that_did_not_fit_are_told_as_more() -> None:
+    """What the server could not list is not taken for nothing: none, some, or half a record of them."""
+    first = stream_bytes(":a:$DATA", 1, last=False)
+    found = (NamedStream("a", 1),)
+
+    assert Streams((), more=True) == named_streams(b"", complete=False)
+    assert Streams(found, more=True) == named_streams(stream_bytes(":a:$DATA", 1), complete=False)
+    assert Streams(found, more=True) == named_streams(first)
+    assert Streams(found, more=True) == named_streams(first + stream_bytes(":b:$DATA", 1)[:20])
+    assert named_streams(first + stream_bytes(":b:$DATA", 1)[:-8]).more
+
+
+@given(st.binary(max_size=200))
+def test_no_answer_about_streams_fails_a_file(buffer: bytes) -> None:
+    """Whatever a server says of streams, reading its answer ends, without an error."""
+    assert len(named_streams(buffer).found) <= len(buffer) // 24
 
 
 def test_times_are_exact() -> None:

@@ -102,6 +102,50 @@ def test_uploaded_result_is_kept_whole(scene: Scene) -> None:
     )
 
 
+def test_note_of_sending_stays_while_the_content_does(scene: Scene) -> None:
+    """What sending saw missing stands in the report, through exclusion and absence, until another content is listed."""
+
+    def note() -> str | None:
+        [line] = [line for line in scene.checkpoint.item_lines(scene.plan_id) if line.path == "A/f"]
+        return line.note
+
+    scene.walk({"f": 3, "g": 3})
+    scene.create_folders()
+    items = scene.claim()
+    read = replace(scene.entries["A/f"], note="has streams")
+    results = [scene.uploaded(item, read=read if item.path == "A/f" else None) for item in items]
+    scene.checkpoint.record_results(scene.worker, results)
+
+    assert "has streams" == note()
+
+    for excluded, share in (("rule", {"f": 3}), (None, {"f": 3}), (None, {}), (None, {"f": 3})):
+        scene.excluded = lambda entry, reason=excluded: reason  # type: ignore[misc]
+        scene.next_pass()
+        scene.walk({**share, "g": 3})
+        if share:
+            assert "has streams" == note()
+    scene.next_pass()
+    scene.walk({"f": 4, "g": 3})
+
+    assert note() is None
+    assert {"A/g": None} == {
+        line.path: line.note for line in scene.checkpoint.item_lines(scene.plan_id) if line.path == "A/g"
+    }
+
+
+def test_note_of_an_overtaken_content_is_not_kept(scene: Scene) -> None:
+    """Where the walk saw another content since, the note of what was sent says nothing of the one to come."""
+    scene.walk({"f": (3, 1)})
+    [item] = scene.claim()
+    old = replace(scene.entries["A/f"], note="has streams")
+    scene.next_pass()
+    scene.walk({"f": (3, 2)})
+    scene.checkpoint.record_results(scene.worker, [scene.uploaded(item, read=old)])
+    [line] = [line for line in scene.checkpoint.item_lines(scene.plan_id) if line.path == "A/f"]
+
+    assert (ItemStatus.PENDING, None) == (line.status, line.note)
+
+
 def test_failures_have_so_many_attempts(scene: Scene) -> None:
     """A failure that may pass stays PENDING until the attempts are used up; one that does not fails at once."""
     scene.walk({"f": 1, "g": 1})
