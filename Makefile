@@ -23,13 +23,13 @@ demo: install  ## Migrate a sample share into a local Box, interrupted and resum
 	@$(BIN)/boxhaul demo
 
 test: install  ## Run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 unit: install  ## Run the fast tests alone
 	@$(BIN)/python -m pytest tests/unit
 
 torture: install  ## Run the kill and fault matrices in full
-	@$(BIN)/python -m pytest -m torture tests
+	@$(BIN)/python -m pytest -n 2 -m torture tests
 
 bench: install  ## Measure against peers and limits
 	@$(BIN)/python -m tests.benchmarks

@@ -45,6 +45,10 @@ CELLS: list[Cell] = [
     if applies(route, fault) and (times < BEYOND_PATIENCE or fault in BEYOND)
 ]
 
+#: Whether the quota ends within one large file or within both is chance, and with it whether a session is gone on
+#: with, and whether one is abandoned: a story that did not use the route is told again.
+STORIES = 5
+
 #: What `make test` takes of them; the rest is left to `make torture`.
 SELECTED = set(random.Random(6).sample(CELLS, 45))
 
@@ -71,8 +75,8 @@ def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch)
     running_box.faults.clear()
 
 
-def assert_cell(scene: Scene, route: str, fault: str, times: int) -> None:
-    """The whole story under this fault ends as without it."""
+def assert_cell(scene: Scene, route: str, fault: str, times: int) -> bool:
+    """The whole story under this fault ends as without it; False when the fault never struck."""
     box = scene.box
     rule = FAULTS[fault](box.faults.next(route)).times(times)
     # Three refused tokens in a row end a run, and three spoilt contents use up the tries of one pass.
@@ -91,9 +95,9 @@ def assert_cell(scene: Scene, route: str, fault: str, times: int) -> None:
         times if fault in LOSES_THE_ANSWER and route.startswith("POST") and "upload_sessions" in route else 0
     )
     assert len(box.open_sessions()) <= lost
-    # A route that is used once is not used thrice because its answer was late.
-    assert 1 <= rule.struck, "the fault never struck"
     assert [] == [each for each in box.violations if each.kind != "answer"]
+    # A route that is used once is not used thrice because its answer was late.
+    return rule.struck >= 1
 
 
 def test_the_story_without_a_fault_uses_every_route(scene: Scene) -> None:
@@ -109,6 +113,14 @@ def test_the_story_without_a_fault_uses_every_route(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("route", "fault", "times"), list(parameters()))
-def test_every_fault_on_every_route(scene: Scene, route: str, fault: str, times: int) -> None:
+def test_every_fault_on_every_route(
+    scene: Scene, tmp_path: Path, running_box: Sandbox, route: str, fault: str, times: int
+) -> None:
     """Box holds the share, no version too many, no folder twice, no session left, no invitation twice."""
-    assert_cell(scene, route, fault, times)
+    for number in range(STORIES):
+        if assert_cell(scene, route, fault, times):
+            return
+        again = tmp_path / f"again {number}"
+        again.mkdir()
+        scene = Scene(again, running_box)
+    raise AssertionError("the fault never struck")
