@@ -23,7 +23,7 @@ demo: install  ## Migrate a sample share into a local Box, interrupted and resum
 	@$(BIN)/boxhaul demo
 
 test: install  ## Run the whole test suite
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: install  ## Run the fast tests alone
 	@$(BIN)/python -m pytest tests/unit

@@ -38,6 +38,9 @@ from flows.errors import PlanError
 #: `${NAME}`: the value of an environment variable.
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+#: The password in a database URL: rather too much than too little of one that nobody has quoted.
+URL_PASSWORD = re.compile(r"://[^:/]*:(.*)@")
+
 #: Written in secret fields instead of the secret when a plan leaves the process.
 MASK = "**********"
 
@@ -356,8 +359,8 @@ class MigrationPlan(PlanModel):
 
     def state_password(self) -> str | None:
         """A password that stands in state_url itself, which no other process may be told; None for a reference."""
-        password = urlsplit(self.state_url).password
-        return None if password is None or REFERENCE.search(password) else password
+        found = URL_PASSWORD.search(self.state_url)
+        return None if found is None or REFERENCE.search(found[1]) else found[1]
 
     def resolved_state_url(self) -> str:
         """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from flows.config import MigrationPlan, expand, expand_all, secret_fields
+from flows.config import REFERENCE, URL_PASSWORD, MigrationPlan, expand, expand_all, secret_fields
 from flows.errors import PlanError
 
 #: Keys whose references stay as written, because what they stand for is or may hold a secret.
@@ -18,6 +19,9 @@ LATE = re.compile(
     r"state_url|source\.password|source\.options|box\.auth\.(client_secret|config)"
     r"|trees\.\d+\.shared_link\.password"
 )
+
+#: Those of them that are secrets as a whole.
+SECRET = re.compile(r"source\.password|box\.auth\.(client_secret|config)|trees\.\d+\.shared_link\.password")
 
 #: A plan is written by a person; anything larger is the wrong file.
 MAX_PLAN_BYTES = 4_000_000
@@ -32,7 +36,7 @@ def load_plan(path: Path) -> MigrationPlan:
     if "base_dir" in document:
         raise PlanError(f"{path}: unknown key base_dir")
     _measure(document, path)
-    document = _expanded(document, key="")
+    document = _expanded(document, key="", secrets=_secret_names(document))
     document["base_dir"] = str(path.resolve().parent)
     try:
         plan = MigrationPlan.model_validate(document)
@@ -83,18 +87,41 @@ def _measure(document: Any, path: Path) -> None:
             waiting += [(child, depth + 1) for child in value]
 
 
-def _expanded(value: Any, *, key: str) -> Any:
-    """References filled in, but for what may be secret: that keeps its reference until a connection is opened."""
+def _secret_names(document: Any, key: str = "") -> dict[str, str]:
+    """Variables that stand for a secret, and the key of it."""
+    if isinstance(document, str):
+        secret = document if SECRET.fullmatch(key) else ""
+        if key == "state_url" and (found := URL_PASSWORD.search(document)):
+            secret = found[1]
+        return dict.fromkeys(REFERENCE.findall(secret), key)
+    names: dict[str, str] = {}
+    for name, child in _children(document):
+        names |= _secret_names(child, f"{key}.{name}" if key else str(name))
+    return names
+
+
+def _children(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+
+
+def _expanded(value: Any, *, key: str, secrets: Mapping[str, str]) -> Any:
+    """References filled in, but for what may be secret: that keeps its reference until a connection is opened.
+
+    PlanError when a variable that stands for a secret is used where its value would be shown.
+    """
     if LATE.fullmatch(key):
         return value
     if isinstance(value, str):
+        for name in REFERENCE.findall(value):
+            if name in secrets:
+                raise PlanError(f"{key}: {name} is the secret of {secrets[name]}, and would be shown here")
         return expand(value, key=key)
-    if isinstance(value, list):
-        return [_expanded(item, key=f"{key}.{number}") for number, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {
-            name: _expanded(item, key=f"{key}.{name}" if key else str(name)) for name, item in value.items()
+    if isinstance(value, list | dict):
+        children = {
+            name: _expanded(child, key=f"{key}.{name}" if key else str(name), secrets=secrets)
+            for name, child in _children(value)
         }
+        return children if isinstance(value, dict) else list(children.values())
     return value
 
 

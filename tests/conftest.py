@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,17 @@ OURS = (
     "ALL_PROXY",
     "NO_PROXY",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of Prefect tests, which wait more than they work, one after two others: several files run at a time."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if path.parent.name == "prefect"]
+    working = iter([path for path in files if path.parent.name != "prefect"])
+    order = [path for each in waiting for path in (each, *islice(working, 2))]
+    items[:] = [item for path in (*order, *working) for item in files[path]]
 
 
 @pytest.fixture(autouse=True)

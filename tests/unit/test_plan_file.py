@@ -77,6 +77,34 @@ def test_literal_secret_never_leaves_the_process(tmp_path: Path) -> None:
     assert MASK == plan.model_dump(mode="json")["source"]["password"]
 
 
+@pytest.mark.parametrize(
+    ("found", "put", "told"),
+    [
+        (
+            "name: finance-2026",
+            "name: ${SMB_PASSWORD}",
+            "name: SMB_PASSWORD is the secret of source.password",
+        ),
+        ("sqlite:///finance-2026.db", "postgresql+psycopg://b:${SMB_PASSWORD}@${HOST}/b", ""),
+    ],
+)
+def test_variable_of_a_secret_is_used_where_secrets_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str, put: str, told: str
+) -> None:
+    """Anywhere else its value would be shown by every dump and log line."""
+    monkeypatch.setenv("SMB_PASSWORD", "canary-7f")
+    monkeypatch.setenv("HOST", "db.example.com")
+    assert found in PLAN
+    path = write(tmp_path, PLAN.replace(found, put))
+    if not told:
+        assert "canary-7f" not in load_plan(path).model_dump_json()
+        return
+
+    with pytest.raises(PlanError, match=told) as caught:
+        load_plan(path)
+    assert "canary" not in str(caught.value)
+
+
 def test_password_in_the_state_url_never_leaves_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors.location import Location
@@ -78,6 +78,9 @@ def read(path: Path) -> MigrationPlan | str:
 
 
 @FUZZ
+@example(place=("name",), new="${PW}")
+@example(place=("exclude", 0), new="x${PW}y")
+@example(place=("state_url",), new="postgresql://b:${PW}@[h/x")
 @given(place=st.sampled_from(paths_of(VALID)), new=VALUES)
 def test_any_value_at_any_place_of_a_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, ...], new: Any

@@ -82,3 +82,18 @@ def test_what_is_not_understood_is_said(text: str) -> None:
     """A typing error is a plan error that begins with the name of the field."""
     with pytest.raises(PlanError, match=r"^window: "):
         Window.parse(text)
+
+
+def test_hours_that_end_are_told_in_the_plan_s_own_zone() -> None:
+    """Over midnight, and over the change to winter time in Berlin, where 02:30 comes twice."""
+    window = Window.parse("Sat 22:00-03:00 Europe/Berlin")
+
+    assert window is not None
+    expected = {
+        "2026-10-24T19:59:00+00:00": False,
+        "2026-10-24T20:00:00+00:00": True,
+        "2026-10-25T00:30:00+00:00": True,
+        "2026-10-25T01:30:00+00:00": True,
+        "2026-10-25T02:00:00+00:00": False,
+    }
+    assert expected == {moment: window.is_open(datetime.fromisoformat(moment)) for moment in expected}
