@@ -49,6 +49,7 @@ def large_file(share: Path, name: str = "large.bin") -> None:
     (share / name).write_bytes(os.urandom(1 << 20) * (LARGE >> 20))
 
 
+@pytest.mark.torture  # the connection that is killed is the same to the client
 def test_server_restarted_in_the_middle(
     program: Program, box: Sandbox, sftp_server: SFTPServer, share: Path
 ) -> None:

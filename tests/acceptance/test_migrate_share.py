@@ -125,12 +125,12 @@ class TestLocal(MigrationContract):
 
 
 class TestS3(MigrationContract):
-    """From an S3-compatible server, moving between clouds: a fifth of the share, as the server takes 5 ms an object."""
+    """From an S3-compatible server, moving between clouds: a tenth of the share, as the server takes 5 ms an object."""
 
     dates = False
-    files, large_files = 600, 1
-    #: The last five of 40 are empty.
-    folders = 35
+    files, large_files = 300, 1
+    #: The last five of 20 are empty.
+    folders = 15
 
     @pytest.fixture
     def share(self, tmp_path: Path) -> Path:
@@ -162,15 +162,23 @@ class TestWholeS3(TestS3):
     files, large_files, folders = FILES, LARGE_FILES, FOLDERS - 5
 
 
-def test_receipts_alone_save_the_listing(tmp_path: Path, box: Sandbox, big_share: Path) -> None:
-    """With verification by receipts the whole share takes files + folders + parts + 20 calls, all included."""
+@pytest.mark.parametrize(
+    ("files", "folders", "large"),
+    [(300, 20, 1), pytest.param(FILES, FOLDERS, LARGE_FILES, marks=pytest.mark.torture)],
+)
+def test_receipts_alone_save_the_listing(
+    tmp_path: Path, box: Sandbox, files: int, folders: int, large: int
+) -> None:
+    """With verification by receipts a share takes files + folders + parts + 20 calls, all included."""
+    share = tmp_path / "share"
+    build_big_share(share, files=files, folders=folders, large=large)
     program = program_for(
-        tmp_path / "run", box, {"url": big_share.as_uri()}, trees=TREES, transfer={"verify": "receipts"}
+        tmp_path / "run", box, {"url": share.as_uri()}, trees=TREES, transfer={"verify": "receipts"}
     )
 
     finished = program.run("migrate")
 
     assert finished.code == 0, finished.output
     parts = box.calls.by_route["PUT /files/upload_sessions/:id"]
-    assert box.calls.total <= FILES + FOLDERS + parts + SPARE_CALLS
-    assert_arrived(program, box, big_share)
+    assert box.calls.total <= files + folders + parts + SPARE_CALLS
+    assert_arrived(program, box, share)

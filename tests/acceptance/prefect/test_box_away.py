@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.prefect.conftest import FILES, FOLDERS, TREES, PlanFor
 from tests.servers.prefect import PrefectServer, wait_until
 
 
+@pytest.mark.torture  # acceptance/test_box_away.py has the outage itself in the gate
 def test_an_outage_of_box_is_in_the_log_of_the_run(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -47,6 +48,11 @@ def compose(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def installed(program: str) -> str:
+    """A command of the environment that runs the tests, activated or not."""
+    return str(Path(sys.executable).with_name(program))
+
+
 class Sandboxed(ServerProcess):
     """The service `sandbox`: its command, elsewhere."""
 
@@ -56,7 +62,7 @@ class Sandboxed(ServerProcess):
 
     def command(self) -> Sequence[str]:
         """As compose.yaml says."""
-        return [shutil.which(self._words[0]) or self._words[0], *self._words[1:]]
+        return [installed(self._words[0]), *self._words[1:]]
 
 
 class Served(PrefectServer):
@@ -75,7 +81,7 @@ class Served(PrefectServer):
     def command(self) -> Sequence[str]:
         """As compose.yaml says."""
         words = [f"{name}={value}" for name, value in self._settings.items()]
-        return ["/usr/bin/env", *words, shutil.which("prefect") or "prefect", "server", "start"]
+        return ["/usr/bin/env", *words, installed("prefect"), "server", "start"]
 
 
 def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
