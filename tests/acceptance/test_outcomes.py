@@ -140,7 +140,7 @@ def test_unreadable_plan(program: Program) -> None:
 
 def test_second_process_on_one_plan_refuses(program: Program, box: Sandbox) -> None:
     """Two runs of one plan at once: the second says who runs it and leaves; the first completes."""
-    box.limits.latency_seconds = 2
+    box.limits.latency_seconds = 1
     first = program.start("migrate")
     try:
         while box.calls.by_route["POST /folders"] < 1:

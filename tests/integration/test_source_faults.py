@@ -474,6 +474,7 @@ def test_a_local_file_replaced_while_it_is_read(tmp_path: Path) -> None:
         assert not before.fingerprint.same_content_as(source.stat("large.bin").fingerprint)
 
 
+@pytest.mark.torture  # the one on SMB is in the gate
 def test_a_local_folder_of_100_000_entries(tmp_path: Path) -> None:
     """A folder of 100,000 entries is listed completely."""
     handle = os.open(tmp_path, os.O_RDONLY)

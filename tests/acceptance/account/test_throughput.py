@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from connectors.box.sandbox import Sandbox
 from flows.identities import create_identities
 from tests.acceptance.account.conftest import Account
@@ -49,6 +51,7 @@ def uploads_in_time(tmp_path: Path, box: Sandbox, identities: int) -> int:
     return sum(moment - moments[0] < WINDOWS * WINDOW_SECONDS for moment in moments)
 
 
+@pytest.mark.torture  # whole windows have to pass, most of them in waiting
 def test_eight_identities_send_eight_times_as_much(tmp_path: Path, box: Sandbox) -> None:
     """At least 7.6 times the files of one in the same time, no 429, everything owned by the service account."""
     alone = uploads_in_time(tmp_path, box, 0)
