@@ -360,7 +360,7 @@ class MigrationPlan(PlanModel):
     def state_password(self) -> str | None:
         """A password that stands in state_url itself, which no other process may be told; None for a reference."""
         found = URL_PASSWORD.search(self.state_url)
-        return None if found is None or REFERENCE.search(found[1]) else found[1]
+        return None if found is None or not REFERENCE.sub("", found[1]) else found[1]
 
     def resolved_state_url(self) -> str:
         """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder."""

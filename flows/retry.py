@@ -5,18 +5,17 @@ Requires: the plan's environment variables or blocks on the machine that runs it
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from prefect import flow
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, ItemError, TransientError
 from flows.config import MigrationPlan
 from flows.errors import PlanError
 from flows.migrate import move_share
 from flows.open_plan import OpenPlan
 from flows.tasks import run_log, task_runner
-from state.statuses import GONE_FROM_BOX
+from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX
 
 
 @flow(flow_run_name="{plan.name}-retry", task_runner=task_runner(), persist_result=False)
@@ -41,24 +40,19 @@ def retry_failures(
 def retry_share(plan: MigrationPlan, *, reason: str = "", trees: list[str], check: bool = True) -> Any:
     """What retry_failures does, for other flows as well. PlanError for a reason that nothing ever fails for."""
 
+    if reason and reason not in (known := known_reasons()):
+        raise PlanError(f"reason: nothing fails for {reason!r}; it is one of {', '.join(sorted(known))}")
+
     def revive(opened: OpenPlan) -> None:
         revived = opened.checkpoint.retry_failures(opened.plan_id, reason=reason or None)
-        if reason and not revived and reason not in known_reasons():
-            raise PlanError(f"--reason: nothing fails for {reason!r}; {_failing_now(opened)}")
         run_log().info("%s failed entries are tried again", f"{revived:,}")
 
     return move_share(plan, trees=trees, check=check, first=revive)
 
 
-def known_reasons(error: type[ConnectorError] = ConnectorError) -> set[str]:
-    """The reason of every error that an entry may fail with."""
-    return {error.reason}.union(*(known_reasons(kind) for kind in error.__subclasses__()), {GONE_FROM_BOX})
-
-
-def _failing_now(opened: OpenPlan) -> str:
-    failing: Counter[str] = Counter()
-    for tree in opened.trees:
-        failing.update(opened.checkpoint.tree_report(tree.id).failures_by_reason)
-    if not failing:
-        return "nothing has failed"
-    return "failed are " + ", ".join(f"{reason} ({count:,})" for reason, count in failing.most_common())
+def known_reasons() -> set[str]:
+    """Every reason that an entry may fail for, as the report names it."""
+    kinds: list[type[ConnectorError]] = [ItemError, TransientError]
+    for kind in kinds:  # grows while it is gone through
+        kinds += kind.__subclasses__()
+    return {kind.reason for kind in kinds} | {GONE_FROM_BOX, DIFFERENT_IN_BOX}

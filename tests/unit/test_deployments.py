@@ -118,6 +118,18 @@ def test_automations_are_understood(saved: SavedPlan) -> None:
     assert {"send-notification", "change-flow-run-state"} == {each.actions[0].type for each in loud}
 
 
+def test_whatever_conducts_goes_on_after_a_crash(document: dict[str, Any]) -> None:
+    """The automation names exactly the flows that run once at a time; those that only send have their conductor."""
+    entries = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())
+    (entry,) = [each for each in entries if each["name"] == "Boxhaul: go on after a crash"]
+    conducting = {
+        flow_name(each["entrypoint"]) for each in document["deployments"] if "concurrency_limit" in each
+    }
+
+    assert conducting == set(entry["trigger"]["match_related"]["prefect.resource.name"])
+    assert "0" not in entry["trigger"]["match"]["prefect.run-count"]
+
+
 @pytest.mark.parametrize("name", ["server.env", "worker.env"])
 def test_every_shipped_setting_is_one_of_prefect_s(name: str) -> None:
     """A mistyped setting would be ignored in silence."""
