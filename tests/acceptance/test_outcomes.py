@@ -140,11 +140,13 @@ def test_unreadable_plan(program: Program) -> None:
 
 def test_second_process_on_one_plan_refuses(program: Program, box: Sandbox) -> None:
     """Two runs of one plan at once: the second says who runs it and leaves; the first completes."""
-    box.limits.latency_seconds = 1
+    box.limits.latency_seconds = 0.5
     first = program.start("migrate")
     try:
         while box.calls.by_route["POST /folders"] < 1:
             assert first.poll() is None
+        # However long the second takes to start, the first is not done.
+        box.limits.latency_seconds = 5
         assert_one_line(program.run("migrate"), 3, "in use by", "pid")
     finally:
         box.limits.latency_seconds = None
