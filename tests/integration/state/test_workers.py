@@ -6,6 +6,10 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,14 +124,15 @@ def test_dead_process_is_taken_over_at_once(scene: Scene, state_url: str) -> Non
     """On one machine a killed process's claims are free without waiting for its lease."""
     scene.walk({"f": 1, "g": 1})
     scene.checkpoint.release_worker(scene.worker)
-    with _start_claimer(state_url, scene, "hold") as process:
-        held = process.stdout.readline()  # type: ignore[union-attr]
+    with _claimers(state_url, scene, 1) as [claimer]:
+        held = claimer.claim()
         scene.worker = scene.checkpoint.register_worker(scene.plan_id, name="second")
         before = scene.claim()
-        process.kill()
-    after = scene.claim()
+        claimer.process.kill()
+        claimer.process.wait()
+        after = scene.claim()
 
-    assert held == "2\n"
+    assert len(held) == 2
     assert before == []
     assert len(after) == 2
 
@@ -136,12 +141,11 @@ def test_dead_process_is_taken_over_at_once(scene: Scene, state_url: str) -> Non
 def test_two_processes_never_share_a_file(scene: Scene, state_url: str, processes: int) -> None:
     """Processes that claim at the same time get every file once between them."""
     scene.walk({f"d{n}": {f"f{m}": 1 for m in range(50)} for n in range(8)})
-    claimers = [_start_claimer(state_url, scene, "all") for _ in range(processes)]
-    claimed = [process.communicate(timeout=60)[0].split() for process in claimers]
+    # None of them ends before all have claimed: what an ended process holds is free at once.
+    with _claimers(state_url, scene, processes) as claimers, ThreadPoolExecutor(processes) as pool:
+        items = Counter(item for claimed in pool.map(Claimer.claim, claimers) for item in claimed)
 
-    assert [0] * processes == [process.returncode for process in claimers]
-    assert len({item for batch in claimed for item in batch}) == 400
-    assert sum(len(batch) for batch in claimed) == 400
+    assert 400 == len(items) == items.total()
 
 
 def test_threads_never_share_a_file_or_a_folder(scene: Scene) -> None:
@@ -246,8 +250,32 @@ def test_leases_of_a_server_go_by_its_clock(postgres_url: str) -> None:
         assert [scene.worker] == checkpoint.live_workers(scene.plan_id)
 
 
-def _start_claimer(url: str, scene: Scene, what: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CLAIMER), url, str(scene.plan_id), str(scene.tree.id), what]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CLAIMER.parents[3]
-    )
+@dataclass(frozen=True)
+class Claimer:
+    """A process of claimer.py that has registered its worker."""
+
+    process: subprocess.Popen[str]
+
+    def claim(self) -> list[int]:
+        """Lets it claim everything that is free; it holds it until it is ended."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write("claim\n")
+        self.process.stdin.flush()
+        return [int(item) for item in self.process.stdout.readline().split()]
+
+
+@contextmanager
+def _claimers(url: str, scene: Scene, count: int) -> Iterator[list[Claimer]]:
+    command = [sys.executable, str(CLAIMER), url, str(scene.plan_id), str(scene.tree.id)]
+    with ExitStack() as processes:
+        claimers = []
+        for _ in range(count):
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CLAIMER.parents[3]
+            )
+            processes.enter_context(process)
+            processes.callback(process.kill)
+            claimers.append(Claimer(process))
+        for claimer in claimers:
+            assert claimer.process.stdout and claimer.process.stdout.readline() == "ready\n"
+        yield claimers
