@@ -133,6 +133,7 @@ def _box_rows(facts: Facts, stack: ExitStack, wanted: int | None) -> Iterator[Ro
     facts.account, facts.skew_seconds = account, box.clock_skew_seconds()
     yield check_account.login_ok(facts.plan)
     yield from check_account.account_rows(account)
+    yield check_account.upload_host_row(facts.plan, box)
     yield from _guarded(_folder_and_people_rows(facts, box, account, wanted))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from connectors.box.config import BlockAuthConfig, CCGAuthConfig, JWTAuthConfig
 from connectors.box.destination import BoxDestination
@@ -17,6 +18,7 @@ from connectors.errors import (
     LandingFolderMissing,
     PermissionMissing,
     QuotaExceeded,
+    TransientError,
 )
 from flows.check_rows import Row, ok, problem, said, warning
 from flows.config import MigrationPlan
@@ -78,6 +80,21 @@ def login_failed(error: FatalError) -> Row:
         )
     advice = getattr(error, "advice", "") or "Check box.auth in the plan."
     return problem("login", said(error), advice, stops=type(error))
+
+
+def upload_host_row(plan: MigrationPlan, box: BoxDestination) -> Row:
+    """Files go to another host than everything else."""
+    name, host = "upload host", urlsplit(plan.box.upload_url).netloc
+    try:
+        box.require_upload_host()
+    except TransientError as exc:
+        return problem(
+            name,
+            f"{host} does not answer ({said(exc)})",
+            f"Every upload goes to {host}: let this machine reach it (firewall, proxy), or mend upload_url.",
+            stops=BoxUnreachable,
+        )
+    return ok(name, f"{host} answers")
 
 
 def account_rows(account: Account) -> Iterator[Row]:

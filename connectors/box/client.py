@@ -61,6 +61,8 @@ T = TypeVar("T")
 TOKEN_ROUTE = "POST /oauth2/token"  # noqa: S105  (a route, not a password)
 #: The cheapest call: does Box answer at all?
 PROBE_ROUTE = "GET /users/me"
+#: The cheapest call that Box's upload host serves (facts §1): a session that is not there. A 404 is an answer.
+UPLOAD_PROBE_ROUTE, UPLOAD_PROBE_PATH = "GET /files/upload_sessions/:id", "/files/upload_sessions/0"
 
 #: What counts as an upload in Box's window, too: sending a file, opening and committing a session (facts §6).
 UPLOAD_ROUTES = frozenset(
@@ -71,6 +73,17 @@ UPLOAD_ROUTES = frozenset(
         "POST /files/:id/upload_sessions",
         "POST /files/upload_sessions/:id/commit",
     }
+)
+
+#: How the routes begin that the upload host serves.
+UPLOAD_HOST_ROUTES = (
+    "POST /files/content",
+    "POST /files/:id/content",
+    "POST /files/upload_sessions",
+    "POST /files/:id/upload_sessions",
+    "PUT /files/upload_sessions",
+    "GET /files/upload_sessions",
+    "DELETE /files/upload_sessions",
 )
 
 CONNECT_SECONDS = 10.0
@@ -133,22 +146,23 @@ class Transport(BoxNetworkClient):
         A good status without JSON is somebody else's page: ServerBusy, so that it is asked again.
         """
         _refuse_plain_http(options.url)
+        host = urlsplit(options.url).netloc
         route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else _route.get()
         try:
             response = super().fetch(options)
         except BoxAPIError as exc:
-            self._count(route, exc.response_info.status_code, exc.response_info.headers)
+            self._count(route, host, exc.response_info.status_code, exc.response_info.headers)
             raise
         except ConnectorError:
             raise  # the token could not be had: this request was never sent
         except Exception:
-            self._count(route, 0, {})
+            self._count(route, host, 0, {})
             raise
-        self._count(route, response.status, response.headers)
+        self._count(route, host, response.status, response.headers)
         if not response.data and response.status not in EMPTY_ANSWERS:
-            self.outage.unanswered()
+            self.outage.unanswered(host)
             raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
-        self.outage.answered()
+        self.outage.answered(host)
         return response
 
     def count_bytes(self, count: int) -> None:
@@ -179,10 +193,10 @@ class Transport(BoxNetworkClient):
     def close(self) -> None:
         self.requests_session.close()
 
-    def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
+    def _count(self, route: str, host: str, status: int, headers: Mapping[str, str]) -> None:
         skew = _skew(headers)
         if status == 0 or status >= 500:
-            self.outage.unanswered()
+            self.outage.unanswered(host)
         with self._lock:
             self._routes[route] += 1
             self._statuses[status] += 1
@@ -262,7 +276,7 @@ class BoxConnection:
             except Stopped:
                 raise
             except TransientError as exc:
-                self._wait(exc, patience, attempts)
+                self._wait(route, exc, patience, attempts)
                 if settled and not isinstance(exc, RateLimited) and (effect := settled()) is not None:
                     return effect
             self.retries += 1
@@ -290,6 +304,10 @@ class BoxConnection:
         )
         return self.call(route, lambda: self.client.make_request(options), attempts=attempts)
 
+    def upload_url(self, path: str) -> str:
+        """The address of a path below the version on Box's upload host."""
+        return f"{self.client.network_session.base_urls.upload_url}/2.0{path}"
+
     # --- private ---
 
     def _once(self, route: str, send: Callable[[], T]) -> T:
@@ -307,7 +325,7 @@ class BoxConnection:
             finally:
                 _route.reset(name)
 
-    def _wait(self, error: TransientError, patience: _Patience, attempts: int | None) -> None:
+    def _wait(self, route: str, error: TransientError, patience: _Patience, attempts: int | None) -> None:
         """Wait before the next attempt, or until Box is back; raises the error when it is not worth another."""
         patience.failures[error.reason] += 1
         count = patience.failures[error.reason]
@@ -315,7 +333,7 @@ class BoxConnection:
         pause = _seconds(error, rule.seconds(count))
         tries = min(rule.attempts, attempts or rule.attempts)
         if count >= tries or patience.waited_seconds + pause > rule.total_seconds:
-            if attempts or not self._was_an_outage(error, patience):
+            if attempts or not self._was_an_outage(route, error, patience):
                 raise error
             patience.begin_anew(self.transport.outage.ended)
             return
@@ -324,19 +342,28 @@ class BoxConnection:
         self.pacer.wait(pause)
         patience.waited_seconds += pause
 
-    def _was_an_outage(self, error: TransientError, patience: _Patience) -> bool:
-        """True when Box was away as a whole, and is back. BoxUnreachable when it stays away for too long."""
+    def _was_an_outage(self, route: str, error: TransientError, patience: _Patience) -> bool:
+        """True when Box was away as a whole, or its upload host, and is back. BoxUnreachable when it stays away."""
         if isinstance(error, RateLimited) or code_of(error) in BLOCKED_CODES:
             return False
         return patience.sat_out < OUTAGES_OF_A_CALL and self.transport.outage.was_waited_out(
-            patience.ended_outages, self._box_answers, self.pacer.wait
+            patience.ended_outages, lambda: self._silent_host(route), self.pacer.wait
         )
 
-    def _box_answers(self) -> bool:
+    def _silent_host(self, route: str) -> str:
+        """Who of those that serve this route does not answer now; empty when all do."""
+        if not self._answers(PROBE_ROUTE, self._url("/users/me?fields=id")):
+            return "Box"
+        upload_address = self.upload_url(UPLOAD_PROBE_PATH)
+        if route.startswith(UPLOAD_HOST_ROUTES) and not self._answers(UPLOAD_PROBE_ROUTE, upload_address):
+            return f"Box's upload host {urlsplit(upload_address).netloc}"
+        return ""
+
+    def _answers(self, route: str, url: str) -> bool:
         """One call without a repeat: what Box itself says counts as an answer, a refusal, too."""
-        options = FetchOptions(url=self._url("/users/me"), method="GET", params={"fields": "id"})
+        options = FetchOptions(url=url, method="GET")
         try:
-            self._once(PROBE_ROUTE, lambda: json_object(self.client.make_request(options).data, PROBE_ROUTE))
+            self._once(route, lambda: json_object(self.client.make_request(options).data, route))
         except (Stopped, BoxUnreachable):
             raise
         except RateLimited as exc:

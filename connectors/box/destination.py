@@ -263,6 +263,10 @@ class BoxDestination:
 
     # --- probes ---
 
+    def require_upload_host(self) -> None:
+        """TransientError when Box's upload host, another one than its API's, does not answer."""
+        probes.require_upload_host(self._service)
+
     def may_list_users(self) -> Permission:
         """Whether users can be looked up ("Manage users", "App + Enterprise Access"). One call."""
         return probes.may_list_users(self._service)

@@ -1,4 +1,4 @@
-"""Outage: Box as a whole is away. One probe tells it from a call's own failure, and everybody waits until it is back.
+"""Outage: Box, or its upload host, is away. A probe tells it from a call's own failure, and everybody waits.
 
 It sends nothing itself and decides nothing about what is repeated: that is the table in client.py.
 """
@@ -47,25 +47,26 @@ class Outage:
         self._wall_clock = wall_clock
         self._probing = threading.Lock()
         self._heard = False
-        self._silent_since: datetime | None = None
+        #: By host: since when no request got an answer that helps.
+        self._silent_since: dict[str, datetime] = {}
         self._began: float | None = None
+        self._who = "Box"
 
-    def answered(self) -> None:
+    def answered(self, host: str) -> None:
         """A request got a good answer of Box."""
         self._heard = True
-        self._silent_since = None
+        self._silent_since.pop(host, None)
 
-    def unanswered(self) -> None:
+    def unanswered(self, host: str) -> None:
         """A request got no answer, or none that helps."""
-        if self._silent_since is None:
-            self._silent_since = self._wall_clock()
+        self._silent_since.setdefault(host, self._wall_clock())
 
-    def was_waited_out(self, ended: int, probe: Callable[[], bool], sleep: Callable[[float], None]) -> bool:
+    def was_waited_out(self, ended: int, probe: Callable[[], str], sleep: Callable[[float], None]) -> bool:
         """For a call whose patience is used up: True when Box was away and is back, so that it begins anew.
 
         False: Box answers (or never did, or nobody is to wait), so that the failure is the call's own. ended: the
-        number of outages when the call began. probe: asks Box once, whether it answers; one thread at a time does.
-        sleep: ends the wait by raising. BoxUnreachable when Box stays away for longer than the limit.
+        number of outages when the call began. probe: asks once, and names who does not answer; empty when all do.
+        One thread at a time probes. sleep: ends the wait by raising. BoxUnreachable after more than the limit.
         """
         if not self._heard or self._limit_seconds <= 0:
             return False
@@ -78,28 +79,30 @@ class Outage:
 
     # --- private ---
 
-    def _wait(self, probe: Callable[[], bool], sleep: Callable[[float], None]) -> bool:
+    def _wait(self, probe: Callable[[], str], sleep: Callable[[float], None]) -> bool:
         failures = 0
-        silent_since = self._silent_since or self._wall_clock()
-        while not probe():
+        silent_since = min([*self._silent_since.values()], default=self._wall_clock())
+        while silent := probe():
+            self._who = silent
             failures += 1
             if self._began is None:
                 self._began = self._clock()
                 log.warning(
-                    "Box has not answered since %s UTC; waiting for it, %s at most",
+                    "%s has not answered since %s UTC; waiting for it, %s at most",
+                    silent,
                     f"{silent_since:%H:%M}",
                     _words(self._limit_seconds),
                 )
             left = self._began + self._limit_seconds - self._clock()
             if left <= 0:
                 raise BoxUnreachable(
-                    f"Box has not answered for {_words(self._limit_seconds)} (since {silent_since:%H:%M} UTC); "
+                    f"{silent} has not answered for {_words(self._limit_seconds)} (since {silent_since:%H:%M} UTC); "
                     "no file is to blame, and the next run goes on where this one stopped."
                 )
             sleep(min(left, self._pauses.seconds(failures)))
         if self._began is None:
             return False
-        log.warning("Box answers again after %s; going on", _words(self._clock() - self._began))
+        log.warning("%s answers again after %s; going on", self._who, _words(self._clock() - self._began))
         self._began = None
         self.ended += 1
         return True

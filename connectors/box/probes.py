@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 
-from connectors.box.client import BoxConnection
+from connectors.box.client import UPLOAD_PROBE_PATH, UPLOAD_PROBE_ROUTE, BoxConnection
 from connectors.box.errors import code_of
 from connectors.box.folders import create_folder, delete_folder
 from connectors.errors import ItemError, PermissionMissing
 
 PROBE_NAME = "boxhaul check"
+#: A person waits for the answer.
+PROBE_ATTEMPTS = 3
 
 
 class Permission(StrEnum):
@@ -24,6 +26,13 @@ class Permission(StrEnum):
     NO_SCOPE = "no scope"
     #: The scope is there, but the app's access level or the account's role does not reach so far.
     NO_ACCESS = "no access"
+
+
+def require_upload_host(connection: BoxConnection) -> None:
+    """Box's upload host is another one than its API's, and a firewall may know only that: a TransientError then."""
+    address = connection.upload_url(UPLOAD_PROBE_PATH)
+    with suppress(ItemError):  # there is no such session: an answer
+        connection.ask(UPLOAD_PROBE_ROUTE, address, attempts=PROBE_ATTEMPTS)
 
 
 def may_list_users(connection: BoxConnection) -> Permission:

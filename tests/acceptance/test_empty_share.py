@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
+from connectors.entry import Entry
+from connectors.source import Source
+from flows.open_plan import open_plan
+from flows.plan_file import load_plan
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
 from tests.acceptance.test_live_share import SMALL, one_line, run_and, small_files
 from tests.program import Program, program_for
@@ -116,7 +119,6 @@ def test_disk_that_goes_away_in_the_middle(tmp_path: Path, box: Sandbox, share: 
     aways: list[Path] = []
 
     def go() -> None:
-        time.sleep(1.2)
         aways.append(unmount(share / "Accounting"))
 
     finished = run_and(program, box, lambda: box.calls.by_route[SMALL] > 8, go)
@@ -128,6 +130,44 @@ def test_disk_that_goes_away_in_the_middle(tmp_path: Path, box: Sandbox, share: 
     assert 0 == program.run("migrate").code
     shutil.rmtree(share / "Legal")
     assert_arrived(program, box, share)
+
+
+class CountingSource:
+    """The plan's source; which of its folders were listed."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.listed: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def list_folder(self, path: str) -> list[Entry]:
+        """As the source does."""
+        self.listed.append(path)
+        return self._source.list_folder(path)
+
+
+def test_folder_is_not_listed_for_each_entry_that_is_missed(
+    tmp_path: Path, box: Sandbox, share: Path
+) -> None:
+    """One entry that it listed is asked for instead, so that thousands of deleted files do not list it again."""
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "Accounting"}])
+    with open_plan(load_plan(program.plan_path)) as opened:
+        opened.begin(kind="migrate")
+        source = CountingSource(opened.source)
+        opened.source = source  # type: ignore[assignment]
+        (tree,) = opened.trees
+        for _ in range(100):
+            opened.require_root(tree.id)
+        once = list(source.listed)
+        shutil.rmtree(share / "Accounting" / "2024")  # what is asked for is deleted itself
+        shutil.rmtree(share / "Accounting" / "2025")
+        for _ in range(100):
+            opened.require_root(tree.id)
+
+    assert ["Accounting"] == once
+    assert ["Accounting"] * 2 == source.listed
 
 
 def test_share_that_was_really_emptied(tmp_path: Path, box: Sandbox, share: Path) -> None:

@@ -33,12 +33,12 @@ class World:
             wall_clock=lambda: START + timedelta(seconds=self.now),
         )
         if heard:
-            made.answered()
+            made.answered("api")
         return made
 
-    def probe(self) -> bool:
+    def probe(self) -> str:
         self.probes.append(self.now)
-        return self.now >= self.back_at
+        return "" if self.now >= self.back_at else "Box"
 
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -65,7 +65,7 @@ def test_a_box_that_is_away_is_waited_for(told: Callable[[], list[str]]) -> None
     """Two warnings, one when it begins and one when it is over, and the call is worth a new beginning."""
     world = World(back_at=1800)
     outage = world.outage(first_pause=0.1)
-    outage.unanswered()
+    outage.unanswered("api")
 
     assert outage.was_waited_out(outage.ended, world.probe, world.sleep)
     assert 1 == outage.ended
@@ -148,12 +148,26 @@ def test_the_time_is_that_of_the_first_silence(told: Callable[[], list[str]]) ->
     world = World(back_at=400)
     outage = world.outage()
     world.now = 60.0
-    outage.unanswered()
+    outage.unanswered("api")
     world.now = 300.0
-    outage.unanswered()
+    outage.unanswered("api")
     outage.was_waited_out(0, world.probe, world.sleep)
 
     assert "since 12:04 UTC" in told()[0]
+
+
+def test_each_host_has_its_own_silence(told: Callable[[], list[str]]) -> None:
+    """One that answers says nothing of the other: the line names who is silent, and since when."""
+    world = World(back_at=400)
+    outage = world.outage()
+    world.now = 60.0
+    outage.unanswered("upload")
+    world.now = 300.0
+    outage.answered("api")
+    outage.was_waited_out(0, lambda: world.probe() and "Box's upload host", world.sleep)
+
+    assert told()[0].startswith("Box's upload host has not answered since 12:04 UTC")
+    assert told()[1].startswith("Box's upload host answers again after ")
 
 
 def test_a_stop_ends_the_wait() -> None:
@@ -177,12 +191,12 @@ def test_one_probes_while_all_wait() -> None:
     probing = threading.Event()
     worth: list[bool] = []
 
-    def probe() -> bool:
+    def probe() -> str:
         assert gate.acquire(blocking=False), "two at once"
         probing.set()
         world.probes.append(0)
         gate.release()
-        return back.is_set() and len(world.probes) > 1
+        return "" if back.is_set() and len(world.probes) > 1 else "Box"
 
     def sleep(seconds: float) -> None:
         back.wait(0.001)

@@ -15,6 +15,7 @@ from connectors.box.sandbox import Sandbox
 from connectors.errors import QuotaExceeded
 from flows.errors import CheckFailed, PlanError
 from tests.acceptance.account.conftest import Account
+from tests.servers.proxy import Proxy
 
 SetPeople = Callable[..., None]
 
@@ -22,6 +23,7 @@ ROWS = [
     "login",
     "account",
     "app",
+    "upload host",
     "scope: write files",
     "scope: manage users",
     "scope: manage groups",
@@ -99,6 +101,19 @@ def test_unauthorised_app_is_told_where_to_be_authorised(account: Account, box: 
     )
     assert "space" not in rows
     assert "ok" == rows["source"]["state"]
+
+
+def test_upload_host_behind_a_firewall_is_told_before_a_file_fails(account: Account, box: Sandbox) -> None:
+    """Files go to another host than everything else; a firewall that knows only one of them is named."""
+    with Proxy(int(box.url.rpartition(":")[2])) as proxy:
+        host = f"127.0.0.1:{proxy.port}"
+        account.change_box(upload_url=f"http://{host}/api")
+        good = account.rows()
+        proxy.refusing = True
+        bad = account.rows()
+
+    assert_row(good["upload host"], "ok", host)
+    assert_row(bad["upload host"], "problem", f"{host} does not answer", "firewall, proxy")
 
 
 def jwt_with(box: Sandbox, **changes: Any) -> str:

@@ -16,6 +16,7 @@ from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
 from connectors.errors import BoxUnreachable, ServerBusy, Stopped
 from tests.integration.box.files import content, opener, sha1, upload
+from tests.servers.proxy import Proxy
 
 DIRECT, PART, ME = "POST /files/content", "PUT /files/upload_sessions/:id", "GET /users/me"
 
@@ -103,16 +104,64 @@ def test_nobody_listens_for_a_while(
     assert 2 == len(told())
 
 
-def test_a_call_that_fails_by_itself_costs_one_probe(
+@pytest.fixture
+def upload_host(box: Sandbox) -> Iterator[Proxy]:
+    """Box's upload host as an address of its own, which can be away alone."""
+    with Proxy(int(box.url.rpartition(":")[2])) as proxy:
+        yield proxy
+
+
+def test_the_upload_host_alone_is_away(
+    box: Sandbox, config: BoxConfig, upload_host: Proxy, told: Callable[[], list[str]]
+) -> None:
+    """The rest of Box answers all the time: uploads wait for their host, and the lines name it."""
+    name = f"127.0.0.1:{upload_host.port}"
+    with BoxDestination(config.model_copy(update={"upload_url": f"http://{name}/api"})) as to:
+        small(to, "before")
+        upload_host.refusing = True
+        upload_host.drop()
+        with ThreadPoolExecutor(4) as threads:
+            pending = [threads.submit(small, to, f"{number}") for number in range(4)]
+            until(lambda: len(told()) > 0)
+            assert to.folder_info("0").id == "0"
+            upload_host.refusing = False
+            for each in pending:
+                each.result(30)
+
+    assert {"before", "0", "1", "2", "3"} == set(box.files())
+    assert 2 == len(told())
+    assert f"Box's upload host {name} has not answered since" in told()[0]
+    assert f"Box's upload host {name} answers again" in told()[1]
+
+
+def test_an_upload_host_behind_a_firewall(
+    config: BoxConfig, upload_host: Proxy, told: Callable[[], list[str]]
+) -> None:
+    """It never answers: no file is to blame, and the one line says where to look."""
+    upload_host.refusing = True
+    limits = config.limits.model_copy(update={"outage_minutes": 0.005})
+    address = f"http://127.0.0.1:{upload_host.port}/api"
+    with BoxDestination(config.model_copy(update={"limits": limits, "upload_url": address})) as to:
+        to.whoami()
+        with pytest.raises(
+            BoxUnreachable, match=f"upload host 127.0.0.1:{upload_host.port} has not answered"
+        ):
+            small(to, "a")
+
+    assert 1 == len(told())
+
+
+def test_a_call_that_fails_by_itself_costs_a_probe_of_each_host(
     box: Sandbox, to: BoxDestination, told: Callable[[], list[str]]
 ) -> None:
-    """Box answers the probe: the failure is raised as it was, and nobody is told of an outage."""
+    """Both hosts answer the probe: the failure is raised as it was, and nobody is told of an outage."""
     box.faults.next(DIRECT).status(503).times(None)
     asked = box.calls.by_route[ME]
     with pytest.raises(ServerBusy, match="503"):
         small(to, "a")
 
-    assert (8, 1) == (box.calls.by_route[DIRECT], box.calls.by_route[ME] - asked)
+    calls = box.calls.by_route
+    assert (8, 1, 1) == (calls[DIRECT], calls[ME] - asked, calls["GET /files/upload_sessions/:id"])
     assert [] == told()
 
 
