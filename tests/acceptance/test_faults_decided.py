@@ -244,6 +244,7 @@ def test_no_secret_leaves_whatever_happens(tmp_path: Path, box: Sandbox, samba: 
     assert "Traceback" not in said
     assert 7 <= len(secrets)
     assert [] == found_secrets(program, said, secrets)
+    assert [] == list(box.violations)
 
 
 # --- TLS ---

@@ -95,7 +95,7 @@ class Application:
 
     def _route(self, request: Request) -> tuple[Route | None, str, BoxError | None]:
         """(route, template, refusal); tokens have a template but no route."""
-        if request.path in {"/oauth2/token", "/oauth2/revoke"}:
+        if request.path in TOKEN_PATHS:
             return None, f"{request.method} {request.path}", None
         if request.path.startswith(DOWNLOADS + "/"):
             return None, f"{request.method} {DOWNLOADS}", None
@@ -220,14 +220,14 @@ class Application:
         if effect.reset == "before_effect":
             return None
         if effect.status is not None and not effect.after_effect:
-            return _faulty(effect)
+            return _faulty(request, effect)
         request.corrupt = effect.wrong_digest
         response = await self._answer(request, route, refusal)
         if effect.reset == "after_effect":
             return None
         if effect.wrong_answer:
             response.body = _SHA1.sub(_ANOTHER_SHA1, response.body)
-        return response if effect.status is None else _faulty(effect)
+        return response if effect.status is None else _faulty(request, effect)
 
     # --- bodies ---
 
@@ -298,7 +298,7 @@ def _is_constructed(request: Request, route: Route) -> bool:
     return about_session and not request.path.startswith(REGION)
 
 
-def _faulty(effect: Effect) -> Response:
+def _faulty(request: Request, effect: Effect) -> Response:
     status = effect.status or 500
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if effect.retry_after is not None:
@@ -310,8 +310,13 @@ def _faulty(effect: Effect) -> Response:
     if effect.body is not None:
         return Response(status, dump(effect.body), (*headers, (b"content-type", b"application/json")))
     code = effect.code or _CODES.get(status, "error")
+    if request.path in TOKEN_PATHS:
+        return json_response(OAuthError(code, code.replace("_", " ")).body(), status, headers)
     return error_response(BoxError(status, code, code.replace("_", " "), None, headers), _request_id())
 
+
+#: They answer in a form of their own, whatever the status.
+TOKEN_PATHS = frozenset({"/oauth2/token", "/oauth2/revoke"})
 
 _CODES = {
     401: "unauthorized",
