@@ -1,4 +1,4 @@
-"""The program as its user runs it: a plan file, a real subprocess, its exit code, output and JSON."""
+"""The program as its user runs it: a plan file, a real process, its exit code, output and JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from connectors.box.sandbox import Sandbox
+from tests.forking import ROOT, Forked, fork_server
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class Finished:
     def output(self) -> str:
         """Everything it printed."""
         return self.stdout + self.stderr
+
+
+def fresh(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """`boxhaul` in an interpreter of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
 
 
 @dataclass
@@ -50,16 +63,11 @@ class Program:
         self.plan |= changes
         self.plan_path.write_text(yaml.safe_dump(self.plan, sort_keys=False), encoding="utf-8")
 
-    def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
-        """Begin a command on the plan; its own process group, so that nothing of it survives."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", command, str(self.plan_path), *arguments],
-            env={**os.environ, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
+    def start(self, command: str, *arguments: str) -> subprocess.Popen[str] | Forked:
+        """Begin a command on the plan, as a process of its own."""
+        words, environment = [command, str(self.plan_path), *arguments], {**os.environ, **self.environment}
+        server = fork_server()
+        return Forked(server, words, environment) if server.fits(environment) else fresh(words, environment)
 
     def run(self, command: str, *arguments: str, timeout: float = 240) -> Finished:
         """Run a command on the plan to its end."""
