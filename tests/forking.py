@@ -1,7 +1,7 @@
 """Commands as forks of one process that has imported the program: the imports cost more than a small migration does.
 
-A fork runs what `python -m flows.cli` runs, in a process of its own, to the interpreter's usual end. `Forked` stands
-where a subprocess.Popen would; `serve` is the other side.
+A fork runs what `python -m flows.cli` runs, in a process of its own, to the interpreter's usual end, or another
+`module:function` that reads sys.argv. `Forked` stands where a subprocess.Popen would; `serve` is the other side.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ MODULES = (
     "flows.plan_file", "flows.report", "flows.retry", "flows.status", "flows.waive", "psycopg",
     "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
+#: What a fork runs.
+COMMAND = "flows.cli:main"
 #: The root of the checkout.
 ROOT = Path(__file__).parents[1]
 MESSAGE_BYTES = 1 << 20
@@ -39,15 +41,21 @@ START_SECONDS = 120.0
 class Forked:
     """A command under way: of subprocess.Popen what tests use of it."""
 
-    def __init__(self, server: ForkServer, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, entry: str = COMMAND
+    ) -> None:
         out, err = os.pipe(), os.pipe()
+        self._server = fork_server()
         try:
-            self._server = server
-            self.pid = server.fork(arguments, environment, out[1], err[1])
+            self.pid = self._server.fork(entry, arguments, environment, out[1], err[1])
         finally:
             os.close(out[1])
             os.close(err[1])
         self.returncode: int | None = None
+        #: Unlike its number it never means another process.
+        self._handle: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # a quick death
+            self._handle = os.pidfd_open(self.pid)
         self.stdout: TextIO = os.fdopen(out[0], encoding="utf-8")
         self.stderr: TextIO = os.fdopen(err[0], encoding="utf-8")
 
@@ -65,20 +73,25 @@ class Forked:
         """Its exit code, negative for a signal; None while it runs."""
         if self.returncode is None:
             self.returncode = self._server.ended(self.pid, seconds=0)
+        if self.returncode is not None and self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code, once it has one. subprocess.TimeoutExpired."""
         if self.returncode is None:
             self.returncode = self._server.ended(self.pid, seconds=timeout)
-        if self.returncode is None:
+        if self.poll() is None:
             raise subprocess.TimeoutExpired("boxhaul", timeout or 0)
+        assert self.returncode is not None
         return self.returncode
 
     def send_signal(self, number: int) -> None:
         """To a process that still runs."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        if self._handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -129,9 +142,17 @@ class ForkServer:
         """False for a command that would have been imported otherwise: it is no fork."""
         return _read_while_importing(environment) == self._imported_with
 
-    def fork(self, arguments: Sequence[str], environment: Mapping[str, str], stdout: int, stderr: int) -> int:
+    def fork(
+        self,
+        entry: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+    ) -> int:
         """Begin a command; its process id."""
-        request = json.dumps({"arguments": list(arguments), "environment": dict(environment)}).encode()
+        told = {"entry": entry, "arguments": list(arguments), "environment": dict(environment)}
+        request = json.dumps(told).encode()
         with self._lock:
             socket.send_fds(self._ours, [request], [stdout, stderr])
             while not self._began:
@@ -189,8 +210,11 @@ def _read_while_importing(environment: Mapping[str, str]) -> dict[str, str]:
 # --- the server's side ---
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a command for each message, and tell how each ends, until nobody asks any more. Returns in each fork."""
+def serve(control: socket.socket) -> str:
+    """Fork a command for each message, and tell how each ends, until nobody asks any more.
+
+    Returns in each fork, with the place of what it shall run.
+    """
     for module in MODULES:
         importlib.import_module(module)
     threads = len(os.listdir("/proc/self/task"))
@@ -216,8 +240,7 @@ def serve(control: socket.socket) -> None:
                 for descriptor in (woken, wakes):
                     os.close(descriptor)
                 control.close()
-                _become(json.loads(message), descriptors)
-                return
+                return _become(json.loads(message), descriptors)
             _say(control, "began", pid)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -236,7 +259,7 @@ def _say(control: socket.socket, word: str, *numbers: int) -> None:
     control.send(json.dumps([word, *numbers]).encode())
 
 
-def _become(request: dict[str, Any], descriptors: Sequence[int]) -> None:
+def _become(request: dict[str, Any], descriptors: Sequence[int]) -> str:
     """This process is the command from now on."""
     for place, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, place)
@@ -246,15 +269,14 @@ def _become(request: dict[str, Any], descriptors: Sequence[int]) -> None:
     time.tzset()
     sys.argv = ["boxhaul", *request["arguments"]]
     sys.modules["__main__"].__package__ = None  # else the program takes this module for its name
+    return str(request["entry"])
 
 
 def main() -> NoReturn:
     """Started by ForkServer: `forking DESCRIPTOR`."""
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        serve(control)
-        from flows.cli import main as command
-
-        command()
+        module, _, function = serve(control).partition(":")
+    getattr(importlib.import_module(module), function)()
     sys.exit(0)
 
 

@@ -66,8 +66,8 @@ class Program:
     def start(self, command: str, *arguments: str) -> subprocess.Popen[str] | Forked:
         """Begin a command on the plan, as a process of its own."""
         words, environment = [command, str(self.plan_path), *arguments], {**os.environ, **self.environment}
-        server = fork_server()
-        return Forked(server, words, environment) if server.fits(environment) else fresh(words, environment)
+        fits = fork_server().fits(environment)
+        return Forked(words, environment) if fits else fresh(words, environment)
 
     def run(self, command: str, *arguments: str, timeout: float = 240) -> Finished:
         """Run a command on the plan to its end."""

@@ -1,14 +1,14 @@
 """The program, made to die: runs a command in which a named function kills its own process with SIGKILL.
 
-    python -m tests.torture.crashing CRASH -- migrate PLAN        one command
-    python -m tests.torture.crashing --serve                      one command per line of stdin, each in a forked child
+    python -m tests.torture.crashing CRASH [COUNTS [SIGNALS]] -- migrate PLAN
 
 CRASH is `WHEN|WHERE|N`, several joined by `;`: at the N-th call of WHERE (see points.py for the places) `before`,
 `inside` (everything said, not yet committed) or `after` it. Instead of dying, `pause` waits inside until a file
 appears, `pause-committed` does so behind the client's back after the commit, and `hold` waits after it.
 `full||PAGES`, `limit||BYTES`, `patience||SECONDS` and `lease||SECONDS` give the database little room, files little
 size, the program little patience and a lease little time.
-Nothing of this is in the program itself. Serving saves the imports, which cost more than a small migration.
+COUNTS: the file that tells at the end how often each place was reached. SIGNALS: the folder that a pause looks at.
+Nothing of this is in the program itself.
 """
 
 from __future__ import annotations
@@ -216,53 +216,12 @@ def run(crash: str, arguments: list[str], counts: str | None = None, signals: st
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
-def serve() -> None:
-    """One JSON object a line: crash, arguments, environment, output (two paths), counts, signals.
-
-    Answers with the process id, then with the exit code.
-    """
-    _import_program()
-    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    for line in requests:
-        request = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            _become(request)
-        _say(answers, pid)
-        _say(answers, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-
-
-def _say(answers: Any, number: int) -> None:
-    answers.write(f"{number}\n")
-    answers.flush()
-
-
-def _become(request: dict[str, Any]) -> NoReturn:
-    try:
-        os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for descriptor, path in zip((1, 2), request["output"], strict=True):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
-        os.environ.update(request["environment"])
-        run(request["crash"], request["arguments"], request["counts"], request["signals"])
-    finally:
-        os._exit(99)
-
-
-def _import_program() -> None:
-    """Everything that a command imports late; and no thread, which a fork would lose."""
-    for module in (
-        "connectors.smb_filesystem", "flows.cli", "flows.display", "flows.migrate", "flows.plan_file",
-        "flows.report", "flows.status", "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite",
-    ):  # fmt: skip
-        importlib.import_module(module)
-    threads = len(os.listdir("/proc/self/task"))
-    if threads != 1:
-        raise RuntimeError(f"{threads} threads after the imports; a fork of them is no fresh program")
+def main() -> NoReturn:
+    """Read sys.argv."""
+    end = sys.argv.index("--")
+    crash, *files = sys.argv[1:end]
+    run(crash, sys.argv[end + 1 :], *[file or None for file in files])
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--serve"]:
-        serve()
-    else:
-        run(sys.argv[1], sys.argv[sys.argv.index("--") + 1 :])
+    main()

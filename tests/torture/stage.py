@@ -21,14 +21,14 @@ from tests.torture.world import MakeWorld, World
 
 @pytest.fixture(scope="session")
 def victims() -> Iterator[Victims]:
-    """The server that forks one process per command."""
+    """Who dies."""
     with Victims() as started:
         yield started
 
 
 @pytest.fixture
 def other_victims() -> Iterator[Victims]:
-    """A second server, for two commands at the same time."""
+    """A second one, for two commands at the same time."""
     with Victims() as started:
         yield started
 

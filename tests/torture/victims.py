@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +17,10 @@ from typing import Any
 
 from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.faults import Effect, Fault
+from tests.forking import Forked
 from tests.program import Finished, Program
 from tests.torture.points import Kill
 
-ROOT = Path(__file__).parents[2]
 #: Seconds that any run may take.
 PATIENCE = 120.0
 
@@ -50,19 +47,10 @@ class SandboxKill(Fault):
 
 
 class Victims:
-    """A process that has imported the program and forks one fresh process of it per command."""
+    """The program as processes that die as told, one at a time."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="boxhaul-victims-")
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.crashing", "--serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            cwd=ROOT,
-        )
-        #: Of the running command. Unlike its number it never means another process.
-        self._handle: int | None = None
+        self._victim: Forked | None = None
 
     def __enter__(self) -> Victims:
         return self
@@ -70,18 +58,10 @@ class Victims:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the server; a child that still runs is killed."""
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        try:
-            self._server.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._server.kill()
-            self._server.wait()
-        assert self._server.stdout is not None
-        self._server.stdout.close()
-        self._folder.cleanup()
+        """A process that still runs is killed."""
+        self.kill()
+        if self._victim is not None:
+            self._victim.communicate(PATIENCE)
 
     def start(
         self,
@@ -92,24 +72,15 @@ class Victims:
         signals: Path | None = None,
     ) -> None:
         """Begin a command on the plan."""
-        request = {
-            "crash": crash,
-            "arguments": [arguments[0], str(program.plan_path), *arguments[1:]],
-            "environment": program.environment,
-            "output": [str(path) for path in self._outputs()],
-            "counts": None if counts is None else str(counts),
-            "signals": None if signals is None else str(signals),
-        }
-        assert self._server.stdin is not None
-        self._server.stdin.write(json.dumps(request).encode() + b"\n")
-        with suppress(ProcessLookupError):  # a quick death
-            self._handle = os.pidfd_open(self._answer())
+        told = [crash, str(counts or ""), str(signals or "")]
+        words = [arguments[0], str(program.plan_path), *arguments[1:]]
+        environment = {**os.environ, **program.environment}
+        self._victim = Forked([*told, "--", *words], environment, entry="tests.torture.crashing:main")
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the running command, if it still runs."""
-        if self._handle is not None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._handle, how)
+        if self._victim is not None:
+            self._victim.send_signal(how)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -122,12 +93,15 @@ class Victims:
 
     def finish(self) -> Finished:
         """Wait for the command; its code is negative when a signal ended it."""
-        code = self._answer()
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-        stdout, stderr = (path.read_text() for path in self._outputs())
-        return Finished(code, stdout, stderr)
+        victim = self._victim
+        assert victim is not None
+        try:
+            stdout, stderr = victim.communicate(PATIENCE)
+        except subprocess.TimeoutExpired:
+            victim.kill()
+            raise
+        self._victim = None
+        return Finished(victim.wait(), stdout, stderr)
 
     def run(
         self, program: Program, *arguments: str, crash: str = "never", counts: Path | None = None
@@ -165,23 +139,9 @@ class Victims:
         time.sleep(seconds)
         self.kill()
 
-    def _outputs(self) -> list[Path]:
-        return [Path(self._folder.name, name) for name in ("stdout", "stderr")]
-
     def runs(self) -> bool:
-        """True while the command does: a process's handle becomes readable when it ends."""
-        return self._handle is not None and not select.select([self._handle], [], [], 0)[0]
-
-    def _answer(self) -> int:
-        assert self._server.stdout is not None
-        if not select.select([self._server.stdout], [], [], PATIENCE)[0]:
-            self.kill()
-            self._server.stdout.readline()
-            raise TimeoutError(f"a command did not end within {PATIENCE:.0f} s and was killed")
-        line = self._server.stdout.readline()
-        if not line:
-            raise RuntimeError("the server of victims ended")
-        return int(line)
+        """True while the command does."""
+        return self._victim is not None and self._victim.poll() is None
 
 
 def settle(box: Sandbox) -> None:
