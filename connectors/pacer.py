@@ -92,7 +92,10 @@ class Pacer:
             now, clock = self._now(), self._clock()
             ends = [reserved_at for reserved_at, _, _ in earlier[1:]] + [now]
             for (_, uploads, calls), end in zip(earlier, ends, strict=False):
-                free_at = clock + (end + timedelta(seconds=self.window_seconds) - now).total_seconds()
+                # A block from the future: somebody's clock was ahead, or was set back since; it holds nobody up.
+                free_at = (
+                    clock + (min(end, now) + timedelta(seconds=self.window_seconds) - now).total_seconds()
+                )
                 self._uploads.occupy(uploads, free_at)
                 self._calls.occupy(calls, free_at)
 

@@ -87,7 +87,7 @@ def upload_host_row(plan: MigrationPlan, box: BoxDestination) -> Row:
     name, host = "upload host", urlsplit(plan.box.upload_url).netloc
     try:
         box.require_upload_host()
-    except TransientError as exc:
+    except (TransientError, BoxUnreachable) as exc:
         return problem(
             name,
             f"{host} does not answer ({said(exc)})",

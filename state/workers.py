@@ -113,7 +113,7 @@ class WorkerStatements(Statements):
 
     def lease_identity(self, worker: WorkerLease, box_user_id: str) -> list[BudgetBlock]:
         """LeaseHeld when a live worker has it (message names host, pid, since when). Returns the blocks reserved in
-        the last minutes by whoever held it before, oldest first."""
+        the last minutes by whoever held it before, and the newest of all, oldest first."""
         self.bury_dead_workers(sparing=worker)
 
         def lease(connection: Connection) -> list[BudgetBlock]:
@@ -204,7 +204,8 @@ def _recent(ledger: Sequence[Any], now: datetime) -> list[BudgetBlock]:
         BudgetBlock(reserved_at=datetime.fromisoformat(at), uploads=uploads, calls=calls)
         for at, uploads, calls in ledger
     ]
-    return [block for block in blocks if now - block.reserved_at <= LEDGER_AGE]
+    # The newest counts until a window after now, however long ago it was reserved.
+    return [block for block in blocks[:-1] if now - block.reserved_at <= LEDGER_AGE] + blocks[-1:]
 
 
 def _releases(worker_ids: Sequence[int]) -> list[Update]:

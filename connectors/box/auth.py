@@ -33,7 +33,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from connectors.box.config import AuthConfig, CCGAuthConfig, JWTAuthConfig
 from connectors.box.errors import printable, read_refusal, to_connector_error
 from connectors.box.tokens import Token, TokenFile
-from connectors.errors import AuthenticationFailed, ConnectorError, FatalError, PermissionMissing
+from connectors.errors import (
+    AuthenticationFailed,
+    BoxUnreachable,
+    ConnectorError,
+    FatalError,
+    PermissionMissing,
+)
 
 #: Constant, whatever host is spoken to.
 AUDIENCE = "https://api.box.com/oauth2/token"
@@ -130,6 +136,9 @@ class BoxAuthentication(Authentication):
         self._network_session: NetworkSession | None = None
         self._token: Token | None = token_file.load() if token_file else None
         self._asking = threading.Lock()
+        #: Requests for a token that failed, and how the last one did.
+        self._failures = 0
+        self._failure: ConnectorError = AuthenticationFailed()
         self._key: RSAPrivateKey | None = None
         self._used = threading.local()
 
@@ -147,11 +156,19 @@ class BoxAuthentication(Authentication):
             if not self._asking.acquire(blocking=False):
                 return token
         else:
+            failures = self._failures
             self._asking.acquire()
+            if self._failures != failures and self._token is token:
+                self._asking.release()
+                # Whoever asked while this one waited got no token: asking in turn would only make them all wait.
+                raise self._failure.with_traceback(None)
         try:
             if self._token is None or self._token is token:
                 self._token = self._request()
             return self._token
+        except ConnectorError as exc:
+            self._failures, self._failure = self._failures + 1, exc
+            raise
         finally:
             self._asking.release()
 
@@ -216,6 +233,8 @@ class BoxAuthentication(Authentication):
         except BoxAPIError as exc:
             if exc.response_info.status_code in (400, 401, 403):
                 return _OAuthRefusal.read(exc)
+            if exc.response_info.status_code in (404, 405, 410):
+                return BoxUnreachable("base_url is not the address of Box's API: it knows no /oauth2/token.")
             return to_connector_error(exc, "POST /oauth2/token")
         except Exception as exc:  # noqa: BLE001  (whatever it is: it becomes one of ours)
             return to_connector_error(exc, "POST /oauth2/token")

@@ -42,7 +42,7 @@ from connectors.box.errors import (
     scrub,
     to_connector_error,
 )
-from connectors.box.outage import Outage
+from connectors.box.outage import Outages
 from connectors.box.tokens import TokenFile
 from connectors.box.types import Statistics
 from connectors.errors import (
@@ -75,17 +75,6 @@ UPLOAD_ROUTES = frozenset(
     }
 )
 
-#: How the routes begin that the upload host serves.
-UPLOAD_HOST_ROUTES = (
-    "POST /files/content",
-    "POST /files/:id/content",
-    "POST /files/upload_sessions",
-    "POST /files/:id/upload_sessions",
-    "PUT /files/upload_sessions",
-    "GET /files/upload_sessions",
-    "DELETE /files/upload_sessions",
-)
-
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 #: Commits of large files and deletions of folders answer late.
@@ -112,6 +101,8 @@ OUTAGES_OF_A_CALL = 3
 EMPTY_ANSWERS = frozenset({202, 204})
 
 _route: ContextVar[str] = ContextVar("route", default="?")
+#: The address that this thread asked last: an upload session may be served by a host of its own (facts §4).
+_asked: ContextVar[str] = ContextVar("asked", default="")
 
 
 class NoRetries(RetryStrategy):
@@ -131,7 +122,8 @@ class Transport(BoxNetworkClient):
         """base_dir: what a relative ca_file is relative to."""
         super().__init__(requests_session=_requests_session(config, base_dir))
         self.clock_skew_seconds: float | None = None
-        self.outage = Outage(
+        self.outages = Outages(
+            urlsplit(config.base_url).netloc,
             limit_seconds=config.limits.outage_minutes * 60,
             first_pause_seconds=config.limits.backoff_seconds,
         )
@@ -151,18 +143,25 @@ class Transport(BoxNetworkClient):
         try:
             response = super().fetch(options)
         except BoxAPIError as exc:
-            self._count(route, host, exc.response_info.status_code, exc.response_info.headers)
+            _asked.set(options.url)
+            if exc.response_info.status_code >= 500:
+                self.outages.unanswered(host)
+            self._count(route, exc.response_info.status_code, exc.response_info.headers)
             raise
         except ConnectorError:
             raise  # the token could not be had: this request was never sent
-        except Exception:
-            self._count(route, host, 0, {})
+        except Exception as exc:
+            _asked.set(options.url)
+            if not isinstance(exc, NotBox):
+                self.outages.unanswered(host)
+            self._count(route, 0, {})
             raise
-        self._count(route, host, response.status, response.headers)
+        _asked.set(options.url)  # not before: a token may have been asked for on the way
+        self._count(route, response.status, response.headers)
         if not response.data and response.status not in EMPTY_ANSWERS:
-            self.outage.unanswered(host)
+            self.outages.unanswered(host)
             raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
-        self.outage.answered(host)
+        self.outages.answered(host)
         return response
 
     def count_bytes(self, count: int) -> None:
@@ -193,10 +192,8 @@ class Transport(BoxNetworkClient):
     def close(self) -> None:
         self.requests_session.close()
 
-    def _count(self, route: str, host: str, status: int, headers: Mapping[str, str]) -> None:
+    def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
         skew = _skew(headers)
-        if status == 0 or status >= 500:
-            self.outage.unanswered(host)
         with self._lock:
             self._routes[route] += 1
             self._statuses[status] += 1
@@ -206,15 +203,15 @@ class Transport(BoxNetworkClient):
 
 @dataclass
 class _Patience:
-    """What one call has used up, and how many outages were over when it began or began anew."""
+    """What one call has used up, and how many outages of each host were over when it began or began anew."""
 
-    ended_outages: int
+    ended_outages: dict[str, int]
     sat_out: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     waited_seconds: float = 0.0
     renewed: bool = False
 
-    def begin_anew(self, ended_outages: int) -> None:
+    def begin_anew(self, ended_outages: dict[str, int]) -> None:
         """What was used up was used up by an outage."""
         self.ended_outages = ended_outages
         self.sat_out += 1
@@ -261,7 +258,7 @@ class BoxConnection:
         Without it an outage of Box is waited for, and BoxUnreachable says that it lasted too long.
         settled() is asked before a repeat whether the attempt without an answer took effect: its result, or None.
         """
-        patience = _Patience(self.transport.outage.ended)
+        patience = _Patience(self.transport.outages.ended())
         while True:
             try:
                 return self._once(route, send)
@@ -276,7 +273,7 @@ class BoxConnection:
             except Stopped:
                 raise
             except TransientError as exc:
-                self._wait(route, exc, patience, attempts)
+                self._wait(exc, patience, attempts)
                 if settled and not isinstance(exc, RateLimited) and (effect := settled()) is not None:
                     return effect
             self.retries += 1
@@ -325,39 +322,48 @@ class BoxConnection:
             finally:
                 _route.reset(name)
 
-    def _wait(self, route: str, error: TransientError, patience: _Patience, attempts: int | None) -> None:
+    def _wait(self, error: TransientError, patience: _Patience, attempts: int | None) -> None:
         """Wait before the next attempt, or until Box is back; raises the error when it is not worth another."""
         patience.failures[error.reason] += 1
         count = patience.failures[error.reason]
         rule = replace(_rule(error), first_seconds=self._first_backoff_seconds)
-        pause = _seconds(error, rule.seconds(count))
-        tries = min(rule.attempts, attempts or rule.attempts)
-        if count >= tries or patience.waited_seconds + pause > rule.total_seconds:
-            if attempts or not self._was_an_outage(route, error, patience):
-                raise error
-            patience.begin_anew(self.transport.outage.ended)
-            return
+        asked, own = _asked_seconds(error), rule.seconds(count)
+        if asked > max(self.transport.outages.limit_seconds, rule.total_seconds):
+            raise BoxUnreachable(
+                f"Box asks for a pause of {round(asked / 60)} minutes (Retry-After); no file is to blame, and the next "
+                "run goes on where this one stopped."
+            )
         if isinstance(error, RateLimited):
-            self.pacer.pause(pause)
-        self.pacer.wait(pause)
-        patience.waited_seconds += pause
+            self.pacer.pause(asked or own)
+        tries = min(rule.attempts, attempts or rule.attempts)
+        if count >= tries or (not asked and patience.waited_seconds + own > rule.total_seconds):
+            if attempts or not self._was_an_outage(error, patience):
+                raise error
+            patience.begin_anew(self.transport.outages.ended())
+            return
+        self.pacer.wait(asked if isinstance(error, RateLimited) and asked else max(asked, own))
+        patience.waited_seconds += 0 if asked else own
 
-    def _was_an_outage(self, route: str, error: TransientError, patience: _Patience) -> bool:
-        """True when Box was away as a whole, or its upload host, and is back. BoxUnreachable when it stays away."""
+    def _was_an_outage(self, error: TransientError, patience: _Patience) -> bool:
+        """True when Box was away, or the host that was asked, and is back. BoxUnreachable when it stays away."""
+        outages, asked = self.transport.outages, urlsplit(_asked.get())
         if isinstance(error, RateLimited) or code_of(error) in BLOCKED_CODES:
             return False
-        return patience.sat_out < OUTAGES_OF_A_CALL and self.transport.outage.was_waited_out(
-            patience.ended_outages, lambda: self._silent_host(route), self.pacer.wait
-        )
+        if not outages.heard or patience.sat_out >= OUTAGES_OF_A_CALL:
+            return False
 
-    def _silent_host(self, route: str) -> str:
-        """Who of those that serve this route does not answer now; empty when all do."""
-        if not self._answers(PROBE_ROUTE, self._url("/users/me?fields=id")):
-            return "Box"
-        upload_address = self.upload_url(UPLOAD_PROBE_PATH)
-        if route.startswith(UPLOAD_HOST_ROUTES) and not self._answers(UPLOAD_PROBE_ROUTE, upload_address):
-            return f"Box's upload host {urlsplit(upload_address).netloc}"
-        return ""
+        def was_away(host: str, route: str, address: str) -> bool:
+            return outages.of(host).was_waited_out(
+                patience.ended_outages.get(host, 0), lambda: self._answers(route, address), self.pacer.wait
+            )
+
+        if was_away(outages.api_host, PROBE_ROUTE, self._url("/users/me?fields=id")):
+            return True
+        if asked.netloc in ("", outages.api_host):
+            return False
+        # Box's session endpoints have the same path on every host.
+        path = f"{urlsplit(self.upload_url('')).path}{UPLOAD_PROBE_PATH}"
+        return was_away(asked.netloc, UPLOAD_PROBE_ROUTE, f"{asked.scheme}://{asked.netloc}{path}")
 
     def _answers(self, route: str, url: str) -> bool:
         """One call without a repeat: what Box itself says counts as an answer, a refusal, too."""
@@ -419,12 +425,12 @@ def _refuse_plain_http(url: str) -> None:
         raise BoxUnreachable(f"Box named an address that is not used: {exc}.") from None
 
 
-def _seconds(error: TransientError, pause: float) -> float:
-    """The pause before the next attempt, as Box asked for it where it did."""
+def _asked_seconds(error: TransientError) -> float:
+    """The pause that Box asked for; 0 where it did not."""
     if isinstance(error, RateLimited):
-        return error.retry_after_seconds or pause
+        return error.retry_after_seconds or 0.0
     refusal = refusal_of(error)
-    return max(pause, refusal.retry_after_seconds or 0.0) if refusal else pause
+    return (refusal.retry_after_seconds or 0.0) if refusal else 0.0
 
 
 def _rule(error: TransientError) -> Backoff:

@@ -1,4 +1,4 @@
-"""Outage: Box, or its upload host, is away. A probe tells it from a call's own failure, and everybody waits.
+"""Outage: Box, or one of its upload hosts, is away. A probe tells it from a call's own failure, and everybody waits.
 
 It sends nothing itself and decides nothing about what is repeated: that is the table in client.py.
 """
@@ -25,19 +25,21 @@ LOOK_SECONDS = 0.25
 
 
 class Outage:
-    """Whether Box is away, for all connections of one transport. Safe for many threads."""
+    """Whether one host of Box is away, for all connections of one transport. Safe for many threads."""
 
     def __init__(
         self,
+        who: str = "Box",
         *,
         limit_seconds: float,
         first_pause_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """limit_seconds: how long one outage is waited for, 0: not at all."""
+        """who: as people are told. limit_seconds: how long one outage is waited for, 0: not at all."""
         #: Outages that are over.
         self.ended = 0
+        self._who = who
         self._limit_seconds = limit_seconds
         self._pauses = Backoff(
             first_seconds=first_pause_seconds,
@@ -46,29 +48,26 @@ class Outage:
         self._clock = clock
         self._wall_clock = wall_clock
         self._probing = threading.Lock()
-        self._heard = False
-        #: By host: since when no request got an answer that helps.
-        self._silent_since: dict[str, datetime] = {}
+        self._silent_since: datetime | None = None
         self._began: float | None = None
-        self._who = "Box"
 
-    def answered(self, host: str) -> None:
-        """A request got a good answer of Box."""
-        self._heard = True
-        self._silent_since.pop(host, None)
+    def answered(self) -> None:
+        """A request got a good answer."""
+        self._silent_since = None
 
-    def unanswered(self, host: str) -> None:
+    def unanswered(self) -> None:
         """A request got no answer, or none that helps."""
-        self._silent_since.setdefault(host, self._wall_clock())
+        if self._silent_since is None:
+            self._silent_since = self._wall_clock()
 
-    def was_waited_out(self, ended: int, probe: Callable[[], str], sleep: Callable[[float], None]) -> bool:
-        """For a call whose patience is used up: True when Box was away and is back, so that it begins anew.
+    def was_waited_out(self, ended: int, probe: Callable[[], bool], sleep: Callable[[float], None]) -> bool:
+        """For a call whose patience is used up: True when the host was away and is back, so that it begins anew.
 
-        False: Box answers (or never did, or nobody is to wait), so that the failure is the call's own. ended: the
-        number of outages when the call began. probe: asks once, and names who does not answer; empty when all do.
-        One thread at a time probes. sleep: ends the wait by raising. BoxUnreachable after more than the limit.
+        False: it answers (or nobody is to wait), so that the failure is the call's own. ended: the number of outages
+        when the call began. probe: asks once, whether it answers; one thread at a time does. sleep: ends the wait by
+        raising. BoxUnreachable when it stays away for longer than the limit.
         """
-        if not self._heard or self._limit_seconds <= 0:
+        if self._limit_seconds <= 0:
             return False
         while not self._probing.acquire(blocking=False):
             sleep(min(LOOK_SECONDS, self._pauses.max_seconds))
@@ -79,24 +78,23 @@ class Outage:
 
     # --- private ---
 
-    def _wait(self, probe: Callable[[], str], sleep: Callable[[float], None]) -> bool:
+    def _wait(self, probe: Callable[[], bool], sleep: Callable[[float], None]) -> bool:
         failures = 0
-        silent_since = min([*self._silent_since.values()], default=self._wall_clock())
-        while silent := probe():
-            self._who = silent
+        silent_since = self._silent_since or self._wall_clock()
+        while not probe():
             failures += 1
             if self._began is None:
                 self._began = self._clock()
                 log.warning(
                     "%s has not answered since %s UTC; waiting for it, %s at most",
-                    silent,
+                    self._who,
                     f"{silent_since:%H:%M}",
                     _words(self._limit_seconds),
                 )
             left = self._began + self._limit_seconds - self._clock()
             if left <= 0:
                 raise BoxUnreachable(
-                    f"{silent} has not answered for {_words(self._limit_seconds)} (since {silent_since:%H:%M} UTC); "
+                    f"{self._who} has not answered for {_words(self._limit_seconds)} (since {silent_since:%H:%M} UTC); "
                     "no file is to blame, and the next run goes on where this one stopped."
                 )
             sleep(min(left, self._pauses.seconds(failures)))
@@ -106,6 +104,44 @@ class Outage:
         self._began = None
         self.ended += 1
         return True
+
+
+class Outages:
+    """The outages of every host that a transport talks to. Nobody waits for a Box that never answered."""
+
+    def __init__(self, api_host: str, *, limit_seconds: float, first_pause_seconds: float) -> None:
+        self.api_host = api_host
+        self.limit_seconds = limit_seconds
+        #: Some host gave a good answer once.
+        self.heard = False
+        self._first_pause_seconds = first_pause_seconds
+        self._lock = threading.Lock()
+        self._by_host: dict[str, Outage] = {}
+
+    def of(self, host: str) -> Outage:
+        """That of one host; Box's API is told as Box."""
+        with self._lock:
+            if host not in self._by_host:
+                self._by_host[host] = Outage(
+                    "Box" if host == self.api_host else f"Box's upload host {host}",
+                    limit_seconds=self.limit_seconds,
+                    first_pause_seconds=self._first_pause_seconds,
+                )
+            return self._by_host[host]
+
+    def answered(self, host: str) -> None:
+        """A request got a good answer."""
+        self.heard = True
+        self.of(host).answered()
+
+    def unanswered(self, host: str) -> None:
+        """A request got no answer, or none that helps."""
+        self.of(host).unanswered()
+
+    def ended(self) -> dict[str, int]:
+        """How many outages are over, by host."""
+        with self._lock:
+            return {host: outage.ended for host, outage in self._by_host.items()}
 
 
 def _words(seconds: float) -> str:

@@ -68,6 +68,8 @@ SESSION_LEAD = timedelta(minutes=5)
 
 PART_ROUTE = "PUT /files/upload_sessions/:id"
 
+#: Of a 403 to a call about a session. The first is documented; which code comes with it is not: the safe reading.
+FOREIGN_CODES = frozenset({"forbidden", "access_denied_insufficient_permissions", "", None})
 GONE_CODES = frozenset({"session_expired", "upload_failed", "invalid_upload_session_id"})
 
 
@@ -484,7 +486,7 @@ def abort(connection: BoxConnection, session: SessionState) -> None:
             "DELETE /files/upload_sessions/:id",
             lambda: chunked.delete_file_upload_session_by_url(session.endpoints["abort"]),
         )
-    except ItemError as exc:
+    except (ItemError, PermissionMissing) as exc:
         if not _is_gone(exc):
             raise
 
@@ -504,10 +506,12 @@ def _gone_as_such() -> Iterator[None]:
 
 
 def _is_gone(error: ConnectorError) -> bool:
-    """404 and 410; 403 is what another user than the one who opened it gets."""
+    """404 and 410; 403 is what another user than the one who opened it gets (facts §4), unless it names another
+    cause: a policy, a lock, a missing scope concern the file, and a new session would meet them again."""
     if isinstance(error, TooLarge | QuotaExceeded):
         return False
-    return status_of(error) in (403, 404, 410) or code_of(error) in GONE_CODES
+    status, code = status_of(error), code_of(error)
+    return status in (404, 410) or code in GONE_CODES or (status == 403 and code in FOREIGN_CODES)
 
 
 def _planned_part(sender: _Sender, part: _Part, sha1: str) -> PartState | None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.box.outage import Outage
+from connectors.box.outage import Outage, Outages
 from connectors.errors import BoxUnreachable, FatalError, Stopped
 
 START = datetime(2026, 1, 1, 12, 3, tzinfo=UTC)
@@ -25,20 +25,17 @@ class World:
     probes: list[float] = field(default_factory=list)
     sleeps: list[float] = field(default_factory=list)
 
-    def outage(self, *, minutes: float = 60.0, first_pause: float = 0.5, heard: bool = True) -> Outage:
-        made = Outage(
+    def outage(self, *, minutes: float = 60.0, first_pause: float = 0.5) -> Outage:
+        return Outage(
             limit_seconds=minutes * 60,
             first_pause_seconds=first_pause,
             clock=lambda: self.now,
             wall_clock=lambda: START + timedelta(seconds=self.now),
         )
-        if heard:
-            made.answered("api")
-        return made
 
-    def probe(self) -> str:
+    def probe(self) -> bool:
         self.probes.append(self.now)
-        return "" if self.now >= self.back_at else "Box"
+        return self.now >= self.back_at
 
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -65,7 +62,7 @@ def test_a_box_that_is_away_is_waited_for(told: Callable[[], list[str]]) -> None
     """Two warnings, one when it begins and one when it is over, and the call is worth a new beginning."""
     world = World(back_at=1800)
     outage = world.outage(first_pause=0.1)
-    outage.unanswered("api")
+    outage.unanswered()
 
     assert outage.was_waited_out(outage.ended, world.probe, world.sleep)
     assert 1 == outage.ended
@@ -122,13 +119,30 @@ def test_after_the_limit_nobody_waits_again() -> None:
     assert not outage.was_waited_out(outage.ended, world.probe, world.sleep)
 
 
-@pytest.mark.parametrize(("minutes", "heard"), [(0.0, True), (60.0, False)])
-def test_nobody_waits_for_what_never_answered_or_against_the_plan(minutes: float, heard: bool) -> None:
-    """A wrong address is told at once, and outage_minutes: 0 means not to wait; neither costs a probe."""
+def test_nobody_waits_against_the_plan() -> None:
+    """outage_minutes: 0 means not to wait, and costs no probe."""
     world = World(back_at=1e9)
 
-    assert not world.outage(minutes=minutes, heard=heard).was_waited_out(0, world.probe, world.sleep)
+    assert not world.outage(minutes=0.0).was_waited_out(0, world.probe, world.sleep)
     assert [] == world.probes
+
+
+def test_each_host_has_outages_of_its_own() -> None:
+    """Their names, their ends; and that any of them answered is known of Box as a whole."""
+    outages = Outages("api.box.com", limit_seconds=600, first_pause_seconds=0.001)
+    assert not outages.heard
+    outages.answered("api.box.com")
+    upload, answers = outages.of("upload.box.com"), iter([False, True])
+    assert upload is outages.of("upload.box.com")
+    with pytest.raises(BoxUnreachable, match=r"^Box's upload host upload.box.com has not answered"):
+        Outage("Box's upload host upload.box.com", limit_seconds=1e-9, first_pause_seconds=1).was_waited_out(
+            0, lambda: False, lambda _: None
+        )
+    assert upload.was_waited_out(0, lambda: next(answers), lambda _: None)
+
+    assert outages.heard
+    assert {"api.box.com": 0, "upload.box.com": 1} == outages.ended()
+    assert not outages.of("api.box.com").was_waited_out(0, lambda: True, lambda _: None)
 
 
 def test_a_call_that_failed_within_the_outage_begins_anew_without_a_probe() -> None:
@@ -148,26 +162,12 @@ def test_the_time_is_that_of_the_first_silence(told: Callable[[], list[str]]) ->
     world = World(back_at=400)
     outage = world.outage()
     world.now = 60.0
-    outage.unanswered("api")
+    outage.unanswered()
     world.now = 300.0
-    outage.unanswered("api")
+    outage.unanswered()
     outage.was_waited_out(0, world.probe, world.sleep)
 
     assert "since 12:04 UTC" in told()[0]
-
-
-def test_each_host_has_its_own_silence(told: Callable[[], list[str]]) -> None:
-    """One that answers says nothing of the other: the line names who is silent, and since when."""
-    world = World(back_at=400)
-    outage = world.outage()
-    world.now = 60.0
-    outage.unanswered("upload")
-    world.now = 300.0
-    outage.answered("api")
-    outage.was_waited_out(0, lambda: world.probe() and "Box's upload host", world.sleep)
-
-    assert told()[0].startswith("Box's upload host has not answered since 12:04 UTC")
-    assert told()[1].startswith("Box's upload host answers again after ")
 
 
 def test_a_stop_ends_the_wait() -> None:
@@ -191,12 +191,12 @@ def test_one_probes_while_all_wait() -> None:
     probing = threading.Event()
     worth: list[bool] = []
 
-    def probe() -> str:
+    def probe() -> bool:
         assert gate.acquire(blocking=False), "two at once"
         probing.set()
         world.probes.append(0)
         gate.release()
-        return "" if back.is_set() and len(world.probes) > 1 else "Box"
+        return back.is_set() and len(world.probes) > 1
 
     def sleep(seconds: float) -> None:
         back.wait(0.001)

@@ -156,6 +156,17 @@ def test_earlier_blocks_count_until_their_time_is_over() -> None:
     assert [0, 10, 10, 10, 40, 40, 40, 60, 60, 60] == begun
 
 
+def test_blocks_from_the_future_hold_nobody_up() -> None:
+    """A clock that was an hour ahead when they were reserved: they count for one window from now, like the last one."""
+    world = World(random.Random(1), latency=0.0)
+    pacer = world.pacer(uploads=4, calls=10, window=60)
+    ahead = START + timedelta(hours=1)
+    pacer.set_budget(reserve=None, earlier=[(ahead, 4, 4), (ahead, 0, 0)])
+    world.begin(pacer, upload=True)
+
+    assert 60 == round(world.now)
+
+
 def test_a_refused_reservation_leaves_as_it_is() -> None:
     """What reserve() raises ends the call, unchanged, and no place is lost by it."""
     world = World(random.Random(1), latency=0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from connectors.box.config import AuthConfig, BoxConfig, CCGAuthConfig, JWTAuthConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
-from connectors.errors import AuthenticationFailed, ConnectorError, ServerBusy
+from connectors.errors import AuthenticationFailed, BoxUnreachable, ConnectionLost, ConnectorError, ServerBusy
 from tests.integration.box.files import opener, upload
 from tests.integration.box.secrets import found_in, secrets_of
 
@@ -303,6 +304,36 @@ def test_a_token_endpoint_that_is_down_is_transient(box: Sandbox, config: BoxCon
     box.faults.next(TOKEN).status(503).times(None)
     with BoxDestination(config) as destination, pytest.raises(ServerBusy):
         destination.folder_info("0")
+
+
+@pytest.mark.parametrize("status", [404, 405, 410])
+def test_an_address_that_is_not_box_is_told_as_such(box: Sandbox, config: BoxConfig, status: int) -> None:
+    """A token address that is not there speaks of base_url, not of a file or folder that is gone."""
+    box.faults.next("POST /oauth2/token").status(status).times(None)
+    with BoxDestination(config) as destination, pytest.raises(BoxUnreachable, match="base_url"):
+        destination.whoami()
+
+
+def test_many_threads_share_one_failure(destination: BoxDestination) -> None:
+    """A token address that takes connections and says nothing: eight threads wait as long as one does."""
+    auth, asked, silent = destination._service.auth, [], threading.Event()
+
+    def ask() -> ConnectionLost:
+        asked.append(1)
+        silent.wait(30)
+        return ConnectionLost()
+
+    auth._ask = ask  # type: ignore[method-assign]
+    with ThreadPoolExecutor(8) as threads:
+        pending = [threads.submit(auth.current) for _ in range(8)]
+        while not all(each.running() for each in pending):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        silent.set()
+        errors = [each.exception(30) for each in pending]
+
+    assert {ConnectionLost} == {type(error) for error in errors}
+    assert 1 == len(asked)
 
 
 def test_secrets_do_not_show_in_reprs(box: Sandbox, config: BoxConfig) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from connectors.box.config import BoxConfig
 from connectors.box.destination import BoxDestination
-from connectors.box.sandbox import Sandbox
+from connectors.box.sandbox import Sandbox, routes_uploads
 from connectors.errors import BoxUnreachable, ServerBusy, Stopped
-from tests.integration.box.files import content, opener, sha1, upload
+from tests.integration.box.files import Source, content, opener, sha1, upload
 from tests.servers.proxy import Proxy
 
 DIRECT, PART, ME = "POST /files/content", "PUT /files/upload_sessions/:id", "GET /users/me"
@@ -151,17 +151,107 @@ def test_an_upload_host_behind_a_firewall(
     assert 1 == len(told())
 
 
-def test_a_call_that_fails_by_itself_costs_a_probe_of_each_host(
+def test_a_listing_does_not_wait_for_the_upload_host(
+    box: Sandbox, config: BoxConfig, upload_host: Proxy, told: Callable[[], list[str]]
+) -> None:
+    """Both are away, and Box's API alone comes back: what needs no upload host goes on, an upload waits in all as long
+    as the plan says, and nobody says that its host is back."""
+    limits = config.limits.model_copy(update={"outage_minutes": 0.05})
+    with Proxy(int(box.url.rpartition(":")[2])) as api:
+        addresses = {
+            "base_url": f"http://127.0.0.1:{api.port}",
+            "upload_url": f"http://127.0.0.1:{upload_host.port}/api",
+        }
+        with BoxDestination(config.model_copy(update=addresses | {"limits": limits})) as to:
+            to.whoami()
+            for each in (api, upload_host):
+                each.refusing = True
+                each.drop()
+            with ThreadPoolExecutor(2) as threads:
+                sent, listed = threads.submit(small, to, "a"), threads.submit(to.folder_info, "0")
+                until(lambda: len(told()) > 0)
+                api.refusing = False
+                assert "0" == listed.result(30).id
+                assert not sent.done()
+                with pytest.raises(BoxUnreachable, match="upload host"):
+                    sent.result(30)
+
+    assert [] == [line for line in told() if "upload host" in line and "answers again" in line]
+
+
+def test_the_host_of_an_upload_session_is_away(
+    box: Sandbox, config: BoxConfig, upload_host: Proxy, told: Callable[[], list[str]], monkeypatch: Any
+) -> None:
+    """Box may serve a session by a host of its own, which is waited for like the other one."""
+    plain, region = routes_uploads._session, f"http://127.0.0.1:{upload_host.port}"
+
+    def elsewhere(session: Any, request: Any) -> Any:
+        answer = plain(session, request)
+        places = answer["session_endpoints"]
+        answer["session_endpoints"] = {name: url.replace(box.url, region) for name, url in places.items()}
+        return answer
+
+    monkeypatch.setattr(routes_uploads, "_session", elsewhere)
+    data = content(6_500, 9)
+    with BoxDestination(config) as to, ThreadPoolExecutor(1) as thread:
+        to.whoami()
+        upload_host.refusing = True
+        pending = thread.submit(to.put, upload("0", "big", data), opener(data))
+        until(lambda: len(told()) > 0)
+        upload_host.refusing = False
+
+        assert sha1(data) == pending.result(30).sha1
+    assert f"upload host {region.removeprefix('http://')} has not answered" in told()[0]
+
+
+def test_a_source_that_fails_says_nothing_about_box(to: BoxDestination) -> None:
+    """Since when Box is silent is not the moment at which a file could not be read."""
+
+    def fail() -> None:
+        raise OSError(5, "bad disk")
+
+    with pytest.raises(OSError, match="bad disk"):
+        to.put(upload("0", "a", content(3000)), Source(content(3000), at=0, act=fail))
+
+    assert to._transport.outages.of(to._transport.outages.api_host)._silent_since is None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_box_asks_for_is_kept_however_long(
+    box: Sandbox, to: BoxDestination, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than a call is patient by itself: nobody asks before it is over."""
+    waits: list[float] = []
+    monkeypatch.setattr(to._service.pacer, "wait", waits.append)
+    monkeypatch.setattr(to._service.pacer, "pause", lambda seconds: None)
+    box.faults.next(DIRECT).status(status, retry_after=3500)
+
+    small(to, "a")
+
+    assert [3500] == waits
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_longer_than_an_outage_stops_the_run(box: Sandbox, to: BoxDestination, status: int) -> None:
+    """Two hours are told in one line; no file is to blame, and nobody asks a second time."""
+    box.faults.next(DIRECT).status(status, retry_after=7200).times(None)
+
+    with pytest.raises(BoxUnreachable, match="pause of 120 minutes"):
+        small(to, "a")
+
+    assert 1 == box.calls.by_route[DIRECT]
+
+
+def test_a_call_that_fails_by_itself_costs_one_probe(
     box: Sandbox, to: BoxDestination, told: Callable[[], list[str]]
 ) -> None:
-    """Both hosts answer the probe: the failure is raised as it was, and nobody is told of an outage."""
+    """Box answers the probe: the failure is raised as it was, and nobody is told of an outage."""
     box.faults.next(DIRECT).status(503).times(None)
     asked = box.calls.by_route[ME]
     with pytest.raises(ServerBusy, match="503"):
         small(to, "a")
 
-    calls = box.calls.by_route
-    assert (8, 1, 1) == (calls[DIRECT], calls[ME] - asked, calls["GET /files/upload_sessions/:id"])
+    assert (8, 1) == (box.calls.by_route[DIRECT], box.calls.by_route[ME] - asked)
     assert [] == told()
 
 

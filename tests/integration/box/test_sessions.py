@@ -17,6 +17,7 @@ from connectors.entry import Fingerprint
 from connectors.errors import (
     ChangedWhileReading,
     ConnectionLost,
+    ConnectorError,
     DigestMismatch,
     Locked,
     NameInUse,
@@ -188,6 +189,43 @@ def test_a_session_that_ends_in_the_middle_is_replaced(
     assert DATA == box.content(receipt.file_id)
     assert 2 == box.calls.by_route[CREATE]
     assert 1 == box.files()["big ü.bin"].versions
+
+
+@pytest.mark.parametrize("route", [PART, COMMIT])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "forbidden_by_policy",
+        "access_denied_item_locked",
+        "insufficient_scope",
+        "access_from_location_blocked",
+    ],
+)
+def test_a_refusal_that_names_its_cause_is_no_lost_session(
+    box: Sandbox, destination: BoxDestination, route: str, code: str
+) -> None:
+    """A policy, a lock, a scope: the cause is told, no other session is begun and no part is sent a second time."""
+    box.faults.next(route).status(403, error=code).times(None)
+
+    with pytest.raises(ConnectorError) as caught:
+        destination.put(ITEM, opener(DATA), Sessions())
+
+    assert code in str(caught.value)
+    assert 1 == box.calls.by_route[CREATE]
+    assert 21 >= box.calls.by_route[PART]
+
+
+def test_a_session_that_box_does_not_take_back_stops_nobody(
+    box: Sandbox, destination: BoxDestination
+) -> None:
+    """Somebody else's by now, or the right to it is gone: it ends by itself, and the file goes on without it."""
+    store = kill_after(destination, 3)
+    box.faults.next(ABORT).status(403, error="access_denied_insufficient_permissions")
+    changed = content(20_500, 77)
+
+    receipt = destination.put(replace(ITEM, modified_ns=5), opener(changed), store)
+
+    assert sha1(changed) == receipt.sha1
 
 
 def test_sessions_that_end_for_ever_are_given_up(box: Sandbox, destination: BoxDestination) -> None:
