@@ -66,12 +66,27 @@ class Fingerprint:
         return self.size == other.size and all(a == b for a, b in known)
 
 
+class Fault(NamedTuple):
+    """Why a source cannot say more of an entry than that it is there."""
+
+    #: A reason code, as in connectors.errors.
+    reason: str
+    #: One line for a person.
+    detail: str
+
+
+#: Times are kept as nanoseconds in 64 bits, as databases do: from 21 September 1677 to 11 April 2262.
+FIRST_NS, LAST_NS = -(2**63), 2**63 - 1
+_TIMES = ("modified_ns", "created_ns", "changed_ns")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One file, folder or unfollowed thing as the source lists it."""
+    """One file, folder or unfollowed thing as the source lists it. Times beyond 64 bits are the last that fit."""
 
     #: Relative to the source's root, "/" between names, no leading slash; "" is the root itself.
     path: str
+    #: With a `fault`, SPECIAL means that not even this is known.
     kind: EntryKind
     #: Bytes; 0 for anything but files.
     size: int = 0
@@ -82,10 +97,20 @@ class Entry:
     changed_ns: int | None = None
     #: Stable id inside the share (inode, SMB FileId), for P1 and for renames.
     file_id: str | None = None
-    #: Why this entry is not followed or read even though it is listed; None for ordinary ones.
+    #: Why this entry is never followed or read, whoever asks: what it is says so. None for ordinary ones.
     skip_reason: str | None = None
+    #: It is there, and it could not be looked at, or cannot be asked for; None for ordinary ones. Size and times may
+    #: be unknown then, so that they say nothing of a file that is known.
+    fault: Fault | None = None
     #: What of it will not arrive in Box (extended attributes, …), for the report; None when nothing is lost.
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        # A share may say 30828 (FILETIME), or anything: one file must not stop the walk.
+        for field in _TIMES:
+            nanoseconds = getattr(self, field)
+            if nanoseconds is not None and not FIRST_NS <= nanoseconds <= LAST_NS:
+                object.__setattr__(self, field, min(max(nanoseconds, FIRST_NS), LAST_NS))
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 
@@ -22,7 +23,14 @@ from connectors.errors import (
 )
 from connectors.location import Location
 from connectors.patience import Patience
-from connectors.resilient import WALKERS, OpenedFile, RawFile, ResilientSource, connector_error, special
+from connectors.resilient import (
+    WALKERS,
+    OpenedFile,
+    RawFile,
+    ResilientSource,
+    connector_error,
+    unnameable,
+)
 
 #: What a filesystem reads ahead; some would take 50 MiB for every open file (P9).
 BLOCK_SIZE = 8 << 20
@@ -116,7 +124,9 @@ class FilesystemSource(ResilientSource):
         infos: list[dict[str, Any]] = self._filesystem.ls(folder, detail=True)
         if [info["name"].rstrip("/") for info in infos] == [folder] and infos[0]["type"] == "file" and path:
             raise NotFound(f"{path!r} is a file now, not a folder")
-        return _unique(entry for info in infos if (entry := self._child(path, folder, info)) is not None)
+        return _named_apart(
+            path, [entry for info in infos if (entry := self._child(path, folder, info)) is not None]
+        )
 
     def _stat(self, path: str) -> Entry:
         return self._entry(path, self._filesystem.info(self._full(path)))
@@ -154,7 +164,7 @@ class FilesystemSource(ResilientSource):
         if not name and not is_folder and not info.get("size"):
             return None
         if name in ("", ".", "..") or "/" in name or "\0" in name:
-            return special(child, f"its name {name!r} cannot be part of a path")
+            return unnameable(path, name, self._entry(child, info), "this name cannot be part of a path")
         return self._entry(child, info)
 
 
@@ -245,13 +255,22 @@ def _etag(info: Mapping[str, Any]) -> str | None:
     return f"etag:{str(etag).strip(chr(34))}" if etag and info["type"] == "file" else None
 
 
-def _unique(entries: Iterable[Entry]) -> list[Entry]:
-    """Object stores may hold a file and a folder of one name; the file is reported and left out."""
-    listed = list(entries)
-    folders = {entry.path for entry in listed if entry.kind is EntryKind.FOLDER}
-    return [
-        special(f"{entry.path}/", "a folder has the same name")
-        if entry.kind is not EntryKind.FOLDER and entry.path in folders
-        else entry
-        for entry in listed
-    ]
+def _named_apart(folder: str, entries: list[Entry]) -> list[Entry]:
+    """Each entry under a name of its own: what an object store has beside a folder of the same name gets another.
+
+    A path means one thing here and in the checkpoint, and so only one of the two can be asked for.
+    """
+    named = {entry.path: entry for entry in entries if entry.kind is EntryKind.FOLDER}
+    others = []
+    for entry in entries:
+        if entry.fault is not None or (entry.kind is not EntryKind.FOLDER and entry.path in named):
+            others.append(entry)
+        else:
+            named[entry.path] = entry
+    for entry in sorted(others, key=lambda entry: (entry.path, entry.size)):
+        if entry.fault is None:
+            entry = unnameable(folder, entry.name, entry, "something else has the same name")
+        while entry.path in named:
+            entry = replace(entry, path=f"{entry.path}~")
+        named[entry.path] = entry
+    return list(named.values())

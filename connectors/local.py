@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.entry import Entry, EntryKind
-from connectors.errors import ShareUnreachable
+from connectors.entry import Entry, EntryKind, Fault
+from connectors.errors import AccessDenied, ReadFailed, ShareUnreachable
 from connectors.location import Location
 from connectors.patience import Patience
-from connectors.resilient import WALKERS, OpenedFile, ResilientSource, special
+from connectors.resilient import WALKERS, OpenedFile, ResilientSource
 
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
 UNSTABLE_IDS = ("fuse", "vfat", "msdos", "exfat", "9p", "vboxsf")
@@ -35,11 +36,20 @@ class LocalConfig(BaseModel):
 
     @classmethod
     def from_location(cls, location: Location, options: Mapping[str, Any]) -> Self:
-        """A configuration from file:///path or a plain absolute path."""
-        path = location.path.removeprefix("localhost")
+        """A configuration from file:///path or a plain absolute path.
+
+        A path that exists as it is written is meant as it is written; else percent escapes count (`%20`), as in what
+        `Path.as_uri()` gives.
+        """
+        path = _as_meant(location.path.removeprefix("localhost"))
         if not path.startswith("/"):
             raise ValueError("a local source needs an absolute path: file:///srv/share")
         return cls.model_validate({"path": path, **options})
+
+
+def _as_meant(path: str) -> str:
+    decoded = unquote(path, errors="surrogateescape")
+    return decoded if "\0" not in path + decoded and not os.path.lexists(path) else path
 
 
 class LocalSource(ResilientSource):
@@ -114,7 +124,7 @@ class LocalSource(ResilientSource):
         except FileNotFoundError:
             return None  # deleted between the listing and its attributes: it is not there
         except OSError as exc:
-            return special(path, f"its attributes cannot be read: {exc.strerror}")
+            return _unseen(path, child, exc)
 
     def _entry(self, path: str, found: os.stat_result) -> Entry:
         """The device number changes with a reboot or a new mount, so only inodes of the root's own count."""
@@ -162,6 +172,31 @@ def entry_of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> 
         file_id=f"{found.st_ino:x}" if with_id else None,
         skip_reason=_SKIP_REASONS.get(kind),
     )
+
+
+def _unseen(path: str, child: os.DirEntry[str], exc: OSError) -> Entry:
+    """A child whose attributes cannot be read, as the listing alone shows it.
+
+    It may say that it is a folder, which is plain then: walking into it will say what is wrong.
+    """
+    kind = _listed_kind(child)
+    if kind in (EntryKind.FOLDER, EntryKind.SYMLINK):
+        return Entry(path=path, kind=kind, skip_reason=_SKIP_REASONS.get(kind))
+    error = AccessDenied if isinstance(exc, PermissionError) else ReadFailed
+    detail = f"{path!r} is there, but its attributes cannot be read: {exc.strerror}"
+    return Entry(path=path, kind=kind, fault=Fault(error.reason, detail))
+
+
+def _listed_kind(child: os.DirEntry[str]) -> EntryKind:
+    """What the directory itself says of a child; SPECIAL where that is nothing."""
+    try:
+        if child.is_symlink():
+            return EntryKind.SYMLINK
+        if child.is_dir(follow_symlinks=False):
+            return EntryKind.FOLDER
+        return EntryKind.FILE if child.is_file(follow_symlinks=False) else EntryKind.SPECIAL
+    except OSError:
+        return EntryKind.SPECIAL  # this file system keeps no kinds in its directories
 
 
 _SKIP_REASONS = {

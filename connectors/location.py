@@ -19,7 +19,8 @@ class Location:
     #: Empty where the scheme has none.
     host: str = ""
     port: int | None = None
-    #: For host schemes the decoded path without its leading slash, else all after "://".
+    #: For host schemes (smb, sftp) the path without its leading slash, percent escapes decoded: a literal "%20" is
+    #: written "%2520". Else all after "://".
     path: str = ""
     username: str | None = None
     password: str | None = field(default=None, repr=False)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.entry import EntryKind
@@ -81,27 +81,35 @@ def risk_key(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def plan_names(names: Sequence[tuple[str, EntryKind, str | None]]) -> dict[str, PlannedName]:
+def plan_names(
+    names: Sequence[tuple[str, EntryKind, str | None]], *, taken: Iterable[str] = ()
+) -> dict[str, PlannedName]:
     """A Box name for every entry of one folder: (name, kind, Box name it already has) → PlannedName by name.
 
     No two of them are equal for Box. The order of the listing does not matter; an entry that has a Box name keeps
     it; of the others, one whose name need not change is preferred, then the first in code-point order.
-    A name may occur once.
+    A name may occur once. `taken`: names in Box of what is not among the entries; no entry gets one of them.
     """
     if len({name for name, _, _ in names}) != len(names):
         raise ValueError("a name occurs twice in one folder")
     planned = {name: PlannedName(known, _why(name, known)) for name, _, known in names if known is not None}
     owners = {collision_key(plan.box_name): name for name, plan in planned.items()}
     wishes = sorted((_Wish(name, kind) for name, kind, known in names if known is None), key=_Wish.rank)
+    held: dict[str, str] = {}
+    for name in sorted(taken):
+        held.setdefault(collision_key(name), name)
     losers = []
     for wish in wishes:
-        if owners.setdefault(wish.key, wish.name) == wish.name:
+        if wish.key not in held and owners.setdefault(wish.key, wish.name) == wish.name:
             planned[wish.name] = PlannedName(wish.box_name, _why(wish.name, wish.box_name))
         else:
             losers.append(wish)
     for wish in losers:
-        chosen = next(each for each in wish.alternatives() if collision_key(each) not in owners)
-        reason = f"for Box the same name as {_shown(owners[wish.key])}"
+        free = (
+            each for each in wish.alternatives() if not {collision_key(each)} & (owners.keys() | held.keys())
+        )
+        chosen = next(free)
+        reason = f"for Box the same name as {_shown(owners.get(wish.key) or held[wish.key])}"
         owners[collision_key(chosen)] = wish.name
         planned[wish.name] = PlannedName(chosen, reason)
     return planned

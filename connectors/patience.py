@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from connectors.errors import Stopped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +22,19 @@ class Patience:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False, compare=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
 
-    def rounds(self) -> Iterator[None]:
-        """One item before each repetition, after having waited; ends when the time is used up."""
+    def rounds(self, stop: threading.Event | None = None) -> Iterator[None]:
+        """One item before each repetition, after having waited; ends when the time is used up.
+
+        Stopped as soon as `stop` is set.
+        """
         deadline = self.clock() + self.seconds
         delay = self.first_delay_seconds
         while (left := deadline - self.clock()) > 0:
-            self.sleep(min(left, delay * random.uniform(0.5, 1.0)))
+            seconds = min(left, delay * random.uniform(0.5, 1.0))
+            if stop is None:
+                self.sleep(seconds)
+            elif stop.wait(seconds):
+                raise Stopped
             yield
             delay = min(delay * 2, self.longest_delay_seconds)
 

@@ -9,14 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 from weakref import WeakSet
 
 from connectors.ancestry import AncestorCheck, ancestors, without_loops
-from connectors.entry import NO_STREAMS, Entry, EntryKind, Streams
+from connectors.entry import NO_STREAMS, Entry, EntryKind, Fault, Streams
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -25,6 +25,7 @@ from connectors.errors import (
     ConnectorError,
     FatalError,
     Locked,
+    NameRejected,
     NotFound,
     ReadFailed,
     ServerBusy,
@@ -89,6 +90,7 @@ class ResilientSource(ABC):
         self._patience = patience or Patience()
         self._walkers = walkers
         self._ancestry = AncestorCheck(self._stat) if self.checks_ancestors else None
+        self._stop: threading.Event | None = None
         self._files: WeakSet[ReopeningFile] = WeakSet()
         # Reentrant: the garbage collector may close a forgotten file while this thread holds it.
         self._files_lock = threading.RLock()
@@ -97,6 +99,10 @@ class ResilientSource(ABC):
     def display_url(self) -> str:
         """The URL without user, password or query: fit for logs and reports."""
         return self._display_url
+
+    def stop_with(self, stop: threading.Event) -> None:
+        """From now on no wait for a server that went away outlasts this event; the call ends with Stopped."""
+        self._stop = stop
 
     def connect(self) -> None:
         """Prove root and credentials by listing the root's beginning; one attempt, no patience."""
@@ -212,7 +218,7 @@ class ResilientSource(ABC):
                 return attempt()
             except Exception as exc:  # noqa: BLE001 - Source promises connectors.errors only
                 error = self._final(self._error(exc, path), path, first_contact=first_contact)
-                rounds = rounds or (patience or self._patience).rounds()
+                rounds = rounds or (patience or self._patience).rounds(self._stop)
                 if not _worth_another_try(error) or next(rounds, False) is False:
                     raise _given_up(error, first_contact=first_contact, url=self.display_url) from _foreign(
                         exc
@@ -223,7 +229,10 @@ class ResilientSource(ABC):
         if path or isinstance(error, (FatalError, TransientError)):
             return error
         if isinstance(error, NotFound):
-            return ShareUnreachable(f"{self.display_url}: the root folder does not exist; check the path")
+            return ShareUnreachable(
+                f"{self.display_url}: the root folder does not exist; check the path, which must lead to a folder, "
+                "not to a file"
+            )
         if first_contact and isinstance(error, AccessDenied):
             return AuthenticationFailed(f"{self.display_url}: the root folder: {error}")
         return ShareUnreachable(f"{self.display_url}: {error}") if first_contact else error
@@ -414,6 +423,19 @@ def _sorted(entries: list[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.path)
 
 
-def special(path: str, reason: str) -> Entry:
-    """An entry that is reported and not read."""
-    return Entry(path=path, kind=EntryKind.SPECIAL, skip_reason=reason)
+def unnameable(folder: str, name: str, entry: Entry, why: str) -> Entry:
+    """What no path leads to: listed under a name that stands for its own, with a fault, so that it is never lost.
+
+    A folder of that sort is not walked: it is SPECIAL.
+    """
+    is_folder = entry.kind is EntryKind.FOLDER
+    shown = f"({'folder' if is_folder else 'object'} {name!r})".replace("/", "%2F")
+    return replace(
+        entry,
+        path=f"{folder}/{shown}" if folder else shown,
+        kind=EntryKind.SPECIAL if is_folder else entry.kind,
+        skip_reason=None,
+        fault=Fault(
+            NameRejected.reason, f"{name!r} in {folder or 'the root'!r}: {why}; rename it in the source"
+        ),
+    )

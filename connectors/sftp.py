@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +17,7 @@ from fsspec.asyn import FSTimeoutError, sync
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sshfs import SSHFileSystem
 
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry, EntryKind, Fault
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -26,17 +28,20 @@ from connectors.errors import (
     ReadFailed,
     ServerBusy,
     ShareUnreachable,
+    Stopped,
 )
 from connectors.filesystem import entry_of_info
 from connectors.location import Location
 from connectors.patience import Patience
-from connectors.resilient import WALKERS, OpenedFile, ResilientSource, connector_error, special
+from connectors.resilient import WALKERS, OpenedFile, ResilientSource, connector_error, unnameable
 
 DEFAULT_PORT = 22
 #: Half the CPU of asyncssh's first choice, ChaCha20, at the same strength; "^" puts them before its others.
 PREFERRED_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 #: Seconds between keep-alives; three unanswered ones end a dead connection.
 KEEPALIVE_SECONDS = 15
+#: What came of a listing in so many seconds is handed over; what the limit for an answer is added to.
+PAGE_SECONDS = 1.0
 
 
 class SFTPConfig(BaseModel):
@@ -127,9 +132,41 @@ class SFTPSource(ResilientSource):
         self._list("")
 
     def _list(self, path: str) -> list[Entry]:
+        full = self._full(path)
         with self._using() as filesystem:
-            infos: list[dict[str, Any]] = self._run(filesystem, filesystem._ls, self._full(path))
-        return [_child(path, info) for info in infos]
+            names = self._names(filesystem, full)
+            if all(name.filename != "." for name in names):
+                self._require_searchable(filesystem, path)
+        return [_child(path, name) for name in names if name.filename not in (".", "..")]
+
+    def _names(self, filesystem: SFTPFileSystem, full: str) -> list[asyncssh.SFTPName]:
+        """A whole folder, however long that takes, as long as each answer comes in time."""
+        found: list[asyncssh.SFTPName] = []
+        pages = filesystem.pages(full)
+        try:
+            while (page := self._run(filesystem, anext, pages, None, more_seconds=PAGE_SECONDS)) is not None:
+                found += page
+        except BaseException:
+            if filesystem.usable:
+                with suppress(Exception):
+                    self._run(filesystem, pages.aclose)
+            raise
+        return found
+
+    def _require_searchable(self, filesystem: SFTPFileSystem, path: str) -> None:
+        """OpenSSH leaves out of a listing what it may not look at, the folder's own "." with the rest.
+
+        AccessDenied when that is so; else the server never lists a ".".
+        """
+        try:
+            self._run(filesystem, filesystem._info, f"{self._full(path).rstrip('/')}/.")
+        except asyncssh.SFTPPermissionDenied:
+            raise AccessDenied(
+                f"{path!r} lists names and nothing else; grant the account access to the folder"
+            ) from None
+        except asyncssh.SFTPError as exc:
+            if isinstance(exc, _LOST):
+                raise
 
     def _stat(self, path: str) -> Entry:
         with self._using() as filesystem:
@@ -157,9 +194,12 @@ class SFTPSource(ResilientSource):
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/") if path else self._root or "/"
 
-    def _run(self, filesystem: SFTPFileSystem, coroutine: Any, *arguments: Any) -> Any:
+    def _run(
+        self, filesystem: SFTPFileSystem, coroutine: Any, *arguments: Any, more_seconds: float = 0.0
+    ) -> Any:
         """A coroutine in fsspec's loop, with a limit for its answer."""
-        return sync(filesystem.loop, coroutine, *arguments, timeout=self._config.request_timeout_seconds)
+        limit = self._config.request_timeout_seconds + more_seconds
+        return sync(filesystem.loop, coroutine, *arguments, timeout=limit)
 
     @contextmanager
     def _using(self) -> Iterator[SFTPFileSystem]:
@@ -174,6 +214,8 @@ class SFTPSource(ResilientSource):
 
     def _connect(self) -> SFTPFileSystem:
         with self._lock:
+            if self._stop is not None and self._stop.is_set() and self._connected is None:
+                raise Stopped  # each that waited here would try in vain for a whole connect_timeout
             if self._refused is not None:
                 raise self._refused
             if self._connected is None or not self._connected.usable:
@@ -223,10 +265,18 @@ class SFTPFileSystem(SSHFileSystem):  # type: ignore[misc]
         async with self._pool.get() as channel:
             return info_of(path, await channel.stat(path))
 
-    async def _ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[dict[str, Any]]:
+    async def pages(self, path: str) -> AsyncGenerator[list[asyncssh.SFTPName], None]:
+        """A folder piece by piece, "." and ".." included where the server lists them."""
         async with self._pool.get() as channel:
-            names = await channel.readdir(path)
-        return [info_of(name.filename, name.attrs) for name in names if name.filename not in (".", "..")]
+            clock = asyncio.get_running_loop().time
+            page: list[asyncssh.SFTPName] = []
+            until = clock() + PAGE_SECONDS
+            async for name in channel.scandir(path):
+                page.append(name)
+                if clock() > until:
+                    yield page
+                    page, until = [], clock() + PAGE_SECONDS
+            yield page
 
     async def open_for_reading(self, path: str) -> asyncssh.SFTPClientFile:
         """A file, read in parallel blocks of the size that the server likes."""
@@ -294,11 +344,16 @@ def info_of(name: str, attributes: asyncssh.SFTPAttrs) -> dict[str, Any]:
     }
 
 
-def _child(folder: str, info: Mapping[str, Any]) -> Entry:
-    path = f"{folder}/{info['name']}" if folder else str(info["name"])
-    if "/" in info["name"] or "\0" in info["name"] or not info["name"]:
-        return special(path, "its name cannot be part of a path")
-    return entry_of_info(path, info)
+def _child(folder: str, listed: asyncssh.SFTPName) -> Entry:
+    name = str(listed.filename)
+    path = f"{folder}/{name}" if folder else name
+    entry = entry_of_info(path, info_of(name, listed.attrs))
+    if listed.attrs.permissions is None and listed.attrs.type == asyncssh.FILEXFER_TYPE_UNKNOWN:
+        detail = f"{path!r} is there, but the server does not say what it is"
+        entry = replace(entry, skip_reason=None, fault=Fault(ReadFailed.reason, detail))
+    if "/" in name or "\0" in name or not name:
+        return unnameable(folder, name, entry, "this name cannot be part of a path")
+    return entry
 
 
 def _kind(attributes: asyncssh.SFTPAttrs) -> EntryKind:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 
+#: Of a folder that was opened: it lists nothing at all.
+NO_SUCH_FILE = 0xC000_000F
 NOT_FOUND = {
-    0xC000_000F: "STATUS_NO_SUCH_FILE",
+    NO_SUCH_FILE: "STATUS_NO_SUCH_FILE",
     0xC000_0034: "STATUS_OBJECT_NAME_NOT_FOUND",
     0xC000_0039: "STATUS_OBJECT_PATH_INVALID",
     0xC000_003A: "STATUS_OBJECT_PATH_NOT_FOUND",

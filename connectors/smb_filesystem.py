@@ -15,7 +15,13 @@ from fsspec import AbstractFileSystem
 
 from connectors import smb_wire as wire
 from connectors.entry import EntryKind
-from connectors.smb_errors import STOPPED_ON_SYMLINK, SMBAccessError, SMBNotFoundError, SMBStatusError
+from connectors.smb_errors import (
+    NO_SUCH_FILE,
+    STOPPED_ON_SYMLINK,
+    SMBAccessError,
+    SMBNotFoundError,
+    SMBStatusError,
+)
 from connectors.smb_link import FIRST_READ, READ_SIZE, LoginGate, SMBAccount, SMBHandle, SMBLink
 
 #: READs in flight for a file that is read in order.
@@ -69,7 +75,13 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """A folder by its directory query alone: no request per entry, no cache."""
         path = self._strip_protocol(path)
         with self._link() as link:
-            folder, records = link.list_folder(path)
+            try:
+                folder, records = link.list_folder(path)
+            except SMBNotFoundError as exc:
+                if exc.status == NO_SUCH_FILE and link.query(path).is_folder:
+                    # It is there, and not even its "." may be looked at: Samba leaves out all of it.
+                    raise SMBAccessError(exc.status, path) from exc
+                raise
         self._require_plain_folder(path, folder)
         infos = [
             self._info_of(f"{path}/{r.name}" if path else r.name, r)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -56,11 +57,15 @@ class Source(Protocol):
         """Prove that root and credentials are good: AuthenticationFailed or ShareUnreachable otherwise."""
         ...
 
+    def stop_with(self, stop: threading.Event) -> None:
+        """From now on every wait for a server that went away ends soon after this event, with Stopped."""
+        ...
+
     def list_folder(self, path: str) -> list[Entry]:
         """The folder's entries, sorted by path, each with all the metadata that the protocol gives in a listing.
 
         Never one call per entry where the protocol can list in bulk. One bad entry never spoils the others: it is
-        listed with a skip_reason. Raises NotFound or AccessDenied for the folder itself.
+        listed with a `fault`. Every entry has a name of its own. Raises NotFound or AccessDenied for the folder itself.
         """
         ...
 

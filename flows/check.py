@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.context import FlowRunContext
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -23,9 +25,10 @@ from connectors.source import Source
 from flows import check_account, check_machine, check_people
 from flows.check_rows import Row, State, problem, said, worst
 from flows.config import MigrationPlan
+from flows.ending import checked, slug
 from flows.errors import CheckFailed, PlanError
 from flows.open_plan import OpenPlan, connect_source, open_box
-from flows.survey import Needs, needs_by_checkpoint, needs_by_survey, without_what_arrived
+from flows.survey import Needs, needs_by_checkpoint, needs_by_survey, uncovered, without_what_arrived
 from flows.words import count_words, printable
 from state.checkpoint import Checkpoint
 from state.exclude import ExcludeRules
@@ -52,7 +55,28 @@ def check_plan(plan: MigrationPlan, set_space: str = "") -> dict[str, Any]:
         gather_surroundings(facts, stack)
         box_rows = list(_box_rows(facts, stack, wanted))
         rows = [*box_rows, *_machine_rows(facts)]
-    return document(plan, rows, can_go_on=facts.account is not None)
+    shown = document(plan, rows, can_go_on=facts.account is not None)
+    show_rows(shown)
+    summary: dict[str, Any] = checked(shown)
+    return summary
+
+
+def show_rows(shown: dict[str, Any]) -> None:
+    """The rows as a table on the page of the flow run, the problems first; nothing outside a flow run."""
+    if FlowRunContext.get() is None:
+        return
+    order = [State.PROBLEM.value, State.WARNING.value, State.OK.value]
+    rows = sorted(shown["checks"], key=lambda row: order.index(row["state"]))
+    table = [
+        {
+            "check": printable(row["name"]),
+            "state": row["state"],
+            "found": printable(row["found"]),
+            "what to do": printable(row["what_to_do"]),
+        }
+        for row in rows
+    ]
+    create_table_artifact(table, f"{slug(shown['plan'])}-check", f"{shown['plan']}: {_sums(shown)}")
 
 
 def document(plan: MigrationPlan, rows: Sequence[Row], *, can_go_on: bool) -> dict[str, Any]:
@@ -185,6 +209,8 @@ def _machine_rows(facts: Facts) -> Iterator[Row]:
         yield facts.source_row
     elif facts.source is not None:
         yield from _guarded(check_machine.source_rows(facts.source, facts.needs, facts.roots))
+        excluded = ExcludeRules(facts.plan.exclude).reason
+        yield from check_machine.coverage_rows(uncovered(facts.source, facts.roots, excluded))
     if facts.state_row is not None:
         yield facts.state_row
     yield check_machine.clock_row(facts.skew_seconds)
@@ -262,7 +288,9 @@ def check_table(shown: dict[str, Any]) -> RenderableType:
         text = Text(printable(check["found"]))
         if check["what_to_do"]:
             text.append("\n→ " + printable(check["what_to_do"]), style="italic")
-        table.add_row(printable(check["name"]), Text(check["state"], style=STYLES[check["state"]]), text)
+        table.add_row(
+            Text(printable(check["name"])), Text(check["state"], style=STYLES[check["state"]]), text
+        )
     if shown["state"] == State.OK.value:
         return Group(table)
     return Group(table, Text(_sums(shown)))

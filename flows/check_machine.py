@@ -10,9 +10,10 @@ from connectors.errors import ConnectorError, ItemError
 from connectors.source import Source
 from flows.check_rows import Row, ok, problem, said, warning
 from flows.config import MigrationPlan
-from flows.survey import Needs
+from flows.survey import Needs, Uncovered
 from flows.words import count_words, size_words
 from state.checkpoint import Checkpoint
+from state.engine import sqlite_file
 from state.errors import SchemaBehind, StateError
 
 #: Seconds between Box's clock and ours that nobody needs to think about, and that endanger logins and leases.
@@ -53,6 +54,26 @@ def source_rows(source: Source, needs: Needs, roots: Sequence[str]) -> Iterator[
     )
 
 
+def coverage_rows(left: Uncovered) -> Iterator[Row]:
+    """What of the share no tree of the plan contains: nobody decided that it stays behind (P2)."""
+    if not left.count and not left.unlisted:
+        return
+    more = ", ..." if left.count > len(left.paths) else ""
+    entries = "1 entry" if left.count == 1 else f"{left.count:,} entries"
+    found = f"{entries} of the share: {', '.join(left.paths)}{more}"
+    told = [found] if left.count else []
+    told += (
+        [f"what else is in {', '.join(left.unlisted)} is unknown: it cannot be listed"]
+        if left.unlisted
+        else []
+    )
+    yield warning(
+        "not in a tree",
+        "; ".join(told),
+        "Add trees for what should move; the report names what does not.",
+    )
+
+
 def _unreadable(name: str, error: ConnectorError, path: str) -> Row:
     advice = "Give the account read access to everything (Backup Operators, or a read-only share for it)."
     found = f"{path} cannot be read: {said(error)}"
@@ -62,7 +83,7 @@ def _unreadable(name: str, error: ConnectorError, path: str) -> Row:
 def state_row(plan: MigrationPlan) -> tuple[Row, Checkpoint | None]:
     """Reachable and at the right schema; opened as it is, never changed here. Whoever gets it closes it."""
     name, url = "state database", plan.resolved_state_url()
-    file = sqlite_file(plan)
+    file = sqlite_file(url)
     if file is not None and not file.exists():
         if not file.parent.is_dir():
             return problem(
@@ -113,15 +134,9 @@ def disk_row(folder: Path, free: int, needs: Needs) -> Row:
 
 def state_folder(plan: MigrationPlan) -> Path:
     """The folder that must not run full: the SQLite file's, else the plan's."""
-    file = sqlite_file(plan)
+    file = sqlite_file(plan.resolved_state_url())
     folder = file.parent if file is not None else Path(plan.base_dir or ".")
     return folder if folder.is_dir() else Path()
-
-
-def sqlite_file(plan: MigrationPlan) -> Path | None:
-    """Where the checkpoint lives; None for a server."""
-    url = plan.resolved_state_url()
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 def free_bytes(folder: Path) -> int:

@@ -308,7 +308,8 @@ def _print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> 
 
     _console().print(status_table(status_document(plan)))
     if not summary["complete"]:
-        _console().print(f"Not complete. See why: boxhaul report {path}", highlight=False)
+        words = f"Not complete. See why: boxhaul report {path}"
+        _console().print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

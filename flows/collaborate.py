@@ -13,6 +13,7 @@ from typing import Any
 from prefect import flow
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from connectors.box import collaborations
 from connectors.box.types import Collaboration, Invitee
@@ -316,8 +317,9 @@ def collaboration_table(document: dict[str, Any]) -> RenderableType:
         table.add_column(column, overflow="fold")
     for tree in document["trees"]:
         if tree["waiting"]:
-            table.add_row(printable(tree["name"]), "", "", "waits", "", printable(tree["waiting"]))
+            tree_name, waiting = Text(printable(tree["name"])), Text(printable(tree["waiting"]))
+            table.add_row(tree_name, "", "", "waits", "", waiting)
         for each in tree["people"]:
             row = (tree["name"], each["who"], each["role"], each["action"], each["status"], each["detail"])
-            table.add_row(*(printable(value or "") for value in row))
+            table.add_row(*(Text(printable(value or "")) for value in row))
     return table

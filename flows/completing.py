@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -11,12 +12,13 @@ from typing import Any
 
 from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
-from connectors.errors import ConnectorError, DestinationGone, FatalError, ItemError, QuotaExceeded, Stopped
+from connectors.errors import ConnectorError, DestinationGone, FatalError, QuotaExceeded, Stopped
 from flows.config import Verification
 from flows.errors import Interrupted, WindowClosed
 from flows.leftovers import give_back_sessions
 from flows.open_plan import OpenPlan
 from flows.people import share_tree
+from flows.verdict import VERIFIED
 from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import (
     DIFFERENT_IN_BOX,
@@ -34,12 +36,16 @@ RENAMED_IN_BOX = "renamed_in_box"
 #: Missing folders made in one go.
 FOLDERS_AT_ONCE = 500
 
+#: A folder whose parents vanish in Box again and again is tried this often.
+FOLDER_ATTEMPTS = 3
+
 #: Differences of one kind that are named in the detail of a tree; the report has them all.
 NAMED_DIFFERENCES = 3
 
 
 def create_missing_folders(opened: OpenPlan, tree: TreeRecord) -> bool:
     """Make the folders that no file has made yet (the empty ones). False when the run is stopping."""
+    tries: Counter[int] = Counter()
     while not opened.stopping():
         if tree.id in opened.files_only_trees:
             return True
@@ -48,20 +54,23 @@ def create_missing_folders(opened: OpenPlan, tree: TreeRecord) -> bool:
         )
         if not folders:
             return True
-        list(opened.senders.map(lambda folder: _create_folder(opened, folder), folders))
+        tries.update(folder.id for folder in folders)
+        list(opened.senders.map(lambda folder: _create_folder(opened, folder, tries[folder.id]), folders))
         opened.raise_if_stopped()
     return False
 
 
-def _create_folder(opened: OpenPlan, folder: FolderNode) -> None:
-    """A folder that cannot be made is recorded as failed by BoxFolders, and its tree is then incomplete."""
+def _create_folder(opened: OpenPlan, folder: FolderNode, attempt: int) -> None:
+    """A folder that cannot be made, or one above it, is recorded as failed: its tree is then incomplete."""
     try:
         opened.folders.box_id(folder.id)
     except FatalError as exc:
         opened.fail(exc)
-    except (ItemError, Stopped, Interrupted):
+    except (Stopped, Interrupted):
         return
     except ConnectorError as exc:
+        if isinstance(exc, DestinationGone) and attempt < FOLDER_ATTEMPTS:
+            return  # somebody deleted its parents in Box; the next round makes them again
         opened.checkpoint.record_folder_creation_failed(folder.id, reason=exc.reason, detail=str(exc))
 
 
@@ -71,7 +80,8 @@ def complete_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
     True: nothing more is to do for it in this pass. False: Box differs from the checkpoint, the items concerned are
     pending again and want sending.
     """
-    if not opened.checkpoint.tree_is_settled(opened.pass_id, tree.id):
+    needs_folder = tree.id not in opened.files_only_trees
+    if not opened.checkpoint.tree_is_settled(opened.pass_id, tree.id, needs_folder=needs_folder):
         opened.checkpoint.set_tree_state(
             tree.id,
             TreeState.INCOMPLETE,
@@ -128,7 +138,7 @@ def verify_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
     True when all agree. Otherwise what differs is pending again; what Box has beyond the checkpoint is reported.
     """
     if opened.plan.transfer.verify is Verification.RECEIPTS:
-        opened.checkpoint.record_verified(tree.id)
+        _record_verified(opened, tree)
         return True
     found = Differences()
     with ThreadPoolExecutor(opened.plan.transfer.walk_threads, thread_name_prefix="verifier") as threads:
@@ -137,7 +147,7 @@ def verify_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
             opened.raise_if_stopped()
     detail = str(found)
     if not detail:
-        opened.checkpoint.record_verified(tree.id)
+        _record_verified(opened, tree)
         return True
     opened.checkpoint.record_verification_mismatch(
         tree.id, item_ids_by_reason=found.items, folder_ids_gone=found.folders_gone, detail=detail
@@ -146,6 +156,12 @@ def verify_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
         tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.VERIFICATION_FAILED, detail=detail
     )
     return False
+
+
+def _record_verified(opened: OpenPlan, tree: TreeRecord) -> None:
+    """With what proved it, which the plan may say otherwise by the time of the report."""
+    opened.record_event(VERIFIED, {"tree": tree.name, "by": opened.plan.transfer.verify.value}, tree=tree)
+    opened.checkpoint.record_verified(tree.id)
 
 
 def _windowed(

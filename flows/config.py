@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -34,6 +35,7 @@ from connectors.box.config import BoxConfig
 from connectors.entry import EntryKind
 from connectors.names import box_name
 from flows.errors import PlanError
+from state.exclude import ExcludeRules
 
 #: `${NAME}`: the value of an environment variable.
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -269,6 +271,12 @@ class TransferOptions(PlanModel):
     ] = False
 
 
+def _exclude_rule(pattern: str) -> str:
+    """The pattern as it is; ValueError when it can match nothing."""
+    ExcludeRules([pattern])
+    return pattern
+
+
 class MigrationPlan(PlanModel):
     """What moves from where to where, and who is let in at the end."""
 
@@ -290,7 +298,8 @@ class MigrationPlan(PlanModel):
         str,
         Field(
             title="State database",
-            description="SQLAlchemy URL of the checkpoint: sqlite:///name.db or postgresql+psycopg://...",
+            description="SQLAlchemy URL of the checkpoint: sqlite:////folder/name.db or postgresql+psycopg://...; "
+            "sqlite:///name.db is in the base folder.",
             min_length=1,
             repr=False,
         ),
@@ -302,21 +311,28 @@ class MigrationPlan(PlanModel):
         ),
     ] = []
     exclude: Annotated[
-        list[str], Field(title="Exclude", description="Names or paths, with * and ?, that do not move.")
+        list[Annotated[str, AfterValidator(_exclude_rule)]],
+        Field(title="Exclude", description="Names or paths, with * and ?, that do not move."),
     ] = DEFAULT_EXCLUDE
     transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
         TransferOptions()
     )
     base_dir: Annotated[
-        str, Field(title="Base folder", description="Folder that relative paths of the plan start from.")
+        str,
+        Field(
+            title="Base folder",
+            description="Folder that relative paths of the plan start from, absolute and on the machine that runs it.",
+        ),
     ] = ""
 
     @model_validator(mode="after")
     def _trees_are_apart(self) -> MigrationPlan:
-        sources = sorted(tree.source for tree in self.trees)
+        # By components: as text, "A old" would come between "A" and "A/2020".
+        sources = sorted(tree.source.split("/") if tree.source else [] for tree in self.trees)
         for outer, inner in pairwise(sources):
-            if outer == inner or outer == "" or inner.startswith(outer + "/"):
-                raise ValueError(f"trees overlap: {outer or '(all of the source)'!r} contains {inner!r}")
+            if inner[: len(outer)] == outer:
+                whole = "/".join(outer) or "(all of the source)"
+                raise ValueError(f"trees overlap: {whole!r} contains {'/'.join(inner)!r}")
         folders = [tree.box_path.casefold() for tree in self.trees]
         for tree in self.trees:
             if not tree.box_path:
@@ -362,13 +378,44 @@ class MigrationPlan(PlanModel):
         found = URL_PASSWORD.search(self.state_url)
         return None if found is None or not REFERENCE.sub("", found[1]) else found[1]
 
+    def written_secrets(self) -> list[str]:
+        """Keys whose secret stands in the plan itself and not as a reference: masked in whatever leaves the process."""
+        keys = [key for key, secret in secret_fields(self).items() if reference_or_mask(secret) == MASK]
+        return keys if self.state_password() is None else ["state_url", *keys]
+
+    def require_secrets(self) -> None:
+        """PlanError when a secret is masked or its variable is missing: said now, not after weeks of sending."""
+        for key, secret in secret_fields(self).items():
+            reveal(secret, key=key)
+
     def resolved_state_url(self) -> str:
-        """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder."""
+        """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder.
+
+        PlanError for a relative path without such a folder: the one that a flow run works in is deleted after it.
+        """
+        if self.state_password() == MASK:
+            raise masked("state_url")
         url = expand(self.state_url, key="state_url")
-        prefix = "sqlite:///"
-        if url.startswith(prefix) and not url.startswith(prefix + "/") and self.base_dir:
-            return prefix + str(self.path(url.removeprefix(prefix)))
-        return url
+        driver, separator, path = url.partition(":///")
+        if not separator or not driver.startswith("sqlite") or Path(path).is_absolute():
+            return url
+        self.require_base_dir("state_url")
+        return f"{driver}:///{self.path(path)}"
+
+    def require_base_dir(self, key: str) -> None:
+        """For a key that holds a relative path: PlanError when nothing says where that starts from."""
+        if not Path(self.base_dir).is_absolute():
+            raise PlanError(
+                f"{key}: a relative path, and base_dir (Base folder) does not say where it starts from; write it from"
+                f" the root{', as sqlite:////folder/name.db' if key == 'state_url' else ''}, or set base_dir to an"
+                " absolute folder of the worker's machine. What a run leaves in its own folder is deleted after it."
+            )
+
+    def require_lasting_files(self) -> None:
+        """PlanError when a file of the plan would be looked for, or left, in the folder that a run works in."""
+        for key, file in file_fields(self.box, "box.").items():
+            if not file.is_absolute():
+                self.require_base_dir(key)
 
 
 def _prepare_form(schema: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
@@ -414,8 +461,19 @@ def reference_or_mask(value: SecretStr) -> str:
 
 
 def reveal(secret: SecretStr | None, *, key: str) -> str | None:
-    """The secret itself, for the moment a connection is opened."""
-    return None if secret is None else expand(secret.get_secret_value(), key=key)
+    """The secret itself, for the moment a connection is opened. PlanError for the mask of one."""
+    if secret is None:
+        return None
+    if secret.get_secret_value() == MASK:
+        raise masked(key)
+    return expand(secret.get_secret_value(), key=key)
+
+
+def masked(key: str) -> PlanError:
+    """What is raised before somebody tries the mask as the password, and locks the account."""
+    return PlanError(
+        f"{key}: the secret did not come along with the plan; write it as ${{NAME}}, or keep it in a block"
+    )
 
 
 def reveal_all(model: Model, *, key: str) -> Model:
@@ -424,7 +482,7 @@ def reveal_all(model: Model, *, key: str) -> Model:
     for name in type(model).model_fields:
         value: Any = getattr(model, name)
         if isinstance(value, SecretStr):
-            updates[name] = SecretStr(expand(value.get_secret_value(), key=f"{key}.{name}"))
+            updates[name] = SecretStr(reveal(value, key=f"{key}.{name}") or "")
         elif isinstance(value, BaseModel):
             updates[name] = reveal_all(value, key=f"{key}.{name}")
     return model.model_copy(update=updates)
@@ -444,4 +502,16 @@ def secret_fields(model: BaseModel, prefix: str = "") -> dict[str, SecretStr]:
             for number, item in enumerate(value):
                 if isinstance(item, BaseModel):
                     found |= secret_fields(item, f"{key}.{number}.")
+    return found
+
+
+def file_fields(model: BaseModel, prefix: str = "") -> dict[str, Path]:
+    """Every file that a model names, by its dotted key."""
+    found: dict[str, Path] = {}
+    for name in type(model).model_fields:
+        value: Any = getattr(model, name)
+        if isinstance(value, Path):
+            found[f"{prefix}{name}"] = value
+        elif isinstance(value, BaseModel):
+            found |= file_fields(value, f"{prefix}{name}.")
     return found

@@ -21,6 +21,13 @@ from rich.console import Console
 from rich.rule import Rule
 
 from flows.demo_share import LARGE_FILE_BYTES, Share, build_share, serve_share
+from flows.errors import PlanError
+
+#: The demo's first file in its folder: only where it lies is anything taken away.
+MARKER = ".boxhaul-demo"
+
+#: What an earlier demo left and the next one makes anew; what somebody else put beside it stays.
+MADE = ("share", "samba", "box_config.json", "plan.yaml", "demo.db*", "demo-report")
 
 #: Box's minute, made shorter in the demo so that its limits can be watched at work.
 WINDOW_SECONDS = 6.0
@@ -58,11 +65,10 @@ class LocalBox:
 
 
 def run_demo(folder: Path) -> int:
-    """Do it all under `folder`; the exit code of the migration."""
+    """Do it all under `folder`; the exit code of the migration. PlanError when the folder is somebody else's."""
     console = Console(stderr=False)
     folder = folder.resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    _clear(folder)
     with ExitStack() as stack:
         console.print(Rule("1  A file share", align="left"))
         files = build_share(folder / "share")
@@ -74,7 +80,7 @@ def run_demo(folder: Path) -> int:
         box = stack.enter_context(_local_box(folder))
         console.print(f"listening on {box.url}")
         plan = _write_plan(folder, share, box)
-        console.print(f"the plan: {plan}")
+        console.print(f"the plan: {plan}", markup=False)
         console.print(Rule("3  Migrate, and kill -9 in the middle of a large file", align="left"))
         _migrate_and_kill(plan, share, box, console)
         console.print(Rule("4  The same command again", align="left"))
@@ -83,6 +89,27 @@ def run_demo(folder: Path) -> int:
         console.print(Rule("5  The report", align="left"))
         _boxhaul("report", str(plan), share=share).wait()
     return code
+
+
+def _clear(folder: Path) -> None:
+    """A folder for the demo alone: new, empty, or one of an earlier demo, whose files go. PlanError otherwise."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / MARKER).is_file():
+            if next(folder.iterdir(), None) is not None:
+                raise PlanError(
+                    f"--folder: {folder} holds files that no demo wrote; name a new or empty folder"
+                )
+            (folder / MARKER).write_text(
+                "boxhaul demo: what the demo made in this folder is made anew by the next one\n"
+            )
+        for path in (path for pattern in MADE for path in folder.glob(pattern)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as exc:
+        raise PlanError(f"--folder: {folder} cannot be used for the demo ({exc.strerror})") from exc
 
 
 @contextmanager

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +22,9 @@ import httpx
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
-from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_HOME,
@@ -71,14 +74,14 @@ def deploy_plan(plan: MigrationPlan, options: DeployOptions) -> Iterator[str]:
     url = PREFECT_API_URL.value() or LOCAL_API_URL
     with temporary_settings({PREFECT_API_URL: url}):
         yield from _ensure_server(url, options)
-        with get_client(sync_client=True) as client:
+        with _admitted(url), get_client(sync_client=True) as client:
             yield _ensure_work_pool(client)
             saved = save_plan(plan, ui_url(url))
             yield from _blocks_words(saved)
             documents = yaml.safe_load(options.prefect_file.read_text(encoding="utf-8"))
             filled = fill_in(documents, saved, suffix=options.suffix)
             _refuse_another_plan(client, filled, plan)
-            _keep_schedules(client, filled)
+            _keep_what_people_set(client, filled)
             yield from _prefect_deploy(filled, url)
             _choose_plan(client, filled, saved)
             yield from _automations(client, options, ui_url(url))
@@ -136,6 +139,25 @@ def _answers(url: str) -> bool:
         return False
 
 
+@contextmanager
+def _admitted(url: str) -> Iterator[None]:
+    """A server that asks for a password and gets none, or another one: a plan cannot mend it, a variable does."""
+    try:
+        yield
+    except PrefectHTTPStatusError as exc:
+        if exc.response.status_code not in (401, 403):
+            raise
+        given = (
+            "does not admit"
+            if get_current_settings().api.auth_string
+            else "asks for a password and got none from"
+        )
+        raise PlanError(
+            f"the Prefect server at {url} {given} this process: set PREFECT_API_AUTH_STRING"
+            " to the value that PREFECT_SERVER_API_AUTH_STRING has on the server"
+        ) from None
+
+
 def read_settings(path: Path) -> dict[str, str]:
     """The `NAME=value` lines of an environment file."""
     lines = (line.split("  #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
@@ -166,13 +188,14 @@ class SavedPlan:
 
 def save_plan(plan: MigrationPlan, ui: str) -> SavedPlan:
     """Save the plan as a block and its credentials as blocks of the same name; the plan then names those."""
+    for key in plan.written_secrets():
+        if key != "source.password" and not key.startswith("box.auth."):  # those become blocks
+            raise PlanError(f"{key}: no secret in a plan that Prefect keeps; write it as ${{NAME}}")
     for kind in BLOCK_TYPES:
         # An icon that this very server has: no page of it asks another one.
         kind._logo_url = HttpUrl(f"{ui}/v2/ico/android-chrome-192x192.png")
         kind.register_type_and_schema()
     name = block_name(plan.name)
-    if plan.state_password() is not None:
-        raise PlanError("state_url: no password in a plan that Prefect keeps; write the address as ${NAME}")
     made = []
     box, source = plan.box, plan.source
     if not isinstance(box.auth, BlockAuthConfig):
@@ -241,13 +264,18 @@ def _full_name(deployment: dict[str, Any]) -> str:
     return f"{flow_name(deployment['entrypoint'])}/{deployment['name']}"
 
 
+def _known(client: SyncPrefectClient, deployment: dict[str, Any]) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(_full_name(deployment))
+    except ObjectNotFound:
+        return None
+
+
 def _refuse_another_plan(client: SyncPrefectClient, document: dict[str, Any], plan: MigrationPlan) -> None:
     for deployment in document["deployments"]:
-        try:
-            known = client.read_deployment_by_name(_full_name(deployment))
-        except ObjectNotFound:
-            continue
-        others = [tag for tag in known.tags or [] if tag.startswith("plan:") and tag != plan_tag(plan)]
+        known = _known(client, deployment)
+        tags = known.tags or [] if known is not None else []
+        others = [tag for tag in tags if tag.startswith("plan:") and tag != plan_tag(plan)]
         if others:
             raise PlanError(
                 f"the deployment {_full_name(deployment)} belongs to {others[0]};"
@@ -255,20 +283,29 @@ def _refuse_another_plan(client: SyncPrefectClient, document: dict[str, Any], pl
             )
 
 
-def _keep_schedules(client: SyncPrefectClient, document: dict[str, Any]) -> None:
-    """A schedule that a person switched on stays on: registering again would set it back to what the file says."""
+def _keep_what_people_set(client: SyncPrefectClient, document: dict[str, Any]) -> None:
     for deployment in document["deployments"]:
-        if not deployment.get("schedules"):
-            continue
-        try:
-            known = client.read_deployment_by_name(_full_name(deployment))
-        except ObjectNotFound:
-            continue
-        active = {schedule.slug: schedule.active for schedule in known.schedules}
-        deployment["schedules"] = [
-            {**schedule, "active": active.get(schedule.get("slug"), schedule.get("active", True))}
-            for schedule in deployment["schedules"]
-        ]
+        known = _known(client, deployment)
+        if known is not None:
+            keep_what_people_set(deployment, known)
+
+
+def keep_what_people_set(deployment: dict[str, Any], known: DeploymentResponse) -> None:
+    """Carry over what somebody chose in the UI: schedules, the pause, and every parameter but the plan.
+
+    Registering again would set them back to what the file says. A file without schedules leaves them as they are.
+    """
+    if known.schedules:
+        deployment.pop("schedules", None)
+    if known.paused:
+        deployment["paused"] = True
+    module, _, function = deployment["entrypoint"].rpartition(".")
+    parameters = getattr(import_module(module), function).parameters.properties
+    chosen = {
+        name: value for name, value in known.parameters.items() if name in parameters and name != "plan"
+    }
+    if chosen:
+        deployment["parameters"] = {**deployment.get("parameters", {}), **chosen}
 
 
 def _prefect_deploy(document: dict[str, Any], url: str) -> Iterator[str]:
@@ -314,17 +351,49 @@ def _run(command: list[str], url: str) -> None:
 def _automations(client: SyncPrefectClient, options: DeployOptions, ui: str) -> Iterator[str]:
     block_id = _notification_block(client, options.notify) if options.notify else None
     for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text(encoding="utf-8")):
+        made = automation_of(entry, block_id, ui)
         known = client.read_automations_by_name(entry["name"])
-        if known and block_id is None:
-            # A person may have given it an action of their own.
+        if not known:
+            client.create_automation(made)
+            yield f"automation: {entry['name']}"
+            continue
+        mended = mended_automation(made, known, entry, ui)
+        for another in known[1:]:
+            client.delete_automation(another.id)
+        if is_the_same(mended, known[0]):
             yield f"automation: {entry['name']} is there"
             continue
-        for automation in known:
-            client.delete_automation(automation.id)
-        made = automation_of(entry, block_id, ui)
-        # What a person switched off stays off.
-        client.create_automation(made.model_copy(update={"enabled": all(each.enabled for each in known)}))
-        yield f"automation: {entry['name']}"
+        client.update_automation(known[0].id, mended)
+        yield f"automation: {entry['name']} brought up to date"
+
+
+def mended_automation(
+    made: AutomationCore, known: Sequence[Automation], entry: dict[str, Any], ui: str
+) -> AutomationCore:
+    """What ships now, in place of what is there: switched off when a person did so, with the actions a person added."""
+    ours = {action.type for action in made.actions} | {"do-nothing"}
+    actions: list[Any] = [action for action in made.actions if action.type != "do-nothing"]
+    for action in known[0].actions:
+        is_message = action.type == "send-notification" and action.subject == entry["name"]
+        if is_message and "send-notification" not in ours:
+            # Through the block that an earlier --notify named.
+            actions.append(action.model_copy(update={"body": message_of(entry, ui)}))
+        elif not is_message and (action.type not in ours or action.type == "send-notification"):
+            actions.append(action)
+    return made.model_copy(
+        update={"enabled": all(each.enabled for each in known), "actions": actions or made.actions}
+    )
+
+
+def is_the_same(mended: AutomationCore, known: Automation) -> bool:
+    """Whether an update would change anything; it would forget which runs are being waited for."""
+    names = set(AutomationCore.model_fields) - {"owner_resource"}
+    return mended.model_dump(mode="json", include=names) == known.model_dump(mode="json", include=names)
+
+
+def message_of(entry: dict[str, Any], ui: str) -> str:
+    """What a person is told."""
+    return str(entry["notify"]).replace("UI_URL", ui)
 
 
 def automation_of(entry: dict[str, Any], notification_block_id: str | None, ui: str) -> AutomationCore:
@@ -335,7 +404,7 @@ def automation_of(entry: dict[str, Any], notification_block_id: str | None, ui: 
             "type": "send-notification",
             "block_document_id": notification_block_id,
             "subject": entry["name"],
-            "body": entry["notify"].replace("UI_URL", ui),
+            "body": message_of(entry, ui),
         }
     return AutomationCore.model_validate(
         {

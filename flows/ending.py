@@ -10,12 +10,13 @@ from typing import Any
 
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
 from connectors.errors import QuotaExceeded
 from flows.errors import WindowClosed
 from flows.open_plan import OpenPlan
 from flows.words import count_words, printable
+from state.errors import LeaseHeld
 from state.records import TreeRecord
 from state.statuses import TreeState
 
@@ -53,6 +54,28 @@ def sent(opened: OpenPlan | None, why_not: str = "") -> Any:
     if opened is None:
         return Completed(name="No identity free", message=why_not, data=summary)
     return Completed(message=f"{count_words(uploaded, 'file')} sent.", data=summary)
+
+
+def checked(document: dict[str, Any]) -> Any:
+    """What a check returns: its rows; inside a flow run as a state that says how many of them are bad, and which."""
+    if FlowRunContext.get() is None:
+        return document
+    sums = f"{count_words(document['problems'], 'problem')}, {count_words(document['warnings'], 'warning')}"
+    named = [row["name"] for row in document["checks"] if row["state"] == "problem"]
+    return Completed(
+        name="Problems" if document["problems"] else None,
+        message=printable(f"{sums}{': ' if named else ''}{', '.join(named)}."),
+        data=document,
+    )
+
+
+def already_running(exc: LeaseHeld) -> Any:
+    """How a deployment's run ends whose plan is being run already: cancelled, which nobody need be told of, with a line
+    that says by whom. Raises the error for everybody else."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        raise exc
+    return Cancelled(name="Already running", message=printable(str(exc)))
 
 
 def _message(summary: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +55,7 @@ def fanned_out(opened: OpenPlan, senders: int) -> Iterator[None]:
     if senders <= 0 or FlowRunContext.get() is None:
         yield
         return
-    _let_everybody_in(opened)
+    let_everybody_in(opened)
     fleet = Fleet(opened, min(senders, len(opened.box.identities)))
     done = threading.Event()
     threads = [
@@ -77,14 +77,17 @@ def fanned_out(opened: OpenPlan, senders: int) -> Iterator[None]:
             thread.join(timeout=10)
 
 
-def _let_everybody_in(opened: OpenPlan) -> None:
-    """Make each tree's folder and let the identities into it, before the first of them sends."""
+def let_everybody_in(opened: OpenPlan) -> None:
+    """Make each tree's folder and let the identities into it, before the first of them sends; they take no other."""
+    inside = []
     for tree in opened.trees:
         try:
             opened.folders.box_id(tree.root_folder_id)
         except ItemError:
             continue  # recorded; the tree ends incomplete and says why
         opened.let_uploaders_in(tree.id)
+        inside.append(tree.id)
+    opened.checkpoint.open_trees(opened.pass_id, inside)
     opened.refresh_trees()
 
 
@@ -112,6 +115,17 @@ class Sender:
     delay_seconds: float = 0.0
     had_lease: bool = False
     missed: int = 0
+
+
+def to_start(senders: Sequence[Sender], empty: Sequence[Sender], alive: Collection[str]) -> Sequence[Sender]:
+    """Which of the empty places want another flow run; `alive`: names of the leases that live.
+
+    Whoever sends and was not started from here, for a conductor that is gone perhaps, fills a place as well: it holds
+    an identity, and one more would find none free.
+    """
+    ours = tuple(f"{LEASE_NAME} {sender.flow_run_id}" for sender in senders if sender.flow_run_id)
+    strangers = sum(name.startswith(LEASE_NAME) and not name.startswith(ours) for name in alive)
+    return empty[: max(0, len(empty) - strangers)]
 
 
 class Fleet:
@@ -146,12 +160,17 @@ class Fleet:
         """Start what is missing; True when something changed."""
         runs = self._runs()
         alive = {worker.name for worker in self._opened.checkpoint.live_workers(self._opened.plan_id)}
+        empty = [sender for sender in self._senders if self._is_empty(sender, runs, alive)]
         changed = False
-        for sender in self._senders:
-            run = runs.get(sender.flow_run_id) if sender.flow_run_id else None
-            if sender.flow_run_id is None or (run is not None and self._is_dead(sender, run, alive)):
-                changed = self._start(sender) or changed
+        for sender in to_start(self._senders, empty, alive):
+            changed = self._start(sender) or changed
         return changed
+
+    def _is_empty(self, sender: Sender, runs: dict[UUID, FlowRun], alive: set[str]) -> bool:
+        if sender.flow_run_id is None:
+            return True
+        run = runs.get(sender.flow_run_id)
+        return run is not None and self._is_dead(sender, run, alive)
 
     def _runs(self) -> dict[UUID, FlowRun]:
         ids = [sender.flow_run_id for sender in self._senders if sender.flow_run_id is not None]

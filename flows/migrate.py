@@ -16,7 +16,7 @@ from prefect import flow
 from flows.check import check_before_sending
 from flows.completing import create_missing_folders, finish_pass, give_up, unfinished_pass
 from flows.config import MigrationPlan
-from flows.ending import announce_stop, ended
+from flows.ending import already_running, announce_stop, ended
 from flows.errors import PlanError, WindowClosed
 from flows.fan_out import fanned_out
 from flows.open_plan import OpenPlan, Part, open_plan
@@ -35,6 +35,7 @@ from flows.tasks import (
 )
 from flows.watching import watched
 from flows.window import Window
+from state.errors import LeaseHeld
 from state.records import TreeRecord
 
 #: Box differs from the checkpoint, it is sent again, and again it differs: then a person has to look.
@@ -86,26 +87,32 @@ def move_share(
     hours = Window.parse(window)
     if workers > 0 and not plan.box.identities:
         raise PlanError("workers: each needs an identity of its own to upload as; box.identities names none")
-    if workers > 0 and plan.state_password() is not None:
-        raise PlanError(
-            "state_url: other processes are not told the password in it; write the address as ${NAME}"
-        )
+    if workers > 0:
+        for key in plan.written_secrets():
+            raise PlanError(f"{key}: other processes are not told the secret in it; write it as ${{NAME}}")
+    plan.require_secrets()
     with ExitStack() as stack:
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
-        opened = stack.enter_context(open_plan(plan, part=part))
+        try:
+            opened = stack.enter_context(open_plan(plan, part=part))
+        except LeaseHeld as exc:
+            return already_running(exc)
         stack.enter_context(watched(opened))
         if hours is not None:
             stack.enter_context(hours.enforced(opened))
         try:
-            opened.begin(kind="migrate", only=trees)
-            if first is not None:
-                first(opened)
-            if check:
-                check_before_sending(opened)
-            with fanned_out(opened, workers):
-                waiting = opened.trees
-                for _ in range(VERIFY_ROUNDS):
-                    waiting = move_trees(opened, waiting)
+            with opened.telling_the_cause():
+                opened.begin(kind="migrate", only=trees)
+                if first is not None:
+                    first(opened)
+                if check:
+                    check_before_sending(opened)
+                with fanned_out(opened, workers):
+                    waiting = opened.trees
+                    for _ in range(VERIFY_ROUNDS):
+                        waiting = move_trees(opened, waiting)
+                # A pass that was stopped is not over, whatever became of its trees.
+                opened.raise_if_stopped()
         except WindowClosed as exc:
             give_up(opened, exc)
             announce_stop(opened, exc)
@@ -156,7 +163,9 @@ def _send_files(
     while True:
         opened.raise_if_stopped()
         walked = opened.walk_is_over()
-        batch = opened.claim_batch(attempts_at_most=tried)
+        # In the last round all: an older plan may have allowed more attempts than this one.
+        last = tried == opened.plan.transfer.max_attempts
+        batch = opened.claim_batch(attempts_at_most=None if last else tried)
         if batch:
             number += 1
             in_flight.append(start(threads, upload_batch, opened, Batch(batch), number))

@@ -12,10 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
+from prefect.events import emit_event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import (
     EventFilter,
@@ -23,7 +26,9 @@ from prefect.events.filters import (
     EventOccurredFilter,
     EventResourceFilter,
 )
+from prefect.events.related import tags_as_related_resources
 from prefect.exceptions import Pause
+from prefect.states import Cancelled
 
 from flows.open_plan import OpenPlan
 
@@ -31,6 +36,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds until the next try when the server cannot be heard.
 RECONNECT_SECONDS = 20.0
+
+#: The last word of a run that obeys a pause; the resource is the flow run.
+RUN_PAUSED = "boxhaul.run.paused"
 
 
 @contextmanager
@@ -40,20 +48,49 @@ def obeyed(opened: OpenPlan) -> Iterator[None]:
     if context is None or context.flow_run is None:
         yield
         return
-    listener = _Listener(opened, context.flow_run.id)
+    flow_run = context.flow_run
+    listener = _Listener(opened, flow_run)
     thread = threading.Thread(target=listener.run, name="obeying", daemon=True)
     thread.start()
     try:
         yield
+    except Pause:
+        end_heartbeats(flow_run)
+        emit_event(**last_word(flow_run))
+        raise
     finally:
         listener.stop()
         thread.join(timeout=5)
 
 
+def end_heartbeats(flow_run: FlowRun) -> None:
+    """Let Prefect's heartbeats of this run end: whoever waits for the one after it would take a paused run for dead.
+
+    Prefect ends them for a final state alone. The state here is this process's own copy, which Prefect replaces by the
+    paused one when the flow is left; the server's is not touched.
+    """
+    if flow_run.state is None or not flow_run.state.is_final():
+        flow_run.state = Cancelled(name="Suspended", message="paused; ending")
+
+
+def last_word(flow_run: FlowRun) -> dict[str, Any]:
+    """The event that tells whoever waits for the next heartbeat that none will come: one may have been sent after the
+    word of the pause. Arguments of Prefect's emit_event."""
+    return {
+        "event": RUN_PAUSED,
+        "resource": {
+            "prefect.resource.id": f"prefect.flow-run.{flow_run.id}",
+            "prefect.resource.name": flow_run.name or "",
+        },
+        "related": tags_as_related_resources(set(flow_run.tags or [])),
+    }
+
+
 class _Listener:
-    def __init__(self, opened: OpenPlan, flow_run_id: UUID) -> None:
+    def __init__(self, opened: OpenPlan, flow_run: FlowRun) -> None:
         self._opened = opened
-        self._flow_run_id = flow_run_id
+        self._flow_run = flow_run
+        self._flow_run_id: UUID = flow_run.id
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
 
@@ -102,5 +139,6 @@ class _Listener:
             state = (await client.read_flow_run(self._flow_run_id)).state
         if state is None or not state.is_paused():
             return False
+        end_heartbeats(self._flow_run)
         self._opened.fail(Pause("suspended; resuming the flow run goes on from the checkpoint", state=state))
         return True

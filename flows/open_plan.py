@@ -12,15 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from connectors.box.config import BlockAuthConfig, BoxConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder, Collaboration
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry
 from connectors.errors import ConnectorError, FatalError, ItemError, ShareEmptied, ShareUnreachable, Stopped
-from connectors.names import box_name, plan_names
 from connectors.registry import open_source
 from connectors.source import Source, SourceFile
 from flows.config import MigrationPlan, TreePlan, expand_all, reveal, reveal_all
@@ -31,10 +31,14 @@ from flows.people import Sharing
 from flows.progress import Progress
 from flows.reading import StoppableFile
 from flows.recording import ResultRecorder
+from flows.remarks import NOT_COVERED
+from flows.survey import uncovered
+from flows.trees import moves_as_folder, taken_over, tree_specs
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
 from state.exclude import ExcludeRules
 from state.records import BudgetBlock, ClaimedItem, CollaboratorSpec, TreeRecord, TreeSpec, WorkerLease
+from state.statuses import IncompleteReason
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,9 @@ BOOKS_SECONDS = 1.0
 
 #: Of so many of those moments one prolongs the lease.
 HEARTBEAT_EVERY = 5
+
+#: Seconds between looks at a lease whose holder may have died.
+LOOK_SECONDS = 2.0
 
 #: A batch lasts at most this long under Box's limit where several processes share the work.
 SHARED_BATCH_MINUTES = 4
@@ -107,6 +114,7 @@ class OpenPlan:
             checkpoint,
             box,
             worker,
+            plan_id=plan_id,
             landing_folder_id=plan.box.landing_folder_id,
             stop=stop,
             in_plan=self._is_in_plan,
@@ -116,6 +124,9 @@ class OpenPlan:
         self._walking = threading.Event()
         self._error: BaseException | None = None
         self._calls_saved: dict[str, int] = {}
+        self._books = threading.Lock()
+        #: Trees whose files the rules of this pass let through.
+        self._fit: set[int] = set()
         #: An entry that the folder listed at which a tree begins.
         self._witnesses: dict[int, Entry] = {}
         self._looking = threading.Lock()
@@ -128,38 +139,52 @@ class OpenPlan:
         return [tree.id for tree in self.trees]
 
     def begin(self, *, kind: str, only: Sequence[str] = ()) -> None:
-        """Find the plan's trees, begin or continue its pass.
+        """Find the plan's trees, begin or continue its pass; those that `only` leaves out are written down, no more.
 
         PlanError when `only` names an unknown tree, ShareEmptied when there is nothing where trees were.
         """
-        specs = tree_specs(self.plan, self.source)
+        known = self.checkpoint.trees(self.plan_id)
+        specs = tree_specs(self.plan, self.source, known)
         if not specs:
-            self.root_lists(self.checkpoint.trees(self.plan_id), "", [])
-        chosen = [spec for spec in specs if not only or spec.name in only or spec.source in only]
-        if not chosen:
-            names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
-            raise PlanError(f"trees: nothing to move; the plan's trees are: {names}")
-        self.trees = self.checkpoint.ensure_trees(self.plan_id, chosen)
+            self.root_lists(known, "", [])
+        moving = _chosen(specs, only)
+        trees = self.checkpoint.ensure_trees(self.plan_id, specs, moving=moving)
+        if not self.plan.trees:
+            for tree in taken_over(known, specs):
+                self.checkpoint.record_tree_taken_over(tree.id)
+        self.trees = [tree for tree in trees if tree.name in moving]
         self.files_only_trees = frozenset(
             tree.id for tree in self.trees if tree.source == "" and not self.plan.trees
         )
         self.folders.know_trees(self.trees)
-        for tree in self.trees:
-            self.checkpoint.ensure_collaborations(tree.id, self.collaborator_specs(tree))
-        self.pass_id = self.checkpoint.begin_pass(self.plan_id, kind=kind)
+        for tree in trees:
+            if tree.name in moving or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
+                self.checkpoint.ensure_collaborations(tree.id, self.collaborator_specs(tree))
+        self._record_what_is_left_out()
+        rules = ExcludeRules(self.plan.exclude).digest
+        self.pass_id = self.checkpoint.begin_pass(self.plan_id, kind=kind, rules=rules)
         self.progress.start_from([self.checkpoint.tree_report(tree.id).files for tree in self.trees])
+
+    def _record_what_is_left_out(self) -> None:
+        if self.plan.trees:
+            roots = [tree.source for tree in self.plan.trees]
+            with suppress(Stopped):
+                self.record_event(NOT_COVERED, uncovered(self.source, roots, self.excluded).document())
 
     def join(self) -> bool:
         """Look at the pass that another process conducts; False when there is none any more.
 
-        Only trees that have their folder in Box count: whoever conducts has let the uploaders into those.
+        Only trees count that whoever conducts moves and has let the uploaders into.
         """
         pass_id = self.checkpoint.current_pass(self.plan_id)
         if pass_id is None or self.pass_id not in (0, pass_id):
             return False
         self.pass_id = pass_id
+        ours = self.checkpoint.opened_trees(pass_id)
         self.trees = [
-            tree for tree in self.checkpoint.trees(self.plan_id) if tree.box_folder_id and not tree.verified
+            tree
+            for tree in self.checkpoint.trees(self.plan_id)
+            if tree.id in ours and tree.box_folder_id and not tree.verified
         ]
         return True
 
@@ -217,11 +242,11 @@ class OpenPlan:
         """True when the walk finds nothing more."""
         return not self._walking.is_set()
 
-    def claim_batch(self, *, attempts_at_most: int) -> list[ClaimedItem]:
+    def claim_batch(self, *, attempts_at_most: int | None) -> list[ClaimedItem]:
         """The next files to send, leased to this process; those that failed more often wait."""
         return self.checkpoint.claim_batch(
             self.worker,
-            tree_ids=self.tree_ids,
+            tree_ids=self._fit_to_send(),
             max_items=self._batch_items(),
             max_bytes=self.plan.transfer.batch_bytes,
             attempts_at_most=attempts_at_most,
@@ -234,8 +259,15 @@ class OpenPlan:
         return wanted if self.part is Part.ALONE else min(wanted, limit)
 
     def has_pending_files(self) -> bool:
-        """True while any file of this run's trees is neither settled nor failed, whoever holds it."""
-        return self.checkpoint.has_pending_files(self.tree_ids)
+        """True while any file that may be sent is neither settled nor failed, whoever holds it."""
+        return self.checkpoint.has_pending_files(self._fit_to_send())
+
+    def _fit_to_send(self) -> list[int]:
+        """The trees of this run; after a change of the exclude rules each waits until it is walked by them."""
+        unknown = [tree_id for tree_id in self.tree_ids if tree_id not in self._fit]
+        if unknown:
+            self._fit.update(self.checkpoint.trees_fit_to_send(self.pass_id, unknown))
+        return [tree_id for tree_id in self.tree_ids if tree_id in self._fit]
 
     def tree_has_arrived(self, tree: TreeRecord) -> bool:
         """True when the tree is walked and none of its files is pending; folders may still be missing."""
@@ -315,6 +347,15 @@ class OpenPlan:
         if self._stop.is_set():
             raise Interrupted
 
+    @contextmanager
+    def telling_the_cause(self) -> Iterator[None]:
+        """A call that ended early only noticed the stop: what stopped the run is raised in its place."""
+        try:
+            yield
+        except (Stopped, Interrupted):
+            self.raise_if_stopped()
+            raise
+
     def wait(self, seconds: float) -> None:
         """Sleep, but not past a stop."""
         self._stop.wait(seconds)
@@ -331,10 +372,12 @@ class OpenPlan:
 
     def save_call_counts(self) -> None:
         """Add the calls made since the last time to the plan's books."""
-        counts = self.box.call_counts()
-        new = {route: count - self._calls_saved.get(route, 0) for route, count in counts.items()}
-        self.checkpoint.add_call_counts(self.plan_id, {route: count for route, count in new.items() if count})
-        self._calls_saved = counts
+        with self._books:
+            counts = self.box.call_counts()
+            new = {route: count - self._calls_saved.get(route, 0) for route, count in counts.items()}
+            new = {route: count for route, count in new.items() if count}
+            self.checkpoint.add_call_counts(self.plan_id, new)
+            self._calls_saved = counts
         statistics = self.box.statistics()
         self.progress.called(
             calls=statistics.calls, rate_limited=statistics.rate_limited, bytes_sent=statistics.bytes_sent
@@ -361,6 +404,7 @@ def open_plan(
     with ExitStack() as stack:
         checkpoint = stack.enter_context(closing(Checkpoint.open(plan.resolved_state_url())))
         source = stack.enter_context(closing(connect_source(plan)))
+        source.stop_with(stop)
         plan_id = checkpoint.ensure_plan(
             name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
         )
@@ -380,13 +424,13 @@ def open_plan(
         uploading = _uploading(part, plan, checkpoint, worker)
         box = stack.enter_context(open_box(plan, stop=stop, uploading=uploading, borrow=borrow))
         for identity in box.uploading:
-            lease(identity)
+            lease_or_outlast(partial(lease, identity), checkpoint, worker, stop)
         landing: BoxFolder | None = None
         if part is Part.SENDING:
             account = Account(id=account_id, login="", name="") if account_id else box.whoami()
         else:
             account = box.whoami()
-            lease(account.id)
+            lease_or_outlast(partial(lease, account.id), checkpoint, worker, stop)
             landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
             checkpoint.record_owner(plan_id, (landing.owner_login if landing else None) or account.login)
         opened = OpenPlan(
@@ -446,6 +490,7 @@ def share_login(plan: MigrationPlan) -> tuple[str | None, str | None]:
 
 def box_config(plan: MigrationPlan) -> BoxConfig:
     """The plan's Box with its secrets filled in. Never dumped, never logged."""
+    plan.require_lasting_files()
     if isinstance(plan.box.auth, BlockAuthConfig):
         from flows.blocks import box_credentials
 
@@ -469,34 +514,14 @@ def open_box(
         raise PlanError(f"box.auth: {exc}") from exc
 
 
-def tree_specs(plan: MigrationPlan, source: Source) -> list[TreeSpec]:
-    """The plan's trees; without any, each top-level folder of the share, and its loose files as one more."""
-    if plan.trees:
-        return [TreeSpec(source=tree.source, folder=tree.box_path, name=tree.box_path) for tree in plan.trees]
-    excluded = ExcludeRules(plan.exclude).reason
-    top = source.list_folder("")
-    folders = [entry for entry in top if moves_as_folder(entry) and excluded(entry) is None]
-    planned = plan_names([(entry.name, entry.kind, None) for entry in folders])
-    specs = [
-        TreeSpec(source=entry.path, folder=planned[entry.name].box_name, name=planned[entry.name].box_name)
-        for entry in folders
-    ]
-    if len(folders) < len(top):
-        loose = loose_files_folder(plan, taken={spec.folder.casefold() for spec in specs})
-        specs.append(TreeSpec(source="", folder=loose, name=loose))
-    return specs
-
-
-def moves_as_folder(entry: Entry) -> bool:
-    """True for a folder that is walked into."""
-    return entry.kind is EntryKind.FOLDER and entry.skip_reason is None
-
-
-def loose_files_folder(plan: MigrationPlan, *, taken: set[str]) -> str:
-    """Name of the folder for files that lie at the top of the share, beside the trees."""
-    last = plan.source.url.rstrip("/").rpartition("/")[2] or plan.name
-    name = box_name(f"{last} (files)", EntryKind.FOLDER)
-    return name if name.casefold() not in taken else f"{name} {plan.name}"
+def _chosen(specs: Sequence[TreeSpec], only: Sequence[str]) -> set[str]:
+    """Names of the trees that move. PlanError, with the ones there are, for each of `only` that is none."""
+    unknown = [name for name in only if not any(name in (spec.name, spec.source) for spec in specs)]
+    if unknown or not specs:
+        names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
+        fault = f"there is no tree {', '.join(map(repr, unknown))}" if unknown else "nothing to move"
+        raise PlanError(f"trees: {fault}; the plan's trees are: {names}")
+    return {spec.name for spec in specs if not only or spec.name in only or spec.source in only}
 
 
 def worker_name() -> str:
@@ -523,6 +548,30 @@ def _uploading(
     raise held or PlanError(
         "box.identities: more than one process needs identities to upload as; there are none"
     )
+
+
+def lease_or_outlast(
+    lease: Callable[[], None], checkpoint: Checkpoint, worker: WorkerLease, stop: threading.Event
+) -> None:
+    """Lease, and wait for the lease of a holder that died where this process cannot see it: another machine, another
+    container. LeaseHeld at once when the holder is seen to live, in seconds when it prolongs its lease.
+
+    A run that goes on after a crash begins again before that lease ends.
+    """
+    first: LeaseHeld | None = None
+    for _ in range(int(LEASE_SECONDS / LOOK_SECONDS) + 3):
+        try:
+            return lease()
+        except LeaseHeld as exc:
+            if exc.lives or (first is not None and exc.lease_until != first.lease_until):
+                raise
+            if first is None:
+                log.warning("%s; waiting at most %.0f s in case it died", exc, LEASE_SECONDS)
+                first = exc
+        if stop.wait(LOOK_SECONDS):
+            break
+        checkpoint.heartbeat(worker)
+    return lease()
 
 
 def lease_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestination, identity: str) -> None:

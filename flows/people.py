@@ -12,7 +12,15 @@ from typing import Any
 
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Invitee, SharedLink
-from connectors.errors import ConnectorError, FatalError, ItemError, Rejected
+from connectors.errors import (
+    AuthenticationFailed,
+    ConnectorError,
+    FatalError,
+    ItemError,
+    PermissionMissing,
+    Rejected,
+    Stopped,
+)
 from flows.config import MigrationPlan, TreePlan, reveal
 from flows.identities import TreeEditors
 from state.checkpoint import Checkpoint
@@ -21,6 +29,9 @@ from state.statuses import CollaborationStatus, IncompleteReason, TreeState
 
 #: Box took it; nobody is asked twice, not even who declined.
 SETTLED = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING, CollaborationStatus.REJECTED)
+
+#: No invitation went out, and so no mail.
+NOT_INVITED = (ItemError, AuthenticationFailed, PermissionMissing, Stopped)
 
 #: Refusals that are named in the detail of a tree.
 NAMED_REFUSALS = 3
@@ -64,7 +75,13 @@ def collaborator_spec(person: Any) -> CollaboratorSpec:
 
 
 def share_tree(sharing: Sharing, tree: TreeRecord) -> None:
-    """Uploaders out, people in, deepest folder first, then the link; the tree is complete when all of that is done."""
+    """Uploaders out, people in, deepest folder first, then the link; the tree is complete when all of that is done.
+
+    A tree that is not verified, as the checkpoint has it now, is left as it is.
+    """
+    tree = next(now for now in sharing.checkpoint.trees(sharing.plan_id) if now.id == tree.id)
+    if not tree.verified:
+        return
     if tree.box_folder_id is not None:
         sharing.editors.remove(tree.id, tree.box_folder_id)
     waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(sharing, tree)
@@ -105,11 +122,16 @@ def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
 
 
 def _waiting_above(sharing: Sharing, tree: TreeRecord) -> list[TreeRecord]:
+    """Those that waited for this one alone; what a pass has not looked at yet may have changed, and completes later."""
+    pass_id = sharing.checkpoint.current_pass(sharing.plan_id)
     return deepest_first(
         [
             other
             for other in sharing.checkpoint.trees(sharing.plan_id)
-            if lies_below(tree, other) and other.incomplete_reason is IncompleteReason.TREE_BELOW
+            if lies_below(tree, other)
+            and other.verified
+            and other.incomplete_reason is IncompleteReason.TREE_BELOW
+            and (pass_id is None or sharing.checkpoint.walk_is_done(pass_id, other.id))
         ]
     )
 
@@ -131,7 +153,8 @@ def _let_people_in(sharing: Sharing, tree: TreeRecord) -> list[str]:
 
 
 def let_in(sharing: Sharing, tree: TreeRecord, record: CollaborationRecord) -> str | None:
-    """Make or change one collaboration and write it down; the reason when Box refuses it."""
+    """Make or change one collaboration and write it down; the reason when Box refuses it. Stopped leaves it to the next
+    run, mail included."""
     if tree.box_folder_id is None:
         return "the tree has no folder in Box"
     mail = sharing.plan.transfer.notify and sharing.checkpoint.claim_mail(sharing.plan_id, record.id)
@@ -145,11 +168,11 @@ def let_in(sharing: Sharing, tree: TreeRecord, record: CollaborationRecord) -> s
             is_access_only=record.spec.is_access_only,
             expires_at=record.spec.expires_at,
         )
-    except FatalError:
-        raise
     except ConnectorError as exc:
-        if mail and isinstance(exc, ItemError):
+        if mail and isinstance(exc, NOT_INVITED):
             sharing.checkpoint.release_mail(record.id)
+        if isinstance(exc, FatalError | Stopped):
+            raise
         sharing.checkpoint.record_collaboration(
             record.id,
             status=CollaborationStatus.FAILED,
@@ -217,7 +240,7 @@ def publish(sharing: Sharing, tree: TreeRecord, *, again: bool = False) -> str |
     password = reveal(planned.password, key=f"trees.{tree.name}.shared_link.password")
     try:
         made = sharing.box.share_folder(tree.box_folder_id, link, password)
-    except FatalError:
+    except (FatalError, Stopped):
         raise
     except ConnectorError as exc:
         return str(exc)

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from flows.config import REFERENCE, URL_PASSWORD, MigrationPlan, expand, expand_all, secret_fields
 from flows.errors import PlanError
+from state.engine import parse_url
+from state.errors import StateError
 
 #: Keys whose references stay as written, because what they stand for is or may hold a secret.
 LATE = re.compile(
@@ -45,8 +47,29 @@ def load_plan(path: Path) -> MigrationPlan:
     for key, secret in secret_fields(plan).items():
         expand(secret.get_secret_value(), key=key)
     expand_all(plan.source.options, key="source.options")
-    plan.resolved_state_url()
+    try:
+        parse_url(plan.resolved_state_url())
+    except StateError as exc:
+        raise PlanError(f"{path}: {exc}") from None
     return plan
+
+
+class _PlanLoader(yaml.SafeLoader):
+    """YAML as the safe loader reads it; a key that stands twice in one mapping is a fault and no silent choice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compare the keys as they are written, before any merge (`<<`) adds others."""
+        mapping: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in mapping.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            place = (key.tag, key.value)
+            if place in lines:
+                told = f"the key {key.value!r} stands on line {lines[place]} already"
+                raise yaml.MarkedYAMLError(problem=told, problem_mark=key.start_mark)
+            lines[place] = key.start_mark.line + 1
+        return mapping
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -59,7 +82,7 @@ def _parse(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as exc:
         raise PlanError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_PlanLoader)  # noqa: S506  a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
         raise PlanError(f"{path}: is not YAML{_yaml_place(exc)}") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):

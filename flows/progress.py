@@ -91,12 +91,17 @@ class Progress:
             and change.entry is not None
             and change.entry.kind is EntryKind.FILE
         ]
+        failed = [change for change in changes if change.kind is ChangeKind.FAILED]
         with self._lock:
+            self._failures.update(change.reason or "" for change in failed)
             self._state = replace(
                 self._state,
                 folders_walked=self._state.folders_walked + 1,
                 entries_seen=self._state.entries_seen + len(listing),
-                files_total=self._state.files_total + len(new),
+                files_total=self._state.files_total
+                + len(new)
+                + sum(change.known is None for change in failed),
+                files_failed=self._state.files_failed + len(failed),
                 bytes_total=self._state.bytes_total + sum(entry.size for entry in new),
             )
 

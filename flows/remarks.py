@@ -9,14 +9,18 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from connectors.entry import Entry
+from connectors.entry import LAST_NS, Entry
 from connectors.names import collision_key, risk_key
 from state.diff import Change, ChangeKind
 
+#: The event of each run that says what no tree of the plan covers; only the latest is true of the plan.
+NOT_COVERED = "not_covered"
+
 #: Kinds of events, and what each says in the report.
 WORDS = {
+    NOT_COVERED: "in no tree of the plan; neither looked at nor moved",
     "dates_before_1970": "dated before 1970; Box has 1970-01-01 for them",
-    "dates_too_late": "dated after the year 9999; Box has the last day that it can hold",
+    "dates_too_late": "dated after 11 April 2262; Box has that day for them",
     "dates_in_the_future": "dated in the future; Box has the date as it is",
     "not_kept": "",
     "names_look_alike": "names that some programs take for the same (Unicode form NFKC); Box keeps them apart",
@@ -25,8 +29,6 @@ WORDS = {
 
 #: Names that a remark gives as examples.
 NAMED = 5
-
-_LAST_NS = 253_402_300_800 * 10**9
 
 Remark = tuple[str, dict[str, Any]]
 
@@ -57,7 +59,7 @@ def _odd_date(modified_ns: int | None, now_ns: int) -> str | None:
         return "dates_before_1970"
     # A server's clock may be a little ahead of ours.
     late = "dates_in_the_future" if modified_ns > now_ns + 86_400 * 10**9 else None
-    return "dates_too_late" if modified_ns >= _LAST_NS else late
+    return "dates_too_late" if modified_ns >= LAST_NS else late
 
 
 def _look_alikes(path: str, coming: set[str], listing: Sequence[Entry]) -> Iterator[Remark]:
@@ -78,4 +80,6 @@ def _detail(path: str, names: Sequence[str]) -> dict[str, Any]:
 
 def words(kind: str, detail: dict[str, Any]) -> str:
     """A remark's sentence for the report."""
-    return str(detail.get("note") or WORDS[kind])
+    unlisted = detail.get("unlisted")
+    unknown = f"; unknown where the folder cannot be listed: {', '.join(unlisted)}" if unlisted else ""
+    return str(detail.get("note") or WORDS[kind]) + unknown

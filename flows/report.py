@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +16,11 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from flows.config import MigrationPlan
 from flows.errors import PlanError
+from flows.remarks import NOT_COVERED, words
 from flows.remarks import WORDS as REMARK_WORDS
-from flows.remarks import words
-from flows.status import status_document
+from flows.status import open_checkpoint, status_document
+from flows.verdict import VERIFIED, verdict
 from flows.words import duration_words, printable, size_words
-from state.checkpoint import Checkpoint
 from state.records import EventLine, ItemLine
 from state.reports import events
 from state.statuses import ItemStatus
@@ -71,17 +73,31 @@ class Findings:
 
     failed: list[ItemLine] = field(default_factory=list)
     renamed: list[ItemLine] = field(default_factory=list)
+    #: Sent once, and excluded by a rule since: Box holds them still.
+    excluded_in_box: list[ItemLine] = field(default_factory=list)
     waived: list[ItemLine] = field(default_factory=list)
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
     failed_count: int = 0
     renamed_count: int = 0
+    excluded_in_box_count: int = 0
     remarks: list[Remark] = field(default_factory=list)
     remark_count: int = 0
+    #: Tree → what proved it the last time, a Verification.
+    proofs: dict[str, str] = field(default_factory=dict)
+    #: Trees that the plan does not name any more; their items are no findings.
+    outside: frozenset[str] = frozenset()
 
     def read_diary(self, lines: Iterator[EventLine]) -> None:
         """Pick from the plan's diary what a person should know; the same remark of a later pass counts once."""
         seen: set[int] = set()
+        left_out: dict[str, Any] = {}
         for line in lines:
+            if line.kind == NOT_COVERED:
+                left_out = line.detail
+                continue
+            if line.kind == VERIFIED:
+                self.proofs[line.detail["tree"]] = line.detail["by"]
+                continue
             key = hash((line.kind, json.dumps(line.detail, sort_keys=True)))
             if line.kind not in REMARK_WORDS or key in seen:
                 continue
@@ -92,9 +108,15 @@ class Findings:
                 detail = line.detail
                 what = words(line.kind, detail)
                 self.remarks.append(Remark(detail["path"], what, detail["count"], detail["names"]))
+        if left_out.get("count") or left_out.get("unlisted"):
+            self.remark_count += 1
+            what = words(NOT_COVERED, left_out)
+            self.remarks.insert(0, Remark("", what, left_out["count"], left_out["names"]))
 
     def take(self, item: ItemLine) -> None:
         """Look at one line."""
+        if item.tree in self.outside:
+            return
         if item.status is ItemStatus.FAILED:
             self.failed_count += 1
             if len(self.failed) < LISTED:
@@ -105,33 +127,67 @@ class Findings:
                 self.renamed.append(item)
         if item.status is ItemStatus.WAIVED and len(self.waived) < LISTED:
             self.waived.append(item)
-        if item.status in (ItemStatus.FAILED, ItemStatus.EXCLUDED):
+        if item.status is ItemStatus.EXCLUDED and item.box_id is not None:
+            self.excluded_in_box_count += 1
+            if len(self.excluded_in_box) < LISTED:
+                self.excluded_in_box.append(item)
+        elif item.status in (ItemStatus.FAILED, ItemStatus.EXCLUDED):
             key = (item.status.value, item.reason or "")
             self.by_reason[key] = self.by_reason.get(key, 0) + 1
 
 
 def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
-    """Write report.html, items.csv and items.json; the paths. PlanError when nothing is known of the plan yet."""
+    """Write report.html, items.csv and items.json; the paths.
+
+    PlanError when nothing is known of the plan yet, and when the folder cannot be written to. An earlier report stays
+    whole until the new one is.
+    """
     target = folder or plan.path(f"{plan.name}-report")
     document = status_document(plan)
     if document["pass"] is None:
         raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
-    target.mkdir(parents=True, exist_ok=True)
     paths = [target / "report.html", target / "items.csv", target / "items.json"]
-    checkpoint = Checkpoint.open(plan.resolved_state_url())
     try:
-        plan_id = checkpoint.find_plan(plan.name)
-        assert plan_id is not None  # noqa: S101  status_document found it
-        findings = _write_items(checkpoint.item_lines(plan_id), paths[1], paths[2])
-        findings.read_diary(events(checkpoint, plan_id))
-    finally:
-        checkpoint.close()
-    paths[0].write_text(render_html(plan, document, findings), encoding="utf-8", errors="backslashreplace")
+        target.mkdir(parents=True, exist_ok=True)
+        with replacing(paths) as (page, table, lines):
+            findings = _write_items(plan, document, table, lines)
+            page.write_text(
+                render_html(plan, document, findings), encoding="utf-8", errors="backslashreplace"
+            )
+    except OSError as exc:
+        raise PlanError(f"the report cannot be written into {target} ({exc.strerror or exc})") from exc
     return paths
 
 
-def _write_items(lines: Iterator[ItemLine], csv_path: Path, json_path: Path) -> Findings:
-    findings = Findings()
+@contextmanager
+def replacing(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Where to write what takes the place of these files once all is written, the first of them last; they stay as they
+    are until then."""
+    fresh = [path.with_name(f".{path.name}.{os.getpid()}") for path in paths]
+    try:
+        yield fresh
+        for new, path in reversed(list(zip(fresh, paths, strict=True))):
+            new.replace(path)
+    finally:
+        for new in fresh:
+            new.unlink(missing_ok=True)
+
+
+def _write_items(plan: MigrationPlan, document: dict[str, Any], csv_path: Path, json_path: Path) -> Findings:
+    """Every item into both files; what the page says of them and of the plan's diary."""
+    outside = frozenset(tree["name"] for tree in document["trees"] if not tree["in_plan"])
+    with closing(open_checkpoint(plan)) as checkpoint:
+        plan_id = checkpoint.find_plan(plan.name)
+        assert plan_id is not None  # noqa: S101  status_document found it
+        findings = _write_lines(
+            checkpoint.item_lines(plan_id), Findings(outside=outside), csv_path, json_path
+        )
+        diary = events(checkpoint, plan_id)
+        findings.read_diary(line for line in diary if plan.trees or line.kind != NOT_COVERED)
+    return findings
+
+
+def _write_lines(lines: Iterator[ItemLine], findings: Findings, csv_path: Path, json_path: Path) -> Findings:
     with (
         csv_path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as csv_file,
         json_path.open("w", encoding="ascii") as json_file,
@@ -212,17 +268,24 @@ def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Finding
         plan=plan,
         document=document,
         findings=findings,
-        totals=_totals(document),
+        totals=_totals(document, findings),
+        verdict=verdict(document, _proofs(plan, document, findings), findings.excluded_in_box_count),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         listed=LISTED,
     )
 
 
-def _totals(document: dict[str, Any]) -> dict[str, int]:
-    trees = document["trees"]
+def _proofs(plan: MigrationPlan, document: dict[str, Any], findings: Findings) -> dict[str, str]:
+    """Tree → what proved it; as the plan says where the diary of an older version does not."""
+    return {tree["name"]: plan.transfer.verify.value for tree in document["trees"]} | findings.proofs
+
+
+def _totals(document: dict[str, Any], findings: Findings) -> dict[str, int]:
+    """Sums over the trees that the plan names."""
+    trees = [tree for tree in document["trees"] if tree["in_plan"]]
     names = ("total", "uploaded", "failed", "excluded", "waived", "pending")
     totals = {name: sum(tree["items"][name] for tree in trees) for name in names}
+    totals["excluded_in_box"] = findings.excluded_in_box_count
+    totals["excluded"] = max(0, totals["excluded"] - findings.excluded_in_box_count)
     totals["bytes"] = sum(tree["bytes"]["uploaded"] for tree in trees)
-    totals["trees"] = len(trees)
-    totals["complete"] = sum(tree["state"] == "complete" for tree in trees)
     return totals

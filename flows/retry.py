@@ -44,7 +44,9 @@ def retry_share(plan: MigrationPlan, *, reason: str = "", trees: list[str], chec
         raise PlanError(f"reason: nothing fails for {reason!r}; it is one of {', '.join(sorted(known))}")
 
     def revive(opened: OpenPlan) -> None:
-        revived = opened.checkpoint.retry_failures(opened.plan_id, reason=reason or None)
+        revived = opened.checkpoint.retry_failures(
+            opened.plan_id, reason=reason or None, tree_ids=opened.tree_ids
+        )
         run_log().info("%s failed entries are tried again", f"{revived:,}")
 
     return move_share(plan, trees=trees, check=check, first=revive)

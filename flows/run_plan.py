@@ -49,9 +49,11 @@ def look_share(plan: MigrationPlan, *, trees: list[str]) -> Any:
     """Walk the share and say what would be sent and how long Box's limits would make it last. Sends nothing."""
     with open_plan(plan) as opened, watched(opened):
         unfinished = opened.checkpoint.current_pass(opened.plan_id) is not None
-        opened.begin(kind="dry run", only=trees)
-        opened.begin_walk()
-        run(walk_share, opened)
+        with opened.telling_the_cause():
+            opened.begin(kind="dry run", only=trees)
+            opened.begin_walk()
+            run(walk_share, opened)
+            opened.raise_if_stopped()
         summary = _forecast(opened)
         if not unfinished:
             # A pass of its own: the next migration walks again, since days may pass until then.

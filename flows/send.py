@@ -25,8 +25,8 @@ from state.errors import LeaseHeld
 #: Seconds between looks at the checkpoint while there is nothing to send.
 IDLE_SECONDS = 1.0
 
-#: Seconds that it goes on looking when nobody conducts: a run whose machine died is started again within three minutes.
-ORPHAN_SECONDS = 300.0
+#: Seconds that it goes on looking when nobody conducts: a run whose machine died is started again in eleven minutes.
+ORPHAN_SECONDS = 900.0
 
 #: How the lease of a process that only sends is named, so that those who conduct can be told apart.
 LEASE_NAME = "sender"
@@ -57,7 +57,10 @@ def send_what_is_found(opened: OpenPlan) -> None:
     """Claim and send batches until the pass is over, or nobody has conducted it for a while."""
     in_flight: deque[Pending] = deque()
     try:
-        with ThreadPoolExecutor(BATCHES_IN_FLIGHT, thread_name_prefix="task") as threads:
+        with (
+            opened.telling_the_cause(),
+            ThreadPoolExecutor(BATCHES_IN_FLIGHT, thread_name_prefix="task") as threads,
+        ):
             _send(opened, threads, in_flight)
     except BaseException:
         opened.stop()

@@ -28,7 +28,7 @@ from flows.errors import Interrupted
 from flows.open_plan import OpenPlan
 from flows.unkept import UnkeptStreams, with_streams
 from state.checkpoint import Checkpoint
-from state.records import ClaimedItem, Failed, StoredPart, StoredSession, Uploaded
+from state.records import ClaimedItem, Failed, Holder, StoredPart, StoredSession, Uploaded
 from state.statuses import GONE_FROM_BOX
 
 #: Worth another try in the same pass; everything else needs a person, or another pass.
@@ -64,6 +64,9 @@ def _send_and_record(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams)
         return
     try:
         result = send_file(opened, item, unkept)
+    except Stopped:
+        opened.park(item)
+        return
     except FatalError as exc:
         opened.park(item)
         opened.fail(exc)
@@ -185,7 +188,7 @@ def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str, ope
         )
 
     try:
-        return put(upload)
+        receipt = put(upload)
     except DigestMismatch as exc:
         _remember(opened, item, exc.box_id, exc.etag)
         raise
@@ -194,6 +197,9 @@ def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str, ope
             raise
         _remember(opened, item, exc.box_id, exc.etag)
         return put(replace(upload, file_id=exc.box_id, etag=exc.etag))
+    if receipt.adopted and receipt.file_id != item.box_file_id:
+        _refuse_held(opened, item, receipt.file_id)
+    return receipt
 
 
 def _forget_what_is_gone(opened: OpenPlan, item: ClaimedItem, folder_id: str) -> None:
@@ -219,10 +225,28 @@ def _is_ours(opened: OpenPlan, item: ClaimedItem, conflict: NameInUse) -> bool:
         return False
     if item.box_file_id == conflict.box_id:
         return True
-    holder = opened.checkpoint.item_of_box_file(opened.plan_id, conflict.box_id)
-    if holder not in (None, item.id) or not opened.checkpoint.folder_was_created_by_plan(item.folder_id):
+    if _holder(opened, item, conflict.box_id) or not opened.checkpoint.folder_was_created_by_plan(
+        item.folder_id
+    ):
         return False
     return opened.box.file_info(conflict.box_id).created_by_id in opened.our_user_ids
+
+
+def _holder(opened: OpenPlan, item: ClaimedItem, box_file_id: str) -> Holder | None:
+    """The file of another name that this file of Box belongs to, in a tree that this run moves."""
+    holders = opened.checkpoint.other_holders_of_box_file(opened.plan_id, box_file_id, besides=item.id)
+    return next((holder for holder in holders if holder.tree_id in opened.tree_ids), None)
+
+
+def _refuse_held(opened: OpenPlan, item: ClaimedItem, box_file_id: str) -> None:
+    """A file of Box holds one file of the source, even where two have the same content (P7)."""
+    if holder := _holder(opened, item, box_file_id):
+        raise NameInUse(
+            f"the file of Box with this name holds {holder.path!r} of the share; give that one its own name back in"
+            " Box, then retry",
+            box_id=box_file_id,
+            box_type="file",
+        )
 
 
 def _remember(opened: OpenPlan, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from connectors.entry import Entry
-from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound
-from connectors.names import PlannedName, plan_names
-from connectors.source import Source
-from flows.open_plan import OpenPlan, moves_as_folder
+from connectors.entry import Entry, EntryKind
+from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
+from connectors.names import PlannedName, box_name, collision_key, plan_names
+from flows.open_plan import OpenPlan
 from flows.remarks import remarks
+from flows.trees import moves_as_folder
 from state.diff import Change, diff_folder
 from state.records import FolderNode, KnownChild
 from state.statuses import ItemStatus
+
+#: What is not there, or does not move: its name in Box is its own only while something lies there.
+OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
 
 #: Folders claimed from the checkpoint at a time; each is one listing.
 WALK_BATCH = 64
@@ -25,6 +28,8 @@ def walk_trees(opened: OpenPlan) -> None:
     """
     try:
         _walk_frontier(opened)
+    except Stopped:
+        return  # whoever said stop knows why
     except BaseException as exc:
         opened.fail(exc)
         raise
@@ -48,6 +53,8 @@ def walk_folders(opened: OpenPlan, folders: Sequence[FolderNode]) -> None:
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
     for path, listing in opened.source.list_folders(list(by_path)):
+        if isinstance(listing, Stopped):
+            return
         for folder in by_path[path]:
             if isinstance(listing, ConnectorError):
                 _record_failure(opened, folder, listing)
@@ -76,11 +83,58 @@ def compare_folder(opened: OpenPlan, listing: list[Entry], known: list[KnownChil
     """What differs between a listing and the checkpoint, with the Box name that each new entry gets (P7)."""
     excluded = opened.excluded
     moving = [entry for entry in listing if entry.skip_reason is None and excluded(entry) is None]
-    assigned = {child.name: child.box_name for child in known if child.status is not ItemStatus.EXCLUDED}
-    planned = plan_names([(entry.name, entry.kind, assigned.get(entry.name)) for entry in moving])
+    rows = {_place(child.name, child.kind): child for child in known}
+    own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
+    assigned = {
+        name: row.box_name for name, row in own.items() if row.placed or row.status not in OUT_OF_SIGHT
+    }
+    strangers = [child for child in known if child.placed and own.get(child.name) is not child]
+    newcomers = [entry for entry in moving if entry.name not in assigned]
+    taken = _names_held(strangers, newcomers, listing)
+    planned = plan_names([(each.name, each.kind, assigned.get(each.name)) for each in moving], taken=taken)
     names = {name: choice.box_name for name, choice in planned.items()}
     _report_renames(opened, moving, planned, assigned)
     return diff_folder(listing, known, box_names=names, excluded=excluded)
+
+
+def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
+    """The checkpoint's row of an entry: a file and a folder of one name are two things, as for diff_folder()."""
+    folder = rows.get((entry.name, True))
+    unknown = entry.fault is not None and entry.kind is EntryKind.SPECIAL
+    if entry.kind is EntryKind.FOLDER or (
+        unknown and folder is not None and folder.status not in OUT_OF_SIGHT
+    ):
+        return folder
+    return rows.get((entry.name, False))
+
+
+def _names_held(
+    strangers: Sequence[KnownChild], newcomers: Sequence[Entry], listing: Sequence[Entry]
+) -> list[str]:
+    """Names of what lies in Box and does not move now, gone or excluded: nothing else gets one of them (P7).
+
+    Except what took the place of the gone: the same kind of thing, under a name that is the same to Box.
+    """
+    if not strangers:
+        return []
+    there = {_place(entry.name, entry.kind) for entry in listing}
+    coming = {_wish(entry.name, entry.kind) for entry in newcomers}
+    held = []
+    for child in strangers:
+        wish = _wish(child.name, child.kind)
+        gone = _place(child.name, child.kind) not in there and wish[0] == collision_key(child.box_name)
+        if not (gone and wish in coming):
+            held.append(child.box_name)
+    return held
+
+
+def _place(name: str, kind: EntryKind) -> tuple[str, bool]:
+    return name, kind is EntryKind.FOLDER
+
+
+def _wish(name: str, kind: EntryKind) -> tuple[str, bool]:
+    """What Box would compare the name by, if it got the one that it would like."""
+    return collision_key(box_name(name, kind)), kind is EntryKind.FOLDER
 
 
 def _report_renames(
@@ -106,11 +160,3 @@ def _record_failure(opened: OpenPlan, folder: FolderNode, error: ConnectorError)
         return
     opened.checkpoint.record_folder_failure(folder.id, opened.pass_id, reason=error.reason, detail=str(error))
     opened.progress.folder_failed()
-
-
-def uncovered_entries(source: Source, tree_sources: Sequence[str]) -> list[str]:
-    """Top-level entries of the share that no tree of the plan contains, so that the report can name them (P2)."""
-    if "" in tree_sources:
-        return []
-    covered = {path.split("/")[0] for path in tree_sources}
-    return [entry.path for entry in source.list_folder("") if entry.path not in covered]

@@ -17,8 +17,8 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK_MINUTES = 7 * 24 * 60
 DAY_MINUTES = 24 * 60
 
-_HOURS = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
-_DAYS = re.compile(r"([A-Z][a-z]{2})(?:-([A-Z][a-z]{2}))?")
+_HOURS = re.compile(r"\d{1,2}:\d{2}-\d{1,2}:\d{2}")
+_DAYS = re.compile(r"[A-Z][a-z]{2}(?:-[A-Z][a-z]{2})?")
 
 EXAMPLE = "Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin"
 
@@ -39,8 +39,9 @@ class Window:
     def parse(cls, text: str) -> Window | None:
         """`Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin`; None for no text: any time.
 
-        Days without hours are whole days, hours without days every day; hours that end before they begin run over
-        midnight. Without a time zone the hours are UTC. PlanError names what is not understood.
+        Days (`Sat Sun` as well as `Sat-Sun`) without hours are whole days, hours without days every day; hours that end
+        before they begin run over midnight. Without a time zone the hours are UTC. PlanError names what is not
+        understood.
         """
         if not text.strip():
             return None
@@ -96,29 +97,35 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _spans(words: list[str], text: str) -> list[tuple[int, int]]:
-    days, hours = list(range(7)), (0, DAY_MINUTES)
-    if not words or len(words) > 2:
-        raise PlanError(f"window: {text!r} is not understood; write for example {EXAMPLE}")
-    for word in words:
-        if match := _HOURS.fullmatch(word):
-            hours = _hours(match, text)
-        elif match := _DAYS.fullmatch(word):
-            days = _days(match, text)
-        else:
-            raise PlanError(f"window: {word!r} is not understood; write for example {EXAMPLE}")
-    return [(day * DAY_MINUTES + hours[0], day * DAY_MINUTES + hours[1]) for day in days]
+    """Days, one word or several, and hours, one word at most, in either order."""
+    days = [word for word in words if _DAYS.fullmatch(word)]
+    hours = [word for word in words if _HOURS.fullmatch(word)]
+    strange = [repr(word) for word in words if word not in (*days, *hours)]
+    if strange or not words:
+        raise PlanError(
+            f"window: {strange[0] if words else repr(text)} is not understood; write for example {EXAMPLE}"
+        )
+    if len(hours) > 1 or words not in (days + hours, hours + days):
+        raise PlanError(
+            f"window: {' '.join(words)!r} has hours twice, or days on both sides of them; set a comma between the"
+            f" parts, for example {EXAMPLE}"
+        )
+    start, end = _hours(hours[0], text) if hours else (0, DAY_MINUTES)
+    open_days = {day for word in days for day in _days(word, text)} if days else set(range(7))
+    return [(day * DAY_MINUTES + start, day * DAY_MINUTES + end) for day in sorted(open_days)]
 
 
-def _hours(match: re.Match[str], text: str) -> tuple[int, int]:
-    from_hour, from_minute, to_hour, to_minute = (int(group) for group in match.groups())
+def _hours(word: str, text: str) -> tuple[int, int]:
+    from_hour, from_minute, to_hour, to_minute = (int(number) for number in re.findall(r"\d+", word))
     start, end = from_hour * 60 + from_minute, to_hour * 60 + to_minute
     if max(from_minute, to_minute) > 59 or start >= DAY_MINUTES or end > DAY_MINUTES or start == end:
-        raise PlanError(f"window: {match.group(0)!r} in {text!r} are no hours of a day")
+        raise PlanError(f"window: {word!r} in {text!r} are no hours of a day")
     return start, end if end > start else end + DAY_MINUTES
 
 
-def _days(match: re.Match[str], text: str) -> list[int]:
-    first, last = match.group(1), match.group(2) or match.group(1)
+def _days(word: str, text: str) -> list[int]:
+    first, _, last = word.partition("-")
+    last = last or first
     for day in (first, last):
         if day not in DAYS:
             raise PlanError(f"window: {day!r} in {text!r} is no day; days are {', '.join(DAYS)}")

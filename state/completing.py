@@ -11,6 +11,7 @@ from connectors.entry import EntryKind
 from state.models import (
     FOLDER_FAILED,
     FOLDER_IS_UNPROVEN,
+    FOLDER_IS_WALKED,
     ITEM_FAILED,
     CallCount,
     Collaboration,
@@ -28,7 +29,7 @@ from state.records import (
 )
 from state.statements import IDS_PER_STATEMENT, in_chunks, insert_into
 from state.statuses import GONE_FROM_BOX, CollaborationStatus, ItemStatus, TreeState
-from state.walking import WalkStatements, below
+from state.walking import WalkStatements, below, unverify
 
 _OPEN = (ItemStatus.PENDING, ItemStatus.FAILED)
 
@@ -53,16 +54,18 @@ class CompletingStatements(PlanStatements, WalkStatements):
 
         return self._database.read(report)
 
-    def tree_is_settled(self, pass_id: int, tree_id: int) -> bool:
+    def tree_is_settled(self, pass_id: int, tree_id: int, *, needs_folder: bool = True) -> bool:
         """Walked in this pass, nothing pending, nothing failed.
 
-        The tree's root folder counts too: it is in Box, and it could be listed.
+        The tree's root folder counts too: it could be listed and, if the tree `needs_folder` without a file, is in Box.
         """
+        awaited = or_(Folder.parent_id.is_not(None), Folder.status == ItemStatus.FAILED)
 
         def is_settled(connection: Connection) -> bool:
-            for table in (Item, Folder):
-                query = select(table.id).where(table.tree_id == tree_id, table.status.in_(_OPEN)).limit(1)
-                if connection.execute(query).first() is not None:
+            items = select(Item.id).where(Item.tree_id == tree_id, Item.status.in_(_OPEN))
+            folders = select(Folder.id).where(Folder.tree_id == tree_id, Folder.status.in_(_OPEN))
+            for query in (items, folders if needs_folder else folders.where(awaited)):
+                if connection.execute(query.limit(1)).first() is not None:
                     return False
             return self._walk_is_done(connection, pass_id, tree_id)
 
@@ -74,27 +77,32 @@ class CompletingStatements(PlanStatements, WalkStatements):
         def expected(connection: Connection) -> dict[str, ExpectedChild]:
             in_box = and_(Item.folder_id == folder_id, Item.status == ItemStatus.UPLOADED)
             items = select(Item.id, Item.name, Item.box_name, Item.box_file_id, Item.size, Item.sha1)
-            children = {
-                row.box_file_id: _expected_file(row) for row in connection.execute(items.where(in_box))
-            }
+            found = [_expected_file(row) for row in connection.execute(items.where(in_box).order_by(Item.id))]
             folders = select(Folder.id, Folder.box_name, Folder.box_folder_id).where(
                 Folder.parent_id == folder_id,
                 Folder.box_folder_id.is_not(None),
                 Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
             )
-            return children | {
-                row.box_folder_id: _expected_folder(row) for row in connection.execute(folders)
-            }
+            found += [_expected_folder(row) for row in connection.execute(folders.order_by(Folder.id))]
+            children: dict[str, ExpectedChild] = {}
+            for child in found:
+                # One thing in Box is one child: another row that claims it has nothing there (P7).
+                key = child.box_id if child.box_id not in children else f"{child.box_id} of {child.row_id}"
+                children[key] = child
+            return children
 
         return self._database.read(expected)
 
     def record_verified(self, tree_id: int) -> None:
-        """Box's listing agrees: VERIFIED, unless the tree was COMPLETE before and still is."""
+        """Box's listing agrees: VERIFIED, unless the tree was COMPLETE before and still is.
+
+        What was out of sight was not listed, and is not proven.
+        """
         state = case((Tree.state == TreeState.COMPLETE.value, Tree.state), else_=TreeState.VERIFIED.value)
         values = {"verified": True, "state": state, "incomplete_reason": None, "detail": None}
 
         def verified(connection: Connection) -> None:
-            proven = and_(Folder.tree_id == tree_id, FOLDER_IS_UNPROVEN)
+            proven = and_(Folder.tree_id == tree_id, FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED)
             connection.execute(update(Folder).where(proven).values(unproven=False))
             connection.execute(update(Tree).where(Tree.id == tree_id).values(values))
 
@@ -111,7 +119,7 @@ class CompletingStatements(PlanStatements, WalkStatements):
         """Items that Box lost or holds differently become PENDING again (without box ids when they are gone).
 
         Reason GONE_FROM_BOX means gone; every other one, that Box holds something else under the same id.
-        `folder_ids_gone`: folders that Box lost, and with them everything below.
+        `folder_ids_gone`: folders that Box lost, and with them everything below; with the tree's own, its people.
         """
 
         def mismatch(connection: Connection) -> None:
@@ -120,7 +128,7 @@ class CompletingStatements(PlanStatements, WalkStatements):
                     _send_again(connection, tree_id, Item.id.in_(chunk), reason=reason, detail=detail)
             for chunk in in_chunks(folder_ids_gone, IDS_PER_STATEMENT):
                 _create_again(connection, tree_id, chunk, detail=detail)
-            connection.execute(update(Tree).where(Tree.id == tree_id).values(verified=False))
+            unverify(connection, tree_id)
 
         self._database.write(mismatch)
 
@@ -274,6 +282,18 @@ def _create_again(connection: Connection, tree_id: int, folder_ids: Sequence[int
     uploaded = and_(folders, Folder.status == ItemStatus.UPLOADED)
     pending = {"status": ItemStatus.PENDING, "reason": GONE_FROM_BOX, "detail": detail}
     connection.execute(update(Folder).where(uploaded).values(pending))
+    root = and_(Folder.id.in_(folder_ids), Folder.tree_id == tree_id, Folder.parent_id.is_(None))
+    if connection.execute(select(Folder.id).where(root)).first() is not None:
+        _let_in_again(connection, tree_id)
+
+
+def _let_in_again(connection: Connection, tree_id: int) -> None:
+    """The tree's own folder was lost: its next one has no people and no link. Who was mailed, or declined, was."""
+    declined = Collaboration.status == CollaborationStatus.REJECTED
+    planned = case((declined, Collaboration.status), else_=CollaborationStatus.PLANNED.value)
+    nobody = {"status": planned, "box_collaboration_id": None, "detail": None}
+    connection.execute(update(Collaboration).where(Collaboration.tree_id == tree_id).values(nobody))
+    connection.execute(update(Tree).where(Tree.id == tree_id).values(shared_link=None))
 
 
 def _expected_file(row: Any) -> ExpectedChild:

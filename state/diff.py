@@ -10,6 +10,9 @@ from connectors.entry import Entry, EntryKind
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
+_OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+_OPEN = (ItemStatus.PENDING, ItemStatus.FAILED)
+
 
 class ChangeKind(StrEnum):
     """What happened to an entry since the checkpoint saw it last."""
@@ -20,6 +23,8 @@ class ChangeKind(StrEnum):
     UNCHANGED = "unchanged"
     MISSING = "missing"
     EXCLUDED = "excluded"
+    #: It is there, and the source could not look at it.
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +39,10 @@ class Change:
     known: KnownChild | None
     #: Name in Box that NEW and CHANGED ones get.
     box_name: str
-    #: EXCLUDED: which rule or kind said so.
+    #: EXCLUDED: which rule or kind said so. FAILED: the reason code.
     reason: str | None = None
+    #: FAILED: one line for a person.
+    detail: str | None = None
 
 
 def diff_folder(
@@ -50,11 +57,14 @@ def diff_folder(
     A file and a folder of one name are two things: where one became the other, the old is MISSING and the new NEW.
     What comes back from MISSING or EXCLUDED is NEW with its `known`; the checkpoint makes it UPLOADED without a call
     when Box still holds that very content. WAIVED and FAILED things that did not change are left alone.
+
+    What could not be looked at (`Entry.fault`) is FAILED, whatever is known of it: neither MISSING nor EXCLUDED. Where
+    even its kind is unknown and a folder of this name is known, it is that folder, which the walk lists anyway.
     """
     known_by_key = {_key(child.name, child.kind): child for child in known}
     changes = []
     for entry in listing:
-        child = known_by_key.pop(_key(entry.name, entry.kind), None)
+        child = known_by_key.pop(_key_of(entry, known_by_key), None)
         change = _compare(entry, child, box_names, _reason(entry, excluded))
         if change.kind is not ChangeKind.UNCHANGED:
             changes.append(change)
@@ -72,10 +82,18 @@ def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
     return name, kind is EntryKind.FOLDER
 
 
+def _key_of(entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple[str, bool]:
+    if entry.fault is not None and entry.kind is EntryKind.SPECIAL:
+        folder = known.get((entry.name, True))
+        if folder is not None and folder.status not in _OUT_OF_SIGHT:
+            return entry.name, True
+    return _key(entry.name, entry.kind)
+
+
 def _reason(entry: Entry, excluded: Callable[[Entry], str | None]) -> str | None:
     if entry.skip_reason is not None:
         return entry.skip_reason
-    if entry.kind not in (EntryKind.FILE, EntryKind.FOLDER):
+    if entry.fault is None and entry.kind not in (EntryKind.FILE, EntryKind.FOLDER):
         return entry.kind.value
     return excluded(entry)
 
@@ -83,13 +101,16 @@ def _reason(entry: Entry, excluded: Callable[[Entry], str | None]) -> str | None
 def _compare(
     entry: Entry, known: KnownChild | None, box_names: Mapping[str, str], reason: str | None
 ) -> Change:
+    kind = _kind_of_change(entry, known, reason)
+    failed = entry.fault if kind is ChangeKind.FAILED else None
     return Change(
-        kind=_kind_of_change(entry, known, reason),
+        kind=kind,
         name=entry.name,
         entry=entry,
         known=known,
         box_name=_box_name(entry, known, box_names),
-        reason=reason,
+        reason=failed.reason if failed else reason,
+        detail=failed.detail if failed else None,
     )
 
 
@@ -98,17 +119,30 @@ def _kind_of_change(entry: Entry, known: KnownChild | None, reason: str | None) 
         same = known is not None and known.status is ItemStatus.EXCLUDED
         same = same and known is not None and (known.reason, known.kind) == (reason, entry.kind)
         return ChangeKind.UNCHANGED if same else ChangeKind.EXCLUDED
-    if known is None or known.status in (ItemStatus.MISSING, ItemStatus.EXCLUDED):
+    if entry.fault is not None:
+        return _kind_of_fault(known)
+    if known is None or known.status in _OUT_OF_SIGHT:
         return ChangeKind.NEW
-    if entry.kind is EntryKind.FOLDER or known.fingerprint.same_content_as(entry.fingerprint):
+    if entry.kind is EntryKind.FOLDER:
         return ChangeKind.UNCHANGED
-    return ChangeKind.CHANGED
+    # A kind that was not known when it could not be looked at, and content that Box never lost.
+    healed = known.kind is not entry.kind or (known.in_box and known.status in _OPEN)
+    same = known.fingerprint.same_content_as(entry.fingerprint)
+    return ChangeKind.UNCHANGED if same and not healed else ChangeKind.CHANGED
+
+
+def _kind_of_fault(known: KnownChild | None) -> ChangeKind:
+    """A known folder is listed by the walk all the same, which says what is wrong with it."""
+    if known is not None and known.status not in _OUT_OF_SIGHT and known.kind is EntryKind.FOLDER:
+        return ChangeKind.UNCHANGED
+    settled = known is not None and known.status in (ItemStatus.FAILED, ItemStatus.WAIVED)
+    return ChangeKind.UNCHANGED if settled else ChangeKind.FAILED
 
 
 def _box_name(entry: Entry, known: KnownChild | None, box_names: Mapping[str, str]) -> str:
     """A name once given stays, except that what comes back may find its name taken meanwhile."""
     if known is None:
         return box_names.get(entry.name, entry.name)
-    if known.status in (ItemStatus.MISSING, ItemStatus.EXCLUDED):
+    if known.status in _OUT_OF_SIGHT:
         return box_names.get(entry.name, known.box_name)
     return known.box_name

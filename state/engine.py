@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -26,6 +27,8 @@ BUSY_TIMEOUT_MILLISECONDS = 5_000
 #: When a process freezes within a transaction (a suspended machine), PostgreSQL undoes it after so long, so that
 #: its locks do not hold up the others for ever. Less than PATIENCE_SECONDS: they do not even notice.
 IDLE_SECONDS = 20.0
+#: What a state_url may begin with; postgresql:// and postgres:// stand for the last one.
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 
 T = TypeVar("T")
 
@@ -96,12 +99,12 @@ def parse_url(url: str) -> URL:
     """The database's URL with the driver that we use. StateUnavailable when it is none of ours."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password, so neither it nor the cause is shown.
         raise StateUnavailable("state_url is not a database URL, such as sqlite:///plan.db") from None
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+    if parsed.drivername not in DRIVERS:
         raise StateUnavailable(
             f"state_url names {parsed.drivername}; the checkpoint is kept in sqlite or postgresql+psycopg"
         )
@@ -113,6 +116,14 @@ def display_url(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database or ':memory:'}"
     return f"postgresql://{url.host or 'localhost'}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file that a state_url names; None for a server, for memory, and for SQLite's own file: URIs."""
+    parsed = parse_url(url)
+    name = parsed.database or ":memory:"
+    is_path = parsed.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:"))
+    return Path(name) if is_path else None
 
 
 class Database:

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class StateError(Exception):
     """The checkpoint database refused."""
@@ -30,6 +32,15 @@ class LostLease(StateError):
 
 class LeaseHeld(StateError):
     """Another process is running this plan; wait for it, or stop it."""
+
+    def __init__(
+        self, message: str | None = None, *, lives: bool = True, lease_until: datetime | None = None
+    ) -> None:
+        super().__init__(message)
+        #: True when the holder is seen to live; False where only its lease will tell.
+        self.lives = lives
+        #: When its lease ends unless it is prolonged.
+        self.lease_until = lease_until
 
 
 class SchemaBehind(StateError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 
@@ -16,6 +18,7 @@ class ExcludeRules:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
+        """ValueError, a line that names the pattern, for one that can match nothing."""
         self.patterns = tuple(patterns)
         alternatives = [
             f"(?P<rule{number}>{_translate(pattern)})" for number, pattern in enumerate(self.patterns)
@@ -31,19 +34,29 @@ class ExcludeRules:
             return None
         return f"rule: {self.patterns[int(match.lastgroup.removeprefix('rule'))]}"
 
+    @property
+    def digest(self) -> str:
+        """64 characters; other rules, or the same in another order, have another one."""
+        return hashlib.sha256(json.dumps(self.patterns).encode()).hexdigest()
+
     def __repr__(self) -> str:
         return f"ExcludeRules({list(self.patterns)!r})"
 
 
 def _translate(pattern: str) -> str:
-    """The expression for "/" + path (+ "/" for folders). ValueError for an empty pattern."""
+    """The expression for "/" + path (+ "/" for folders). ValueError for a pattern that can match nothing."""
     folders_only = pattern.endswith("/")
     glob = pattern.strip("/")
     if not glob:
         raise ValueError(f"the exclude pattern {pattern!r} matches nothing")
     by_path = "/" in pattern.rstrip("/")
     start = "/" if by_path else "/(?:.*/)?"
-    return start + _translate_glob(glob) + ("/" if folders_only else "/?")
+    try:
+        return start + _translate_glob(glob) + ("/" if folders_only else "/?")
+    except _EmptyRange as exc:
+        raise ValueError(
+            f"the exclude pattern {pattern!r} matches nothing: {exc} is an empty range"
+        ) from None
 
 
 def _translate_glob(glob: str) -> str:
@@ -57,11 +70,31 @@ def _translate_glob(glob: str) -> str:
         elif rest.startswith("**"):
             parts.append(".*")
             position += 2
-        elif (found := re.match(r"\[(!?)(\]?[^\]]*)\]", rest)) is not None:
-            body = found[2].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^").replace("]", r"\]")
-            parts.append(f"(?!/)[{'^' if found[1] else ''}{body}]")
+        elif (found := re.match(r"\[(!?)(\][^\]]*|[^\]]+)\]", rest)) is not None:
+            parts.append(f"(?!/)[{'^' if found[1] else ''}{_translate_set(found[2])}]")
             position += found.end()
         else:
             parts.append({"*": "[^/]*", "?": "[^/]"}.get(glob[position]) or re.escape(glob[position]))
+            position += 1
+    return "".join(parts)
+
+
+class _EmptyRange(Exception):
+    """A range within a set ends before it begins."""
+
+
+def _translate_set(body: str) -> str:
+    """What stands between the brackets: characters and ranges, each by itself, so that none has another meaning."""
+    parts: list[str] = []
+    position = 0
+    while position < len(body):
+        first, last = body[position], body[position + 2 : position + 3]
+        if body[position + 1 : position + 2] == "-" and last:
+            if first > last:
+                raise _EmptyRange(f"{first}-{last}")
+            parts.append(f"{re.escape(first)}-{re.escape(last)}")
+            position += 3
+        else:
+            parts.append(re.escape(first))
             position += 1
     return "".join(parts)

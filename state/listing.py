@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.entry import Entry, EntryKind
 from state.diff import Change, ChangeKind
+from state.records import KnownChild
 from state.statuses import ItemStatus, require_transition
 
 
@@ -22,6 +23,8 @@ class ListingWrites:
     restored_items: list[dict[str, Any]] = field(default_factory=list)
     excluded_items: list[dict[str, Any]] = field(default_factory=list)
     missing_items: list[dict[str, Any]] = field(default_factory=list)
+    #: They are there, and could not be looked at: what is known of them stays.
+    failed_items: list[dict[str, Any]] = field(default_factory=list)
     new_folders: list[dict[str, Any]] = field(default_factory=list)
     restored_folders: list[dict[str, Any]] = field(default_factory=list)
     excluded_folders: list[dict[str, Any]] = field(default_factory=list)
@@ -75,9 +78,12 @@ def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Chang
     values = _item_values(entry, change)
     excluded = change.kind is ChangeKind.EXCLUDED
     if known is None:
-        status = ItemStatus.EXCLUDED if excluded else ItemStatus.PENDING
+        status = _NEW_STATUS.get(change.kind, ItemStatus.PENDING)
         place = {"folder_id": folder_id, "tree_id": tree_id, "name": change.name, "status": status}
-        writes.new_items.append({**place, **values})
+        writes.new_items.append({**place, **values, "detail": change.detail})
+        return
+    if change.kind is ChangeKind.FAILED:
+        writes.failed_items.append(_failed_item(known, change, values))
         return
     values = {f"new_{name}": value for name, value in values.items()}
     same = known.in_box and known.kind is entry.kind and known.fingerprint.same_content_as(entry.fingerprint)
@@ -90,6 +96,19 @@ def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Chang
     else:
         require_transition(known.status, ItemStatus.PENDING)
         writes.pending_items.append({"row_id": known.id, **values})
+
+
+_NEW_STATUS = {ChangeKind.EXCLUDED: ItemStatus.EXCLUDED, ChangeKind.FAILED: ItemStatus.FAILED}
+
+
+def _failed_item(known: KnownChild, change: Change, values: dict[str, Any]) -> dict[str, Any]:
+    """Two steps at once where it was excluded: it is to move from now on, and it cannot."""
+    found = ItemStatus.PENDING if known.status is ItemStatus.EXCLUDED else known.status
+    require_transition(known.status, found)
+    require_transition(found, ItemStatus.FAILED)
+    row = {"row_id": known.id, "new_box_name": values["box_name"]}
+    row |= {"new_reason": change.reason, "new_detail": change.detail}
+    return row | {"same_name": change.box_name == known.box_name}
 
 
 def _item_values(entry: Entry, change: Change) -> dict[str, Any]:

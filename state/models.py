@@ -118,6 +118,8 @@ class Pass(Base):
     id: Mapped[int] = _row_id()
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
+    #: Digest of the exclude rules that it walks by; NULL: not known.
+    rules: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
     started_at: Mapped[datetime] = mapped_column(UTCTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCTime)
@@ -176,6 +178,7 @@ class Folder(Base):
         _partial("ix_folders_frontier", "tree_id", "walked_pass", "depth", "id", where=FOLDER_IS_WALKED),
         _partial("ix_folders_to_create", "tree_id", "depth", "id", where=FOLDER_AWAITS_BOX),
         _partial("ix_folders_in_box", "tree_id", "id", where=FOLDER_IS_IN_BOX),
+        _partial("ix_folders_box_id", "box_folder_id", where=FOLDER_IS_IN_BOX),
         _partial("ix_folders_failed", "tree_id", "reason", where=FOLDER_FAILED),
         _partial("ix_folders_unproven", "tree_id", "id", where=FOLDER_IS_UNPROVEN),
         _partial("ix_folders_renamed", "tree_id", "id", where=FOLDER_IS_RENAMED),

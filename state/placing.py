@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
 
-from state.models import FOLDER_AWAITS_BOX, FOLDER_IS_UNPROVEN, Folder
-from state.records import FolderNode, WorkerLease
+from state.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, FOLDER_IS_UNPROVEN, Folder, Tree
+from state.records import FolderNode, Holder, WorkerLease
 from state.statements import ROWS_PER_STATEMENT
 from state.statuses import ItemStatus, require_transition
-from state.walking import NODE_COLUMNS, folder_node
+from state.walking import NO_WAIVER, NODE_COLUMNS, folder_node
 from state.workers import WorkerStatements
 
 
@@ -62,7 +62,8 @@ class PlacingStatements(WorkerStatements):
         """status UPLOADED; releases the claim.
 
         The status stays when the folder could not be listed (FAILED, WAIVED: that is not healed by its being in
-        Box) or is out of sight (MISSING, EXCLUDED); the id is kept in any case.
+        Box) or is out of sight (MISSING, EXCLUDED); the id is kept in any case. `adopted`: Box had it before; it is
+        this plan's all the same when it was, under a name that is MISSING now.
         """
         out_of_sight = Folder.status.in_((ItemStatus.MISSING, ItemStatus.EXCLUDED))
         stays = or_(Folder.unlisted, out_of_sight)
@@ -72,27 +73,39 @@ class PlacingStatements(WorkerStatements):
             "detail": case((stays, Folder.detail), else_=None),
             "box_folder_id": box_folder_id,
             "box_name": box_name,
-            "created_by_plan": not adopted,
             "create_claimed_by": None,
             "unproven": True,
         }
+        created |= {name: case((stays, getattr(Folder, name)), else_=None) for name in NO_WAIVER}
+        before = and_(
+            Folder.box_folder_id == box_folder_id,
+            FOLDER_IS_IN_BOX,
+            Folder.id != folder_id,
+            Folder.status == ItemStatus.MISSING,
+        )
         parent = select(Folder.parent_id).where(Folder.id == folder_id).scalar_subquery()
 
         def record(connection: Connection) -> None:
-            connection.execute(update(Folder).where(Folder.id == folder_id).values(created))
+            ours = not adopted or any(
+                connection.execute(select(Folder.created_by_plan).where(before)).scalars()
+            )
+            values = {**created, "created_by_plan": ours}
+            connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
             connection.execute(update(Folder).where(Folder.id == parent).values(unproven=True))
+            if adopted:
+                taken_over = {"box_folder_id": None, "created_by_plan": False}
+                connection.execute(update(Folder).where(before).values(taken_over))
 
         self._database.write(record)
 
     def record_folder_creation_failed(self, folder_id: int, *, reason: str, detail: str) -> None:
-        """FAILED; releases the claim. One that somebody waived stays WAIVED."""
+        """FAILED; releases the claim. One that somebody waived stays WAIVED, one that is out of sight as it is."""
 
         def fail(connection: Connection) -> None:
-            status = ItemStatus(
-                connection.execute(select(Folder.status).where(Folder.id == folder_id)).scalar_one()
-            )
+            query = select(Folder.status).where(Folder.id == folder_id).with_for_update()
+            status = ItemStatus(connection.execute(query).scalar_one())
             values: dict[str, Any] = {"create_claimed_by": None}
-            if status is not ItemStatus.WAIVED:
+            if status not in (ItemStatus.WAIVED, ItemStatus.MISSING, ItemStatus.EXCLUDED):
                 require_transition(status, ItemStatus.FAILED)
                 values |= {"status": ItemStatus.FAILED, "reason": reason, "detail": detail}
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
@@ -121,6 +134,23 @@ class PlacingStatements(WorkerStatements):
             return found
 
         return self._database.read(to_create)
+
+    def other_holders_of_box_folder(self, plan_id: int, box_folder_id: str, *, besides: int) -> list[Holder]:
+        """Other folders of the plan that lie in this folder of Box: it is not to be adopted (P7).
+
+        One that is MISSING is none of them: a folder that got another name in the source lies in Box as it was.
+        """
+        query = (
+            select(Folder.tree_id, Folder.path)
+            .join(Tree, Tree.id == Folder.tree_id)
+            .where(Folder.box_folder_id == box_folder_id, FOLDER_IS_IN_BOX, Tree.plan_id == plan_id)
+            .where(Folder.id != besides, Folder.status != ItemStatus.MISSING)
+        )
+        return self._database.read(
+            lambda connection: [
+                Holder(tree_id=row.tree_id, path=row.path) for row in connection.execute(query)
+            ]
+        )
 
     def folder_was_created_by_plan(self, folder_id: int) -> bool:
         """True when this plan made the folder in Box, False when it was adopted."""

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, delete, select, update
 
 from state.errors import PlanMismatch
-from state.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, Event, Folder, Item, Pass, Plan, Tree
+from state.models import (
+    FOLDER_FAILED,
+    ITEM_FAILED,
+    PASS_IS_RUNNING,
+    Collaboration,
+    Event,
+    Folder,
+    Item,
+    Pass,
+    Plan,
+    Tree,
+)
 from state.records import TreeRecord, TreeSpec
 from state.statements import Statements, insert_into
 from state.statuses import PERMANENT_REASONS, IncompleteReason, ItemStatus, PassState, TreeState
 
 #: What a folder is once nothing is wrong with it any more.
 HEALED_FOLDER = case((Folder.box_folder_id.is_not(None), ItemStatus.UPLOADED), else_=ItemStatus.PENDING)
+
+#: Where the summary of a pass that runs names the trees that whoever only sends may take from.
+OPEN_TREES = "open_trees"
 
 _TREE_COLUMNS = (
     Tree.id,
@@ -80,22 +94,34 @@ class PlanStatements(Statements):
             ).scalar_one_or_none()
         )
 
-    def ensure_trees(self, plan_id: int, specs: Sequence[TreeSpec]) -> list[TreeRecord]:
+    def ensure_trees(
+        self, plan_id: int, specs: Sequence[TreeSpec], *, moving: Container[str] | None = None
+    ) -> list[TreeRecord]:
         """Creates missing trees (with their root folder row, whose box_name is the last component of spec.folder);
-        keeps known ones; trees of the plan that are not in specs stay in the database and are not returned.
+        keeps known ones; trees of the plan that are not in specs stay in the database and are not returned, or are
+        forgotten when none has begun them.
 
+        `moving`: names of those that begin now; a new one that is not among them is INCOMPLETE, not begun. None: all.
         In the order of specs. PlanMismatch when a known tree comes from, or goes to, another folder now.
         """
 
         def ensure(connection: Connection) -> list[TreeRecord]:
             known = {tree.name: tree for tree in self._trees(connection, plan_id)}
-            missing = [spec for spec in specs if spec.name not in known]
-            for spec in missing:
-                self._create_tree(connection, plan_id, spec)
-            if missing:
-                known = {tree.name: tree for tree in self._trees(connection, plan_id)}
+            wanted = {(spec.name, spec.source, spec.folder) for spec in specs}
+            for tree in list(known.values()):
+                if (tree.name, tree.source, tree.folder) not in wanted and _is_untouched(tree):
+                    _delete_tree(connection, tree.id)
+                    del known[tree.name]
             for spec in specs:
-                _require_same_tree(known[spec.name], spec)
+                if spec.name in known:
+                    _require_same_tree(known[spec.name], spec)
+                else:
+                    self._create_tree(connection, plan_id, spec)
+            known = {tree.name: tree for tree in self._trees(connection, plan_id)}
+            for spec in specs:
+                if moving is None or spec.name in moving:
+                    _begin_tree(connection, known[spec.name])
+            known = {tree.name: tree for tree in self._trees(connection, plan_id)}
             return [known[spec.name] for spec in specs]
 
         return self._database.write(ensure)
@@ -104,17 +130,25 @@ class PlanStatements(Statements):
         """Every tree of the plan, in the order in which they were made."""
         return self._database.read(lambda connection: self._trees(connection, plan_id))
 
-    def begin_pass(self, plan_id: int, *, kind: str) -> int:
+    def begin_pass(self, plan_id: int, *, kind: str, rules: str = "") -> int:
         """Continues the RUNNING pass of this plan when there is one, else opens a new one (whose frontier is every
-        folder again, and in which FAILED items of retryable kinds become PENDING again with attempts 0)."""
+        folder again, and in which FAILED items of retryable kinds become PENDING again with attempts 0).
+
+        `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
+        """
 
         def begin(connection: Connection) -> int:
-            running = self._current_pass(connection, plan_id)
+            query = select(Pass.id, Pass.rules).where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
+            running = connection.execute(query.with_for_update()).one_or_none()
+            if running is not None and running.rules == rules:
+                return int(running.id)
             if running is not None:
-                return running
+                ended = {"state": PassState.INCOMPLETE, "ended_at": self._now(connection)}
+                connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
             values = {
                 "plan_id": plan_id,
                 "kind": kind,
+                "rules": rules,
                 "state": PassState.RUNNING,
                 "started_at": self._now(connection),
                 "summary": {},
@@ -131,6 +165,20 @@ class PlanStatements(Statements):
     def current_pass(self, plan_id: int) -> int | None:
         """The RUNNING pass, or None."""
         return self._database.read(lambda connection: self._current_pass(connection, plan_id))
+
+    def open_trees(self, pass_id: int, tree_ids: Sequence[int]) -> None:
+        """From now on whoever only sends for this pass takes files of these trees, in place of those named before."""
+        self._database.write(
+            lambda connection: connection.execute(
+                update(Pass).where(Pass.id == pass_id).values(summary={OPEN_TREES: list(tree_ids)})
+            )
+        )
+
+    def opened_trees(self, pass_id: int) -> frozenset[int]:
+        """What open_trees() said last; empty before, and when the pass is over."""
+        query = select(Pass.summary).where(Pass.id == pass_id, PASS_IS_RUNNING)
+        summary = self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        return frozenset((summary or {}).get(OPEN_TREES, ()))
 
     def end_pass(self, pass_id: int, state: PassState, *, summary: Mapping[str, Any]) -> None:
         """The pass is over; the next `begin_pass` opens a new one. `summary` must fit into JSON."""
@@ -159,10 +207,14 @@ class PlanStatements(Statements):
             )
         )
 
-    def retry_failures(self, plan_id: int, *, reason: str | None = None) -> int:
-        """FAILED items (of one reason) → PENDING; how many, folders included."""
+    def retry_failures(
+        self, plan_id: int, *, reason: str | None = None, tree_ids: Sequence[int] | None = None
+    ) -> int:
+        """FAILED items (of one reason, of these trees) → PENDING; how many, folders included."""
         return self._database.write(
-            lambda connection: self._revive_failures(connection, plan_id, permanent_too=True, reason=reason)
+            lambda connection: self._revive_failures(
+                connection, plan_id, permanent_too=True, reason=reason, tree_ids=tree_ids
+            )
         )
 
     def record_event(
@@ -202,7 +254,12 @@ class PlanStatements(Statements):
         tree = {"plan_id": plan_id, "name": spec.name, "source": spec.source, "folder": spec.folder}
         connection.execute(
             insert_into(connection, Tree).on_conflict_do_nothing(),
-            {**tree, "state": TreeState.MOVING, "verified": False},
+            {
+                **tree,
+                "state": TreeState.INCOMPLETE,
+                "incomplete_reason": IncompleteReason.NOT_BEGUN,
+                "verified": False,
+            },
         )
         tree_id = connection.execute(
             select(Tree.id).where(Tree.plan_id == plan_id, Tree.name == spec.name)
@@ -219,11 +276,17 @@ class PlanStatements(Statements):
         connection.execute(insert_into(connection, Folder).on_conflict_do_nothing(), root)
 
     def _revive_failures(
-        self, connection: Connection, plan_id: int, *, permanent_too: bool, reason: str | None
+        self,
+        connection: Connection,
+        plan_id: int,
+        *,
+        permanent_too: bool,
+        reason: str | None,
+        tree_ids: Sequence[int] | None = None,
     ) -> int:
         """FAILED → what they were before, with all their attempts again; how many."""
         revived = 0
-        for tree_id in self._tree_ids(connection, plan_id):
+        for tree_id in self._tree_ids(connection, plan_id) if tree_ids is None else tree_ids:
             items = update(Item).where(Item.tree_id == tree_id, ITEM_FAILED)
             folders = update(Folder).where(Folder.tree_id == tree_id, FOLDER_FAILED)
             if reason is not None:
@@ -250,3 +313,23 @@ def _require_same_tree(tree: TreeRecord, spec: TreeSpec) -> None:
             f"the checkpoint holds a tree {spec.name!r} from {tree.source!r} into {tree.folder!r}, "
             f"not from {spec.source!r} into {spec.folder!r}; give one of them another name"
         )
+
+
+def _is_untouched(tree: TreeRecord) -> bool:
+    return tree.incomplete_reason is IncompleteReason.NOT_BEGUN and tree.box_folder_id is None
+
+
+def _delete_tree(connection: Connection, tree_id: int) -> None:
+    """A tree of which nothing is known but that the plan once named it."""
+    connection.execute(delete(Collaboration).where(Collaboration.tree_id == tree_id))
+    connection.execute(delete(Folder).where(Folder.tree_id == tree_id))
+    connection.execute(delete(Tree).where(Tree.id == tree_id))
+
+
+def _begin_tree(connection: Connection, tree: TreeRecord) -> None:
+    """It moves from now on; one that another name had taken over is there again."""
+    root = update(Folder).where(Folder.id == tree.root_folder_id, Folder.status == ItemStatus.MISSING)
+    back = connection.execute(root.values(status=HEALED_FOLDER, walked_pass=0)).rowcount
+    if back or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
+        moving = {"state": TreeState.MOVING, "incomplete_reason": None, "verified": False}
+        connection.execute(update(Tree).where(Tree.id == tree.id).values(moving))

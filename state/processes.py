@@ -33,17 +33,15 @@ def process_identity(pid: int) -> str:
 
 
 def is_gone(host: str, pid: int, identity: str) -> bool:
-    """True when that process certainly ended: it ran on this machine, and is not there any more.
+    """True when that process certainly ended: this very boot of this machine would show it, and does not.
 
-    False for every process that cannot be seen from here: other machines, other containers.
+    False for every process that cannot be seen from here. A machine of this name that was started at another time may
+    be this one before, or a clone of it that runs: names are copied, machine ids too, and only the lease tells.
     """
-    if host != this_host() or not identity:
-        return False
+    return is_within_sight(host, identity) and process_identity(pid) != identity
+
+
+def is_within_sight(host: str, identity: str) -> bool:
+    """True when is_gone() notices the end of that process: it runs on this machine, in this container."""
     mine = process_identity(os.getpid())
-    if not mine:
-        return False
-    boot, namespace, _ = identity.split("/")
-    my_boot, my_namespace, _ = mine.split("/")
-    if boot != my_boot:
-        return True
-    return namespace == my_namespace and process_identity(pid) != identity
+    return host == this_host() and bool(mine) and identity.split("/")[:2] == mine.split("/")[:2]

@@ -72,6 +72,8 @@ class KnownChild:
     fingerprint: Fingerprint
     #: Box holds the content of exactly this fingerprint, whatever the status (MISSING, EXCLUDED) says. Files only.
     in_box: bool = False
+    #: Box has a file or folder of this child, of whatever content, so that its name there is not free.
+    placed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +202,14 @@ class CollaborationRecord:
     box_collaboration_id: str | None
     #: Why it failed, one line.
     detail: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holder:
+    """An entry of the source that holds a file or folder of Box."""
+
+    tree_id: int
+    path: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

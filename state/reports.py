@@ -24,7 +24,7 @@ from state.models import (
 )
 from state.records import CollaborationRecord, Counts, EventLine, ItemLine, TreeReport
 from state.statements import ROWS_PER_STATEMENT
-from state.statuses import ItemStatus
+from state.statuses import CollaborationStatus, ItemStatus
 
 if TYPE_CHECKING:
     from state.checkpoint import Checkpoint
@@ -50,26 +50,30 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
     """The status document of a plan (DESIGN §2) without its forecast; fits into JSON.
 
     "pass" is the number of the running pass, else of the latest one, from 1, else None; "pass_kind" and "pass_state"
-    say more of it.
+    say more of it. "source_url" is fit to be shown.
     """
     calls = checkpoint.call_counts(plan_id)
-    plan = checkpoint._database.read(
-        lambda connection: connection.execute(select(Plan.name, Plan.owner).where(Plan.id == plan_id)).one()
-    )
+    query = select(Plan.name, Plan.owner, Plan.source_url).where(Plan.id == plan_id)
+    plan = checkpoint._database.read(lambda connection: connection.execute(query).one())
     return {
         "plan": plan.name,
         "owner": plan.owner,
+        "source_url": plan.source_url,
         **_latest_pass(checkpoint, plan_id),
-        "trees": [tree_status(checkpoint.tree_report(tree.id)) for tree in checkpoint.trees(plan_id)],
+        "trees": [
+            tree_status(checkpoint.tree_report(tree.id), let_in=_let_in(checkpoint, tree.id))
+            for tree in checkpoint.trees(plan_id)
+        ],
         "calls": {"total": sum(calls.values()), "by_route": calls},
     }
 
 
-def tree_status(report: TreeReport) -> dict[str, Any]:
-    """One tree in the status document."""
+def tree_status(report: TreeReport, *, let_in: int) -> dict[str, Any]:
+    """One tree in the status document; `let_in`: how many people and groups may see it, or are invited to."""
     tree, items = report.tree, report.items
     return {
         "name": tree.name,
+        "source": tree.source,
         "state": tree.state.value,
         "incomplete_reason": None if tree.incomplete_reason is None else tree.incomplete_reason.value,
         "detail": tree.detail,
@@ -77,6 +81,7 @@ def tree_status(report: TreeReport) -> dict[str, Any]:
         "items": _item_counts(items),
         "bytes": {"total": items.bytes_total, "uploaded": items.bytes_uploaded},
         "collaborators": [_collaborator(record) for record in report.collaborations],
+        "let_in": let_in,
         "shared_link": tree.shared_link,
         "failures_by_reason": report.failures_by_reason,
     }
@@ -147,6 +152,18 @@ def events(checkpoint: Checkpoint, plan_id: int) -> Iterator[EventLine]:
     with checkpoint._database.reading() as connection:
         for row in checkpoint._stream(connection, query.order_by(Event.at, Event.id)):
             yield EventLine(at=row.at, kind=row.kind, tree_id=row.tree_id, detail=row.detail)
+
+
+def _let_in(checkpoint: Checkpoint, tree_id: int) -> int:
+    """Also those whom the plan does not name any more, and those whose new role Box refused: they are in."""
+    return sum(
+        record.status is not CollaborationStatus.REJECTED
+        and (
+            record.box_collaboration_id is not None
+            or record.status in (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING)
+        )
+        for record in checkpoint.all_collaborations(tree_id)
+    )
 
 
 def _item_counts(counts: Counts) -> dict[str, int]:

@@ -31,7 +31,7 @@ from state.models import (
     UploadPart,
     UploadSession,
 )
-from state.records import ClaimedItem, Failed, StoredPart, StoredSession, Uploaded, WorkerLease
+from state.records import ClaimedItem, Failed, Holder, StoredPart, StoredSession, Uploaded, WorkerLease
 from state.statements import IDS_PER_STATEMENT, execute_many, in_chunks, insert_into, new_claim_number
 from state.statuses import ItemStatus
 from state.workers import WorkerStatements
@@ -164,27 +164,44 @@ class SendingStatements(WorkerStatements):
             execute_many(connection, _RECORD_AS_SEEN, as_seen)
             execute_many(connection, _RECORD_UPLOADED, uploaded)
             execute_many(connection, _RECORD_FAILED, failed)
+            adopted = [row for row in (*as_seen, *uploaded) if row["new_adopted"]]
+            execute_many(
+                connection,
+                _TAKE_OVER,
+                [{"row_id": row["row_id"], "taken": row["new_box_file_id"]} for row in adopted],
+            )
             _unprove(connection, touched)
 
         self._database.write(record)
 
-    def item_of_box_file(self, plan_id: int, box_file_id: str) -> int | None:
-        """Which item holds this Box file id, if any (for the adopt rule)."""
+    def other_holders_of_box_file(self, plan_id: int, box_file_id: str, *, besides: int) -> list[Holder]:
+        """Other items of the plan that hold this Box file: it is not to be adopted, nor overwritten (P7).
+
+        One that is MISSING is none of them: a file that got another name in the source lies in Box as it was.
+        """
         query = (
-            select(Item.id)
+            select(Item.tree_id, Folder.path, Item.name)
+            .join(Folder, Folder.id == Item.folder_id)
             .join(Tree, Tree.id == Item.tree_id)
             .where(Item.box_file_id == box_file_id, ITEM_IS_IN_BOX, Tree.plan_id == plan_id)
-            .order_by(Item.id)
-            .limit(1)
+            .where(Item.id != besides, Item.status != ItemStatus.MISSING)
         )
-        return self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        return self._database.read(
+            lambda connection: [
+                Holder(tree_id=row.tree_id, path=f"{row.path}/{row.name}".lstrip("/"))
+                for row in connection.execute(query)
+            ]
+        )
 
     def remember_box_file(self, item_id: int, *, box_file_id: str, box_etag: str | None) -> None:
         """This Box file is this item's (an unrecorded upload of ours was found); the next send makes a version."""
         values = {"box_file_id": box_file_id, "box_etag": box_etag, "in_box": False, "sha1": None}
-        self._database.write(
-            lambda connection: connection.execute(update(Item).where(Item.id == item_id).values(values))
-        )
+
+        def remember(connection: Connection) -> None:
+            connection.execute(update(Item).where(Item.id == item_id).values(values))
+            execute_many(connection, _TAKE_OVER, [{"row_id": item_id, "taken": box_file_id}])
+
+        self._database.write(remember)
 
     # --- upload sessions ---
 
@@ -360,6 +377,13 @@ _RECORD_UPLOADED = (
         in_box=bindparam("new_in_box"),
         box_name=bindparam("new_box_name"),
     )
+)
+#: What an item took over is no other's any more: one that was MISSING and comes back is sent anew.
+_TAKE_OVER = (
+    update(Item)
+    .where(Item.box_file_id == bindparam("taken"), ITEM_IS_IN_BOX)
+    .where(Item.id != bindparam("row_id"), Item.status == ItemStatus.MISSING)
+    .values(box_file_id=None, box_version_id=None, box_etag=None, sha1=None, in_box=False)
 )
 _RECORD_FAILED = (
     update(Item)

@@ -78,6 +78,8 @@ class TreeState(StrEnum):
 class IncompleteReason(StrEnum):
     """Why a pass left a tree incomplete."""
 
+    #: It is in the plan, and no run has looked at it yet.
+    NOT_BEGUN = "not begun"
     #: Some items failed; the report lists them.
     FAILED_ITEMS = "failed items"
     #: Somebody stopped the pass.

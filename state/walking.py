@@ -15,14 +15,16 @@ from sqlalchemy import (
     exists,
     func,
     not_,
+    or_,
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
 from state.diff import Change
 from state.listing import ListingWrites, listing_writes
-from state.models import FOLDER_IS_WALKED, FOLDER_WALK_IS_CLAIMED, Folder, Item, Tree
+from state.models import FOLDER_IS_WALKED, FOLDER_WALK_IS_CLAIMED, Folder, Item, Pass, Tree
 from state.plans import HEALED_FOLDER
 from state.records import FolderNode, KnownChild, WorkerLease
 from state.statements import (
@@ -32,7 +34,7 @@ from state.statements import (
     insert_into,
     new_claim_number,
 )
-from state.statuses import ItemStatus, TreeState, require_transition
+from state.statuses import IncompleteReason, ItemStatus, TreeState, require_transition
 from state.workers import WorkerStatements
 
 NODE_COLUMNS = (
@@ -46,6 +48,13 @@ NODE_COLUMNS = (
 
 #: A folder that is not there, or not ours to look into.
 _OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+
+#: Why a tree that is verified is not complete.
+_WAITED_TO_BE_SHARED = (
+    IncompleteReason.TREE_BELOW,
+    IncompleteReason.COLLABORATION_FAILED,
+    IncompleteReason.SHARED_LINK_FAILED,
+)
 
 
 def folder_node(row: Any) -> FolderNode:
@@ -138,7 +147,12 @@ class WalkStatements(WorkerStatements):
                 writes = listing_writes(folder_id, folder.tree_id, folder.depth, changes)
                 _apply(connection, writes)
             if writes != ListingWrites():
-                _unverify(connection, folder.tree_id)
+                unverify(connection, folder.tree_id)
+            if writes.restored_items or writes.restored_folders:
+                # Out of sight they were compared with nothing.
+                connection.execute(update(Folder).where(Folder.id == folder_id).values(unproven=True))
+            if folder.status == ItemStatus.WAIVED and writes.brings_work:
+                connection.execute(update(Folder).where(Folder.id == folder_id).values(NO_WAIVER))
             connection.execute(_MARK_WALKED, _walked(folder, pass_id, brings_work=writes.brings_work))
 
         self._database.write(record)
@@ -146,7 +160,7 @@ class WalkStatements(WorkerStatements):
     def record_folder_failure(self, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:
         """The folder could not be listed: FAILED, walked; what is below keeps its status.
 
-        One that somebody waived stays WAIVED.
+        One that somebody waived stays WAIVED, one that is out of sight by now MISSING or EXCLUDED.
         """
         self._database.write(
             lambda connection: self._fail_folder(connection, folder_id, pass_id, reason=reason, detail=detail)
@@ -167,13 +181,51 @@ class WalkStatements(WorkerStatements):
             connection.execute(_MARK_WALKED, _walked(folder, pass_id))
             execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id}])
             _bury_below(connection, [folder_id])
-            _unverify(connection, folder.tree_id)
+            unverify(connection, folder.tree_id)
 
         self._database.write(vanish)
+
+    def record_tree_taken_over(self, tree_id: int) -> None:
+        """The tree's folder has another name in the source, and another tree has its folder in Box: all of it is
+        MISSING, and nothing of it is left to do. `ensure_trees` brings it back."""
+
+        def take_over(connection: Connection) -> None:
+            root = select(Folder.id).where(
+                Folder.tree_id == tree_id, Folder.parent_id.is_(None), Folder.status != ItemStatus.MISSING
+            )
+            for folder_id in connection.execute(root).scalars().all():
+                execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id}])
+                _bury_below(connection, [folder_id])
+                done = {"state": TreeState.COMPLETE, "incomplete_reason": None, "detail": None}
+                connection.execute(update(Tree).where(Tree.id == tree_id).values(done))
+
+        self._database.write(take_over)
 
     def walk_is_done(self, pass_id: int, tree_id: int) -> bool:
         """True when every folder of the tree was listed in this pass, or failed to be."""
         return self._database.read(lambda connection: self._walk_is_done(connection, pass_id, tree_id))
+
+    def trees_fit_to_send(self, pass_id: int, tree_ids: Sequence[int]) -> list[int]:
+        """Those of these trees of which every folder that was ever walked was walked by the rules of this pass.
+
+        In the others a file may be PENDING that the rules exclude now, until this pass has compared it.
+        """
+        this = aliased(Pass)
+        others = (
+            select(Pass.id)
+            .join(this, this.plan_id == Pass.plan_id)
+            .where(this.id == pass_id, Pass.rules.is_distinct_from(this.rules))
+        )
+        outdated = exists().where(Folder.tree_id == Tree.id, Folder.walked_pass.in_(others), FOLDER_IS_WALKED)
+
+        def fit(connection: Connection) -> list[int]:
+            found: list[int] = []
+            for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
+                query = select(Tree.id).where(Tree.id.in_(chunk), not_(outdated)).order_by(Tree.id)
+                found += connection.execute(query).scalars()
+            return found
+
+        return self._database.read(fit)
 
     def _walk_is_done(self, connection: Connection, pass_id: int, tree_id: int) -> bool:
         query = select(Folder.id).where(_unwalked(pass_id), Folder.tree_id == tree_id).limit(1)
@@ -217,18 +269,20 @@ class WalkStatements(WorkerStatements):
     def _fail_folder(
         self, connection: Connection, folder_id: int, pass_id: int, *, reason: str, detail: str
     ) -> None:
-        folder = connection.execute(_FOLDER, {"folder": folder_id}).one()
+        folder = connection.execute(_FOLDER.with_for_update(), {"folder": folder_id}).one()
         status = ItemStatus(folder.status)
+        connection.execute(_MARK_WALKED, _walked(folder, pass_id))
+        if status in _OUT_OF_SIGHT:
+            return
         if status is not ItemStatus.WAIVED:
             require_transition(status, ItemStatus.FAILED)
             status = ItemStatus.FAILED
-        connection.execute(_MARK_WALKED, _walked(folder, pass_id))
         connection.execute(
             update(Folder)
             .where(Folder.id == folder_id)
             .values(status=status, unlisted=True, reason=reason, detail=detail)
         )
-        _unverify(connection, folder.tree_id)
+        unverify(connection, folder.tree_id)
 
 
 _FOLDER = select(
@@ -243,9 +297,9 @@ _FOLDER = select(
     Folder.detail,
 ).where(Folder.id == bindparam("folder"))
 
-_KNOWN_FOLDERS = select(Folder.id, Folder.name, Folder.box_name, Folder.status, Folder.reason).where(
-    Folder.parent_id == bindparam("parent")
-)
+_KNOWN_FOLDERS = select(
+    Folder.id, Folder.name, Folder.box_name, Folder.status, Folder.reason, Folder.box_folder_id
+).where(Folder.parent_id == bindparam("parent"))
 
 _KNOWN_ITEMS = select(
     Item.id,
@@ -259,6 +313,7 @@ _KNOWN_ITEMS = select(
     Item.changed_ns,
     Item.source_file_id,
     Item.in_box,
+    Item.box_file_id,
 ).where(Item.folder_id == bindparam("parent"))
 
 
@@ -271,6 +326,7 @@ def _known_folder(row: Any) -> KnownChild:
         status=ItemStatus(row.status),
         reason=row.reason,
         fingerprint=Fingerprint(size=0, modified_ns=None),
+        placed=row.box_folder_id is not None,
     )
 
 
@@ -287,6 +343,7 @@ def _known_item(row: Any) -> KnownChild:
         reason=row.reason,
         fingerprint=fingerprint,
         in_box=row.in_box,
+        placed=row.box_file_id is not None,
     )
 
 
@@ -321,6 +378,9 @@ def _walked(folder: Any, pass_id: int, *, brings_work: bool = False) -> dict[str
     return row
 
 
+#: What moves after all is nobody's to answer for; that it was waived stays an event.
+NO_WAIVER: dict[str, Any] = {"waived_by": None, "waived_why": None, "waived_at": None}
+
 _SEEN: dict[str, Any] = {
     "kind": bindparam("new_kind"),
     "box_name": bindparam("new_box_name"),
@@ -340,6 +400,7 @@ _NOTE_OF_THE_SAME = case(
 _ALREADY_IN_BOX = and_(
     Item.status == ItemStatus.UPLOADED,
     Item.in_box,
+    Item.kind == bindparam("new_kind"),
     Item.size == bindparam("new_size"),
     Item.modified_ns.is_not_distinct_from(bindparam("new_modified_ns")),
     Item.changed_ns.is_not_distinct_from(bindparam("new_changed_ns")),
@@ -358,12 +419,13 @@ _PENDING_ITEM = (
         attempts=0,
         in_box=False,
         overtaken=Item.claimed_by.is_not(None),
+        **NO_WAIVER,
     )
 )
 _RESTORED_ITEM = (
     update(Item)
     .where(Item.id == bindparam("row_id"))
-    .values(**_SEEN, status=ItemStatus.UPLOADED, reason=None, detail=None, overtaken=False)
+    .values(**_SEEN, status=ItemStatus.UPLOADED, reason=None, detail=None, overtaken=False, **NO_WAIVER)
 )
 _EXCLUDED_ITEM = (
     update(Item)
@@ -375,6 +437,17 @@ _EXCLUDED_ITEM = (
         reason=bindparam("new_reason"),
         detail=None,
         in_box=bindparam("new_in_box"),
+    )
+)
+_FAILED_ITEM = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"), Item.status != ItemStatus.WAIVED)
+    .values(
+        box_name=bindparam("new_box_name"),
+        status=ItemStatus.FAILED,
+        reason=bindparam("new_reason"),
+        detail=bindparam("new_detail"),
+        in_box=and_(Item.in_box, bindparam("same_name", type_=Boolean())),
     )
 )
 _MISSING_ITEM = (
@@ -390,8 +463,11 @@ _RESTORED_FOLDER = (
         box_name=bindparam("new_box_name"),
         walked_pass=0,
         unlisted=False,
+        # Verified out of sight, it was compared with nothing.
+        unproven=True,
         reason=None,
         detail=None,
+        **NO_WAIVER,
     )
 )
 _EXCLUDED_FOLDER = (
@@ -412,6 +488,7 @@ def _apply(connection: Connection, writes: ListingWrites) -> None:
     execute_many(connection, _RESTORED_ITEM, _without("new_reason", "new_note", rows=writes.restored_items))
     execute_many(connection, _EXCLUDED_ITEM, writes.excluded_items)
     execute_many(connection, _MISSING_ITEM, writes.missing_items)
+    execute_many(connection, _FAILED_ITEM, writes.failed_items)
     execute_many(connection, insert_into(connection, Folder).on_conflict_do_nothing(), writes.new_folders)
     execute_many(connection, _RESTORED_FOLDER, writes.restored_folders)
     execute_many(connection, _EXCLUDED_FOLDER, writes.excluded_folders)
@@ -442,11 +519,14 @@ def _bury_below(connection: Connection, folder_ids: Sequence[int]) -> None:
         connection.execute(update(Folder).where(Folder.id.in_(inside)).values(gone))
 
 
-def _unverify(connection: Connection, tree_id: int) -> None:
-    """What was proven of the tree, is not any more."""
-    moving = case(
-        (Tree.state.in_((TreeState.VERIFIED, TreeState.COMPLETE)), TreeState.MOVING.value), else_=Tree.state
-    )
-    connection.execute(
-        update(Tree).where(Tree.id == tree_id, Tree.verified).values(verified=False, state=moving)
-    )
+def unverify(connection: Connection, tree_id: int) -> None:
+    """What was proven of the tree, is not any more, nor what was said of a tree that was verified."""
+    waited = Tree.incomplete_reason.in_(_WAITED_TO_BE_SHARED)
+    was_proven = or_(Tree.state.in_((TreeState.VERIFIED, TreeState.COMPLETE)), waited)
+    values = {
+        "verified": False,
+        "state": case((was_proven, TreeState.MOVING.value), else_=Tree.state),
+        "incomplete_reason": case((waited, None), else_=Tree.incomplete_reason),
+        "detail": case((waited, None), else_=Tree.detail),
+    }
+    connection.execute(update(Tree).where(Tree.id == tree_id, Tree.verified).values(values))

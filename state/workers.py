@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Update, select, update
 
 from state.errors import LeaseHeld, LostLease
 from state.models import WORKER_IS_ALIVE, Folder, Identity, Item, Worker
-from state.processes import is_gone, process_identity, this_host
+from state.processes import is_gone, is_within_sight, process_identity, this_host
 from state.records import BudgetBlock, WorkerLease
 from state.statements import Statements, insert_into
 
@@ -124,7 +124,7 @@ class WorkerStatements(Statements):
             )
             holder, ledger = self._identity(connection, box_user_id)
             if holder not in (None, worker.id):
-                raise LeaseHeld(self._describe_holder(connection, box_user_id))
+                raise self._held(connection, box_user_id)
             now = self._now(connection)
             connection.execute(
                 update(Identity)
@@ -182,16 +182,18 @@ class WorkerStatements(Statements):
         row = connection.execute(query.with_for_update()).one_or_none()
         return (None, []) if row is None else (row.worker_id, row.ledger)
 
-    def _describe_holder(self, connection: Connection, box_user_id: str) -> str:
+    def _held(self, connection: Connection, box_user_id: str) -> LeaseHeld:
         query = (
-            select(Worker.host, Worker.pid, Worker.name, Identity.leased_at)
+            select(Worker.name, *_LIVENESS, Identity.leased_at)
             .join(Worker, Worker.id == Identity.worker_id)
             .where(Identity.box_user_id == box_user_id)
         )
         row = connection.execute(query).one()
-        return (
+        return LeaseHeld(
             f"the Box user {box_user_id} is in use by {row.name} on {row.host}, pid {row.pid}, "
-            f"since {row.leased_at:%Y-%m-%d %H:%M:%S} UTC; wait for it, stop it, or give this process another identity"
+            f"since {row.leased_at:%Y-%m-%d %H:%M:%S} UTC; wait for it, stop it, or give this process another identity",
+            lives=is_within_sight(row.host, row.process_identity),
+            lease_until=row.lease_until,
         )
 
 

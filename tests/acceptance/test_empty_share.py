@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from tests.acceptance.test_live_share import SMALL, one_line, run_and, small_fil
 from tests.program import Program, program_for
 from tests.servers.fixtures import empty
 from tests.trees import Tree, build_tree
+
+#: linux/fcntl.h, linux/fs.h
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 TREES = [{"source": "Accounting"}, {"source": "Legal"}]
 
@@ -41,10 +46,12 @@ def migrated(tmp_path: Path, box: Sandbox, share: Path, **plan: Any) -> Program:
 
 
 def unmount(folder: Path) -> Path:
-    """The folder's content goes away and the folder stays, empty; where the content is."""
+    """The folder's content goes away and the folder stays, empty, at no moment missing; where the content is."""
     away = folder.with_name(f"{folder.name} (disk)")
-    folder.rename(away)
-    folder.mkdir()
+    away.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(folder), AT_FDCWD, os.fsencode(away), RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), "renameat2")
     return away
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -185,3 +186,26 @@ def test_what_may_not_be_read(program: Program, box: Sandbox, sftp_server: SFTPS
     (share / "b").chmod(0o755)
     assert 0 == program.run("retry").code
     assert_arrived(program, box, share)
+
+
+def test_folder_above_a_tree_that_may_not_be_listed(
+    program: Program, box: Sandbox, sftp_server: SFTPServer, share: Path
+) -> None:
+    """Somebody who is let into the folder of a tree alone moves that tree, and is told that the rest is unknown."""
+    if os.getuid() != 0:
+        missing("root", "only root can log in as somebody who may not read what the tests write")
+    build_tree(share, {"top": {"a": {"1.txt": b"1"}, "b": {"2.txt": b"2"}}})
+    sftp_server.home.chmod(0o711)
+    (share / "top").chmod(0o711)
+    source = plan_source(sftp_server, username="nobody")
+    program.write_plan(source=source, trees=[{"source": "top/a"}])
+
+    finished = program.run("migrate")
+    checked = json.loads(program.run("check", "--json").stdout)
+
+    assert 0 == finished.code, finished.output
+    assert ["a/1.txt"] == list(box.files())
+    [row] = [row for row in checked["checks"] if row["name"] == "not in a tree"]
+    assert ("warning", "what else is in top is unknown: it cannot be listed") == (row["state"], row["found"])
+    report = program.run("report")
+    assert "unknown where the folder cannot be listed: top" in Path(report.stdout.splitlines()[0]).read_text()

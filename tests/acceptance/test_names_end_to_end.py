@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import random
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from connectors.names import collision_key, source_name
 from flows.migrate import migrate_share
 from flows.plan_file import load_plan
 from flows.report import write_report
+from state.checkpoint import Checkpoint
+from state.records import EventLine
+from state.reports import events
 
 #: Pairs and triples that Box takes for one name; each group in one folder.
 COLLIDING = [
@@ -74,6 +79,14 @@ def plan(tmp_path: Path, running_box: Sandbox) -> Path:
 def migrate(plan: Path) -> bool:
     """One run; whether everything is complete."""
     return bool(migrate_share.fn(load_plan(plan))["complete"])
+
+
+def diary(plan: Path) -> list[EventLine]:
+    """The plan's events."""
+    with closing(Checkpoint.open(load_plan(plan).resolved_state_url())) as checkpoint:
+        plan_id = checkpoint.find_plan("names")
+        assert plan_id is not None
+        return list(events(checkpoint, plan_id))
 
 
 def lines_of(plan: Path) -> dict[str, dict[str, Any]]:
@@ -190,6 +203,80 @@ def test_entry_that_gives_its_name_free(plan: Path, running_box: Sandbox) -> Non
     assert before["a.txt"]["box_id"] == after["box_id"]
     assert {1} == {file.versions for file in running_box.files().values()}
     assert 2 == len(running_box.files()), "nothing is deleted in Box"
+
+
+@pytest.mark.parametrize("first", ["file", "folder"])
+def test_file_and_folder_that_take_each_others_name(plan: Path, running_box: Sandbox, first: str) -> None:
+    """Where a file became a folder, or the reverse, Box still has what was there: the new one gets another name, and
+    whatever comes back later finds its own place."""
+    root = plan.parent / "share"
+    paths = {"file": "d/x", "folder": "d/x/in.txt"}
+    second = "folder" if first == "file" else "file"
+    write(root, paths[first])
+    assert migrate(plan)
+    [old] = [file.id for file in running_box.files().values()]
+    shutil.rmtree(root / "d")
+    write(root, paths[second])
+
+    assert migrate(plan)
+
+    name = lines_of(plan)["d/x"]["box_name"]
+    assert name.startswith("x~")
+    told = [event.detail for event in diary(plan) if event.kind == "renamed"]
+    assert [("d/x", name)] == [(detail["path"], detail["box_name"]) for detail in told]
+    assert 2 == len(running_box.files())
+    shutil.rmtree(root / "d")
+    write(root, paths[first])
+    assert migrate(plan)
+    line = lines_of(plan)[paths[first]]
+    assert old == line["box_id"]
+    assert "x" == lines_of(plan)["d/x"]["box_name"]
+    assert {1} == {file.versions for file in running_box.files().values()}
+
+
+@pytest.mark.parametrize("was_in_box", [True, False])
+def test_name_of_what_is_excluded_later(plan: Path, running_box: Sandbox, was_in_box: bool) -> None:
+    """What became a link, which does not move, keeps its name in Box against a new file; one that never was there
+    holds none."""
+    root = plan.parent / "share"
+    write(root, "d/Notes.txt")
+    if was_in_box:
+        assert migrate(plan)
+    (root / "d/Notes.txt").unlink()
+    (root / "d/Notes.txt").symlink_to("elsewhere")
+    write(root, "d/NOTES.txt")
+
+    assert migrate(plan)
+
+    assert was_in_box is lines_of(plan)["d/NOTES.txt"]["box_name"].startswith("NOTES~")
+    (root / "d/Notes.txt").unlink()
+    write(root, "d/Notes.txt")
+    assert migrate(plan)
+    assert_names(plan, running_box)
+
+
+def test_both_spellings_after_one_took_over(plan: Path, running_box: Sandbox) -> None:
+    """A file and a folder whose names changed in case only keep their places in Box; when the old spellings come
+    back beside them, those get other names."""
+    root = plan.parent / "share"
+    for path in ("d/File.txt", "d/Data/in.txt"):
+        write(root, path)
+    assert migrate(plan)
+    ids = {file.id for file in running_box.files().values()}
+    (root / "d/File.txt").rename(root / "d/FILE.txt")
+    (root / "d/Data").rename(root / "d/DATA")
+    assert migrate(plan)
+    assert ids == {file.id for file in running_box.files().values()}
+    for path in ("d/File.txt", "d/Data/in.txt"):
+        write(root, path)
+
+    assert migrate(plan)
+
+    lines = lines_of(plan)
+    assert lines["d/File.txt"]["box_name"].startswith("File~")
+    assert lines["d/Data"]["box_name"].startswith("Data~")
+    assert ids < {file.id for file in running_box.files().values()}
+    assert ids == {lines[path]["box_id"] for path in ("d/FILE.txt", "d/DATA/in.txt")}
 
 
 def test_many_generated_names(plan: Path, running_box: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,19 @@ def test_second_process_on_one_plan_refuses(program: Program, box: Sandbox) -> N
             first.communicate(timeout=60)
 
     assert first.returncode == 0
+
+
+def test_date_that_no_database_holds(tmp_path: Path, box: Sandbox) -> None:
+    """One file dated after 2262 stops nobody: it arrives with that day, as the report says, once."""
+    share = tmp_path / "share"
+    build_tree(share.parent, {"share": {"A": {"far.txt": b"f", "near.txt": b"n"}}})
+    os.utime(share / "A" / "far.txt", (10_500_000_000, 10_500_000_000))
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "A"}])
+
+    finished, again = program.run("migrate"), program.run("migrate")
+
+    assert (0, 0) == (finished.code, again.code), finished.output
+    assert 2 == box.calls.by_route["POST /files/content"]
+    assert (2**63 - 1) // 10**9 == box.files()["A/far.txt"].content_modified
+    report = program.run("report", "--out", str(tmp_path / "report"))
+    assert "after 11 April 2262" in next((tmp_path / "report").glob("*.html")).read_text(), report.output

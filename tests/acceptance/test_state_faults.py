@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 
 from connectors.box.sandbox import Sandbox
 from state import schema
+from state.checkpoint import Checkpoint
 from state.engine import Database
 from tests.program import Finished, Program
 from tests.servers.postgres import PostgresServer
@@ -82,7 +83,7 @@ def sqlite_path(world: World) -> Path:
 def test_disk_full(make_world: MakeWorld, pages: int) -> None:
     """When the checkpoint's disk is full the run stops with one line; with room again it goes on."""
     world = make_world()
-    world.victims.status(world.program)
+    Checkpoint.open(world.state_url).close()
     with closing(sqlite3.connect(sqlite_path(world))) as connection:
         room = connection.execute("PRAGMA page_count").fetchone()[0] + pages
 
@@ -96,7 +97,7 @@ def test_disk_full(make_world: MakeWorld, pages: int) -> None:
 def test_file_that_may_not_grow(make_world: MakeWorld) -> None:
     """When the system refuses to let the checkpoint grow (a quota, a file-size limit) it is one line, too."""
     world = make_world()
-    world.victims.status(world.program)
+    Checkpoint.open(world.state_url).close()
 
     finished = migrate(world, f"limit||{sqlite_path(world).stat().st_size + 8_192}")
 
@@ -130,7 +131,7 @@ def locked(world: World) -> Iterator[Callable[[], None]]:
 def test_locked_for_a_while(make_world: MakeWorld) -> None:
     """A lock that another program holds for a moment costs only time."""
     world = make_world()
-    world.victims.status(world.program)
+    Checkpoint.open(world.state_url).close()
     with locked(world) as release:
         threading.Timer(1.5, release).start()
         finished = migrate(world)

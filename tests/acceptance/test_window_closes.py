@@ -1,17 +1,24 @@
-"""The hours in which files may be sent end while a run is sending."""
+"""A run is stopped while it sends, verifies, lets people in or only looks: what stopped it is what is told."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
+from flows.open_plan import OpenPlan
 from flows.plan_file import load_plan
+from flows.run_plan import look_share
+from flows.watching import watching_with
 from flows.window import Window
+from state.errors import LostLease
 from tests.acceptance.proof import assert_arrived, sums_add_up
-from tests.program import program_for
+from tests.program import Program, program_for
 from tests.trees import build_tree
 
 FILES, SENT = 200, 30
@@ -46,3 +53,64 @@ def test_window_that_ends_in_the_middle(
     assert 0 == finished.code, finished.output
     assert FILES == box.calls.by_route["POST /files/content"]
     assert_arrived(program, box, share)
+
+
+@pytest.mark.parametrize("call", ["GET /folders/:id/items", "POST /collaborations"])
+def test_window_that_ends_while_a_call_waits(
+    tmp_path: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Verifying or letting people in: the tree says "limit reached", the pass goes on, and nobody's mail is lost."""
+    people = [f"p{number}@example.com" for number in range(5)]
+    for login in people:
+        box.add_user(login)
+    share = tmp_path / "share"
+    share.mkdir()
+    build_tree(share, {"All": {"a.txt": b"a", "sub": {"b.txt": b"b"}}})
+    trees = [{"source": "All", "collaborators": [{"login": login} for login in people]}]
+    program = program_for(
+        tmp_path / "run", box, {"url": share.as_uri()}, trees=trees, transfer={"notify": True}
+    )
+    monkeypatch.setattr("flows.window.LOOK_SECONDS", 0.05)
+    # In the first night something is left to send, in the second nothing.
+    for night, waiting in enumerate(["GET /folders/:id/items", call], start=1):
+        # Box asks for a pause, and the hours are over before that is.
+        box.faults.next(waiting).status(429, retry_after=300)
+        monkeypatch.setattr(
+            Window, "is_open", lambda self, moment, nights=night: box.calls.by_status[429] < nights
+        )
+
+        summary = migrate_share.fn(load_plan(program.plan_path), window="Mon-Fri 20:00-06:00")
+
+        assert [("incomplete", "limit reached")] == [
+            (tree["state"], tree["incomplete_reason"]) for tree in summary["trees"]
+        ]
+        assert ("incomplete", "limit reached") == state_of(program)
+        assert "failed" not in {person["status"] for person in program.status()["trees"][0]["collaborators"]}
+    first = program.status()["pass"]
+    finished = program.run("migrate")
+    assert 0 == finished.code, finished.output
+    assert first == program.status()["pass"]
+    assert Counter(people) == Counter(address for address, _ in box.mails)
+    assert_arrived(program, box, share)
+
+
+def test_dry_run_that_is_stopped_is_not_told_as_a_finished_one(tmp_path: Path, box: Sandbox) -> None:
+    """What it has seen by then is no forecast: it ends with what stopped it."""
+    share = tmp_path / "share"
+    share.mkdir()
+    build_tree(share, {"All": {"a.txt": b"a"}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "All"}])
+
+    @contextmanager
+    def losing_its_lease(opened: OpenPlan) -> Iterator[None]:
+        opened.fail(LostLease("taken over"))
+        yield
+
+    with watching_with(losing_its_lease), pytest.raises(LostLease):
+        look_share(load_plan(program.plan_path), trees=[])
+
+
+def state_of(program: Program) -> tuple[str, str]:
+    """State of the only tree, and why it is incomplete."""
+    (tree,) = sums_add_up(program)["trees"]
+    return tree["state"], tree["incomplete_reason"]

@@ -85,23 +85,42 @@ class TestS3(SourceContract):
         return [s3_server.username, s3_server.password]
 
     def test_odd_keys_are_reported(self, source: Source, s3_server: S3Server) -> None:
-        """Keys that are no paths are listed with a reason; a folder marker is not an entry."""
+        """Keys that are no paths are listed with a fault, each under a name of its own; a folder marker is no entry."""
         s3_server.put("folder/", b"")
         s3_server.put("folder/file", b"1")
         s3_server.put("folder//empty name", b"2")
         s3_server.put("folder/../up", b"3")
-        s3_server.put("both", b"4")
-        s3_server.put("both/inner", b"5")
-        kinds = {entry.path: (entry.kind, bool(entry.skip_reason)) for entry in source.list_folder("folder")}
-        top = {entry.path: (entry.kind, bool(entry.skip_reason)) for entry in source.list_folder("")}
-        special = (EntryKind.SPECIAL, True)
+        s3_server.put("both", b"four")
+        s3_server.put("both/", b"fives")
+        s3_server.put("both/inner", b"6")
+        s3_server.put("two", b"seven")
+        s3_server.put("two/inner", b"8")
+        s3_server.put("(object 'two')", b"9")
 
-        assert {"folder/file": (EntryKind.FILE, False), "folder/": special, "folder/..": special} == kinds
+        def listed(folder: str) -> dict[str, tuple[EntryKind, int, bool]]:
+            entries = source.list_folder(folder)
+            found = {entry.path: (entry.kind, entry.size, entry.fault is not None) for entry in entries}
+            assert len(entries) == len(found)
+            assert [] == [entry for entry in entries if not entry.name or entry.skip_reason]
+            return found
+
         assert {
-            "both": (EntryKind.FOLDER, False),
-            "both/": special,
-            "folder": (EntryKind.FOLDER, False),
-        } == top
+            "folder/(folder '')": (EntryKind.SPECIAL, 0, True),
+            "folder/(folder '..')": (EntryKind.SPECIAL, 0, True),
+            "folder/file": (EntryKind.FILE, 1, False),
+        } == listed("folder")
+        assert {
+            "(object 'both')": (EntryKind.FILE, 4, True),
+            "(object 'two')": (EntryKind.FILE, 1, False),
+            "(object 'two')~": (EntryKind.FILE, 5, True),
+            "both": (EntryKind.FOLDER, 0, False),
+            "folder": (EntryKind.FOLDER, 0, False),
+            "two": (EntryKind.FOLDER, 0, False),
+        } == listed("")
+        assert {
+            "both/(object '')": (EntryKind.FILE, 5, True),
+            "both/inner": (EntryKind.FILE, 1, False),
+        } == listed("both")
 
     def test_a_server_that_comes_back(self, s3_server: S3Server, root: Root) -> None:
         """While the store refuses connections a read waits, and goes on when it is back."""

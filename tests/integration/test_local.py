@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from connectors.registry import open_source
 from connectors.source import Source
 from tests.contract import Root, SourceContract
 from tests.trees import build_tree
+from tests.unprivileged import unprivileged
 
 
 @pytest.fixture
@@ -122,6 +124,15 @@ def test_a_path_longer_than_the_system_takes_at_once(source: Source, root: Root)
         assert b"reached" == opened.read()
 
 
+def test_a_date_beyond_64_bits_is_the_last_that_fits(source: Source, root: Root) -> None:
+    """The year 2300 and later, as broken clocks and FILETIME have it: databases hold no more."""
+    root.build({"far.txt": b"x"})
+    os.utime(root.path / "far.txt", (10_500_000_000, 10_500_000_000))
+
+    assert 2**63 - 1 == source.stat("far.txt").modified_ns
+    assert source.stat("far.txt").fingerprint == source.list_folder("")[0].fingerprint
+
+
 def test_dates_before_1970_and_in_the_future(source: Source, root: Root) -> None:
     """Dates outside of the usual come as nanoseconds, negative ones too."""
     for name, seconds in (("old", -86_400 * 365), ("new", 4_102_444_800)):
@@ -202,3 +213,39 @@ def test_reading_leaves_the_access_time(source: Source, root: Root) -> None:
         file.read()
 
     assert 1 == (root.path / "a").stat().st_atime
+
+
+def test_a_folder_that_lists_names_and_nothing_else(source: Source, root: Root) -> None:
+    """Where names may be read and nothing else, each entry is there with what its name's folder says of it."""
+    root.build({"locked": {"file.txt": b"1", "sub": {"deep.txt": b"2"}}})
+    (root.path / "locked" / "link").symlink_to("file.txt")
+    (root.path / "locked").chmod(0o444)
+    try:
+        listed = unprivileged(lambda: source.list_folder("locked"))
+    finally:
+        (root.path / "locked").chmod(0o755)
+
+    assert [
+        ("locked/file.txt", EntryKind.FILE, None, "access_denied"),
+        ("locked/link", EntryKind.SYMLINK, "symbolic link, not followed", None),
+        ("locked/sub", EntryKind.FOLDER, None, None),
+    ] == [(entry.path, entry.kind, entry.skip_reason, entry.fault and entry.fault.reason) for entry in listed]
+    assert [None] * 3 == [entry.fault for entry in source.list_folder("locked")]
+
+
+def test_percent_escapes_of_a_url(tmp_path: Path) -> None:
+    """A URL as Path.as_uri() writes it is found; a path that exists with its percent sign is meant so."""
+    spaced, literal = tmp_path / "my share", tmp_path / "100%25"
+    for folder in (spaced, literal, tmp_path / "100%"):
+        folder.mkdir()
+        (folder / f"in {folder.name}").touch()
+
+    for url, name in (
+        (spaced.as_uri(), "my share"),
+        (str(spaced), "my share"),
+        (f"file://{literal}", "100%25"),
+        (literal.as_uri(), "100%25"),
+    ):
+        with closing(open_source(url)) as source:
+            source.connect()
+            assert [f"in {name}"] == [entry.path for entry in source.list_folder("")]

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from connectors.entry import EntryKind
-from connectors.errors import AccessDenied, AuthenticationFailed, NotFound, ShareUnreachable
+from connectors.errors import AccessDenied, AuthenticationFailed, ConnectionLost, NotFound, ShareUnreachable
 from connectors.registry import open_source
 from connectors.source import Source
 from tests.contract import Root, SourceContract
 from tests.servers.fixtures import empty
+from tests.servers.proxy import Proxy
 from tests.servers.sftp import SFTPServer
 from tests.servers.sftp_password import PasswordServer
 from tests.trees import read_tree
@@ -212,3 +213,39 @@ def test_a_wrong_password_is_tried_once(
 
         assert "wrong-secret" not in str(caught.value) + repr(caught.value.__cause__)
     assert 1 == password_server.attempts
+
+
+def test_a_listing_may_take_longer_than_one_answer(
+    sftp_server: SFTPServer, open_sftp: OpenSource, root: Root
+) -> None:
+    """The limit is for each answer: a large folder over a slow line is listed, however many answers that takes."""
+    folder = root.path / "large"
+    folder.mkdir()
+    for number in range(1500):
+        (folder / f"{number:04}.txt").touch()
+    with Proxy(sftp_server.port) as proxy:
+        sftp_server.know(proxy.port)
+        source = open_sftp(
+            sftp_server.url_at(proxy.port), request_timeout_seconds=0.5, connect_timeout_seconds=30
+        )
+        source.list_folder("")
+        # An answer brings 100 names.
+        proxy.delay_seconds = 0.15
+
+        assert 1500 == len(source.list_folder("large"))
+        assert 1 == proxy.connections
+
+
+def test_an_answer_that_never_comes_ends_a_listing(
+    sftp_server: SFTPServer, open_sftp: OpenSource, root: Root
+) -> None:
+    """A server that falls silent is given up after the limit for one answer."""
+    root.build({"folder": {"a.txt": b"1"}})
+    with Proxy(sftp_server.port) as proxy:
+        sftp_server.know(proxy.port)
+        source = open_sftp(sftp_server.url_at(proxy.port), request_timeout_seconds=0.5, patience_seconds=0)
+        source.list_folder("")
+        proxy.delay_seconds = 30
+
+        with pytest.raises(ConnectionLost):
+            source.list_folder("folder")

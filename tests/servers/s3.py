@@ -73,6 +73,11 @@ class S3Server:
         with self._client() as client:
             client.put_object(Bucket=self.bucket, Key=f"root/{path}", Body=content)
 
+    def delete(self, path: str) -> None:
+        """Remove an object below `root`."""
+        with self._client() as client:
+            client.delete_object(Bucket=self.bucket, Key=f"root/{path}")
+
     @contextmanager
     def _client(self) -> Iterator[Any]:
         client = boto3.client(

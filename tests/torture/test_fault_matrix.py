@@ -120,7 +120,7 @@ def test_every_fault_on_every_route(
     for number in range(STORIES):
         if assert_cell(scene, route, fault, times):
             return
-        again = tmp_path / f"again {number}"
+        again = tmp_path / f"again-{number}"
         again.mkdir()
         scene = Scene(again, running_box)
     raise AssertionError("the fault never struck")

@@ -6,11 +6,15 @@ import configparser
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import prefect.settings
 import pytest
 import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.events.actions import PauseAutomation, SendNotification
+from prefect.events.schemas.automations import Automation
 from prefect.flows import Flow
 from prefect.settings.legacy import _get_settings_fields
 
@@ -21,9 +25,13 @@ from flows.deploy import (
     automation_of,
     fill_in,
     flow_name,
+    is_the_same,
+    keep_what_people_set,
+    mended_automation,
     read_settings,
     ui_url,
 )
+from flows.send import ORPHAN_SECONDS
 
 UI = "http://prefect.example.com:4200"
 PREFECT_YAML = DEPLOYMENTS / "prefect.yaml"
@@ -84,12 +92,20 @@ def test_every_entrypoint_is_a_flow_of_that_name(document: dict[str, Any]) -> No
         assert deployment["description"].startswith("### "), name
 
 
-def test_a_second_start_of_a_migration_is_refused(document: dict[str, Any]) -> None:
-    """Whatever sends for a plan runs once at a time."""
+def test_no_slot_of_prefect_s_is_needed_to_live(document: dict[str, Any]) -> None:
+    """A run whose slot is given to somebody else while the server is away would be ended; the checkpoint's lease is
+    what keeps a plan from running twice."""
+    assert [] == [name for name, each in by_name(document).items() if "concurrency_limit" in each]
+
+
+def test_runs_have_their_settings_on_a_worker_without_any(document: dict[str, Any]) -> None:
+    """The work pool's job variables say of a run what worker.env says."""
+    settings = read_settings(DEPLOYMENTS / "worker.env")
+
     for name, deployment in by_name(document).items():
-        if name.startswith(("migrate-share/", "run-plan/", "retry-failures/")):
-            limit = deployment["concurrency_limit"]
-            assert (1, "CANCEL_NEW") == (limit["limit"], limit["collision_strategy"]), name
+        given = deployment["work_pool"]["job_variables"]["env"]
+        assert "PREFECT_FLOWS_HEARTBEAT_FREQUENCY" in given, name
+        assert {key: settings[key] for key in given} == given, name
 
 
 def test_a_plan_is_filled_in(document: dict[str, Any], saved: SavedPlan) -> None:
@@ -106,6 +122,25 @@ def test_a_plan_is_filled_in(document: dict[str, Any], saved: SavedPlan) -> None
     assert "parameters" not in filled["send-share/worker"]
 
 
+def shipped_automation(name: str) -> dict[str, Any]:
+    """An entry of automations.yaml."""
+    entries = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())
+    (entry,) = [each for each in entries if each["name"] == name]
+    return dict(entry)
+
+
+def test_the_living_are_not_taken_for_dead() -> None:
+    """Silence lasts longer than a planned restart of the server, and than several heartbeats of a worker without
+    settings of ours, before a run is called crashed."""
+    entry = shipped_automation("Boxhaul: no sign of life")
+    seconds = entry["trigger"]["within"]
+
+    assert seconds >= 600
+    assert seconds >= 3 * 180
+    assert "ten minutes" in entry["do"]["message"]
+    assert ORPHAN_SECONDS > seconds + shipped_automation("Boxhaul: go on after a crash")["trigger"]["within"]
+
+
 def test_automations_are_understood(saved: SavedPlan) -> None:
     """Each entry makes an automation, with a notification where one is wanted."""
     entries = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())
@@ -119,15 +154,103 @@ def test_automations_are_understood(saved: SavedPlan) -> None:
 
 
 def test_whatever_conducts_goes_on_after_a_crash(document: dict[str, Any]) -> None:
-    """The automation names exactly the flows that run once at a time; those that only send have their conductor."""
-    entries = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())
-    (entry,) = [each for each in entries if each["name"] == "Boxhaul: go on after a crash"]
-    conducting = {
-        flow_name(each["entrypoint"]) for each in document["deployments"] if "concurrency_limit" in each
-    }
+    """The automation names exactly the flows that move a plan; those that only send have their conductor."""
+    entry = shipped_automation("Boxhaul: go on after a crash")
+    shipped = {flow_name(each["entrypoint"]) for each in document["deployments"]}
+    conducting = shipped - {"check-plan", "send-share"}
 
     assert conducting == set(entry["trigger"]["match_related"]["prefect.resource.name"])
     assert "0" not in entry["trigger"]["match"]["prefect.run-count"]
+
+
+def on_the_server(entry: dict[str, Any], block: str | None = None, **changed: Any) -> Automation:
+    """An automation as a server has it that got it from an earlier version, and what people changed."""
+    made = automation_of(entry, block, UI)
+    return Automation(**{**dict(made), **changed}, id=uuid4())
+
+
+def test_a_mended_automation_reaches_a_server_that_has_the_old_one() -> None:
+    """Trigger and action are those that ship now; what a person switched off stays off, what they added stays there."""
+    entry = shipped_automation("Boxhaul: no sign of life")
+    old = {
+        **entry,
+        "trigger": {**entry["trigger"], "within": 90},
+        "do": {**entry["do"], "message": "90 seconds"},
+    }
+    theirs = PauseAutomation(source="selected", automation_id=uuid4())
+    there = on_the_server(old)
+    there = there.model_copy(update={"enabled": False, "actions": [*there.actions, theirs]})
+    made = automation_of(entry, None, UI)
+
+    mended = mended_automation(made, [there], entry, UI)
+
+    assert not is_the_same(mended, there)
+    assert made.trigger == mended.trigger
+    assert not mended.enabled
+    assert [*made.actions, theirs] == mended.actions
+
+
+def test_an_automation_that_is_up_to_date_is_left_alone() -> None:
+    """An update would forget the runs that are waited for."""
+    for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text()):
+        there = on_the_server(entry, enabled=False)
+
+        assert is_the_same(mended_automation(automation_of(entry, None, UI), [there], entry, UI), there)
+
+
+def test_whom_an_automation_tells_stays_as_it_was() -> None:
+    """Deploying without --notify keeps the block of an earlier one and mends the text; with another block the message
+    goes there; a person's own message stays in both."""
+    entry = shipped_automation("Boxhaul: a run failed")
+    first, second, own = (str(UUID(int=number)) for number in (1, 2, 3))
+    theirs = SendNotification(block_document_id=UUID(own), subject="mine", body="my words")
+    there = on_the_server({**entry, "notify": "old words"}, first)
+    there = there.model_copy(update={"actions": [*there.actions, theirs]})
+
+    quiet = mended_automation(automation_of(entry, None, UI), [there], entry, UI).actions
+    loud = mended_automation(automation_of(entry, second, UI), [there], entry, UI).actions
+
+    for actions, block in ((quiet, first), (loud, second)):
+        told = {(str(each.block_document_id), each.subject) for each in actions}  # type: ignore[union-attr]
+        assert {(block, entry["name"]), (own, "mine")} == told
+        assert "old words" not in {each.body for each in actions}  # type: ignore[union-attr]
+
+
+def test_deploying_again_keeps_what_people_set(document: dict[str, Any], saved: SavedPlan) -> None:
+    """Schedules of their own and their edits of ours, the pause, every parameter but the plan."""
+    deployment = by_name(fill_in(document, saved, suffix=""))["migrate-share/nightly"]
+    window = "Mon-Fri 22:00-05:00 Europe/Berlin"
+    known = DeploymentResponse.model_validate(
+        {
+            "id": uuid4(),
+            "name": "nightly",
+            "flow_id": uuid4(),
+            "paused": True,
+            "parameters": {"window": window, "check": False, "plan": {"name": "old"}, "gone": 1},
+            "schedules": [
+                {"schedule": {"cron": "0 22 * * *", "timezone": "Europe/Berlin"}, "active": True},
+                {"schedule": {"cron": "0 21 * * *"}, "slug": "nightly", "active": True},
+            ],
+        }
+    )
+    plan = deployment["parameters"]["plan"]
+
+    keep_what_people_set(deployment, known)
+
+    assert "schedules" not in deployment  # which leaves them as they are
+    assert deployment["paused"] is True
+    assert {"window": window, "check": False, "plan": plan} == deployment["parameters"]
+
+
+def test_deploying_again_adds_a_schedule_that_is_missing(document: dict[str, Any], saved: SavedPlan) -> None:
+    """A deployment without any gets the one that ships, switched off."""
+    deployment = by_name(fill_in(document, saved, suffix=""))["migrate-share/nightly"]
+    known = DeploymentResponse.model_validate({"id": uuid4(), "name": "nightly", "flow_id": uuid4()})
+
+    keep_what_people_set(deployment, known)
+
+    assert [("nightly", False)] == [(each["slug"], each["active"]) for each in deployment["schedules"]]
+    assert "paused" not in deployment
 
 
 @pytest.mark.parametrize("name", ["server.env", "worker.env"])
@@ -195,3 +318,15 @@ def test_kubernetes_manifest_is_whole() -> None:
     assert {"Namespace", "Deployment"} <= {each["kind"] for each in documents}
     assert all(each["apiVersion"] and each["metadata"]["name"] for each in documents)
     assert not [each for each in documents if each["kind"] == "Secret"]
+
+
+def test_no_probe_ends_a_worker_whose_server_is_away() -> None:
+    """The worker's /health turns bad a minute after the server went away, and its runs need no server to go on."""
+    pods = [
+        container
+        for document in yaml.safe_load_all((DEPLOYMENTS / "kubernetes.yaml").read_text())
+        for container in document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    ]
+
+    assert ["worker"] == [pod["name"] for pod in pods]
+    assert [] == [pod["name"] for pod in pods if "livenessProbe" in pod]

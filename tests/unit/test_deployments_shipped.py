@@ -160,3 +160,11 @@ def test_the_readme_names_files_that_are_there() -> None:
 
     assert {"prefect.yaml", "server.env", "systemd/"} <= set(named)
     assert [] == [name for name in named if not (DEPLOYMENTS / name).exists()]
+
+
+def test_the_readme_starts_workers_elsewhere_with_their_settings() -> None:
+    """What it says of many machines names the file, in a command that starts a worker."""
+    (paragraph,) = [part for part in README.split("\n\n") if part.startswith("**Many machines.**")]
+    (command,) = [each for each in re.findall(r"`([^`]*)`", paragraph) if "worker start" in each]
+
+    assert command.index("worker.env") < command.index("prefect worker start")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.entry import Entry, EntryKind, Fingerprint
+from connectors.entry import Entry, EntryKind, Fault, Fingerprint
 from state.diff import Change, ChangeKind, diff_folder
 from state.records import KnownChild
 from state.statuses import ItemStatus
@@ -33,6 +33,7 @@ def known(
     modified: int | None = 10,
     box_name: str | None = None,
     reason: str | None = None,
+    in_box: bool = False,
 ) -> KnownChild:
     """What the checkpoint has."""
     is_file = kind is EntryKind.FILE
@@ -44,6 +45,7 @@ def known(
         status=status,
         reason=reason,
         fingerprint=Fingerprint(size=size if is_file else 0, modified_ns=modified if is_file else None),
+        in_box=in_box,
     )
 
 
@@ -191,6 +193,57 @@ def test_link_that_became_a_file() -> None:
     past = known("f", status=ItemStatus.EXCLUDED, kind=EntryKind.SYMLINK, reason="symlink")
 
     assert kinds(diff([file("f")], [past])) == [(ChangeKind.NEW, "f")]
+
+
+def unseen(name: str, kind: EntryKind = EntryKind.FILE) -> Entry:
+    """An entry that is there and could not be looked at."""
+    return Entry(path=f"A/{name}", kind=kind, fault=Fault("access_denied", "no"))
+
+
+@pytest.mark.parametrize("kind", [EntryKind.FILE, EntryKind.SPECIAL])
+@pytest.mark.parametrize(
+    "status",
+    [None, ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.MISSING, ItemStatus.EXCLUDED],
+)
+def test_what_could_not_be_looked_at(status: ItemStatus | None, kind: EntryKind) -> None:
+    """It is FAILED with its reason, whatever is known of it; never MISSING, EXCLUDED or of other content."""
+    children = [known("f", status=status)] if status else []
+    [change] = diff([unseen("f", kind)], children)
+
+    assert (ChangeKind.FAILED, "access_denied", "no") == (change.kind, change.reason, change.detail)
+    assert change.known is (children[0] if children else None)
+
+
+@pytest.mark.parametrize("status", [ItemStatus.FAILED, ItemStatus.WAIVED])
+def test_what_failed_or_was_waived_and_could_not_be_looked_at(status: ItemStatus) -> None:
+    """The same failure again is no change, and a waiver stays."""
+    assert diff([unseen("f")], [known("f", status=status)]) == []
+
+
+def test_rule_beats_fault() -> None:
+    """What a rule excludes needs no look."""
+    assert kinds(diff([unseen("x")], [], rule="rule: x*")) == [(ChangeKind.EXCLUDED, "x")]
+
+
+@pytest.mark.parametrize("status", SETTLED)
+def test_known_folder_of_which_nothing_could_be_learned(status: ItemStatus) -> None:
+    """It stays what it is: the walk lists it and says what is wrong."""
+    assert diff([unseen("d", EntryKind.SPECIAL)], [known("d", kind=EntryKind.FOLDER, status=status)]) == []
+
+
+def test_folder_that_became_a_file_that_could_not_be_looked_at() -> None:
+    """Where the kind is known, the folder is MISSING and the file FAILED."""
+    changes = diff([unseen("d")], [known("d", kind=EntryKind.FOLDER)])
+
+    assert [(ChangeKind.MISSING, "d"), (ChangeKind.FAILED, "d")] == kinds(changes)
+
+
+@pytest.mark.parametrize("status", [ItemStatus.FAILED, ItemStatus.PENDING])
+def test_what_can_be_looked_at_again(status: ItemStatus) -> None:
+    """What Box holds is to be restored without reading it; what was of no known kind gets one."""
+    assert kinds(diff([file("f")], [known("f", status=status, in_box=True)])) == [(ChangeKind.CHANGED, "f")]
+    past = known("f", status=status, kind=EntryKind.SPECIAL, size=0, modified=None)
+    assert kinds(diff([file("f", size=0)], [past])) == [(ChangeKind.CHANGED, "f")]
 
 
 NAMES = st.sampled_from(["a", "b", "x1", "x2", "é", "\udcff"])

@@ -25,6 +25,14 @@ def reason(pattern: str, path: str, kind: EntryKind = EntryKind.FILE) -> str | N
         ("[ab].txt", "b.txt"),
         ("[!ab].txt", "c.txt"),
         ("[]x].txt", "].txt"),
+        ("[+--]", "a/,"),
+        ("[a&&b]", "&"),
+        ("[a||b]", "|"),
+        ("[~~[x]", "["),
+        ("[a-]", "-"),
+        ("[\\d]", "\\"),
+        ("[]", "[]"),
+        ("[!]", "!"),
         ("[a-c]*", "Beta"),
         ("Finance/*.bak", "Finance/q.bak"),
         ("/top.txt", "top.txt"),
@@ -60,6 +68,9 @@ def test_matches(pattern: str, path: str) -> None:
         ("cache/", "cache"),
         ("a?b/x", "a/b/x"),
         ("a[!x]b/x", "a/b/x"),
+        ("[+--]", "*"),
+        ("[\\d]", "5"),
+        ("[a-]", "b"),
     ],
 )
 def test_does_not_match(pattern: str, path: str) -> None:
@@ -84,8 +95,16 @@ def test_first_rule_wins() -> None:
     assert None is ExcludeRules([]).reason(Entry(path="x", kind=EntryKind.FILE))
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "//"])
-def test_empty_pattern_is_refused(pattern: str) -> None:
-    """A pattern without a name is a mistake."""
+def test_digest_tells_rules_apart() -> None:
+    """The same rules have the same digest, any other ones another, also where they look alike in a row."""
+    lists = ([], ["a"], ["a", "b"], ["b", "a"], ["ab"], ["a,b"], ['a", "b'])
+
+    assert len(lists) == len({ExcludeRules(patterns).digest for patterns in lists})
+    assert ExcludeRules(["a", "b"]).digest == ExcludeRules(("a", "b")).digest
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "//", "[z-a]", "x/[a-cz-a]*"])
+def test_pattern_that_can_match_nothing_is_refused(pattern: str) -> None:
+    """A pattern without a name, or with a range that ends before it begins, is a mistake."""
     with pytest.raises(ValueError, match="matches nothing"):
         ExcludeRules([pattern])

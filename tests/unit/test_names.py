@@ -177,6 +177,15 @@ def test_a_name_given_earlier_is_kept() -> None:
     assert plan["README"].box_name.startswith("README~")
 
 
+def test_a_name_taken_in_box_is_not_given() -> None:
+    """Whatever holds it, the same name included; an entry that has the name already keeps it."""
+    planned = plan_names([("x", FOLDER, None), ("Y", FILE, "Y"), ("z", FILE, None)], taken=["X", "x", "y"])
+
+    assert ["Y", "z"] == [planned[name].box_name for name in ("Y", "z")]
+    assert planned["x"].box_name.startswith("x~")
+    assert planned["x"].reason == "for Box the same name as 'X'"
+
+
 def test_canonical_forms_are_one_name() -> None:
     """However the accents are ordered or composed, the key is the same, in every case."""
     assert 1 == len(

@@ -112,7 +112,12 @@ def test_password_in_the_state_url_never_leaves_the_process(
     monkeypatch.setenv("SMB_PASSWORD", "x")
     for password in ("canary-7f", "c%40n@ry:7f", "canary-${SMB_PASSWORD}"):
         url = f"postgresql+psycopg://boxhaul:{password}@db.example.com/boxhaul"
-        plan = load_plan(write(tmp_path, PLAN.replace("sqlite:///finance-2026.db", url)))
+        plan = load_plan(write(tmp_path, PLAN)).model_copy(update={"state_url": url})
+        text = PLAN.replace("sqlite:///finance-2026.db", url)
+        if "@" in password:  # nobody has quoted it, so that the database cannot be found
+            assert "ry:7f" not in fault(tmp_path, text)
+        else:
+            assert plan == load_plan(write(tmp_path, text))
 
         assert url.replace(password, MASK) == plan.model_dump(mode="json")["state_url"]
         assert password not in repr(plan)
@@ -186,6 +191,84 @@ def test_text_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
     assert str(tmp_path) in fault(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            PLAN + "trees:\n  - {source: Legal}\n",
+            "line 23, column 1: the key 'trees' stands on line 16 already",
+        ),
+        (
+            PLAN.replace("  port: 445", "  'username': b"),
+            "line 7, column 3: the key 'username' stands on line 5",
+        ),
+        (
+            PLAN.replace("role: editor}", "role: editor, role: viewer}"),
+            "line 20, column 48: the key 'role' stands on line 20",
+        ),
+        (PLAN + '"na\\nme": a\n"na\\nme": b\n', r"the key 'na\nme' stands on line 23 already"),
+    ],
+)
+def test_key_that_stands_twice_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    """At any depth and however it is quoted: which of the two was meant, nobody knows."""
+    message = fault(tmp_path, text)
+
+    assert told in message
+    assert "\n" not in message
+
+
+def test_merged_keys_may_be_given_another_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """YAML's merge is no second key: what is written beside it wins, and several entries may share one anchor."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+    people = "&p {login: ann@example.com, role: editor}"
+    text = PLAN.replace("{login: ann@example.com, role: editor}", people)
+    text = text.replace("{group: Finance, role: viewer}", "{<<: *p, login: bob@example.com}")
+
+    plan = load_plan(write(tmp_path, text))
+
+    assert [("ann@example.com", "editor"), ("bob@example.com", "editor")] == [
+        (person.login, person.role.value) for person in plan.trees[0].collaborators
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("[z-a]", "exclude.1: the exclude pattern '[z-a]' matches nothing: z-a is an empty range"),
+        ("", "exclude.1: the exclude pattern '' matches nothing"),
+        ("//", "exclude.1: the exclude pattern '//' matches nothing"),
+    ],
+)
+def test_exclude_rule_that_can_match_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, told: str
+) -> None:
+    """With the place of the rule in the plan, from every command, as the plan is read."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+
+    assert told in fault(tmp_path, PLAN.replace('"desktop.ini"', f'"{rule}"'))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nonsense", "not a database URL"),
+        ("mysql://u:canary-7f@h/x", "state_url names mysql;"),
+        ("sqlite+nonsense:///x.db", "state_url names sqlite+nonsense;"),
+        ("postgresql://u:canary-7f@h:port/x", "not a database URL"),
+    ],
+)
+def test_database_that_we_do_not_use_is_a_fault_of_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, told: str
+) -> None:
+    """No database is asked to find that out, and no password is shown."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+
+    message = fault(tmp_path, PLAN.replace("sqlite:///finance-2026.db", url))
+
+    assert told in message
+    assert "canary-7f" not in message
+
+
 def test_missing_file_is_told(tmp_path: Path) -> None:
     """A plan file that is not there is one line."""
     with pytest.raises(PlanError, match="cannot be read"):
@@ -198,6 +281,17 @@ def test_overlapping_trees_are_refused(tmp_path: Path) -> None:
     text = text.replace("exclude:", "  - {source: Accounting/2024, folder: Old}\nexclude:")
 
     assert "trees overlap" in fault(tmp_path, text)
+
+
+@pytest.mark.parametrize("inner", ["Accounting/2024", "Accounting"])
+def test_overlap_is_seen_across_a_neighbour(tmp_path: Path, inner: str) -> None:
+    """Some characters sort before the slash, between a folder and what is in it; the overlap is seen all the same."""
+    between = "  - {source: Accounting old, folder: Old}\n  - {source: Accounting!, folder: Loud}\n"
+    text = PLAN.replace("${SMB_PASSWORD}", "x") + "\n"
+    text = text.replace("exclude:", f"{between}  - {{source: {inner}, folder: Inner}}\nexclude:")
+
+    assert "trees overlap: 'Accounting' contains" in fault(tmp_path, text)
+    assert load_plan(write(tmp_path, text.replace(f"source: {inner},", "source: Accountings,")))
 
 
 def test_relative_database_lies_beside_the_plan(tmp_path: Path) -> None:

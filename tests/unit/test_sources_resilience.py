@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -21,6 +22,7 @@ from connectors.errors import (
     ReadFailed,
     ServerBusy,
     ShareUnreachable,
+    Stopped,
 )
 from connectors.filesystem import entry_of_info, filesystem_error, nanoseconds
 from connectors.patience import Patience
@@ -155,6 +157,19 @@ def test_patience_ends() -> None:
 
     assert 10 <= source.clock.now < 15
     assert isinstance(caught.value.__cause__, ConnectionResetError)
+
+
+def test_a_stop_ends_patience() -> None:
+    """Once somebody said stop, a call is tried and not repeated: Stopped, and no time goes by."""
+    source = Scripted(ConnectionResetError(), FILE, seconds=10)
+    stop = threading.Event()
+    source.stop_with(stop)
+    stop.set()
+    with pytest.raises(Stopped):
+        source.stat("a")
+
+    assert (1, 0.0) == (source.calls, source.clock.now)
+    assert FILE == source.stat("a")
 
 
 @pytest.mark.parametrize(

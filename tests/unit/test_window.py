@@ -55,6 +55,16 @@ def test_days_may_run_over_the_end_of_the_week() -> None:
     assert [5, 9, 10, 11] == open_days
 
 
+@pytest.mark.parametrize(
+    ("text", "open_days"),
+    [("Sat Sun", [10, 11]), ("Mon-Tue Fri", [5, 6, 9]), ("Fri Mon-Tue Mon", [5, 6, 9])],
+)
+def test_days_may_be_several_words(text: str, open_days: list[int]) -> None:
+    """All of them count, with hours before or after them as well as without."""
+    for window in (parsed(text), parsed(f"{text} 11:00-13:00"), parsed(f"11:00-13:00 {text}")):
+        assert open_days == [day for day in range(5, 12) if window.is_open(at(day, 12))]
+
+
 def test_hours_are_of_the_time_zone() -> None:
     """20:00 in Berlin is 19:00 UTC in winter."""
     window = parsed("20:00-06:00 Europe/Berlin")
@@ -76,7 +86,17 @@ def test_no_text_is_any_time() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Montag 20:00-06:00", "20-06", "20:00-20:00", "25:00-26:00", "Mon,", "Mon 20:00-06:00 Mars/Olympus"],
+    [
+        "Montag 20:00-06:00",
+        "20-06",
+        "20:00-20:00",
+        "25:00-26:00",
+        "Mon,",
+        "Mon 20:00-06:00 Mars/Olympus",
+        "20:00-23:00 01:00-06:00",
+        "Mon 20:00-23:00 Tue",
+        "Mon 20:00-23:00 Tue 01:00-06:00",
+    ],
 )
 def test_what_is_not_understood_is_said(text: str) -> None:
     """A typing error is a plan error that begins with the name of the field."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.box.sandbox import Sandbox
+from flows.migrate import migrate_share
 from flows.people import app_user_key
 from tests.acceptance.account.conftest import Account
 from tests.trees import build_tree
@@ -218,6 +219,46 @@ def test_folder_waits_for_the_tree_inside_it(nested: Account, box: Sandbox, shar
     assert ("incomplete", "a tree below is not complete") == state
     assert [] == before
     assert 0 == finished.code, finished.output
+    assert {"Top", "Top/Zoo"} == {each["path"] for each in box.collaborations()}
+
+
+def wait_for_the_tree_below(nested: Account, box: Sandbox, share: Path) -> None:
+    """The upper tree has arrived and is verified, and waits for the one inside it, which lacks a file."""
+    nested.change(trees=nested.program.plan["trees"][::-1])
+    (share / "Zoo" / "big.bin").write_bytes(b"12345")
+    box.service_account.max_upload_size = 4
+    nested.migrate(check=False)
+    assert ("incomplete", "a tree below is not complete") == tree_state(nested, "Top")
+    (share / "Zoo" / "big.bin").unlink()
+
+
+def test_folder_that_waited_and_changed_waits_on(nested: Account, box: Sandbox, share: Path) -> None:
+    """The tree inside it is complete now, and it has a new file that did not arrive: its people wait for that (P4)."""
+    wait_for_the_tree_below(nested, box, share)
+    (share / "Accounting" / "late.bin").write_bytes(b"123456789")
+    nested.migrate(check=False)
+    state = tree_state(nested, "Top")
+    before = {each["path"] for each in box.collaborations()}
+    box.service_account.max_upload_size = 100
+    finished = nested.program.run("retry")
+
+    assert ("incomplete", "failed items") == state
+    assert {"Top/Zoo"} == before
+    assert 0 == finished.code, finished.output
+    assert {"Top", "Top/Zoo"} == {each["path"] for each in box.collaborations()}
+
+
+def test_folder_that_waited_is_looked_at_before_its_people_come(
+    nested: Account, box: Sandbox, share: Path
+) -> None:
+    """A run that moves only the tree inside it does not know what is new in the upper one: that waits for its own."""
+    wait_for_the_tree_below(nested, box, share)
+    (share / "Accounting" / "late.txt").write_bytes(b"new")
+    migrate_share.fn(nested.plan, trees=["Top/Zoo"], check=False)
+    before = {each["path"] for each in box.collaborations()}
+
+    assert {"Top/Zoo"} == before
+    assert nested.migrate(check=False)["complete"]
     assert {"Top", "Top/Zoo"} == {each["path"] for each in box.collaborations()}
 
 

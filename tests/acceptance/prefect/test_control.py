@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from tests.acceptance.prefect.conftest import FOLDERS, TREES, PlanFor, build_share, deploy
+from tests.acceptance.prefect.conftest import FOLDERS, LATENCY, TREES, PlanFor, build_share, deploy
 from tests.program import Program
 from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until, working
 
 #: So many in each folder that a run lasts until it has been interrupted.
 FILES = 150
 ALL_FILES = len(TREES) * FOLDERS * FILES
+
+#: Seconds of silence after which a test has a run called crashed, and those until Prefect has looked.
+SILENCE, LOOK = 20, 10
 
 
 @pytest.fixture
@@ -42,6 +48,34 @@ def tree_states(program: Program) -> set[tuple[str, str | None]]:
     return {(tree["state"], tree["incomplete_reason"]) for tree in program.status()["trees"]}
 
 
+@contextmanager
+def less_patience(server: PrefectServer, seconds: int) -> Iterator[None]:
+    """Meanwhile so many seconds of silence and not ten minutes take a run for dead."""
+    name = {"automations": {"name": {"any_": ["Boxhaul: no sign of life"]}}}
+    (shipped,) = server.ask("POST", "/automations/filter", name)
+    written = {key: shipped[key] for key in ("name", "description", "enabled", "trigger", "actions")}
+    path = f"/automations/{shipped['id']}"
+    server.ask("PUT", path, {**written, "trigger": {**shipped["trigger"], "within": seconds}})
+    try:
+        yield
+    finally:
+        server.ask("PUT", path, written)
+
+
+def send_heartbeat(server: PrefectServer, run: str) -> datetime:
+    """As Prefect does each half a minute for a run of ours, whatever somebody has clicked meanwhile; when."""
+    now = datetime.now(UTC)
+    event = {
+        "id": str(uuid4()),
+        "occurred": now.isoformat(),
+        "event": "prefect.flow-run.heartbeat",
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+        "related": [{"prefect.resource.id": "prefect.tag.boxhaul", "prefect.resource.role": "tag"}],
+    }
+    server.ask("POST", "/events", [event])
+    return now
+
+
 def test_a_run_is_cancelled_retried_paused_and_resumed(
     plan_for: PlanFor,
     slow_box: Sandbox,
@@ -49,13 +83,24 @@ def test_a_run_is_cancelled_retried_paused_and_resumed(
     prefect_worker: PrefectWorker,
     share: Path,
 ) -> None:
-    """One flow run, stopped within 10 s by each of the two buttons; every file arrives once."""
+    """One flow run, stopped within 10 s by each of the two buttons; every file arrives once.
+
+    While it moves, a second run of the plan ends with one line. While it is paused, it is not taken for dead, though a
+    heartbeat came after the word of the pause.
+    """
     server = prefect_server
     program = plan_for("control", share=share)
     deploy(program, "control")
     run = server.start_run("run-plan/on-demand-control")
 
     wait_until(lambda: uploaded(slow_box) > 20, "files are on their way")
+    slow_box.limits.update({"latency_seconds": 3.0})
+    second = server.start_run("migrate-share/pilot-control")
+    server.wait_for(second, "Already running")
+    assert "is in use by" in server.run(second)["state"]["message"]
+    assert "CANCELLED" == server.run(second)["state"]["type"]
+    slow_box.limits.update({"latency_seconds": LATENCY})
+
     asked = datetime.now(UTC)
     server.set_state(run, type="CANCELLING")
     server.wait_for(run, "Cancelled")
@@ -67,16 +112,21 @@ def test_a_run_is_cancelled_retried_paused_and_resumed(
 
     server.retry(run)
     wait_until(lambda: uploaded(slow_box) > parked + 20, "the retry goes on")
-    asked = datetime.now(UTC)
-    server.set_state(
-        run,
-        type="PAUSED",
-        name="Suspended",
-        state_details={"pause_reschedule": True, "pause_timeout": "2099-01-01T00:00:00Z"},
-    )
-    wait_until(lambda: not prefect_worker.flow_processes(), "the paused run's process ends")
-    assert datetime.now(UTC) - asked < timedelta(seconds=15)  # the interpreter's own end among them
+    with less_patience(server, SILENCE):
+        asked = datetime.now(UTC)
+        server.set_state(
+            run,
+            type="PAUSED",
+            name="Suspended",
+            state_details={"pause_reschedule": True, "pause_timeout": "2099-01-01T00:00:00Z"},
+        )
+        beaten = send_heartbeat(server, run)
+        wait_until(lambda: not prefect_worker.flow_processes(), "the paused run's process ends")
+        assert datetime.now(UTC) - asked < timedelta(seconds=15)  # the interpreter's own end among them
+        patience = beaten + timedelta(seconds=SILENCE + LOOK)
+        wait_until(lambda: datetime.now(UTC) > patience, "it would have been taken for dead")
     assert "Suspended" == server.state(run)
+    assert f"prefect.flow-run.{run}" in server.resources_of("boxhaul.run.paused")
     assert uploaded(slow_box) < ALL_FILES
 
     slow_box.limits.update({"latency_seconds": 0.0})
@@ -124,18 +174,19 @@ def test_a_run_whose_machine_dies_goes_on_elsewhere(
     program = plan_for("power", share=share)
     deploy(program, "power")
     server.ask("POST", "/work_pools/boxhaul/queues", {"name": "doomed"})
-    with working(server, queue="doomed") as doomed:
+    with less_patience(server, 90), working(server, queue="doomed") as doomed:
         run = server.start_run("migrate-share/pilot-power", queue="doomed")
         wait_until(lambda: uploaded(slow_box) > 20, "files are on their way")
         # Without a heartbeat nothing can be missed.
         wait_until(lambda: bool(server.events("prefect.flow-run.heartbeat")), "it has given a sign of life")
         doomed.lose_power()
-    lost = uploaded(slow_box)
-    assert lost < ALL_FILES
+        lost = uploaded(slow_box)
+        assert lost < ALL_FILES
+        wait_until(lambda: "Crashed" == server.state(run), "it is missed", seconds=150)
     slow_box.limits.update({"latency_seconds": 0.0})
 
     with working(server, queue="doomed"):
-        wait_until(lambda: "Completed" == server.state(run), "it goes on elsewhere", seconds=270)
+        wait_until(lambda: "Completed" == server.state(run), "it goes on elsewhere", seconds=150)
     assert_all_there_once(slow_box)
     assert {("complete", None)} == tree_states(program)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from connectors.box.sandbox import Sandbox
 from flows.window import DAYS
@@ -45,22 +46,51 @@ def test_the_window_ends_a_run_and_the_next_goes_on(
 def test_deploying_again_takes_nothing_from_anybody(
     plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer
 ) -> None:
-    """A schedule that somebody switched on stays on; another plan is told to take names of its own."""
+    """What somebody chose in the UI stays: schedules, the window, a pause, an automation that is off. What an earlier
+    version left does not: a slot without which a run would be ended, a rule that called the living dead. Another plan
+    is told to take names of its own."""
     server = prefect_server
     program = plan_for("first plan")
     deploy(program, "first")
     nightly = server.deployment("migrate-share/nightly-first")
+    path = f"/deployments/{nightly['id']}"
     (schedule,) = nightly["schedules"]
     assert not schedule["active"]
-    server.ask("PATCH", f"/deployments/{nightly['id']}/schedules/{schedule['id']}", {"active": True})
+    server.ask("PATCH", f"{path}/schedules/{schedule['id']}", {"active": True})
+    theirs = {"schedule": {"cron": "0 22 * * *", "timezone": "Europe/Berlin"}, "active": True}
+    server.ask("POST", f"{path}/schedules", [theirs])
+    window = "Mon-Fri 22:00-05:00 Europe/Berlin"
+    parameters = {**nightly["parameters"], "window": window}
+    server.ask("PATCH", path, {"parameters": parameters, "concurrency_limit": 1, "paused": True})
+    rule = automation(server)
+    old = {**rule, "enabled": False, "trigger": {**rule["trigger"], "within": 90}}
+    server.ask("PUT", f"/automations/{old.pop('id')}", old)
 
-    deploy(program, "first")
+    deployed = program.run("deploy", "--suffix", "first")
+    assert 0 == deployed.code, deployed.output
+    assert "Boxhaul: no sign of life brought up to date" in deployed.output
+    assert "Boxhaul: go on after a crash is there" in deployed.output
     program.write_plan(name="second plan")
     refused = program.run("deploy", "--suffix", "first")
 
-    assert [True] == [
-        each["active"] for each in server.deployment("migrate-share/nightly-first")["schedules"]
-    ]
+    again = server.deployment("migrate-share/nightly-first")
+    assert {(None, "0 22 * * *", True), ("nightly", "0 20 * * *", True)} == {
+        (each["slug"], each["schedule"]["cron"], each["active"]) for each in again["schedules"]
+    }
+    assert (window, True) == (again["parameters"]["window"], again["paused"])
+    assert again["global_concurrency_limit"] is None
+    assert (False, rule["trigger"]["within"]) == (
+        automation(server)["enabled"],
+        automation(server)["trigger"]["within"],
+    )
     assert 2 == refused.code
     assert "--suffix second-plan" in refused.output
-    server.ask("DELETE", f"/deployments/{nightly['id']}")
+    server.ask("DELETE", path)
+    server.ask("PATCH", f"/automations/{rule['id']}", {"enabled": True})
+
+
+def automation(server: PrefectServer) -> dict[str, Any]:
+    """The one that takes silence for death."""
+    name = {"automations": {"name": {"any_": ["Boxhaul: no sign of life"]}}}
+    (found,) = server.ask("POST", "/automations/filter", name)
+    return {key: found[key] for key in ("id", "name", "description", "enabled", "trigger", "actions")}

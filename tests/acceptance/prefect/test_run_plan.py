@@ -91,6 +91,8 @@ def test_look_move_and_retry_from_the_form(
     deploy_with(program, webhook)
     name = "run-plan/on-demand-form"
 
+    assert_the_check_is_seen(server, "check-plan/on-demand-form")
+
     look = server.start_run(name, mode="dry run")
     server.wait_for(look, "Dry run")
     assert f"{FILES} files" in server.run(look)["state"]["message"]
@@ -113,6 +115,25 @@ def test_look_move_and_retry_from_the_form(
     assert ["Boxhaul: a tree is complete"] == [
         each["name"] for each in server.ask("POST", "/automations/filter", {}) if not each["enabled"]
     ]
+
+
+def assert_the_check_is_seen(server: PrefectServer, name: str) -> None:
+    """A check that finds a problem is called so in the list of runs, with its sums; its page has every row."""
+    plan = server.deployment(name)["parameters"]["plan"]
+    plan["source"]["url"] += "-gone"
+
+    run = server.start_run(name, plan=plan)
+    server.wait_for(run, "Problems")
+
+    message = server.run(run)["state"]["message"]
+    assert message.startswith("1 problem, ")
+    assert message.endswith(": source.")
+    (table,) = server.artifacts(run)
+    assert "form-check" == table["key"]
+    rows = json.loads(table["data"])
+    assert ("source", "problem") == (rows[0]["check"], rows[0]["state"])
+    assert rows[0]["what to do"]
+    assert "login" in {row["check"] for row in rows}
 
 
 def deploy_with(program: Program, webhook: str) -> None:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Union
 
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry, EntryKind, Fault
 from state.checkpoint import Checkpoint
 from state.diff import Change, diff_folder
 from state.records import ClaimedItem, Failed, FolderNode, KnownChild, TreeSpec, Uploaded
 from state.statuses import ItemStatus, PassState
 
-#: Folders are mappings, files their size or (size, modified_ns), other things their kind.
-Share = Mapping[str, Union["Share", int, tuple[int, int], EntryKind]]
+#: Folders are mappings, files their size or (size, modified_ns), or why they cannot be looked at; other things their
+#: kind.
+Share = Mapping[str, Union["Share", int, tuple[int, int], Fault, EntryKind]]
 
 
 class ManualClock:
@@ -37,6 +38,8 @@ def entry(path: str, value: object) -> Entry:
         return Entry(path=path, kind=value)
     if isinstance(value, Mapping):
         return Entry(path=path, kind=EntryKind.FOLDER)
+    if isinstance(value, Fault):
+        return Entry(path=path, kind=EntryKind.FILE, fault=value)
     size, modified = value if isinstance(value, tuple) else (value, 1_000)
     assert isinstance(size, int)
     return Entry(path=path, kind=EntryKind.FILE, size=size, modified_ns=modified, created_ns=500)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from connectors.entry import Entry, EntryKind
 from state.diff import diff_folder
 from state.records import CollaboratorSpec, Counts, ExpectedChild, TreeSpec
@@ -72,6 +74,25 @@ def test_empty_tree_still_needs_its_folder(scene: Scene) -> None:
 
     assert scene.checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
     assert f"folder-{scene.root_id}" == scene.checkpoint.trees(scene.plan_id)[0].box_folder_id
+
+
+def test_tree_of_loose_files_needs_no_folder_for_nothing(scene: Scene) -> None:
+    """Without a file to move, its root may stay away from Box; it has to be listed all the same."""
+    settled = scene.checkpoint.tree_is_settled
+    scene.excluded = lambda entry: "rule" if entry.name == "x" else None
+    scene.walk({"x": 1})
+
+    assert not settled(scene.pass_id, scene.tree.id)
+    assert settled(scene.pass_id, scene.tree.id, needs_folder=False)
+
+    scene.record({"x": 1, "f": 1})
+
+    assert not settled(scene.pass_id, scene.tree.id, needs_folder=False)
+
+    scene.record({"x": 1})
+    scene.checkpoint.record_folder_failure(scene.root_id, scene.pass_id, reason="locked", detail="no")
+
+    assert not settled(scene.pass_id, scene.tree.id, needs_folder=False)
 
 
 def test_folders_to_create_are_walked_ones_parents_first(scene: Scene) -> None:
@@ -149,6 +170,28 @@ def test_verified_tree_stays_complete(scene: Scene) -> None:
     assert scene.checkpoint.trees(scene.plan_id)[0].state == TreeState.COMPLETE
 
 
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [("sub", {"A", "A/sub", "A/sub/deep"}), ("deep", {"A/sub", "A/sub/deep"}), ("f", {"A"})],
+)
+def test_what_was_out_of_sight_is_not_proven(scene: Scene, name: str, compared: set[str]) -> None:
+    """A verification proves the folders that it lists; what comes back into sight is compared with Box first."""
+    share = {"f": 1, "sub": {"g": 2, "deep": {"h": 3}}}
+    scene.walk(share)
+    scene.send_everything()
+    scene.next_pass()
+    scene.excluded = lambda entry: "rule" if entry.name == name else None
+    scene.walk(share)
+    scene.checkpoint.record_verified(scene.tree.id)
+    left = list(scene.checkpoint.folders_to_verify(scene.tree.id))
+    scene.next_pass()
+    scene.excluded = lambda entry: None
+    scene.walk(share)
+
+    assert [] == left
+    assert compared == {folder.path for folder in scene.checkpoint.folders_to_verify(scene.tree.id)}
+
+
 def test_mismatch_sends_again(scene: Scene) -> None:
     """What Box lost is sent as a new file, what it holds differently as a version; the tree is not verified."""
     scene.walk({"lost": 1, "other": 2, "fine": 3})
@@ -179,6 +222,50 @@ def test_folder_that_box_lost_is_created_again_with_all_below(scene: Scene) -> N
 
     assert [folder.path for folder in waiting] == ["A/sub", "A/sub/empty"]
     assert [(item.path, item.box_file_id) for item in scene.claim()] == [("A/sub/g", None)]
+
+
+def test_tree_whose_folder_box_lost_has_nobody_in_it(scene: Scene) -> None:
+    """With the tree's own folder its collaborations and its link are gone; who declined is not asked again."""
+    bob = CollaboratorSpec(login="bob@example.com", role="viewer")
+    scene.walk(SHARE)
+    scene.send_everything()
+    first, second = scene.checkpoint.ensure_collaborations(scene.tree.id, [ANN, bob])
+    for record, status in ((first, CollaborationStatus.ACCEPTED), (second, CollaborationStatus.REJECTED)):
+        assert scene.checkpoint.claim_mail(scene.plan_id, record.id)
+        scene.checkpoint.record_collaboration(record.id, status=status, box_collaboration_id="c")
+    scene.checkpoint.record_verified(scene.tree.id)
+    scene.checkpoint.record_shared_link(scene.tree.id, {"url": "x"})
+    scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
+    scene.checkpoint.record_verification_mismatch(
+        scene.tree.id, item_ids_by_reason={}, folder_ids_gone=[scene.root_id], detail="folder gone"
+    )
+    report = scene.checkpoint.tree_report(scene.tree.id)
+
+    assert (TreeState.MOVING, False, None) == (
+        report.tree.state,
+        report.tree.verified,
+        report.tree.shared_link,
+    )
+    assert [(CollaborationStatus.PLANNED, None), (CollaborationStatus.REJECTED, None)] == [
+        (each.status, each.box_collaboration_id) for each in report.collaborations
+    ]
+    assert not scene.checkpoint.claim_mail(scene.plan_id, first.id)
+
+
+def test_folder_below_that_box_lost_leaves_people_in(scene: Scene) -> None:
+    """A folder inside the tree is gone: who was let into the tree still is."""
+    scene.walk(SHARE)
+    scene.send_everything()
+    [ann] = scene.checkpoint.ensure_collaborations(scene.tree.id, [ANN])
+    scene.checkpoint.record_collaboration(
+        ann.id, status=CollaborationStatus.ACCEPTED, box_collaboration_id="c"
+    )
+    scene.checkpoint.record_verification_mismatch(
+        scene.tree.id, item_ids_by_reason={}, folder_ids_gone=[scene.folder_id("sub")], detail="folder gone"
+    )
+    [record] = scene.checkpoint.tree_report(scene.tree.id).collaborations
+
+    assert (CollaborationStatus.ACCEPTED, "c") == (record.status, record.box_collaboration_id)
 
 
 ANN = CollaboratorSpec(login="ann@example.com", role="editor")
@@ -277,8 +364,9 @@ def test_waiver_lasts_until_the_content_changes(scene: Scene) -> None:
 
     scene.next_pass()
     scene.walk({"f": (1, 2)})
+    [line] = scene.checkpoint.item_lines(scene.plan_id)
 
-    assert scene.statuses() == {"A/f": ItemStatus.PENDING}
+    assert (ItemStatus.PENDING, None, None) == (line.status, line.waived_by, line.waived_why)
 
 
 def test_waived_folder_moves_when_something_new_is_in_it(scene: Scene) -> None:
@@ -295,6 +383,7 @@ def test_waived_folder_moves_when_something_new_is_in_it(scene: Scene) -> None:
     scene.walk({"sub": {"f": 1}})
 
     assert scene.statuses() == {"A/sub": ItemStatus.PENDING, "A/sub/f": ItemStatus.PENDING}
+    assert {None} == {line.waived_by for line in scene.checkpoint.item_lines(scene.plan_id)}
 
 
 def test_retry_takes_failures_of_one_reason(scene: Scene) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from state.checkpoint import Checkpoint
 from state.errors import PlanMismatch
-from state.records import TreeSpec
+from state.records import CollaboratorSpec, TreeSpec
 from state.statuses import IncompleteReason, ItemStatus, PassState, TreeState
 from tests.integration.state.scene import Scene
 
@@ -56,6 +56,65 @@ def test_tree_that_moved_is_refused(checkpoint: Checkpoint) -> None:
         checkpoint.ensure_trees(plan_id, [TreeSpec(source="A", folder="B", name="A")])
 
 
+def test_tree_that_is_not_begun_binds_nobody(checkpoint: Checkpoint) -> None:
+    """Named and not moved, it says so until it is; as long as it is so, another word of the plan replaces it."""
+    plan_id = checkpoint.ensure_plan(name="p", source_url="file:///s", landing_folder_id="0")
+    specs = [TreeSpec(source=name, folder=name, name=name) for name in "ABC"]
+    trees = checkpoint.ensure_trees(plan_id, specs, moving={"A"})
+
+    begun, idle = (TreeState.MOVING, None), (TreeState.INCOMPLETE, IncompleteReason.NOT_BEGUN)
+    assert [begun, idle, idle] == [(tree.state, tree.incomplete_reason) for tree in trees]
+
+    checkpoint.ensure_collaborations(trees[2].id, [CollaboratorSpec(login="ann@example.com", role="viewer")])
+    changed = [specs[0], specs[1], TreeSpec(source="D", folder="C", name="C")]
+    trees = checkpoint.ensure_trees(plan_id, changed, moving={"B"})
+
+    assert [begun, begun, idle] == [(tree.state, tree.incomplete_reason) for tree in trees]
+    assert "D" == trees[2].source
+    assert ["A", "B"] == [tree.name for tree in checkpoint.ensure_trees(plan_id, changed[:2])]
+    assert ["A", "B"] == [tree.name for tree in checkpoint.trees(plan_id)]
+
+
+def test_tree_that_another_took_over_comes_back(scene: Scene) -> None:
+    """All of it is out of sight and nothing is left to do; named again it is walked from its root."""
+    scene.walk({"f": 1, "sub": {"g": 2}})
+    scene.send_everything()
+    scene.checkpoint.record_tree_taken_over(scene.tree.id)
+    scene.next_pass()
+    gone = scene.checkpoint.tree_report(scene.tree.id)
+
+    assert (0, TreeState.COMPLETE) == (gone.items.total, gone.tree.state)
+    assert [] == scene.claim_folders()
+
+    spec = TreeSpec(source="A", folder="Arrived/A", name="A")
+    [back] = scene.checkpoint.ensure_trees(scene.plan_id, [spec])
+    assert (TreeState.MOVING, False) == (back.state, back.verified)
+    scene.walk({"f": 1, "sub": {"g": 2}})
+
+    assert {ItemStatus.UPLOADED} == set(scene.statuses().values())
+    assert {"A/f", "A/sub", "A/sub/g"} == scene.statuses().keys()
+
+
+@pytest.mark.parametrize("made_by", ["plan", "somebody"])
+def test_folder_that_took_over_is_whose_it_was(scene: Scene, made_by: str) -> None:
+    """Adopted under its name in another case, it is this plan's when the folder that is MISSING now was."""
+    scene.walk({"Data": {}})
+    old = scene.folder_id("Data")
+    scene.checkpoint.record_folder_created(
+        old, box_folder_id="7", box_name="Data", adopted=made_by == "somebody"
+    )
+    scene.next_pass()
+    scene.walk({"data": {}})
+    new = scene.folder_id("data")
+
+    scene.checkpoint.record_folder_created(new, box_folder_id="7", box_name="Data", adopted=True)
+
+    assert (made_by == "plan") is scene.checkpoint.folder_was_created_by_plan(new)
+    assert not scene.checkpoint.folder_was_created_by_plan(old)
+    placed = {child.name: child.placed for child in scene.checkpoint.known_children(scene.root_id)}
+    assert {"Data": False, "data": True} == placed
+
+
 def test_running_pass_is_continued(scene: Scene) -> None:
     """Until a pass ends, beginning one continues it; then another one begins."""
     assert scene.pass_id == scene.checkpoint.begin_pass(scene.plan_id, kind="initial")
@@ -65,6 +124,45 @@ def test_running_pass_is_continued(scene: Scene) -> None:
 
     assert scene.checkpoint.current_pass(scene.plan_id) is None
     assert scene.pass_id < scene.checkpoint.begin_pass(scene.plan_id, kind="delta")
+
+
+def test_pass_ends_when_the_rules_change(scene: Scene) -> None:
+    """A run under other rules begins a pass of its own, in which all is compared again."""
+    scene.walk({"x": {}})
+    second = scene.checkpoint.begin_pass(scene.plan_id, kind="initial", rules="other")
+
+    assert scene.pass_id < second
+    assert second == scene.checkpoint.begin_pass(scene.plan_id, kind="initial", rules="other")
+    assert second == scene.checkpoint.current_pass(scene.plan_id)
+
+    scene.pass_id = second
+
+    assert ["A", "A/x"] == [folder.path for folder in scene.claim_folders()]
+
+
+def test_nothing_is_fit_to_send_that_other_rules_let_in(scene: Scene) -> None:
+    """Once the rules changed, a tree's files wait until all of it is compared under the new ones, in any later pass."""
+    spec = TreeSpec(source="B", folder="B", name="B")
+    [_, fresh] = scene.checkpoint.ensure_trees(
+        scene.plan_id, [TreeSpec(source="A", folder="Arrived/A", name="A"), spec]
+    )
+    share = {"f": 1, "sub": {"g": 1}}
+    both = [scene.tree.id, fresh.id]
+    fit = scene.checkpoint.trees_fit_to_send
+    scene.walk(share)
+    same = fit(scene.pass_id, both)
+    scene.pass_id = scene.checkpoint.begin_pass(scene.plan_id, kind="delta", rules="other")
+    changed = fit(scene.pass_id, both)
+    scene.checkpoint.end_pass(scene.pass_id, PassState.INCOMPLETE, summary={})
+    scene.pass_id = scene.checkpoint.begin_pass(scene.plan_id, kind="delta", rules="other")
+    later = fit(scene.pass_id, both)
+    scene.record(share)
+    halfway = fit(scene.pass_id, both)
+    scene.walk(share)
+
+    assert both == same
+    assert [fresh.id] == changed == later == halfway
+    assert both == fit(scene.pass_id, both)
 
 
 def test_new_pass_walks_everything_again(scene: Scene) -> None:

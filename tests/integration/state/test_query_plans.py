@@ -50,11 +50,14 @@ def exercise(scene: Scene) -> None:
     checkpoint.folder_chain(sub)
     checkpoint.release_folders(scene.worker, [sub])
     [item] = scene.claim(max_items=1)
-    checkpoint.item_of_box_file(scene.plan_id, "1")
+    checkpoint.other_holders_of_box_file(scene.plan_id, "1", besides=item.id)
+    checkpoint.other_holders_of_box_folder(scene.plan_id, "1", besides=sub)
+    checkpoint.record_folder_created(sub, box_folder_id="1", box_name="sub", adopted=True)
     checkpoint.remember_box_file(item.id, box_file_id="1", box_etag=None)
     checkpoint.record_results(scene.worker, [Failed(item_id=item.id, reason="locked", detail="x")])
     checkpoint.has_pending_files([scene.tree.id])
     checkpoint.walk_is_done(scene.pass_id, scene.tree.id)
+    checkpoint.trees_fit_to_send(scene.pass_id, [scene.tree.id])
     checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
     checkpoint.tree_report(scene.tree.id)
     list(checkpoint.folders_to_verify(scene.tree.id))
@@ -127,7 +130,10 @@ def test_no_statement_scans_a_table_of_the_share(recorded: tuple[Checkpoint, Rec
         (r"SELECT folders\.status, count", "COVERING INDEX ix_folders_counts"),
         (r"SELECT items.*items\.claimed_by = \?.*items\.claim = \?", "ix_items_claimed"),
         (r"UPDATE items.*WHERE items\.claimed_by IN", "ix_items_claimed"),
-        (r"SELECT items\.id.*items\.box_file_id = \?", "ix_items_in_box"),
+        (r"SELECT items\.tree_id.*items\.box_file_id = \?", "ix_items_in_box"),
+        (r"UPDATE items.*items\.box_file_id = \?", "ix_items_in_box"),
+        (r"SELECT folders\.tree_id.*folders\.box_folder_id = \?", "ix_folders_box_id"),
+        (r"UPDATE folders.*folders\.box_folder_id = \?", "ix_folders_box_id"),
         (r"SELECT items.*WHERE items\.folder_id = \?", "(folder_id=?"),
         (r"SELECT folders.*WHERE folders\.parent_id = \?", "(parent_id=?"),
         (r"UPDATE items SET status.*items\.status = 'failed'", "INDEX ix_items_"),

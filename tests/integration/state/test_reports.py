@@ -11,7 +11,7 @@ import state.reports
 from connectors.entry import EntryKind
 from state import reports
 from state.records import CollaboratorSpec, TreeSpec
-from state.statuses import ItemStatus, PassState
+from state.statuses import CollaborationStatus, ItemStatus, PassState
 from tests.integration.state.scene import Scene
 
 SHARE = {"b.txt": 3, "a b": {"x": 1}, "a": {"y": 2, "link": EntryKind.SYMLINK, "empty": {}}}
@@ -31,10 +31,12 @@ def test_status_document(scene: Scene) -> None:
         "pass": 1,
         "pass_kind": "initial",
         "owner": None,
+        "source_url": "file:///s",
         "pass_state": "running",
         "trees": [
             {
                 "name": "A",
+                "source": "A",
                 "state": "moving",
                 "incomplete_reason": None,
                 "detail": None,
@@ -45,6 +47,7 @@ def test_status_document(scene: Scene) -> None:
                     {"login": "ann@example.com", "role": "editor", "status": "planned"},
                     {"group": "G", "role": "viewer", "status": "planned"},
                 ],
+                "let_in": 0,
                 "shared_link": None,
                 "failures_by_reason": {},
             }
@@ -61,6 +64,29 @@ def test_status_before_and_after_a_pass(scene: Scene) -> None:
     assert None is reports.plan_status(scene.checkpoint, other)["pass"]
     status = reports.plan_status(scene.checkpoint, scene.plan_id)
     assert (status["pass"], status["pass_state"]) == (1, "incomplete")
+
+
+def test_status_counts_whom_box_let_in(scene: Scene) -> None:
+    """Also whom the plan names no more, and those whose new role Box refused; not who declined, nor who waits."""
+    statuses = {
+        "in": "accepted",
+        "invited": "pending",
+        "declined": "rejected",
+        "refused": "failed",
+        "new": "failed",
+    }
+    specs = [CollaboratorSpec(login=f"{name}@example.com", role="editor") for name in statuses]
+    records = scene.checkpoint.ensure_collaborations(scene.tree.id, specs)
+    for record, (name, status) in zip(records, statuses.items(), strict=True):
+        scene.checkpoint.record_collaboration(
+            record.id,
+            status=CollaborationStatus(status),
+            box_collaboration_id=None if name in ("in", "new") else record.spec.key,
+        )
+    scene.checkpoint.ensure_collaborations(scene.tree.id, specs[1:])
+    [tree] = reports.plan_status(scene.checkpoint, scene.plan_id)["trees"]
+
+    assert (3, 4) == (tree["let_in"], len(tree["collaborators"]))
 
 
 @pytest.mark.parametrize("folders_per_query", [1, 2, 100])

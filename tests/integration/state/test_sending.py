@@ -13,7 +13,7 @@ import pytest
 
 from connectors.entry import EntryKind, Fingerprint
 from state.checkpoint import Checkpoint
-from state.records import Failed, StoredPart, StoredSession, TreeSpec
+from state.records import Failed, Holder, StoredPart, StoredSession, TreeSpec
 from state.statuses import ItemStatus
 from tests.integration.state.scene import Scene
 
@@ -225,7 +225,8 @@ def test_result_does_not_bring_back_what_the_walk_took_away(
     scene.checkpoint.record_results(scene.worker, [result])
 
     assert before == scene.child("f").status
-    assert item.id == scene.checkpoint.item_of_box_file(scene.plan_id, result.box_file_id)
+    held = scene.checkpoint.other_holders_of_box_file(scene.plan_id, result.box_file_id, besides=0)
+    assert ([] if before is ItemStatus.MISSING else ["A/f"]) == [holder.path for holder in held]
 
 
 def test_waiver_stands_against_a_late_failure(scene: Scene) -> None:
@@ -243,17 +244,39 @@ def test_file_of_box_is_known_by_its_id(scene: Scene) -> None:
     """A Box file belongs to the item that sent it, or that remembers it, within its plan."""
     scene.walk({"f": 1})
     [item] = scene.claim()
+    holders = scene.checkpoint.other_holders_of_box_file
 
-    assert scene.checkpoint.item_of_box_file(scene.plan_id, "99") is None
+    assert [] == holders(scene.plan_id, "99", besides=0)
 
     scene.checkpoint.remember_box_file(item.id, box_file_id="99", box_etag="3")
     scene.checkpoint.release_claims(scene.worker, [item.id])
     [again] = scene.claim()
     other = scene.checkpoint.ensure_plan(name="other", source_url="x", landing_folder_id="0")
 
-    assert item.id == scene.checkpoint.item_of_box_file(scene.plan_id, "99")
-    assert (again.box_file_id, again.box_etag) == ("99", "3")
-    assert scene.checkpoint.item_of_box_file(other, "99") is None
+    assert [Holder(tree_id=scene.tree.id, path="A/f")] == holders(scene.plan_id, "99", besides=0)
+    assert [] == holders(scene.plan_id, "99", besides=item.id)
+    assert ("99", "3") == (again.box_file_id, again.box_etag)
+    assert [] == holders(other, "99", besides=0)
+
+
+def test_what_another_name_took_over_is_not_missed_any_more(scene: Scene) -> None:
+    """A file that got another name lies in Box as it was: it is the new name's, and the old one, back again, is new."""
+    scene.walk({"f": 1})
+    [old] = scene.claim()
+    first = scene.uploaded(old)
+    scene.checkpoint.record_results(scene.worker, [first])
+    scene.next_pass()
+    scene.walk({"F": 1})
+    [new] = scene.claim()
+    taken = replace(scene.uploaded(new), box_file_id=first.box_file_id, adopted=True)
+    scene.checkpoint.record_results(scene.worker, [taken])
+    scene.next_pass()
+    scene.walk({"f": 1, "F": 1})
+    [back] = scene.claim()
+
+    assert (old.id, None) == (back.id, back.box_file_id)
+    held = scene.checkpoint.other_holders_of_box_file(scene.plan_id, first.box_file_id, besides=0)
+    assert ["A/F"] == [holder.path for holder in held]
 
 
 def _session(**changes: object) -> StoredSession:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from connectors.entry import EntryKind
+from connectors.entry import Entry, EntryKind, Fault
+from state.diff import Change, ChangeKind
 from state.errors import IllegalTransition
-from state.statuses import ItemStatus, TreeState
+from state.statuses import IncompleteReason, ItemStatus, TreeState
 from tests.integration.state.scene import Scene
 
 
@@ -102,6 +105,59 @@ def test_any_change_clears_verified(scene: Scene, changed: dict[str, int]) -> No
     [tree] = scene.checkpoint.trees(scene.plan_id)
 
     assert (tree.verified, tree.state) == (False, TreeState.MOVING)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        IncompleteReason.TREE_BELOW,
+        IncompleteReason.COLLABORATION_FAILED,
+        IncompleteReason.SHARED_LINK_FAILED,
+    ],
+)
+def test_change_ends_what_was_said_of_a_verified_tree(scene: Scene, reason: IncompleteReason) -> None:
+    """A verified tree that waited to be shared is moving once something changes, and no reason is left of it."""
+    scene.walk({"f.txt": 3})
+    scene.send_everything()
+    scene.checkpoint.record_verified(scene.tree.id)
+    scene.checkpoint.set_tree_state(scene.tree.id, TreeState.INCOMPLETE, reason=reason, detail="x")
+    scene.next_pass()
+    scene.record({"f.txt": 4})
+    [tree] = scene.checkpoint.trees(scene.plan_id)
+
+    assert (TreeState.MOVING, None, None) == (tree.state, tree.incomplete_reason, tree.detail)
+
+
+def test_what_cannot_be_looked_at(scene: Scene) -> None:
+    """It is FAILED with its reason and keeps what is known; seen again unchanged it is UPLOADED without a claim."""
+    scene.walk({"f.txt": 3, "gone.txt": 4, "other.txt": 5})
+    scene.send_everything()
+    scene.checkpoint.record_verified(scene.tree.id)
+    scene.next_pass()
+    scene.record({"f.txt": 3})
+    fault = Fault("access_denied", "no")
+    scene.record({"f.txt": fault, "gone.txt": fault, "new.txt": fault})
+
+    assert {"A/f.txt", "A/gone.txt", "A/new.txt"} == {
+        path for path, status in scene.statuses().items() if status is ItemStatus.FAILED
+    }
+    assert (3, True, "access_denied") == (
+        scene.child("f.txt").fingerprint.size,
+        scene.child("f.txt").in_box,
+        scene.child("f.txt").reason,
+    )
+    [tree] = scene.checkpoint.trees(scene.plan_id)
+    assert not tree.verified
+    assert not scene.checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
+
+    scene.next_pass()
+    scene.record({"f.txt": 3, "gone.txt": (4, 7), "new.txt": 6})
+
+    assert {
+        "A/f.txt": ItemStatus.UPLOADED,
+        "A/gone.txt": ItemStatus.PENDING,
+        "A/new.txt": ItemStatus.PENDING,
+    } == scene.statuses()
 
 
 def test_changed_file_is_sent_again_as_a_version(scene: Scene) -> None:
@@ -269,18 +325,42 @@ def test_same_listing_twice_is_once(scene: Scene) -> None:
     assert scene.statuses() == {"A/f": ItemStatus.PENDING, "A/sub": ItemStatus.PENDING}
 
 
-def test_step_against_the_rules_is_refused(scene: Scene) -> None:
-    """A step that statuses.py does not allow raises IllegalTransition and changes nothing."""
-    scene.excluded = lambda entry: "rule: cache/"
+@pytest.mark.parametrize("status", [ItemStatus.EXCLUDED, ItemStatus.MISSING])
+def test_folder_that_fails_when_it_is_out_of_sight_stays_so(scene: Scene, status: ItemStatus) -> None:
+    """A refusal that comes after the folder was excluded, or is gone, changes nothing and ends the claims on it."""
     scene.record({"cache": {}})
     cache = scene.folder_id("cache")
+    assert [cache] == [folder.id for folder in scene.claim_folders()]
+    assert scene.checkpoint.claim_folder_creation(scene.worker, cache)
+    scene.excluded = lambda entry: "rule: cache/"
+    scene.record({"cache": {}} if status is ItemStatus.EXCLUDED else {})
+    scene.checkpoint.record_folder_failure(cache, scene.pass_id, reason="x", detail="y")
+    scene.checkpoint.record_folder_creation_failed(cache, reason="x", detail="y")
+    [known] = scene.checkpoint.known_children(scene.root_id)
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second")
 
-    with pytest.raises(IllegalTransition, match="excluded cannot become failed"):
-        scene.checkpoint.record_folder_creation_failed(cache, reason="x", detail="y")
-    with pytest.raises(IllegalTransition):
-        scene.checkpoint.record_folder_failure(cache, scene.pass_id, reason="x", detail="y")
+    assert status == known.status
+    assert scene.checkpoint.claim_folder_creation(second, cache)
 
-    assert scene.statuses() == {"A/cache": ItemStatus.EXCLUDED}
+    scene.excluded = lambda entry: None
+    scene.record({"cache": {}})
+
+    assert {"A/cache": ItemStatus.PENDING} == scene.statuses()
+    assert [cache] == [folder.id for folder in scene.claim_folders()]
+
+
+def test_step_against_the_rules_is_refused(scene: Scene) -> None:
+    """A step that statuses.py does not allow raises IllegalTransition and changes nothing."""
+    scene.record({"f": 1})
+    scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x")
+    known = replace(scene.child("f"), status=ItemStatus.WAIVED)
+    entry = Entry(path="A/f", kind=EntryKind.FILE)
+    change = Change(kind=ChangeKind.FAILED, name="f", entry=entry, known=known, box_name="f", reason="x")
+
+    with pytest.raises(IllegalTransition, match="waived cannot become failed"):
+        scene.checkpoint.record_listing(scene.root_id, scene.pass_id, [change])
+
+    assert scene.statuses() == {"A/f": ItemStatus.WAIVED}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld, LostLease
@@ -135,6 +136,25 @@ def test_dead_process_is_taken_over_at_once(scene: Scene, state_url: str) -> Non
     assert len(held) == 2
     assert before == []
     assert len(after) == 2
+
+
+@pytest.mark.parametrize("identity", ["another-boot/4026531836/77", "", "another-boot"])
+def test_machine_of_the_same_name_lives_until_its_lease_ends(scene: Scene, identity: str) -> None:
+    """A cloned machine or a container has this one's name and process numbers, and its processes cannot be seen."""
+    lives = text("UPDATE workers SET process_identity = :identity, pid = 4194305")
+    scene.checkpoint._database.write(lambda connection: connection.execute(lives, {"identity": identity}))
+    scene.checkpoint.lease_identity(scene.worker, "user-1")
+    second = scene.checkpoint.register_worker(scene.plan_id, name="second")
+    with pytest.raises(LeaseHeld) as held:
+        scene.checkpoint.lease_identity(second, "user-1")
+    scene.checkpoint.heartbeat(scene.worker)
+    both = scene.checkpoint.live_workers(scene.plan_id)
+    scene.clock.forward(61)
+    scene.checkpoint.heartbeat(second)
+
+    assert not held.value.lives
+    assert [scene.worker, second] == both
+    assert [second] == scene.checkpoint.live_workers(scene.plan_id)
 
 
 @pytest.mark.parametrize("processes", [2])

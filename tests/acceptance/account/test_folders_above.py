@@ -1,0 +1,118 @@
+"""Folders of Box above a tree's own: made once for all trees, and nobody sees an unfinished tree through them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from flows.migrate import migrate_share
+from flows.open_plan import open_plan
+from tests.acceptance.account.conftest import Account
+from tests.acceptance.proof import report_items
+from tests.trees import build_tree
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+
+
+def share_with_bob(box: Sandbox, name: str) -> str:
+    """A folder of this name is in Box already and Bob may look into it; the id of his grant."""
+    box.add_user(BOB)
+    with box.core.store.lock:
+        folder = box.core.items.create_folder(box.service_account, "0", name)
+        body: dict[str, Any] = {"item": {"type": "folder", "id": folder.id}, "role": "viewer"}
+        body["accessible_by"] = {"type": "user", "login": BOB}
+        return str(box.core.collaborations.create(box.service_account, body).id)
+
+
+@pytest.mark.parametrize("folder", ["Dept/Accounting", "Dept/2026/Accounting", "Dept"])
+def test_stranger_on_a_folder_that_was_there(account: Account, box: Sandbox, folder: str) -> None:
+    """He would see the unfinished tree: it fails and names him, until his access is ended (P4)."""
+    grant = share_with_bob(box, "dept")
+    account.change(
+        trees=[
+            {"source": "Accounting", "folder": folder, "collaborators": [{"login": ANN, "role": "viewer"}]}
+        ]
+    )
+    refused = account.migrate(check=False)
+    line = report_items(account.program)["Accounting"]
+    files = dict(box.files())
+    with box.core.store.lock:
+        box.core.collaborations.delete(box.service_account, grant)
+    finished = account.program.run("retry")
+
+    assert not refused["complete"]
+    assert {} == files
+    assert ("failed", "name_in_use") == (line["status"], line["reason"])
+    assert "'Dept' was in Box before and bob@example.com" in line["detail"]
+    assert 0 == finished.code, finished.output
+    assert [ANN] == [each["login"] for each in box.collaborations()]
+
+
+def test_person_of_the_plan_on_a_folder_that_was_there(account: Account, box: Sandbox) -> None:
+    """Whom the plan lets into this very tree is no stranger; another tree's people are."""
+    share_with_bob(box, "Dept")
+    account.change(
+        trees=[
+            {
+                "source": "Accounting",
+                "folder": "Dept/Accounting",
+                "collaborators": [{"login": BOB, "role": "viewer"}],
+            },
+            {"source": "Legal", "folder": "Dept/Legal"},
+        ]
+    )
+    trees = {tree["name"]: tree["state"] for tree in account.migrate(check=False)["trees"]}
+
+    assert {"Dept/Accounting": "complete", "Dept/Legal": "incomplete"} == trees
+
+
+def test_tree_that_comes_later_into_anothers_folder(account: Account, box: Sandbox) -> None:
+    """The people of the tree around it are the plan's: a tree that is added later arrives, in whichever run."""
+    outer = {"source": "Accounting", "folder": "Top", "collaborators": [{"login": ANN, "role": "viewer"}]}
+    account.change(trees=[outer])
+    first = account.migrate(check=False)
+    account.change(trees=[outer, {"source": "Legal", "folder": "Top/Legal"}])
+    added = migrate_share.fn(account.plan, trees=["Top/Legal"], check=False)
+
+    assert (True, True) == (first["complete"], added["complete"])
+    assert {"Top/a.txt", "Top/sub/b.txt", "Top/Legal/c.txt"} == set(box.files())
+
+
+def test_folder_above_many_trees_is_made_once(account: Account, box: Sandbox, share: Path) -> None:
+    """Trees that share a parent folder race for it and make it once, a tree whose own it is included."""
+    build_tree(share, {f"T{number}": {"a.txt": b"a"} for number in range(8)})
+    trees = [{"source": f"T{number}", "folder": f"Dept/T{number}"} for number in range(8)]
+    account.change(trees=[*trees, {"source": "Accounting", "folder": "Dept"}])
+    box.settings.duplicate_folders_under_race = True
+    box.limits.latency_seconds = 0.05
+    box.calls.reset()
+    finished = account.program.run("migrate")
+    box.limits.latency_seconds = None
+    box.settings.duplicate_folders_under_race = False
+
+    assert 0 == finished.code, finished.output
+    assert {"Dept", "Dept/sub", *(tree["folder"] for tree in trees)} == set(box.folders())
+    assert 1 == max(Counter(box.folders()).values())
+    assert 10 == box.calls.by_route["POST /folders"]
+
+
+def test_folder_above_that_was_deleted_meanwhile(account: Account, box: Sandbox) -> None:
+    """Somebody deletes the common folder while the run goes on: the next tree makes it again."""
+    account.change(
+        trees=[{"source": name, "folder": f"Dept/2026/{name}"} for name in ("Accounting", "Legal")]
+    )
+    with open_plan(account.plan) as opened:
+        opened.begin(kind="migrate")
+        first, second = (tree.root_folder_id for tree in opened.trees)
+        opened.folders.box_id(first)
+        opened.box.delete_folder(box.tree()["Dept/2026/Accounting"]["id"])
+        opened.box.delete_folder(box.tree()["Dept/2026"]["id"])
+        opened.box.delete_folder(box.tree()["Dept"]["id"])
+        again = opened.folders.box_id(second)
+
+    assert {"Dept", "Dept/2026", "Dept/2026/Legal"} == set(box.folders())
+    assert again == box.tree()["Dept/2026/Legal"]["id"]

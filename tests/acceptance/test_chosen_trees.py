@@ -1,0 +1,112 @@
+"""A run of some trees leaves the others of the plan as they are, whoever sends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from flows.completing import finish_pass
+from flows.config import MigrationPlan
+from flows.fan_out import let_everybody_in
+from flows.migrate import move_trees
+from flows.open_plan import OpenPlan, Part, open_plan
+from flows.plan_file import load_plan
+from flows.send import send_what_is_found
+from flows.walking import walk_trees
+from tests.program import Program, program_for
+from tests.trees import build_tree
+
+FILES = 20
+
+
+@pytest.fixture
+def program(tmp_path: Path, box: Sandbox) -> Program:
+    """A plan of two trees, of which the first was made first."""
+    share = tmp_path / "share"
+    share.mkdir()
+    shape = {tree: {f"{tree}{number:02}.txt": b"%d" % number for number in range(FILES)} for tree in "AB"}
+    build_tree(share, shape)
+    trees = [{"source": "A"}, {"source": "B"}]
+    return program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+
+
+def tree_of(program: Program, name: str) -> dict[str, Any]:
+    """What the status says of one tree."""
+    return next(tree for tree in program.status()["trees"] if tree["name"] == name)
+
+
+def interrupted_run(plan: MigrationPlan) -> None:
+    """All trees walked, their folders made, and not a file sent yet."""
+    with open_plan(plan, part=Part.CONDUCTING) as opened:
+        opened.begin(kind="migrate")
+        opened.begin_walk()
+        walk_trees(opened)
+        for tree in opened.trees:
+            opened.folders.box_id(tree.root_folder_id)
+
+
+def start_sender(plan: MigrationPlan, account_id: str) -> threading.Thread:
+    """Another one that sends, as a process of the work pool does."""
+
+    def send() -> None:
+        with open_plan(plan, part=Part.SENDING, account_id=account_id, name="sender 1") as opened:
+            send_what_is_found(opened)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+def wait_for_files(opened: OpenPlan, tree_id: int) -> None:
+    """Until the sender has sent the whole tree."""
+    deadline = time.monotonic() + 60
+    while opened.checkpoint.tree_report(tree_id).files.uploaded < FILES:
+        assert time.monotonic() < deadline, "the chosen tree never arrived"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("why", ["not chosen", "no longer in the plan"])
+def test_senders_take_no_tree_that_nobody_chose(program: Program, box: Sandbox, why: str) -> None:
+    """They were let into the trees of the run alone: of any other they send nothing and mark nothing failed."""
+    user = box.add_user("AppUser_1@boxdevedition.com", kind="app")
+    program.write_plan(box=program.plan["box"] | {"identities": [user.id]}, transfer={"max_attempts": 1})
+    interrupted_run(load_plan(program.plan_path))
+    if why == "no longer in the plan":
+        program.write_plan(trees=[{"source": "B"}])
+    plan = load_plan(program.plan_path)
+
+    with open_plan(plan, part=Part.CONDUCTING) as conductor:
+        conductor.begin(kind="migrate", only=["B"])
+        let_everybody_in(conductor)
+        sender = start_sender(plan, conductor.account.id)
+        wait_for_files(conductor, conductor.trees[0].id)
+        assert [] == move_trees(conductor, conductor.trees)
+        finish_pass(conductor)
+        sender.join(60)
+
+    assert not sender.is_alive()
+    assert [f"B/B{number:02}.txt" for number in range(FILES)] == sorted(box.files())
+    assert FILES == box.calls.by_route["POST /files/content"]
+    program.write_plan(trees=[{"source": "A"}, {"source": "B"}])
+    left = tree_of(program, "A")
+    assert (FILES, {}) == (left["items"]["pending"], left["failures_by_reason"])
+    assert "complete" == tree_of(program, "B")["state"]
+
+
+def test_retry_of_one_tree_leaves_the_failures_of_another(program: Program, box: Sandbox) -> None:
+    """What failed elsewhere stays failed, with its reason, until somebody tries that tree again."""
+    box.faults.next("POST /files/content").status(403, error="forbidden_by_policy").times(2 * FILES)
+    assert 1 == program.run("migrate").code
+    before = tree_of(program, "B")
+    assert FILES == before["items"]["failed"]
+
+    retried = program.run("retry", "--tree", "A")
+
+    assert 0 == retried.code, retried.output
+    assert "complete" == tree_of(program, "A")["state"]
+    assert before == tree_of(program, "B")
