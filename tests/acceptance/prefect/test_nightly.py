@@ -69,7 +69,7 @@ def test_deploying_again_takes_nothing_from_anybody(
     deployed = program.run("deploy", "--suffix", "first")
     assert 0 == deployed.code, deployed.output
     assert "Boxhaul: no sign of life brought up to date" in deployed.output
-    assert "Boxhaul: go on after a crash is there" in deployed.output
+    assert "Boxhaul: a tree is complete is there" in deployed.output
     program.write_plan(name="second plan")
     refused = program.run("deploy", "--suffix", "first")
 
