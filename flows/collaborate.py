@@ -105,10 +105,9 @@ def _collaborate(sharing: Sharing, tree: TreeRecord, *, prune: bool, dry_run: bo
     else:
         strangers = _strangers(sharing, tree, grants)
         actions = [*_apply(sharing, tree, grants, prune=prune), *strangers]
-    now = next(each for each in sharing.checkpoint.trees(sharing.plan_id) if each.id == tree.id)
     return {
         "name": tree.name,
-        "state": now.state.value,
+        "state": sharing.checkpoint.tree(tree.id).state.value,
         "waiting": None,
         "people": [each.document() for each in actions],
     }

@@ -142,7 +142,7 @@ def move_trees(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:
     for tree in waiting:
         # Nothing was left to send, perhaps, and still folders without a file of their own.
         create_missing_folders(opened, tree)
-    return [tree for tree in waiting if not run(complete_tree, opened, _fresh(opened, tree))]
+    return [tree for tree in waiting if not run(complete_tree, opened, opened.checkpoint.tree(tree.id))]
 
 
 def send_files(opened: OpenPlan, threads: ThreadPoolExecutor, trees: list[TreeRecord]) -> list[TreeRecord]:
@@ -189,10 +189,6 @@ def complete_settled(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeReco
     remaining = []
     for tree in trees:
         settled = opened.tree_has_arrived(tree) and create_missing_folders(opened, tree)
-        if not settled or not run(complete_tree, opened, _fresh(opened, tree)):
+        if not settled or not run(complete_tree, opened, opened.checkpoint.tree(tree.id)):
             remaining.append(tree)
     return remaining
-
-
-def _fresh(opened: OpenPlan, tree: TreeRecord) -> TreeRecord:
-    return next(now for now in opened.refresh_trees() if now.id == tree.id)

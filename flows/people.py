@@ -79,7 +79,7 @@ def share_tree(sharing: Sharing, tree: TreeRecord) -> None:
 
     A tree that is not verified, as the checkpoint has it now, is left as it is.
     """
-    tree = next(now for now in sharing.checkpoint.trees(sharing.plan_id) if now.id == tree.id)
+    tree = sharing.checkpoint.tree(tree.id)
     if not tree.verified:
         return
     if tree.box_folder_id is not None:

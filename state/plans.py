@@ -130,6 +130,11 @@ class PlanStatements(Statements):
         """Every tree of the plan, in the order in which they were made."""
         return self._database.read(lambda connection: self._trees(connection, plan_id))
 
+    def tree(self, tree_id: int) -> TreeRecord:
+        """One tree as it is now: a plan may have thousands."""
+        query = TREES.where(Tree.id == tree_id)
+        return self._database.read(lambda connection: tree_record(connection.execute(query).one()))
+
     def begin_pass(self, plan_id: int, *, kind: str, rules: str = "") -> int:
         """Continues the RUNNING pass of this plan when there is one, else opens a new one (whose frontier is every
         folder again, and in which FAILED items of retryable kinds become PENDING again with attempts 0).
