@@ -82,6 +82,8 @@ class Findings:
     excluded_in_box_count: int = 0
     remarks: list[Remark] = field(default_factory=list)
     remark_count: int = 0
+    #: Entries of the share that no tree of the plan covers.
+    uncovered_count: int = 0
     #: Tree → what proved it the last time, a Verification.
     proofs: dict[str, str] = field(default_factory=dict)
     #: Trees that the plan does not name any more; their items are no findings.
@@ -110,6 +112,7 @@ class Findings:
                 self.remarks.append(Remark(detail["path"], what, detail["count"], detail["names"]))
         if left_out.get("count") or left_out.get("unlisted"):
             self.remark_count += 1
+            self.uncovered_count = left_out["count"]
             what = words(NOT_COVERED, left_out)
             self.remarks.insert(0, Remark("", what, left_out["count"], left_out["names"]))
 
@@ -269,7 +272,12 @@ def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Finding
         document=document,
         findings=findings,
         totals=_totals(document, findings),
-        verdict=verdict(document, _proofs(plan, document, findings), findings.excluded_in_box_count),
+        verdict=verdict(
+            document,
+            _proofs(plan, document, findings),
+            excluded_in_box=findings.excluded_in_box_count,
+            uncovered=findings.uncovered_count,
+        ),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         listed=LISTED,
     )

@@ -24,11 +24,13 @@ class Verdict:
     text: str
 
 
-def verdict(document: Mapping[str, Any], proofs: Mapping[str, str], excluded_in_box: int) -> Verdict:
+def verdict(
+    document: Mapping[str, Any], proofs: Mapping[str, str], *, excluded_in_box: int, uncovered: int
+) -> Verdict:
     """What is true of the trees that the plan names.
 
     `document`: of status. `proofs`: tree → how Box proved it, a Verification. `excluded_in_box`: entries that Box
-    holds, and that a rule excludes now.
+    holds, and that a rule excludes now. `uncovered`: entries of the share that no tree covers, nor what is below them.
     """
     trees = [tree for tree in document["trees"] if tree["in_plan"]]
     begun, total = len(trees), len(trees) + len(document.get("not_begun", ()))
@@ -42,7 +44,10 @@ def verdict(document: Mapping[str, Any], proofs: Mapping[str, str], excluded_in_
         text = f"Not complete: {missing:,} of {count_words(total, 'tree')}; {_let_in(open_trees, missing)}."
     return Verdict(
         complete=bool(total) and not missing,
-        text=text + _excluded(excluded_in_box) + _outside(len(document["trees"]) - begun),
+        text=text
+        + _excluded(excluded_in_box)
+        + _uncovered(uncovered)
+        + _outside(len(document["trees"]) - begun),
     )
 
 
@@ -82,6 +87,13 @@ def _excluded(number: int) -> str:
         "1 entry that is excluded now is" if number == 1 else f"{number:,} entries that are excluded now are"
     )
     return f" {entries} in Box all the same."
+
+
+def _uncovered(number: int) -> str:
+    if not number:
+        return ""
+    entries = "1 entry of the share is" if number == 1 else f"{number:,} entries of the share are"
+    return f" {entries} in no tree of the plan."
 
 
 def _outside(number: int) -> str:

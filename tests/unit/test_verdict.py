@@ -22,11 +22,17 @@ def tree(name: str, state: str = "complete", **changes: Any) -> dict[str, Any]:
     }
 
 
-def said(*trees: dict[str, Any], not_begun: tuple[str, ...] = (), in_box: int = 0, **proofs: str) -> str:
+def said(
+    *trees: dict[str, Any],
+    not_begun: tuple[str, ...] = (),
+    in_box: int = 0,
+    uncovered: int = 0,
+    **proofs: str,
+) -> str:
     """The headline of these trees; proofs by tree, a listing where nothing else is said."""
     document = {"trees": list(trees), "not_begun": list(not_begun)}
     listings = {each["name"]: "listing" for each in trees}
-    found = verdict(document, listings | proofs, in_box)
+    found = verdict(document, listings | proofs, excluded_in_box=in_box, uncovered=uncovered)
     assert found.complete == found.text.startswith("Complete: ")
     return found.text
 
@@ -37,6 +43,18 @@ def test_complete() -> None:
         "Complete: every entry is accounted for, Box's listing agrees, and the people of the plan are in."
         == said(tree("A", let_in=1), tree("B"))
     )
+
+
+@pytest.mark.parametrize(
+    ("uncovered", "told"),
+    [
+        (1, "are in. 1 entry of the share is in no tree of the plan."),
+        (1200, "are in. 1,200 entries of the share are in no tree of the plan."),
+    ],
+)
+def test_what_no_tree_covers_is_told(uncovered: int, told: str) -> None:
+    """Every entry of the plan's trees is accounted for, and of the others it says that there are some."""
+    assert said(tree("A"), uncovered=uncovered).endswith(told)
 
 
 def test_people_who_have_not_come_are_told() -> None:
