@@ -2,8 +2,8 @@
 
 from connectors.entry import Entry, EntryKind, Fingerprint
 from connectors.errors import ConnectorError, FatalError, ItemError, TransientError
-from connectors.registry import open_source
 from connectors.source import Source, SourceFile
+from connectors.sources.registry import open_source
 
 __all__ = [
     "ConnectorError",

@@ -22,16 +22,18 @@ from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.errors import ConnectorError, FatalError, LandingFolderMissing, QuotaExceeded
 from connectors.source import Source
-from flows import check_account, check_machine, check_people
-from flows.check_rows import Row, State, problem, said, worst
-from flows.config import MigrationPlan
-from flows.ending import checked, slug
+from flows.analysis.survey import Needs, needs_by_checkpoint, needs_by_survey, uncovered, without_what_arrived
+from flows.checks import account as check_account
+from flows.checks import machine as check_machine
+from flows.checks import people as check_people
+from flows.checks.rows import Row, State, problem, said, worst
 from flows.errors import CheckFailed, PlanError
-from flows.open_plan import OpenPlan, connect_source, open_box
-from flows.survey import Needs, needs_by_checkpoint, needs_by_survey, uncovered, without_what_arrived
+from flows.orchestration.endings import checked, slug
+from flows.plan.exclude import ExcludeRules
+from flows.plan.model import MigrationPlan
+from flows.transfer.migration import OpenPlan, connect_source, open_box
 from flows.words import count_words, printable
 from state.checkpoint import Checkpoint
-from state.exclude import ExcludeRules
 from state.records import TreeRecord
 
 #: A check looks at a share so long; a run about to begin looks shorter, as it will walk it all anyway.

@@ -20,7 +20,7 @@ import typer
 from flows.errors import Interrupted, PlanError
 
 if TYPE_CHECKING:
-    from flows.config import MigrationPlan
+    from flows.plan.model import MigrationPlan
 
 COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -100,7 +100,7 @@ def identities(
     as_json: JSONOption = False,
 ) -> None:
     """App users that share the uploading: make N of them, list them, retire them. Box's limits are per user."""
-    from flows.identity_flows import identities_command, identities_text
+    from flows.identities import identities_command, identities_text
 
     document = identities_command(_load(plan), action, values or [], _run_flow)
     if as_json:
@@ -132,7 +132,7 @@ def collaborate(
 @app.command()
 def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
     """Show where every tree stands, from the checkpoint alone."""
-    from flows.status import status_document, status_table
+    from flows.reporting.status import status_document, status_table
 
     loaded = _load(plan)
     document = status_document(loaded)
@@ -150,7 +150,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report: HTML to read, CSV and JSON of every item."""
-    from flows.report import write_report
+    from flows.reporting.report import write_report
 
     loaded = _load(plan)
     written = write_report(loaded, out)
@@ -211,7 +211,7 @@ def deploy(
     ] = "",
 ) -> None:
     """Make the plan ready in the Prefect UI: blocks, work pool, deployments, automations."""
-    from flows.deploy import DeployOptions, deploy_plan
+    from flows.deploy.register import DeployOptions, deploy_plan
 
     for line in deploy_plan(_load(plan), DeployOptions(start=start, suffix=suffix, notify=notify)):
         print(line)  # noqa: T201  what was done, a line each
@@ -234,7 +234,7 @@ def demo(
     ),
 ) -> None:
     """Migrate a sample share into a local Box, interrupted and resumed before your eyes."""
-    from flows.demo import run_demo
+    from flows.demo.demo import run_demo
 
     raise typer.Exit(run_demo(folder))
 
@@ -248,15 +248,15 @@ def main() -> None:
 
 
 def _load(path: Path) -> MigrationPlan:
-    from flows.plan_file import load_plan
+    from flows.plan.file import load_plan
 
     return load_plan(path)
 
 
 def _run_flow(flow: Any, *args: Any) -> dict[str, Any]:
     """Run the flow: as a flow run where a Prefect server is configured, else the same function in this process."""
-    from flows.display import terminal_watcher
-    from flows.watching import watching_with
+    from flows.orchestration.terminal import terminal_watcher
+    from flows.orchestration.watching import watching_with
 
     signal.signal(signal.SIGTERM, _interrupt)
     function: Callable[..., dict[str, Any]] = flow if os.environ.get("PREFECT_API_URL") else flow.fn
@@ -304,7 +304,7 @@ def _print_json(document: dict[str, Any]) -> None:
 
 
 def _print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:
-    from flows.status import status_document, status_table
+    from flows.reporting.status import status_document, status_table
 
     _console().print(status_table(status_document(plan)))
     if not summary["complete"]:

@@ -17,11 +17,19 @@ from rich.text import Text
 
 from connectors.box import collaborations
 from connectors.box.types import Collaboration, Invitee
-from flows.config import MigrationPlan
 from flows.errors import PlanError
-from flows.identities import TreeEditors
-from flows.open_plan import LEASE_SECONDS, lease_budget, open_box, worker_name
-from flows.people import Sharing, app_user_key, deepest_first, let_in, publish, share_tree, unfinished_below
+from flows.plan.model import MigrationPlan
+from flows.sharing.invitations import (
+    Sharing,
+    app_user_key,
+    deepest_first,
+    let_in,
+    publish,
+    share_tree,
+    unfinished_below,
+)
+from flows.sharing.uploaders import TreeEditors
+from flows.transfer.migration import LEASE_SECONDS, lease_budget, open_box, worker_name
 from flows.words import printable
 from state.checkpoint import Checkpoint
 from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord

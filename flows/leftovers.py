@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from connectors.errors import ConnectorError
-from flows.open_plan import OpenPlan
-from flows.sending import CheckpointSessions
+from flows.transfer.migration import OpenPlan
+from flows.transfer.sending import CheckpointSessions
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,10 @@ from typing import Any
 from prefect import flow
 
 from flows.check import check_before_sending
-from flows.completing import create_missing_folders, finish_pass, give_up, unfinished_pass
-from flows.config import MigrationPlan
-from flows.ending import already_running, announce_stop, ended
 from flows.errors import PlanError, WindowClosed
-from flows.fan_out import fanned_out
-from flows.open_plan import OpenPlan, Part, open_plan
-from flows.sending import Batch
-from flows.tasks import (
+from flows.orchestration.endings import already_running, announce_stop, ended
+from flows.orchestration.fleet import fanned_out
+from flows.orchestration.tasks import (
     BATCHES_IN_FLIGHT,
     Pending,
     complete_tree,
@@ -33,8 +29,12 @@ from flows.tasks import (
     upload_batch,
     walk_share,
 )
-from flows.watching import watched
-from flows.window import Window
+from flows.orchestration.watching import watched
+from flows.plan.model import MigrationPlan
+from flows.run.window import Window
+from flows.transfer.completing import create_missing_folders, finish_pass, give_up, unfinished_pass
+from flows.transfer.migration import OpenPlan, Part, open_plan
+from flows.transfer.sending import Batch
 from state.errors import LeaseHeld
 from state.records import TreeRecord
 

@@ -10,11 +10,11 @@ from typing import Any
 from prefect import flow
 
 from connectors.errors import ConnectorError, ItemError, TransientError
-from flows.config import MigrationPlan
 from flows.errors import PlanError
 from flows.migrate import move_share
-from flows.open_plan import OpenPlan
-from flows.tasks import run_log, task_runner
+from flows.orchestration.tasks import run_log, task_runner
+from flows.plan.model import MigrationPlan
+from flows.transfer.migration import OpenPlan
 from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX
 
 

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from flows.blocks import MigrationPlanBlock
-from flows.config import MigrationPlan
-from flows.ending import ended
 from flows.migrate import move_share
-from flows.open_plan import OpenPlan, open_plan
+from flows.orchestration.endings import ended
+from flows.orchestration.tasks import run, task_runner, walk_share
+from flows.orchestration.watching import watched
+from flows.plan.blocks import MigrationPlanBlock
+from flows.plan.model import MigrationPlan
 from flows.retry import retry_share
-from flows.tasks import run, task_runner, walk_share
-from flows.watching import watched
+from flows.transfer.migration import OpenPlan, open_plan
 from flows.words import duration_words, size_words
 from state.statuses import PassState
 

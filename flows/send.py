@@ -14,12 +14,12 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.config import MigrationPlan
-from flows.ending import sent
-from flows.open_plan import OpenPlan, Part, open_plan
-from flows.sending import Batch
-from flows.tasks import BATCHES_IN_FLIGHT, Pending, settle, start, task_runner, upload_batch
-from flows.watching import watched
+from flows.orchestration.endings import sent
+from flows.orchestration.tasks import BATCHES_IN_FLIGHT, Pending, settle, start, task_runner, upload_batch
+from flows.orchestration.watching import watched
+from flows.plan.model import MigrationPlan
+from flows.transfer.migration import OpenPlan, Part, open_plan
+from flows.transfer.sending import Batch
 from state.errors import LeaseHeld
 
 #: Seconds between looks at the checkpoint while there is nothing to send.

@@ -12,13 +12,13 @@ from typing import Any
 
 from prefect import flow
 
-from flows.config import MigrationPlan
 from flows.errors import PlanError
-from flows.report import csv_cell
-from flows.status import open_checkpoint
+from flows.plan.model import MigrationPlan
+from flows.reporting.report import csv_cell
+from flows.reporting.status import open_checkpoint
 from flows.words import printable
 from state.checkpoint import Checkpoint
-from state.reports import failures
+from state.reports.lines import failures
 
 #: Failures among which a path is looked for that is given as the report shows it.
 LOOKED_AT = 1_000_000

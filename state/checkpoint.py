@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import TracebackType
 
-from state.accounts import AccountStatements
-from state.completing import CompletingStatements
-from state.engine import PATIENCE_SECONDS, Database
-from state.placing import PlacingStatements
+from state.database.engine import PATIENCE_SECONDS, Database
+from state.database.schema import bring_to_head
 from state.records import ItemLine
-from state.reports import item_lines
-from state.schema import bring_to_head
-from state.sending import SendingStatements
+from state.reports.lines import item_lines
+from state.statements.folders import PlacingStatements
+from state.statements.sending import SendingStatements
+from state.statements.uploaders import AccountStatements
+from state.statements.verifying import CompletingStatements
 
 
 class Checkpoint(CompletingStatements, PlacingStatements, SendingStatements, AccountStatements):

@@ -26,9 +26,9 @@ from typing import Any, NoReturn, Self, TextIO
 
 #: What the commands import late.
 MODULES = (
-    "connectors.smb_filesystem", "flows.check", "flows.cli", "flows.collaborate", "flows.display", "flows.migrate",
-    "flows.plan_file", "flows.report", "flows.retry", "flows.status", "flows.waive", "psycopg",
-    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite",
+    "connectors.sources.smb.filesystem", "flows.check", "flows.cli", "flows.collaborate", "flows.migrate",
+    "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.status",
+    "flows.retry", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 #: What a fork runs.
 COMMAND = "flows.cli:main"

@@ -8,8 +8,8 @@ from typing import Any
 
 from box_sdk_gen.managers.users import UpdateUserByIdStatus
 
-from connectors.box.client import BoxConnection
-from connectors.box.errors import LimitedAccessApp, code_of, json_object, status_of
+from connectors.box.client.connection import BoxConnection
+from connectors.box.client.errors import LimitedAccessApp, code_of, json_object, status_of
 from connectors.box.types import Account, Group
 from connectors.errors import BoxUnreachable, ConnectionLost, NameInUse, PermissionMissing, Rejected
 

@@ -18,8 +18,8 @@ from box_sdk_gen.managers.user_collaborations import (
 )
 
 from connectors.box import accounts
-from connectors.box.client import BoxConnection
-from connectors.box.errors import code_of, json_object
+from connectors.box.client.connection import BoxConnection
+from connectors.box.client.errors import code_of, json_object
 from connectors.box.folders import folder_info
 from connectors.box.types import Collaboration, Invitee
 from connectors.errors import DestinationGone, ItemError, Rejected

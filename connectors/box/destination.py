@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from connectors.box import accounts, collaborations, folders, probes, receipts, upload
-from connectors.box.client import BoxConnection, Transport, connect
+from connectors.box import accounts, collaborations, folders, probes
+from connectors.box.client.connection import BoxConnection, Transport, connect
+from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.config import BoxConfig
-from connectors.box.parts import PartSenders
 from connectors.box.probes import Permission
 from connectors.box.types import (
     Account,
@@ -28,8 +28,10 @@ from connectors.box.types import (
     Statistics,
     Upload,
 )
-from connectors.box.upload import SessionStore
-from connectors.pacer import EarlierBlock, Reserve
+from connectors.box.upload import receipts
+from connectors.box.upload import session as upload
+from connectors.box.upload.part_threads import PartSenders
+from connectors.box.upload.session import SessionStore
 
 
 class BoxDestination:

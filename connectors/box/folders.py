@@ -9,8 +9,8 @@ from typing import Any
 
 from box_sdk_gen.managers.folders import CreateFolderParent
 
-from connectors.box.client import BoxConnection
-from connectors.box.errors import json_object
+from connectors.box.client.connection import BoxConnection
+from connectors.box.client.errors import json_object
 from connectors.box.types import BoxChild, BoxFolder, SharedLink
 from connectors.errors import DestinationGone, LandingFolderMissing, NameInUse, ServerBusy
 

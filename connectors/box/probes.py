@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 
-from connectors.box.client import UPLOAD_PROBE_PATH, UPLOAD_PROBE_ROUTE, BoxConnection
-from connectors.box.errors import code_of
+from connectors.box.client.connection import UPLOAD_PROBE_PATH, UPLOAD_PROBE_ROUTE, BoxConnection
+from connectors.box.client.errors import code_of
 from connectors.box.folders import create_folder, delete_folder
 from connectors.errors import ItemError, PermissionMissing
 

@@ -106,7 +106,7 @@ class Upload:
 
     #: Box folder id; ignored for a new version of file_id.
     folder_id: str
-    #: As connectors.names made it.
+    #: As connectors.box.names made it.
     name: str
     #: Bytes; exactly so many are read and sent.
     size: int

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.remarks import NAMED
+from flows.transfer.remarks import NAMED
 from state.checkpoint import Checkpoint
-from state.reports import events
+from state.reports.lines import events
 from tests.acceptance.proof import assert_arrived, report_items
 from tests.program import Program, program_for
 from tests.servers.fixtures import empty

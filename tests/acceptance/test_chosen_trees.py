@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.completing import finish_pass
-from flows.config import MigrationPlan
-from flows.fan_out import let_everybody_in
 from flows.migrate import move_trees
-from flows.open_plan import OpenPlan, Part, open_plan
-from flows.plan_file import load_plan
+from flows.orchestration.fleet import let_everybody_in
+from flows.plan.file import load_plan
+from flows.plan.model import MigrationPlan
 from flows.send import send_what_is_found
-from flows.walking import walk_trees
+from flows.transfer.completing import finish_pass
+from flows.transfer.migration import OpenPlan, Part, open_plan
+from flows.transfer.walking import walk_trees
 from tests.program import Program, program_for
 from tests.trees import build_tree
 

@@ -13,8 +13,8 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from connectors.entry import Entry
 from connectors.source import Source
-from flows.open_plan import open_plan
-from flows.plan_file import load_plan
+from flows.plan.file import load_plan
+from flows.transfer.migration import open_plan
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
 from tests.acceptance.test_live_share import SMALL, one_line, run_and, small_files
 from tests.program import Program, program_for

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from connectors.box.names import collision_key
 from connectors.box.sandbox import Sandbox
-from connectors.names import collision_key
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
 from tests.program import Program, program_for
 from tests.servers.fixtures import empty

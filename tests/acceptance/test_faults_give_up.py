@@ -14,8 +14,8 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.errors import PlanError
-from flows.report import write_report
-from flows.status import status_document
+from flows.reporting.report import write_report
+from flows.reporting.status import status_document
 from flows.waive import waive_items
 from tests.program import Program
 from tests.torture.faults import Scene

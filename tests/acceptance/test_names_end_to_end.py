@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.box.names import collision_key, source_name
 from connectors.box.sandbox import Sandbox
 from connectors.entry import EntryKind
-from connectors.names import collision_key, source_name
 from flows.migrate import migrate_share
-from flows.plan_file import load_plan
-from flows.report import write_report
+from flows.plan.file import load_plan
+from flows.reporting.report import write_report
 from state.checkpoint import Checkpoint
 from state.records import EventLine
-from state.reports import events
+from state.reports.lines import events
 
 #: Pairs and triples that Box takes for one name; each group in one folder.
 COLLIDING = [

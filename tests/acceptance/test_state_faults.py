@@ -23,9 +23,9 @@ from alembic.config import Config
 from sqlalchemy import make_url
 
 from connectors.box.sandbox import Sandbox
-from state import schema
 from state.checkpoint import Checkpoint
-from state.engine import Database
+from state.database import schema
+from state.database.engine import Database
 from tests.program import Finished, Program
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy

@@ -11,11 +11,11 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
-from flows.open_plan import OpenPlan
-from flows.plan_file import load_plan
+from flows.orchestration.watching import watching_with
+from flows.plan.file import load_plan
+from flows.run.window import Window
 from flows.run_plan import look_share
-from flows.watching import watching_with
-from flows.window import Window
+from flows.transfer.migration import OpenPlan
 from state.errors import LostLease
 from tests.acceptance.proof import assert_arrived, sums_add_up
 from tests.program import Program, program_for
@@ -34,7 +34,7 @@ def test_window_that_ends_in_the_middle(
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "All"}])
     # The clock alone: the hours are over once so many files are there.
     monkeypatch.setattr(Window, "is_open", lambda self, moment: len(box.files()) < SENT)
-    monkeypatch.setattr("flows.window.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("flows.run.window.LOOK_SECONDS", 0.05)
     box.limits.latency_seconds = 0.05
 
     summary = migrate_share.fn(load_plan(program.plan_path), window="Mon-Fri 20:00-06:00")
@@ -70,7 +70,7 @@ def test_window_that_ends_while_a_call_waits(
     program = program_for(
         tmp_path / "run", box, {"url": share.as_uri()}, trees=trees, transfer={"notify": True}
     )
-    monkeypatch.setattr("flows.window.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("flows.run.window.LOOK_SECONDS", 0.05)
     # In the first night something is left to send, in the second nothing.
     for night, waiting in enumerate(["GET /folders/:id/items", call], start=1):
         # Box asks for a pause, and the hours are over before that is.

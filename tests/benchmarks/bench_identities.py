@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from connectors.box.sandbox import Sandbox
-from flows.identities import create_identities
-from flows.plan_file import load_plan
+from flows.plan.file import load_plan
+from flows.sharing.uploaders import create_identities
 from tests.program import Program, program_for
 
 IDENTITIES = 8

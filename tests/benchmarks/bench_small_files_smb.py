@@ -12,7 +12,7 @@ FILES, SIZE, ROUNDS = 3_000, 4_096, 7
 
 READ = """
 import os, time
-from connectors.registry import open_source
+from connectors.sources.registry import open_source
 url, name, password, port = (os.environ[key] for key in ("URL", "NAME", "PW", "PORT"))
 source = open_source(url, username=name, password=password, port=int(port))
 source.connect()

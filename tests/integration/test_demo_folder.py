@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from flows import demo
+from flows.demo import demo
 from flows.errors import PlanError
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.config import MigrationPlan
-from flows.deploy import DeployOptions, deploy_plan
+from flows.deploy.register import DeployOptions, deploy_plan
 from flows.errors import PlanError
+from flows.plan.model import MigrationPlan
 
 
 class Closed(BaseHTTPRequestHandler):

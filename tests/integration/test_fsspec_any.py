@@ -12,8 +12,8 @@ import pytest
 
 from connectors.entry import EntryKind
 from connectors.errors import AuthenticationFailed, ChangedWhileReading, ShareUnreachable
-from connectors.registry import open_source
 from connectors.source import Source
+from connectors.sources.registry import open_source
 from tests.contract import Root, SourceContract, StoreRoot, without_empty_folders
 from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3Server

@@ -12,10 +12,10 @@ import pytest
 
 from connectors.entry import EntryKind
 from connectors.errors import AccessDenied, NotFound, ShareUnreachable
-from connectors.local import LocalSource, has_stable_ids
-from connectors.patience import Patience
-from connectors.registry import open_source
 from connectors.source import Source
+from connectors.sources.local import LocalSource, has_stable_ids
+from connectors.sources.patience import Patience
+from connectors.sources.registry import open_source
 from tests.contract import Root, SourceContract
 from tests.trees import build_tree
 from tests.unprivileged import unprivileged

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
-from flows import open_plan
-from flows.open_plan import lease_or_outlast
+from flows.transfer import migration as open_plan
+from flows.transfer.migration import lease_or_outlast
 from state.checkpoint import Checkpoint
-from state.engine import Database
+from state.database.engine import Database
+from state.database.models import Worker
 from state.errors import LeaseHeld
-from state.models import Worker
 from state.records import WorkerLease
 
 #: Of the holder; so short that a test sees it end.

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from connectors.entry import Entry
-from flows.config import MigrationPlan
 from flows.errors import PlanError
-from flows.report import write_report
-from flows.status import status_document
+from flows.plan.model import MigrationPlan
+from flows.reporting.report import write_report
+from flows.reporting.status import status_document
 from flows.waive import waive_items
 from state.checkpoint import Checkpoint
 from state.records import TreeSpec

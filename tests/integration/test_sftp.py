@@ -11,8 +11,8 @@ import pytest
 
 from connectors.entry import EntryKind
 from connectors.errors import AccessDenied, AuthenticationFailed, ConnectionLost, NotFound, ShareUnreachable
-from connectors.registry import open_source
 from connectors.source import Source
+from connectors.sources.registry import open_source
 from tests.contract import Root, SourceContract
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy

@@ -20,10 +20,10 @@ from connectors.errors import (
     ReadFailed,
     ShareUnreachable,
 )
-from connectors.registry import open_source
-from connectors.smb_filesystem import SMBFileSystem
-from connectors.smb_link import SMBAccount
 from connectors.source import Source
+from connectors.sources.registry import open_source
+from connectors.sources.smb.filesystem import SMBFileSystem
+from connectors.sources.smb.link import SMBAccount
 from tests.contract import Root, SourceContract
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from connectors.entry import NO_STREAMS, NamedStream
-from connectors.registry import open_source
-from connectors.resilient import ResilientSource
-from connectors.smb_link import STREAMS_BUFFER
+from connectors.sources.registry import open_source
+from connectors.sources.resilient import ResilientSource
+from connectors.sources.smb.link import STREAMS_BUFFER
 from tests.contract import Root
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy

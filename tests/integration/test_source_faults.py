@@ -19,9 +19,9 @@ from connectors.errors import (
     NotFound,
     ShareUnreachable,
 )
-from connectors.local import LocalSource
-from connectors.registry import open_source
 from connectors.source import Source
+from connectors.sources.local import LocalSource
+from connectors.sources.registry import open_source
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy
 from tests.servers.samba import Samba

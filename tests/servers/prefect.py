@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psutil
 
-from flows.deploy import DEPLOYMENTS, read_settings
+from flows.deploy.register import DEPLOYMENTS, read_settings
 from tests.servers import free_port
 from tests.servers.process import ServerProcess
 

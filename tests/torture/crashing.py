@@ -120,7 +120,7 @@ def _wrap_function(place: str, script: Script) -> None:
 
 def _wrap_writes(script: Script) -> None:
     """Every commit of the checkpoint."""
-    from state.engine import Database
+    from state.database.engine import Database
 
     plain = Database.write
 
@@ -147,7 +147,7 @@ def _wrap_writes(script: Script) -> None:
 
 def _wrap_calls(script: Script) -> None:
     """Every request to Box: before it is sent, after its answer has come."""
-    from connectors.box import client
+    from connectors.box.client import connection as client
 
     plain = client.Transport.fetch
 
@@ -182,8 +182,8 @@ def _have_little_patience(seconds: float) -> None:
 
 
 def _lease_for(seconds: float) -> None:
-    from flows import open_plan
-    from state import engine
+    from flows.transfer import migration as open_plan
+    from state.database import engine
 
     open_plan.LEASE_SECONDS = seconds
     open_plan.BOOKS_SECONDS = seconds / 5

@@ -15,13 +15,13 @@ import yaml
 from connectors.box.config import BoxConfig, JWTAuthConfig, UploadLimits
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.faults import Fault
+from connectors.box.sandbox.control.faults import Fault
 from connectors.box.types import Invitee
 from connectors.errors import ConnectorError
-from flows.config import MigrationPlan
 from flows.errors import Interrupted, PlanError
 from flows.migrate import migrate_share
-from flows.plan_file import load_plan
+from flows.plan.file import load_plan
+from flows.plan.model import MigrationPlan
 from state.errors import StateError
 
 #: Upload sessions begin here, which no plan file may say: parts of 1,000 bytes make a large file in a millisecond.

@@ -19,13 +19,13 @@ _CHECKPOINT = (
 
 #: module:name of every function that is wrapped; each Checkpoint method is one transaction.
 FUNCTIONS = (
-    "state.schema:bring_to_head",
+    "state.database.schema:bring_to_head",
     *(f"state.checkpoint:Checkpoint.{name}" for name in _CHECKPOINT),
-    "connectors.box.upload:commit",
-    "connectors.box.upload:accept",
-    "flows.completing:verify_tree",
-    "flows.completing:collaborate_tree",
-    "flows.completing:create_missing_folders",
+    "connectors.box.upload.session:commit",
+    "connectors.box.upload.session:accept",
+    "flows.transfer.completing:verify_tree",
+    "flows.transfer.completing:collaborate_tree",
+    "flows.transfer.completing:create_missing_folders",
 )
 
 #: What the first pass asks of Box.

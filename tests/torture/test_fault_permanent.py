@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.faults import Fault
+from connectors.box.sandbox.control.faults import Fault
+from flows.reporting.status import status_document
 from flows.retry import retry_failures
-from flows.status import status_document
 from tests.torture.faults import PART, Scene, content
 
 DIRECT, COLLABORATE, CREATE = "POST /files/content", "POST /collaborations", "POST /folders"

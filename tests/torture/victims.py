@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.faults import Effect, Fault
+from connectors.box.sandbox.control.faults import Effect, Fault
 from tests.forking import Forked
 from tests.program import Finished, Program
 from tests.torture.points import Kill

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.faults import Effect, Fault
+from connectors.box.sandbox.control.faults import Effect, Fault
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
 from state.statuses import ItemStatus

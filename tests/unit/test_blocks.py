@@ -13,9 +13,9 @@ from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
 from connectors.box.config import CCGAuthConfig, JWTAuthConfig
-from flows.blocks import BLOCK_TYPES, BoxServiceAccount, MigrationPlanBlock, ShareCredentials, block_name
-from flows.config import MASK, MigrationPlan
 from flows.migrate import migrate_share
+from flows.plan.blocks import BLOCK_TYPES, BoxServiceAccount, MigrationPlanBlock, ShareCredentials, block_name
+from flows.plan.model import MASK, MigrationPlan
 
 
 @pytest.mark.parametrize("block", BLOCK_TYPES, indirect=True)

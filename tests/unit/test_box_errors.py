@@ -13,7 +13,7 @@ from box_sdk_gen.internal.errors import GeneratedCodeError
 from urllib3.exceptions import ProtocolError
 
 from connectors import errors
-from connectors.box.errors import (
+from connectors.box.client.errors import (
     BY_CODE,
     BY_STATUS,
     SDK_EXCEPTIONS,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.box.outage import Outage, Outages
+from connectors.box.client.outage import Outage, Outages
 from connectors.errors import BoxUnreachable, FatalError, Stopped
 
 START = datetime(2026, 1, 1, 12, 3, tzinfo=UTC)

@@ -11,13 +11,13 @@ import pytest
 from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
 from connectors.errors import AccessDenied, ConnectorError, NotFound
+from flows.analysis.survey import Needs, needs_by_survey
 from flows.check import document, parse_space
-from flows.check_account import Payer, size_row, space_row
-from flows.check_machine import clock_row, disk_row
-from flows.check_rows import ok, problem, warning, worst
-from flows.config import MigrationPlan
+from flows.checks.account import Payer, size_row, space_row
+from flows.checks.machine import clock_row, disk_row
+from flows.checks.rows import ok, problem, warning, worst
 from flows.errors import PlanError
-from flows.survey import Needs, needs_by_survey
+from flows.plan.model import MigrationPlan
 
 GB = 10**9
 

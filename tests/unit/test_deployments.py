@@ -18,8 +18,7 @@ from prefect.events.schemas.automations import Automation
 from prefect.flows import Flow
 from prefect.settings.legacy import _get_settings_fields
 
-from flows.config import MigrationPlan
-from flows.deploy import (
+from flows.deploy.register import (
     DEPLOYMENTS,
     SavedPlan,
     automation_of,
@@ -31,6 +30,7 @@ from flows.deploy import (
     read_settings,
     ui_url,
 )
+from flows.plan.model import MigrationPlan
 from flows.send import ORPHAN_SECONDS
 
 UI = "http://prefect.example.com:4200"

@@ -14,8 +14,8 @@ import typer
 import yaml
 
 from flows.cli import app
-from flows.deploy import DEPLOYMENTS, WORK_POOL, flow_name
-from flows.plan_file import load_plan
+from flows.deploy.register import DEPLOYMENTS, WORK_POOL, flow_name
+from flows.plan.file import load_plan
 
 ROOT = DEPLOYMENTS.parent
 PLANS = sorted((DEPLOYMENTS / "plans").glob("*.yaml"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.entry import Entry, EntryKind
-from state.exclude import ExcludeRules
+from flows.plan.exclude import ExcludeRules
 
 
 def reason(pattern: str, path: str, kind: EntryKind = EntryKind.FILE) -> str | None:

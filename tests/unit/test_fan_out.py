@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from flows.fan_out import Sender, to_start
+from flows.orchestration.fleet import Sender, to_start
 
 CONDUCTOR = "fs-mover:4711"
 

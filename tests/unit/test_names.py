@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connectors.box.names import box_name, collision_key, plan_names, risk_key, source_name
 from connectors.entry import EntryKind
-from connectors.names import box_name, collision_key, plan_names, risk_key, source_name
 
 FILE, FOLDER = EntryKind.FILE, EntryKind.FOLDER
 

@@ -15,8 +15,8 @@ from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.states import Running
 
-from flows.deploy import DEPLOYMENTS
-from flows.obeying import end_heartbeats, last_word
+from flows.deploy.register import DEPLOYMENTS
+from flows.orchestration.pause import end_heartbeats, last_word
 
 
 @flow

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.box.client.pacer import Backoff, EarlierBlock, Pacer
 from connectors.errors import Stopped
-from connectors.pacer import Backoff, EarlierBlock, Pacer
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

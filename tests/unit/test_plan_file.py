@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.config import MASK, MigrationPlan, reveal, reveal_all
 from flows.errors import PlanError
-from flows.plan_file import load_plan
+from flows.plan.file import load_plan
+from flows.plan.model import MASK, MigrationPlan, reveal, reveal_all
 
 PLAN = """
 name: finance-2026

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.entry import Entry, EntryKind
-from flows.progress import Progress, Snapshot, eta_seconds
+from flows.run.progress import Progress, Snapshot, eta_seconds
 from state.records import Counts, Failed, Uploaded
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flows.config import MigrationPlan
-from flows.progress import Snapshot
-from flows.run_overview import CHART_POINTS, History, overview, share_done
-from flows.run_page import LONGEST_SECONDS, picture_pause
+from flows.orchestration.overview import CHART_POINTS, History, overview, share_done
+from flows.orchestration.page import LONGEST_SECONDS, picture_pause
+from flows.plan.model import MigrationPlan
+from flows.run.progress import Snapshot
 from state.records import Counts, TreeRecord, TreeReport
 from state.statuses import TreeState
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.box.sandbox import limits as limits_module
-from connectors.box.sandbox.contents import Blob
-from connectors.box.sandbox.dates import format_date, parse_date
+from connectors.box.sandbox.control import limits as limits_module
+from connectors.box.sandbox.control.faults import Faults
+from connectors.box.sandbox.control.limits import Limits
 from connectors.box.sandbox.errors import BoxError
-from connectors.box.sandbox.faults import Faults
-from connectors.box.sandbox.limits import Limits
-from connectors.box.sandbox.listing import marker_page
-from connectors.box.sandbox.multipart import parse_upload
-from connectors.box.sandbox.names import check_folder_name, name_key, sanitise_file_name
-from connectors.box.sandbox.openapi import DOCUMENT, KNOWN_ERRORS
-from connectors.box.sandbox.permissions import CAPABILITIES, RANKS
-from connectors.box.sandbox.routes import Table
+from connectors.box.sandbox.http.multipart import parse_upload
+from connectors.box.sandbox.http.openapi import DOCUMENT, KNOWN_ERRORS
+from connectors.box.sandbox.http.routes.table import Table
+from connectors.box.sandbox.rules.listing import marker_page
+from connectors.box.sandbox.rules.names import check_folder_name, name_key, sanitise_file_name
+from connectors.box.sandbox.rules.permissions import CAPABILITIES, RANKS
 from connectors.box.sandbox.settings import Settings
+from connectors.box.sandbox.store.contents import Blob
+from connectors.box.sandbox.store.dates import format_date, parse_date
 
 
 @given(st.integers(0, 7_258_118_400))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from flows.config import MASK, MigrationPlan
-from flows.deploy import save_plan
+from flows.deploy.register import save_plan
 from flows.errors import PlanError
 from flows.migrate import move_share
-from flows.open_plan import box_config, share_login
+from flows.plan.model import MASK, MigrationPlan
+from flows.transfer.migration import box_config, share_login
 
 PASSWORD = secrets.token_hex()
 LINK = "trees.0.shared_link.password"

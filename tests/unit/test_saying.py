@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from flows.saying import said
+from flows.orchestration.box_warnings import said
 
-log = logging.getLogger("connectors.box.outage")
+log = logging.getLogger("connectors.box.client.outage")
 
 
 def test_everybody_who_watches_is_told(caplog: pytest.LogCaptureFixture) -> None:

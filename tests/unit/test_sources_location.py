@@ -8,12 +8,12 @@ import sys
 import pytest
 
 import connectors
-from connectors.filesystem import FilesystemSource
-from connectors.local import LocalSource
-from connectors.location import Location
-from connectors.registry import SOURCES, open_source
-from connectors.sftp import SFTPSource
-from connectors.smb import SMBConfig, SMBSource
+from connectors.sources.filesystem import FilesystemSource
+from connectors.sources.local import LocalSource
+from connectors.sources.location import Location
+from connectors.sources.registry import SOURCES, open_source
+from connectors.sources.sftp import SFTPSource
+from connectors.sources.smb.source import SMBConfig, SMBSource
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import asyncssh
 import pytest
 
-from connectors.ancestry import AncestorCheck, ancestors, without_loops
 from connectors.entry import Entry, EntryKind
 from connectors.errors import (
     AccessDenied,
@@ -24,10 +23,11 @@ from connectors.errors import (
     ShareUnreachable,
     Stopped,
 )
-from connectors.filesystem import entry_of_info, filesystem_error, nanoseconds
-from connectors.patience import Patience
-from connectors.resilient import OpenedFile, ResilientSource, check_path, connector_error
-from connectors.sftp import sftp_error
+from connectors.sources.ancestry import AncestorCheck, ancestors, without_loops
+from connectors.sources.filesystem import entry_of_info, filesystem_error, nanoseconds
+from connectors.sources.patience import Patience
+from connectors.sources.resilient import OpenedFile, ResilientSource, check_path, connector_error
+from connectors.sources.sftp import sftp_error
 
 
 class Clock:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import smb_errors as statuses
 from connectors.entry import NO_STREAMS, EntryKind, NamedStream, Streams
 from connectors.errors import (
     AccessDenied,
@@ -22,9 +21,10 @@ from connectors.errors import (
     ServerBusy,
     ShareUnreachable,
 )
-from connectors.smb import smb_error
-from connectors.smb_filesystem import classify
-from connectors.smb_wire import Record, all_information, directory_records, named_streams, nanoseconds
+from connectors.sources.smb import status as statuses
+from connectors.sources.smb.filesystem import classify
+from connectors.sources.smb.source import smb_error
+from connectors.sources.smb.wire import Record, all_information, directory_records, named_streams, nanoseconds
 
 #: 2024-01-02 03:04:05.1234567 UTC in 100 ns ticks since 1601.
 TICKS = 133_486_382_451_234_567

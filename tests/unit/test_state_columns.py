@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
-from state.columns import UTCTime, escape_name, unescape_name
+from state.database.columns import UTCTime, escape_name, unescape_name
 
 #: Every code point, lone surrogates, NUL and the escape character included.
 ANYTHING = st.text(st.characters() | st.sampled_from(["\x00", "\x1a", "\ud800", "\udcff", "\udfff"]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from connectors.entry import NO_STREAMS, Entry, EntryKind, NamedStream, Streams
-from flows.remarks import NAMED
-from flows.unkept import UnkeptStreams, streams_words, with_streams
+from flows.transfer.remarks import NAMED
+from flows.transfer.streams import UnkeptStreams, streams_words, with_streams
 
 MARK = Streams((NamedStream("Zone.Identifier", 26),))
 HIDDEN = Streams((NamedStream("hidden", 1_500),))

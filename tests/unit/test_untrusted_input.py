@@ -11,11 +11,11 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connectors.location import Location
-from flows.config import MigrationPlan
+from connectors.sources.location import Location
 from flows.errors import PlanError
-from flows.plan_file import load_plan
-from flows.report import FORMULA_STARTS, csv_cell
+from flows.plan.file import load_plan
+from flows.plan.model import MigrationPlan
+from flows.reporting.report import FORMULA_STARTS, csv_cell
 from flows.words import printable
 
 VALID: dict[str, Any] = {

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from connectors.box.auth import load_credentials
+from connectors.box.client.auth import load_credentials
 from connectors.box.config import JWTAuthConfig
 from connectors.errors import AuthenticationFailed
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.errors import PlanError
-from flows.window import Window
+from flows.run.window import Window
 
 NIGHTS = "Mon-Fri 20:00-06:00, Sat-Sun"
 

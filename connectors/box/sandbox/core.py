@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import secrets
 
-from connectors.box.sandbox.auth import Auth
-from connectors.box.sandbox.changes import Changes
-from connectors.box.sandbox.collaborations import Collaborations
-from connectors.box.sandbox.contents import Contents
-from connectors.box.sandbox.downloads import Downloads
-from connectors.box.sandbox.faults import Faults
-from connectors.box.sandbox.items import Items
-from connectors.box.sandbox.keys import Application
-from connectors.box.sandbox.limits import Limits
-from connectors.box.sandbox.listing import Listings
-from connectors.box.sandbox.metadata import Metadata
-from connectors.box.sandbox.observe import VIOLATIONS_SIZE, Calls, Violation
-from connectors.box.sandbox.people import People
-from connectors.box.sandbox.records import User
-from connectors.box.sandbox.sessions import Sessions
+from connectors.box.sandbox.control.faults import Faults
+from connectors.box.sandbox.control.limits import Limits
+from connectors.box.sandbox.control.observe import VIOLATIONS_SIZE, Calls, Violation
+from connectors.box.sandbox.rules.auth import Auth
+from connectors.box.sandbox.rules.changes import Changes
+from connectors.box.sandbox.rules.collaborations import Collaborations
+from connectors.box.sandbox.rules.items import Items
+from connectors.box.sandbox.rules.keys import Application
+from connectors.box.sandbox.rules.listing import Listings
+from connectors.box.sandbox.rules.metadata import Metadata
+from connectors.box.sandbox.rules.people import People
+from connectors.box.sandbox.rules.sessions import Sessions
+from connectors.box.sandbox.rules.trash import Trash
 from connectors.box.sandbox.settings import Settings
-from connectors.box.sandbox.store import Store
-from connectors.box.sandbox.trash import Trash
+from connectors.box.sandbox.store.contents import Contents
+from connectors.box.sandbox.store.downloads import Downloads
+from connectors.box.sandbox.store.records import User
+from connectors.box.sandbox.store.store import Store
 
 
 class Core:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from connectors.box.sandbox.core import Core
-from connectors.box.sandbox.records import Collaboration, File, Folder, Item, User
+from connectors.box.sandbox.store.records import Collaboration, File, Folder, Item, User
 
 Dump: TypeAlias = dict[str, Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from connectors.box.sandbox import persistence
 from connectors.box.sandbox.core import Core
-from connectors.box.sandbox.persistence import SQLiteJournal
-from connectors.box.sandbox.records import (
+from connectors.box.sandbox.store import persistence
+from connectors.box.sandbox.store.persistence import SQLiteJournal
+from connectors.box.sandbox.store.records import (
     Collaboration,
     File,
     Folder,

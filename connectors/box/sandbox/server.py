@@ -18,19 +18,20 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from connectors.box.sandbox import app, dumps
-from connectors.box.sandbox.contents import Contents
+from connectors.box.sandbox import dumps
+from connectors.box.sandbox.control.faults import Faults
+from connectors.box.sandbox.control.limits import Limits
+from connectors.box.sandbox.control.observe import Calls, Violation
 from connectors.box.sandbox.core import Core
-from connectors.box.sandbox.faults import Faults
-from connectors.box.sandbox.keys import Application, new_application
-from connectors.box.sandbox.limits import Limits
+from connectors.box.sandbox.http import app
+from connectors.box.sandbox.http.openapi import Validator
+from connectors.box.sandbox.http.routes.control import control_app
 from connectors.box.sandbox.loading import load
-from connectors.box.sandbox.observe import Calls, Violation
-from connectors.box.sandbox.openapi import Validator
-from connectors.box.sandbox.persistence import SQLiteJournal
-from connectors.box.sandbox.records import Group, User
-from connectors.box.sandbox.routes_control import control_app
+from connectors.box.sandbox.rules.keys import Application, new_application
 from connectors.box.sandbox.settings import SandboxConfig, Settings
+from connectors.box.sandbox.store.contents import Contents
+from connectors.box.sandbox.store.persistence import SQLiteJournal
+from connectors.box.sandbox.store.records import Group, User
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from connectors.box.sandbox.errors import BoxError, bad_request, missing
-from connectors.box.sandbox.records import User
+from connectors.box.sandbox.store.records import User
 
 #: Where upload sessions live: a path in place of Box's regional upload hosts.
 REGION = "/upload-las/api/2.0"

@@ -10,9 +10,9 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from flows.check import check_plan
 from flows.collaborate import collaborate_share
-from flows.config import MigrationPlan
 from flows.migrate import migrate_share
-from flows.plan_file import load_plan
+from flows.plan.file import load_plan
+from flows.plan.model import MigrationPlan
 from tests.program import Program, program_for
 from tests.trees import Tree, build_tree
 

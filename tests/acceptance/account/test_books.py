@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from connectors.box.sandbox import Sandbox
-from flows.open_plan import open_plan
+from flows.transfer.migration import open_plan
 from tests.acceptance.account.conftest import Account
 
 THREADS, ROUNDS = 4, 10

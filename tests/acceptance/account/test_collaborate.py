@@ -13,7 +13,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
-from flows.people import app_user_key
+from flows.sharing.invitations import app_user_key
 from tests.acceptance.account.conftest import Account
 from tests.trees import build_tree
 

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
-from flows.open_plan import open_plan
+from flows.transfer.migration import open_plan
 from tests.acceptance.account.conftest import Account
 from tests.acceptance.proof import report_items
 from tests.trees import build_tree

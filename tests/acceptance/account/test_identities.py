@@ -11,7 +11,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.errors import PlanError
-from flows.identities import create_identities, list_identities, retire_identities
+from flows.sharing.uploaders import create_identities, list_identities, retire_identities
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
 from tests.acceptance.account.conftest import Account

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.identities import create_identities
+from flows.sharing.uploaders import create_identities
 from tests.acceptance.account.conftest import Account
 from tests.program import program_for
 from tests.trees import build_tree

@@ -16,7 +16,7 @@ from tests.servers.prefect import ROOT, PrefectServer
 #: Reads {name: JWT configuration} and saves each as a block, as somebody who types it into the form.
 SAVE = """
 import json, sys
-from flows.blocks import BoxServiceAccount
+from flows.plan.blocks import BoxServiceAccount
 for name, config in json.load(sys.stdin).items():
     BoxServiceAccount(method="jwt", jwt_config=json.dumps(config)).save(name, overwrite=True)
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.run_page import (
+from flows.orchestration.page import (
     PICTURES_PER_OVERVIEW,
     TREES_AT_ONCE,
     picture_pause,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.box.sandbox import Sandbox
-from flows.window import DAYS
+from flows.run.window import DAYS
 from tests.acceptance.prefect.conftest import FILES, FOLDERS, TREES, PlanFor, deploy
 from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
 

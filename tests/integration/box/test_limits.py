@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from connectors.box.client.pacer import EarlierBlock
 from connectors.box.config import BoxConfig, UploadLimits
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
-from connectors.pacer import EarlierBlock
 from tests.integration.box.files import opener, upload
 
 WINDOW = 1.0

@@ -32,7 +32,9 @@ def to(destination: BoxDestination) -> BoxDestination:
 def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What was logged as a warning."""
     caplog.set_level(logging.WARNING, logger="connectors.box")
-    return lambda: [each.getMessage() for each in caplog.records if each.name == "connectors.box.outage"]
+    return lambda: [
+        each.getMessage() for each in caplog.records if each.name == "connectors.box.client.outage"
+    ]
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors.box.client.errors import LimitedAccessApp
 from connectors.box.destination import BoxDestination
-from connectors.box.errors import LimitedAccessApp
 from connectors.box.probes import Permission
 from connectors.box.sandbox import Sandbox
 from connectors.box.types import Invitee, SharedLink

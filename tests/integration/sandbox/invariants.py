@@ -6,9 +6,9 @@ import hashlib
 from collections import Counter
 
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.contents import Blob
-from connectors.box.sandbox.names import name_key
-from connectors.box.sandbox.records import File, Folder
+from connectors.box.sandbox.rules.names import name_key
+from connectors.box.sandbox.store.contents import Blob
+from connectors.box.sandbox.store.records import File, Folder
 
 
 def check(box: Sandbox) -> None:

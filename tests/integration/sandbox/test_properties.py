@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.names import name_key
+from connectors.box.sandbox.rules.names import name_key
 from tests.integration.sandbox import invariants
 from tests.integration.sandbox.conftest import Raw
 

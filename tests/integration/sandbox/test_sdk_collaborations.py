@@ -20,7 +20,7 @@ from box_sdk_gen.managers.user_collaborations import CreateCollaborationAccessib
 from box_sdk_gen.schemas.collaboration import Collaboration
 
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.permissions import CAPABILITIES
+from connectors.box.sandbox.rules.permissions import CAPABILITIES
 from tests.integration.sandbox.conftest import Raw, client_of, make_folder, upload
 from tests.integration.sandbox.test_sdk_folders import refused
 

@@ -1,6 +1,6 @@
-"""Makes connectors/box/sandbox/openapi.json out of Box's OpenAPI document: run by hand when Box publishes a new one.
+"""Makes the OpenAPI document of the sandbox out of Box's: run by hand when Box publishes a new one.
 
-    python tests/integration/sandbox/trim_openapi.py box-openapi.json connectors/box/sandbox/openapi.json
+    python tests/integration/sandbox/trim_openapi.py box-openapi.json connectors/box/sandbox/http/openapi.json
 
 Keeps the calls that the sandbox serves, drops prose and examples, and turns OpenAPI 3.0 schemas into JSON Schema.
 """
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from connectors.box.sandbox.routes import Table
+from connectors.box.sandbox.http.routes.table import Table
 
 NOTICE = (
     "Trimmed from the Box OpenAPI document (https://github.com/box/box-openapi), Copyright Box, Inc., licensed under "

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from state.checkpoint import Checkpoint
-from state.engine import Database
+from state.database.engine import Database
 from state.errors import SchemaAhead, SchemaBehind
 
 ROOT = Path(__file__).parents[3]

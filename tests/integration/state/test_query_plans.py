@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import event, text
 
 from connectors.entry import EntryKind
-from state import reports
 from state.checkpoint import Checkpoint
 from state.records import BudgetBlock, CollaboratorSpec, Failed
+from state.reports import lines as reports
 from state.statuses import GONE_FROM_BOX
 from tests.integration.state.scene import ManualClock, Scene
 

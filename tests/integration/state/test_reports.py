@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-import state.reports
+import state.reports.lines
 from connectors.entry import EntryKind
-from state import reports
 from state.records import CollaboratorSpec, TreeSpec
+from state.reports import lines as reports
 from state.statuses import CollaborationStatus, ItemStatus, PassState
 from tests.integration.state.scene import Scene
 
@@ -94,7 +94,7 @@ def test_item_lines_are_in_order(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, folders_per_query: int
 ) -> None:
     """Each folder, then what is in it by name, then its subfolders; whatever the groups that are read at once."""
-    monkeypatch.setattr(state.reports, "FOLDERS_PER_QUERY", folders_per_query)
+    monkeypatch.setattr(state.reports.lines, "FOLDERS_PER_QUERY", folders_per_query)
     spec = TreeSpec(source="B", folder="B", name="B")
     [other] = scene.checkpoint.ensure_trees(scene.plan_id, [spec])
     scene.walk(SHARE)
@@ -129,7 +129,7 @@ def test_missing_lines_only_when_asked(scene: Scene) -> None:
 
 def test_siblings_come_in_pages(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """More subfolders than a page holds are all there, in order."""
-    monkeypatch.setattr(state.reports, "ROWS_PER_STATEMENT", 3)
+    monkeypatch.setattr(state.reports.lines, "ROWS_PER_STATEMENT", 3)
     scene.walk({f"{number:02}": {} for number in range(10)})
 
     assert [f"A/{number:02}" for number in range(10)] == [path for path, _ in scene.lines()]

@@ -1,0 +1,1 @@
+"""What a test sets on the sandbox: limits, faults, what it saw."""

@@ -1,0 +1,1 @@
+"""The sandbox's HTTP side: requests in, Box's JSON out."""

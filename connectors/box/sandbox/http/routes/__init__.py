@@ -1,0 +1,1 @@
+"""The calls of Box that the sandbox answers, by subject."""

@@ -1,0 +1,147 @@
+"""HashingReader: a source file as the SDK's upload wants it, hashed while it is read, exact to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from connectors.box.client.errors import NotBox
+from connectors.box.types import CheckSource, OpenFile
+from connectors.errors import ChangedWhileReading
+from connectors.source import SourceFile
+
+T = TypeVar("T")
+
+#: The source is read in pieces of this size, whatever the network asks for: one SMB request each.
+PIECE_BYTES = 1024 * 1024
+
+
+class HashingReader:
+    """Exactly `size` bytes of a source file as a stream that knows its length.
+
+    Before the last bytes are given out the end of the file and check_source are looked at: a file that grew, shrank
+    or moved meanwhile breaks the request off, so that Box never stores it. Whatever goes wrong with the source comes
+    out as NotBox, which passes through requests and the SDK unchanged (they would call an OSError a lost connection).
+    """
+
+    def __init__(self, source: SourceFile, size: int, check_source: CheckSource | None = None) -> None:
+        self.len = size
+        self._source = source
+        self._check_source = check_source
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._piece = b""
+        self._at = 0
+        self._given = 0
+        self._taken = 0
+
+    @property
+    def complete(self) -> bool:
+        """True when every byte was read, so that hexdigest() is the file's."""
+        return self._taken == self.len
+
+    def hexdigest(self) -> str:
+        """SHA-1 of what was read so far, 40 hex digits."""
+        return self._sha1.hexdigest()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to `size` bytes; b"" at the end."""
+        left = self.len - self._given
+        want = left if size is None or size < 0 else min(size, left)
+        if want <= 0:
+            return b""
+        if self._at == len(self._piece):
+            self._fill()
+        out = self._piece[self._at : self._at + want]
+        self._at += len(out)
+        self._given += len(out)
+        return out
+
+    def finish(self) -> None:
+        """Look at the end of an empty file; longer ones do it by themselves."""
+        if self.len == 0:
+            self._guarded(self._look_at_end)
+
+    def seekable(self) -> bool:
+        """True: the SDK then sends a Content-Length; it never rewinds, as its retries are off."""
+        return True
+
+    def tell(self) -> int:
+        return self._given
+
+    def _fill(self) -> None:
+        self._piece = self._guarded(self._next_piece)
+        self._at = 0
+
+    def _next_piece(self) -> bytes:
+        left = self.len - self._taken
+        piece = self._source.read(min(PIECE_BYTES, left))
+        if not piece:
+            raise ChangedWhileReading(
+                f"The file ended {left} bytes before its size of {self.len}; it was not stored."
+            )
+        self._sha1.update(piece)
+        self._taken += len(piece)
+        if self._taken == self.len:
+            self._look_at_end()
+        return piece
+
+    def _look_at_end(self) -> None:
+        look_at_end(self._source, self.len, self._check_source)
+
+    @staticmethod
+    def _guarded(step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except Exception as exc:
+            raise NotBox(exc) from exc
+
+
+def look_at_end(source: SourceFile, size: int, check_source: CheckSource | None) -> None:
+    """ChangedWhileReading when there is more than `size`, or when check_source says so."""
+    if source.read(1):
+        raise ChangedWhileReading(
+            f"The file grew beyond its size of {size} while it was read; it was not stored."
+        )
+    if check_source:
+        check_source()
+
+
+def read_exactly(source: SourceFile, size: int) -> bytes:
+    """The next `size` bytes; ChangedWhileReading when there are fewer."""
+    pieces: list[bytes] = []
+    left = size
+    while left:
+        piece = source.read(min(left, 4 * PIECE_BYTES))
+        if not piece:
+            raise ChangedWhileReading(f"The file ended {left} bytes early; it was not stored.")
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def sha1_of(open_file: OpenFile, size: int, check_source: CheckSource | None = None) -> str:
+    """Read the whole file for its SHA-1, 40 hex digits; raises what the source raises."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    left = size
+    with open_file() as source:
+        while left:
+            piece = read_exactly(source, min(left, PIECE_BYTES))
+            digest.update(piece)
+            left -= len(piece)
+        look_at_end(source, size, check_source)
+    return digest.hexdigest()
+
+
+@contextmanager
+def opened(open_file: OpenFile) -> Iterator[SourceFile]:
+    """The source file inside a Box call: an error of opening it comes out as NotBox."""
+    try:
+        source = open_file()
+    except Exception as exc:
+        raise NotBox(exc) from exc
+    try:
+        yield source
+    finally:
+        source.close()

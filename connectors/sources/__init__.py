@@ -1,0 +1,1 @@
+"""The shares that can be read, one page per kind."""

@@ -1,0 +1,276 @@
+"""FilesystemSource: a Source over any fsspec filesystem, through `ls(detail=True)`. Knows no protocol."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Self, cast
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from connectors.entry import Entry, EntryKind
+from connectors.errors import (
+    AuthenticationFailed,
+    ChangedWhileReading,
+    ConnectionLost,
+    ConnectorError,
+    NotFound,
+    ServerBusy,
+)
+from connectors.sources.location import Location
+from connectors.sources.patience import Patience
+from connectors.sources.resilient import (
+    WALKERS,
+    OpenedFile,
+    RawFile,
+    ResilientSource,
+    connector_error,
+    unnameable,
+)
+
+#: What a filesystem reads ahead; some would take 50 MiB for every open file (P9).
+BLOCK_SIZE = 8 << 20
+#: Where fsspec filesystems put the time of the last change, best first.
+MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "modified", "updated")
+CREATED_KEYS = ("created", "creation_time", "timeCreated")
+#: What fsspec filesystems call user and password, where it is not that.
+CREDENTIAL_OPTIONS: Mapping[str, tuple[str, str]] = {
+    "s3": ("key", "secret"),
+    "s3a": ("key", "secret"),
+    "abfs": ("account_name", "account_key"),
+    "az": ("account_name", "account_key"),
+    "webhdfs": ("user", "password"),
+}
+
+#: botocore, aiohttp, requests and urllib3 when the server does not answer.
+_LOST_NAMES = frozenset(
+    {"EndpointConnectionError", "ConnectionClosedError", "HTTPClientError", "ClientConnectionError",
+     "ClientPayloadError", "ServerTimeoutError", "RequestException", "ProtocolError"}
+)  # fmt: skip
+_BUSY_NAMES = frozenset({"SlowDown", "ThrottlingException", "TooManyRequests"})
+_LOGIN_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FilesystemConfig(BaseModel):
+    """Any fsspec URL with the options that its filesystem takes."""
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    url: str = Field(description="The fsspec URL of the root.")
+    username: str | None = Field(default=None, description="User name, or access key id.")
+    password: SecretStr | None = Field(default=None, description="Password, or secret access key.")
+    port: int | None = Field(default=None, description="Port, where the filesystem takes one.")
+
+    @classmethod
+    def from_location(cls, location: Location, options: Mapping[str, Any]) -> Self:
+        """A configuration from a parsed URL and the options of the plan."""
+        return cls.model_validate(
+            {
+                "url": location.bare_url,
+                "username": location.username,
+                "password": location.password,
+                "port": location.port,
+                **options,
+            }
+        )
+
+    def filesystem_options(self, scheme: str) -> dict[str, Any]:
+        """Keyword arguments for the filesystem's constructor; nothing is cached between instances."""
+        user_key, password_key = CREDENTIAL_OPTIONS.get(scheme, ("username", "password"))
+        password = self.password.get_secret_value() if self.password else None
+        given = {user_key: self.username, password_key: password, "port": self.port}
+        options = {key: value for key, value in given.items() if value is not None}
+        return {
+            **options,
+            **(self.model_extra or {}),
+            "skip_instance_cache": True,
+            "use_listings_cache": False,
+        }
+
+
+class FilesystemSource(ResilientSource):
+    """Lists by `ls(detail=True)`, one call per folder, and reads by `open`."""
+
+    def __init__(
+        self,
+        filesystem: AbstractFileSystem,
+        root: str,
+        *,
+        display_url: str,
+        patience: Patience | None = None,
+        walkers: int = WALKERS,
+    ) -> None:
+        super().__init__(display_url, patience=patience, walkers=walkers)
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    @classmethod
+    def from_config(cls, config: FilesystemConfig) -> Self:
+        """Open the filesystem that the URL names; nothing is asked of a server before the first call."""
+        location = Location.parse(config.url)
+        filesystem, root = url_to_fs(config.url, **config.filesystem_options(location.scheme))
+        return cls(filesystem, root, display_url=location.display_url)
+
+    def _probe(self) -> None:
+        self._list("")
+
+    def _list(self, path: str) -> list[Entry]:
+        folder = self._full(path)
+        infos: list[dict[str, Any]] = self._filesystem.ls(folder, detail=True)
+        if [info["name"].rstrip("/") for info in infos] == [folder] and infos[0]["type"] == "file" and path:
+            raise NotFound(f"{path!r} is a file now, not a folder")
+        return _named_apart(
+            path, [entry for info in infos if (entry := self._child(path, folder, info)) is not None]
+        )
+
+    def _stat(self, path: str) -> Entry:
+        return self._entry(path, self._filesystem.info(self._full(path)))
+
+    def _open(self, path: str) -> OpenedFile:
+        raw = self._filesystem.open(self._full(path), "rb", block_size=BLOCK_SIZE)
+        try:
+            info = getattr(raw, "details", None) or self._filesystem.info(self._full(path))
+            entry = self._entry(path, info)
+            if entry.kind is not EntryKind.FILE:
+                raise IsADirectoryError(errno.EISDIR, f"{entry.kind}, not a file")
+            return OpenedFile(raw=cast(RawFile, raw), entry=entry)
+        except BaseException:
+            raw.close()
+            raise
+
+    def _error(self, exc: Exception, path: str) -> ConnectorError:
+        return filesystem_error(exc, path)
+
+    def _entry(self, path: str, info: Mapping[str, Any]) -> Entry:
+        """A filesystem's `info` dictionary as an Entry."""
+        return entry_of_info(path, info)
+
+    def _full(self, path: str) -> str:
+        if not path:
+            return self._root or "/"
+        return f"{self._root}/{path}"
+
+    def _child(self, path: str, folder: str, info: Mapping[str, Any]) -> Entry | None:
+        """The entry of one line of a listing; None for a store's marker of the folder itself."""
+        name = str(info["name"]).removeprefix("/").removeprefix(folder.strip("/")).removeprefix("/")
+        is_folder = info["type"] == "directory"
+        name = name.removesuffix("/") if is_folder else name
+        child = f"{path}/{name}" if path else name
+        if not name and not is_folder and not info.get("size"):
+            return None
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            return unnameable(path, name, self._entry(child, info), "this name cannot be part of a path")
+        return self._entry(child, info)
+
+
+def entry_of_info(path: str, info: Mapping[str, Any]) -> Entry:
+    """An fsspec info dictionary as an Entry.
+
+    Beside fsspec's own keys it takes `modified_ns`, `created_ns`, `changed_ns`, `file_id`, `kind`,
+    `skip_reason` and `note` as they are. A store that has only a creation time makes a new object with each
+    write, so that is its modified time.
+    """
+    kind = _kind(info)
+    created_ns = _first_time(info, ("created_ns", *CREATED_KEYS))
+    modified_ns = _first_time(info, ("modified_ns", *MODIFIED_KEYS))
+    return Entry(
+        path=path,
+        kind=kind,
+        size=int(info.get("size") or 0) if kind is EntryKind.FILE else 0,
+        modified_ns=modified_ns if modified_ns is not None else created_ns,
+        created_ns=created_ns,
+        changed_ns=info.get("changed_ns"),
+        file_id=info.get("file_id") or _etag(info),
+        skip_reason=info.get("skip_reason") or _skip_reason(kind),
+        note=info.get("note"),
+    )
+
+
+def filesystem_error(exc: Exception, path: str) -> ConnectorError:
+    """An exception of any fsspec filesystem as one of ours.
+
+    Libraries below fsspec are known by the names of their exceptions, so that none of them is imported.
+    """
+    names = {kind.__name__ for kind in type(exc).__mro__}
+    if names & _LOST_NAMES:
+        return ConnectionLost(f"the connection was lost at {path!r}")
+    if names & _BUSY_NAMES:
+        return ServerBusy(f"{path!r}: the server is busy ({type(exc).__name__})")
+    if names & _LOGIN_NAMES:
+        return AuthenticationFailed(
+            f"the credentials were refused ({type(exc).__name__}); check user and password"
+        )
+    if "FileExpired" in names:
+        return ChangedWhileReading(f"{path!r} changed while it was read")
+    return connector_error(exc, path)
+
+
+def nanoseconds(value: object) -> int | None:
+    """A time as filesystems give it (datetime, seconds, ISO text) in integer nanoseconds since 1970 UTC."""
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        span = aware - _EPOCH
+        return (span.days * 86_400 + span.seconds) * 10**9 + span.microseconds * 1_000
+    if isinstance(value, int):
+        return value * 10**9
+    if isinstance(value, float):
+        return round(value * 10**6) * 1_000
+    if isinstance(value, str):
+        try:
+            return nanoseconds(datetime.fromisoformat(value))
+        except ValueError:
+            return None
+    return None
+
+
+def _first_time(info: Mapping[str, Any], keys: Iterable[str]) -> int | None:
+    for key in keys:
+        if info.get(key) is not None:
+            return int(info[key]) if key.endswith("_ns") else nanoseconds(info[key])
+    return None
+
+
+def _kind(info: Mapping[str, Any]) -> EntryKind:
+    if isinstance(info.get("kind"), EntryKind):
+        return EntryKind(info["kind"])
+    if info.get("islink") or info["type"] == "link":
+        return EntryKind.SYMLINK
+    return {"file": EntryKind.FILE, "directory": EntryKind.FOLDER}.get(info["type"], EntryKind.SPECIAL)
+
+
+def _skip_reason(kind: EntryKind) -> str | None:
+    if kind in (EntryKind.FILE, EntryKind.FOLDER):
+        return None
+    return "symbolic link, not followed" if kind is EntryKind.SYMLINK else "neither file nor folder"
+
+
+def _etag(info: Mapping[str, Any]) -> str | None:
+    # An ETag names content, not a file; object stores have nothing finer than a second otherwise.
+    etag = info.get("ETag") or info.get("etag")
+    return f"etag:{str(etag).strip(chr(34))}" if etag and info["type"] == "file" else None
+
+
+def _named_apart(folder: str, entries: list[Entry]) -> list[Entry]:
+    """Each entry under a name of its own: what an object store has beside a folder of the same name gets another.
+
+    A path means one thing here and in the checkpoint, and so only one of the two can be asked for.
+    """
+    named = {entry.path: entry for entry in entries if entry.kind is EntryKind.FOLDER}
+    others = []
+    for entry in entries:
+        if entry.fault is not None or (entry.kind is not EntryKind.FOLDER and entry.path in named):
+            others.append(entry)
+        else:
+            named[entry.path] = entry
+    for entry in sorted(others, key=lambda entry: (entry.path, entry.size)):
+        if entry.fault is None:
+            entry = unnameable(folder, entry.name, entry, "something else has the same name")
+        while entry.path in named:
+            entry = replace(entry, path=f"{entry.path}~")
+        named[entry.path] = entry
+    return list(named.values())

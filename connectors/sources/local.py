@@ -1,0 +1,240 @@
+"""LocalSource: a folder of this machine, NFS mounts included. POSIX only; follows no link anywhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.entry import Entry, EntryKind, Fault
+from connectors.errors import AccessDenied, ReadFailed, ShareUnreachable
+from connectors.sources.location import Location
+from connectors.sources.patience import Patience
+from connectors.sources.resilient import WALKERS, OpenedFile, ResilientSource
+
+#: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
+UNSTABLE_IDS = ("fuse", "vfat", "msdos", "exfat", "9p", "vboxsf")
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class LocalConfig(BaseModel):
+    """A folder of this machine."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    path: Path = Field(description="Absolute path of the root folder.")
+
+    @classmethod
+    def from_location(cls, location: Location, options: Mapping[str, Any]) -> Self:
+        """A configuration from file:///path or a plain absolute path.
+
+        A path that exists as it is written is meant as it is written; else percent escapes count (`%20`), as in what
+        `Path.as_uri()` gives.
+        """
+        path = _as_meant(location.path.removeprefix("localhost"))
+        if not path.startswith("/"):
+            raise ValueError("a local source needs an absolute path: file:///srv/share")
+        return cls.model_validate({"path": path, **options})
+
+
+def _as_meant(path: str) -> str:
+    decoded = unquote(path, errors="surrogateescape")
+    return decoded if "\0" not in path + decoded and not os.path.lexists(path) else path
+
+
+class LocalSource(ResilientSource):
+    """Each step of a path is opened from its parent with O_NOFOLLOW; nothing leads out of the root."""
+
+    def __init__(self, root: Path, *, patience: Patience | None = None, walkers: int = WALKERS) -> None:
+        super().__init__(
+            Location(scheme="file", path=str(root)).display_url, patience=patience, walkers=walkers
+        )
+        self._root = root
+        self._identity: tuple[int, int] | None = None
+        self._stable_ids = True
+
+    @classmethod
+    def from_config(cls, config: LocalConfig) -> Self:
+        """A source over the configured folder."""
+        return cls(config.path)
+
+    def _probe(self) -> None:
+        with self._folder("") as folder, os.scandir(folder) as entries:
+            next(entries, None)
+
+    def _list(self, path: str) -> list[Entry]:
+        with self._folder(path) as folder, os.scandir(folder) as children:
+            listed = (self._child(path, child) for child in children)
+            return [entry for entry in listed if entry is not None]
+
+    def _stat(self, path: str) -> Entry:
+        parent, _, name = path.rpartition("/")
+        with self._folder(parent) as folder:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False) if name else os.fstat(folder)
+        return self._entry(path, found)
+
+    def _open(self, path: str) -> OpenedFile:
+        parent, _, name = path.rpartition("/")
+        with self._folder(parent) as folder:
+            file = _LocalFile(_open_file(name or ".", folder))
+        try:
+            return OpenedFile(raw=file, entry=self._entry(path, file.status()))
+        except BaseException:
+            file.close()
+            raise
+
+    @contextmanager
+    def _folder(self, path: str) -> Iterator[int]:
+        """A descriptor of a folder below the root, reached without following any link."""
+        folder = os.open(self._root, _FOLDER_FLAGS & ~os.O_NOFOLLOW)
+        try:
+            self._require_same_root(folder)
+            for name in path.split("/") if path else ():
+                child = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+                os.close(folder)
+                folder = child
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _require_same_root(self, folder: int) -> None:
+        """An unmounted share leaves an empty folder behind, in which everything would look deleted."""
+        found = os.fstat(folder)
+        identity = (found.st_dev, found.st_ino)
+        if self._identity is None:
+            self._identity = identity
+            self._stable_ids = has_stable_ids(found.st_dev)
+        if identity != self._identity:
+            raise ShareUnreachable(f"{self.display_url} is not the folder it was; check the mount")
+
+    def _child(self, folder: str, child: os.DirEntry[str]) -> Entry | None:
+        path = f"{folder}/{child.name}" if folder else child.name
+        try:
+            return self._entry(path, child.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            return None  # deleted between the listing and its attributes: it is not there
+        except OSError as exc:
+            return _unseen(path, child, exc)
+
+    def _entry(self, path: str, found: os.stat_result) -> Entry:
+        """The device number changes with a reboot or a new mount, so only inodes of the root's own count."""
+        same_device = self._identity is not None and found.st_dev == self._identity[0]
+        return entry_of_stat(path, found, with_id=same_device and self._stable_ids)
+
+
+class _LocalFile:
+    """A descriptor as a RawFile."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def status(self) -> os.stat_result:
+        """Of what is open; IsADirectoryError or PermissionError when it is no regular file."""
+        found = os.fstat(self._descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(found.st_mode):
+            raise PermissionError(errno.EPERM, "not a regular file")
+        return found
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes."""
+        return os.read(self._descriptor, min(size, 1 << 24))
+
+    def seek(self, offset: int, /) -> int:
+        """Move to an absolute offset."""
+        return os.lseek(self._descriptor, offset, os.SEEK_SET)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._descriptor)
+
+
+def entry_of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> Entry:
+    """What lstat says as an Entry. POSIX has no creation time; ctime is the change time."""
+    kind = _kind(found.st_mode)
+    return Entry(
+        path=path,
+        kind=kind,
+        size=found.st_size if kind is EntryKind.FILE else 0,
+        modified_ns=found.st_mtime_ns,
+        changed_ns=found.st_ctime_ns,
+        file_id=f"{found.st_ino:x}" if with_id else None,
+        skip_reason=_SKIP_REASONS.get(kind),
+    )
+
+
+def _unseen(path: str, child: os.DirEntry[str], exc: OSError) -> Entry:
+    """A child whose attributes cannot be read, as the listing alone shows it.
+
+    It may say that it is a folder, which is plain then: walking into it will say what is wrong.
+    """
+    kind = _listed_kind(child)
+    if kind in (EntryKind.FOLDER, EntryKind.SYMLINK):
+        return Entry(path=path, kind=kind, skip_reason=_SKIP_REASONS.get(kind))
+    error = AccessDenied if isinstance(exc, PermissionError) else ReadFailed
+    detail = f"{path!r} is there, but its attributes cannot be read: {exc.strerror}"
+    return Entry(path=path, kind=kind, fault=Fault(error.reason, detail))
+
+
+def _listed_kind(child: os.DirEntry[str]) -> EntryKind:
+    """What the directory itself says of a child; SPECIAL where that is nothing."""
+    try:
+        if child.is_symlink():
+            return EntryKind.SYMLINK
+        if child.is_dir(follow_symlinks=False):
+            return EntryKind.FOLDER
+        return EntryKind.FILE if child.is_file(follow_symlinks=False) else EntryKind.SPECIAL
+    except OSError:
+        return EntryKind.SPECIAL  # this file system keeps no kinds in its directories
+
+
+_SKIP_REASONS = {
+    EntryKind.SYMLINK: "symbolic link, not followed",
+    EntryKind.SPECIAL: "neither file nor folder",
+}
+
+
+def has_stable_ids(device: int, mounts: str | None = None) -> bool:
+    """False where inode numbers are made up anew with each mount (FUSE, FAT, …); True where nobody says so."""
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(errors="replace")
+        except OSError:
+            return True
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    kinds = {
+        line.partition(" - ")[2].split(" ")[0]
+        for line in mounts.splitlines()
+        if line.split(" ")[2:3] == [wanted]
+    }
+    return not any(kind.startswith(UNSTABLE_IDS) for kind in kinds)
+
+
+def _open_file(name: str, folder: int) -> int:
+    """Without touching the access time, where the system lets us (P5)."""
+    quiet = getattr(os, "O_NOATIME", 0)
+    try:
+        return os.open(name, _FILE_FLAGS | quiet, dir_fd=folder)
+    except PermissionError:
+        if not quiet:
+            raise
+        return os.open(name, _FILE_FLAGS, dir_fd=folder)
+
+
+def _kind(mode: int) -> EntryKind:
+    if stat.S_ISREG(mode):
+        return EntryKind.FILE
+    if stat.S_ISDIR(mode):
+        return EntryKind.FOLDER
+    return EntryKind.SYMLINK if stat.S_ISLNK(mode) else EntryKind.SPECIAL

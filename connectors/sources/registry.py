@@ -1,0 +1,99 @@
+"""The table of sources: scheme → configuration, source, library; nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from connectors.source import Source
+from connectors.sources.location import Location
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registration:
+    """Where a kind of source lives and what to install when its library is missing."""
+
+    #: "module:class".
+    config: str
+    source: str
+    install_hint: str
+
+
+_FILESYSTEM = Registration(
+    config="connectors.sources.filesystem:FilesystemConfig",
+    source="connectors.sources.filesystem:FilesystemSource",
+    install_hint="install the fsspec implementation that the message above names",
+)
+_LOCAL = Registration(
+    config="connectors.sources.local:LocalConfig",
+    source="connectors.sources.local:LocalSource",
+    install_hint="a local source needs nothing but a POSIX system",
+)
+_SFTP = Registration(
+    config="connectors.sources.sftp:SFTPConfig",
+    source="connectors.sources.sftp:SFTPSource",
+    install_hint="pip install sshfs",
+)
+
+#: First-class sources; every other scheme is looked up in fsspec's own table.
+SOURCES: Mapping[str, Registration] = {
+    "file": _LOCAL,
+    "local": _LOCAL,
+    "smb": Registration(
+        config="connectors.sources.smb.source:SMBConfig",
+        source="connectors.sources.smb.source:SMBSource",
+        install_hint="pip install smbprotocol",
+    ),
+    "sftp": _SFTP,
+    "ssh": _SFTP,
+}
+
+
+def open_source(
+    url: str,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    port: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Source:
+    """The source that a URL names: smb://host/share/path, sftp://host/path, file:///path or any fsspec URL.
+
+    `username`, `password` and `port` win over what the URL holds; `options` are those of the source's
+    configuration class, or, for any other fsspec URL, its filesystem's. Nothing is asked of a server before
+    `connect()`. Raises ValueError, one line without a secret, for a URL or an option that cannot be used
+    and for a missing library.
+    """
+    location = Location.parse(url).with_account(username or None, password or None, port)
+    registration = SOURCES.get(location.scheme, _FILESYSTEM)
+    try:
+        config_class, source_class = _load(registration.config), _load(registration.source)
+        config = config_class.from_location(location, options or {})
+        return cast(Source, source_class.from_config(config))
+    except ValidationError as exc:
+        raise ValueError(_one_line(exc, config_class)) from None
+    except ImportError as exc:
+        raise ValueError(f"{location.scheme}:// cannot be used: {exc}; {registration.install_hint}") from exc
+    except TypeError as exc:
+        # A filesystem's constructor refuses an option that it does not know.
+        raise ValueError(f"{location.scheme}:// does not take these options: {exc}") from exc
+
+
+def _load(dotted: str) -> Any:
+    module, _, name = dotted.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _one_line(exc: ValidationError, config_class: type[BaseModel]) -> str:
+    """The first fault of a configuration, with the nearest known option for an unknown one."""
+    fault = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"source option {name}: {fault['msg']}"
+    near = get_close_matches(name, config_class.model_fields, n=1)
+    return f"unknown source option {name}" + (f"; did you mean {near[0]}?" if near else "")

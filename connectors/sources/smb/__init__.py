@@ -1,0 +1,1 @@
+"""SMB: one connection, its bytes, its folders and files."""

@@ -1,0 +1,403 @@
+"""SMBLink: one connection, session and share of one thread, on smbprotocol's public classes.
+
+This is the seam: whatever speaks SMB2 faster replaces this class and nothing else. It raises smb_errors only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from smbprotocol.connection import Connection
+from smbprotocol.exceptions import SMBAuthenticationError, SMBException, SMBResponseException
+from smbprotocol.file_info import FileInformationClass
+from smbprotocol.open import SMB2CloseRequest
+from smbprotocol.session import Session
+from smbprotocol.tree import TreeConnect
+
+from connectors.entry import NO_STREAMS, Streams
+from connectors.sources.smb import wire
+from connectors.sources.smb.status import (
+    ACCESS_DENIED,
+    BUFFER_OVERFLOW,
+    END_OF_FILE,
+    LOGIN_REFUSED,
+    NO_MORE_FILES,
+    NO_SUCH_SHARE,
+    UNSUPPORTED,
+    SMBConnectionLostError,
+    SMBLoginError,
+    SMBStatusError,
+    SMBUnreachableError,
+    error_of_status,
+    status_name,
+)
+
+#: One credit's worth; larger answers bring nothing (facts: 64 KiB is enough for 80,000 entries a second).
+LISTING_BUFFER = 65_536
+#: Pages of a large folder that are asked for together.
+PAGES_AT_ONCE = 4
+#: Read together with the opening: small files take one round trip.
+FIRST_READ = 65_536
+#: Some two hundred named streams, where files have one or two; what does not fit is told as "more".
+STREAMS_BUFFER = 16_384
+#: Beyond 1 MiB a message leaves the processor's cache and gets slower.
+READ_SIZE = 1 << 20
+#: Enough for four reads in flight (16 credits each) and the requests beside them.
+WANTED_CREDITS = 128
+#: Answers to CLOSE that are waited for at the latest when this many are out.
+UNACKNOWLEDGED = 8
+
+_SIGNED = 0x0000_0008
+
+#: NTSTATUS values that come with data, and those that only say that there is none (any more).
+_TOLD = frozenset({0, BUFFER_OVERFLOW})
+_NO_ERROR = frozenset({NO_MORE_FILES, END_OF_FILE})
+
+
+class Answer(NamedTuple):
+    """What the server said: NTSTATUS (0 is success) and the bytes behind the header."""
+
+    status: int
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class SMBAccount:
+    """Where to connect and as whom; equal ones may share connections."""
+
+    host: str
+    share: str
+    port: int = 445
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    #: "negotiate" tries Kerberos where its libraries are installed, else NTLM.
+    authentication: str = "negotiate"
+    signing: bool = True
+    encryption: bool = False
+    connect_timeout_seconds: float = 15.0
+    request_timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SMBHandle:
+    """An open file: the server's handle, what it was at opening, its named streams, and its first bytes."""
+
+    id: bytes
+    record: wire.Record
+    streams: Streams
+    first_bytes: bytes
+
+
+class LoginGate:
+    """One login at a time, and none after a refusal: each more would help to lock the account."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._refusal: SMBLoginError | None = None
+
+    def require_open(self) -> None:
+        """Raise the refusal again, if there was one."""
+        if self._refusal is not None:
+            raise self._refusal
+
+    def log_in(self, session: Session, account: SMBAccount) -> None:
+        """Authenticate a session. Raises SMBLoginError or SMBUnreachableError."""
+        with self._lock:
+            self.require_open()
+            try:
+                session.connect()
+            except Exception as exc:
+                error = _login_error(exc, account)
+                if isinstance(error, SMBLoginError):
+                    self._refusal = error
+                raise error from exc
+
+
+class SMBLink:
+    """Not for several threads at once; SMBFileSystem lends it to one at a time."""
+
+    def __init__(self, account: SMBAccount, gate: LoginGate) -> None:
+        """Connect and log in. Raises SMBUnreachableError, SMBLoginError or SMBConnectionLostError."""
+        self._account = account
+        self._gate = gate
+        self._pid = os.getpid()
+        self._unacknowledged: list[Any] = []
+        # Built once: that takes longer than packing it. None once the server has refused it.
+        self._streams_query: Any | None = wire.query_information_request(
+            wire.PREVIOUS_FILE, FileInformationClass.FILE_STREAM_INFORMATION, size=STREAMS_BUFFER
+        )
+        self._connection = Connection(
+            uuid.uuid4(), account.host, account.port, require_signing=account.signing
+        )
+        # smbprotocol waits for the answers of a login without a limit of its own.
+        watchdog = threading.Timer(account.connect_timeout_seconds * 2, self.abandon)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            self._session, self._tree = self._log_in()
+        except BaseException as exc:
+            self.abandon()
+            if isinstance(exc, SMBLoginError | SMBUnreachableError) or not isinstance(exc, Exception):
+                raise
+            raise _login_error(exc, account) from exc
+        finally:
+            watchdog.cancel()
+
+    @property
+    def usable(self) -> bool:
+        """False once the server closed the connection, and in a forked child."""
+        return self._pid == os.getpid() and bool(self._connection.transport.connected)
+
+    def list_folder(self, path: str) -> tuple[wire.Record, list[wire.Record]]:
+        """What the folder itself is and all its records: one round trip for some 1,200 entries."""
+        options = wire.OPTION_FOLDER | wire.OPTION_REPARSE_POINT_ITSELF
+        query = wire.query_directory_request(wire.PREVIOUS_FILE, LISTING_BUFFER)
+        created, *pages = self._compound(
+            path, [wire.create_request(path, access=wire.READ_DATA, options=options), query, query]
+        )
+        handle, folder = wire.created_file(created)
+        try:
+            records = _records_of(pages)
+            while all(pages):
+                pages = self._more_pages(path, handle)
+                records += _records_of(pages)
+        finally:
+            self._release(handle)
+        return folder, records
+
+    def query(self, path: str) -> wire.Record:
+        """One file or folder, fresh, itself if it is a link: one round trip, a second for a reparse point."""
+        record = wire.all_information(self._ask(path, FileInformationClass.FILE_ALL_INFORMATION))
+        if record.attributes & wire.ATTRIBUTE_REPARSE_POINT:
+            answer = self._ask(path, FileInformationClass.FILE_ATTRIBUTE_TAG_INFORMATION)
+            record = record._replace(ea_size_or_tag=wire.reparse_tag(answer))
+        return record
+
+    def open(self, path: str, *, follow_data_tag: bool = False, recall: bool = False) -> SMBHandle:
+        """Open a file for reading: a link itself, unless its tag is known to hold the file's own data.
+
+        One round trip. Its named streams are asked for on the way, as no listing shows them; that a server refuses
+        to tell never fails the file.
+        """
+        options = wire.OPTION_NOT_FOLDER | wire.OPTION_SEQUENTIAL
+        options |= 0 if follow_data_tag else wire.OPTION_REPARSE_POINT_ITSELF
+        options |= 0 if recall else wire.OPTION_NO_RECALL
+        create = wire.create_request(path, access=wire.READ_DATA, options=options, with_file_id=True)
+        # Not behind the READ: what follows an error in a compound may fail alike ([MS-SMB2] 3.3.5.2.7.2), and the
+        # READ of an empty file is one.
+        query = [] if self._streams_query is None else [self._streams_query]
+        created, *told, read = self._answers(
+            [create, *query, wire.read_request(wire.PREVIOUS_FILE, 0, FIRST_READ)]
+        )
+        handle, record = wire.created_file(_data_of(created, path))
+        refusals = [answer.status for answer in told if answer.status not in _TOLD]
+        if not UNSUPPORTED.keys().isdisjoint(refusals):
+            self._streams_query = None
+        try:
+            # Refused together with the question before it, the READ says nothing: the file is read later.
+            first = b"" if refusals and read.status else _data_of(read, path)
+        except SMBStatusError:
+            self._release(handle)
+            raise
+        return SMBHandle(
+            id=handle,
+            record=record,
+            streams=NO_STREAMS if refusals else _streams_of(told),
+            first_bytes=wire.read_payload(first) if first else b"",
+        )
+
+    def start_read(self, handle: SMBHandle, offset: int, length: int) -> Any:
+        """Send a READ without waiting for it; `finish_read` takes what this returns."""
+        return self._send([wire.read_request(handle.id, offset, length)])[0]
+
+    def finish_read(self, path: str, request: Any) -> bytes:
+        """The bytes of a READ that was started; b"" behind the end."""
+        data = self._receive(path, request)
+        return wire.read_payload(data) if data else b""
+
+    def read_room(self) -> int:
+        """How many bytes may be asked for now, by the server's credits and its largest read."""
+        window = self._connection.sequence_window
+        credit = window["high"] - window["low"] - 2
+        room = credit * 65_536 if self._connection.supports_multi_credit else 65_536 * min(credit, 1)
+        return int(max(0, min(room, READ_SIZE, self._connection.max_read_size)))
+
+    def release(self, handle: SMBHandle) -> None:
+        """Close the handle; the answer is not waited for."""
+        self._release(handle.id)
+
+    def close(self) -> None:
+        """Log off and disconnect; never raises."""
+        if not self.usable:
+            return
+        with suppress(Exception):
+            self._connection.disconnect(True, timeout=2)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Drop the connection without a word to the server; never raises. A forked child only forgets it."""
+        if self._pid != os.getpid() or self._connection.transport is None:
+            return
+        with suppress(Exception):
+            self._connection.disconnect(False)
+
+    def _log_in(self) -> tuple[Session, TreeConnect]:
+        account = self._account
+        self._connection.connect(timeout=account.connect_timeout_seconds)
+        session = Session(
+            self._connection,
+            username=account.username,
+            password=account.password,
+            require_encryption=account.encryption,
+            auth_protocol=account.authentication,
+        )
+        self._gate.log_in(session, account)
+        tree = TreeConnect(session, rf"\\{account.host}\{account.share}")
+        # SMB 3.1.1 servers refuse an unsigned TREE_CONNECT (jborean93/smbprotocol#290).
+        signing, session.signing_required = session.signing_required, not session.encrypt_data
+        tree.connect()
+        session.signing_required = signing
+        if self._connection.supports_multi_credit:
+            self._connection.echo(session.session_id, account.connect_timeout_seconds, WANTED_CREDITS)
+        return session, tree
+
+    def _ask(self, path: str, information_class: int) -> bytes:
+        _, answer, _ = self._compound(
+            path,
+            [
+                wire.create_request(path, access=0, options=wire.OPTION_REPARSE_POINT_ITSELF),
+                wire.query_information_request(wire.PREVIOUS_FILE, information_class),
+                wire.close_request(wire.PREVIOUS_FILE),
+            ],
+        )
+        return wire.output_buffer(answer)
+
+    def _compound(self, path: str, messages: Sequence[Any]) -> list[bytes]:
+        """Send related messages and wait for all; b"" for "no more files" and "end of file"."""
+        answers = self._answers(messages)
+        try:
+            return [_data_of(answer, path) for answer in answers]
+        except SMBStatusError:
+            self._release_after(answers, messages)
+            raise
+
+    def _answers(self, messages: Sequence[Any]) -> list[Answer]:
+        """Send related messages and take every answer, errors included, so that the connection is at rest."""
+        return [self._answer(request) for request in self._send(self._with_dfs_path(messages))]
+
+    def _release_after(self, answers: Sequence[Answer], messages: Sequence[Any]) -> None:
+        """Close what a compound opened before another part of it failed."""
+        if not answers[0].status and not isinstance(messages[-1], SMB2CloseRequest):
+            self._release(wire.created_file(answers[0].data)[0])
+
+    def _with_dfs_path(self, messages: Sequence[Any]) -> Sequence[Any]:
+        if self._tree.is_dfs_share:
+            # In a DFS namespace a name starts with server and share ([MS-SMB2] 3.2.4.3).
+            prefix = rf"{self._account.host}\{self._account.share}".encode("utf-16-le")
+            name = messages[0]["buffer_path"].get_value()
+            messages[0]["buffer_path"] = prefix if name == b"\0\0" else prefix + b"\\\0" + name
+        return messages
+
+    def _more_pages(self, path: str, handle: bytes) -> list[bytes]:
+        """The next pages of a large folder in one round trip; b"" for those behind the end."""
+        query = wire.query_directory_request(handle, LISTING_BUFFER)
+        return [
+            self._receive(path, request) for request in self._send([query] * PAGES_AT_ONCE, related=False)
+        ]
+
+    def _release(self, handle: bytes) -> None:
+        self._unacknowledged += self._send([wire.close_request(handle)])
+        while len(self._unacknowledged) > UNACKNOWLEDGED:
+            self._acknowledge(self._unacknowledged.pop(0))
+
+    def _acknowledge(self, request: Any) -> None:
+        # A handle that the server does not know any more is closed.
+        with suppress(SMBStatusError):
+            self._receive("", request)
+
+    def _send(self, messages: Sequence[Any], *, related: bool = True) -> list[Any]:
+        if not self.usable:
+            raise SMBConnectionLostError("the server closed the connection")
+        try:
+            sent: list[Any] = self._connection.send_compound(
+                list(messages),
+                self._session.session_id,
+                self._tree.tree_connect_id,
+                related=len(messages) > 1,
+            )
+        except (SMBException, OSError, ValueError) as exc:
+            raise SMBConnectionLostError(f"cannot send: {exc}") from exc
+        return sent
+
+    def _receive(self, path: str, request: Any) -> bytes:
+        return _data_of(self._answer(request), path)
+
+    def _answer(self, request: Any) -> Answer:
+        try:
+            response = self._connection.receive(
+                request, timeout=self._account.request_timeout_seconds, resolve_symlinks=False
+            )
+        except SMBResponseException as exc:
+            self._require_signature(exc.header)
+            return Answer(int(exc.status), bytes(exc.header["data"].get_value()))
+        except (SMBException, OSError, ValueError, TypeError) as exc:
+            raise SMBConnectionLostError(f"no answer: {exc}") from exc
+        self._require_signature(response)
+        return Answer(0, bytes(response["data"].get_value()))
+
+    def _require_signature(self, response: Any) -> None:
+        """smbprotocol verifies the signatures that are there; it does not miss those that are not."""
+        if self._session.signing_required and not response["flags"].get_value() & _SIGNED:
+            self.abandon()
+            raise SMBUnreachableError(f"{self._account.host} sent an unsigned answer, or somebody altered it")
+
+
+def _data_of(answer: Answer, path: str) -> bytes:
+    """What an answer brings, b"" for an end; raises its error status."""
+    if answer.status in _TOLD:
+        return answer.data
+    if answer.status in _NO_ERROR:
+        return b""
+    raise error_of_status(answer.status, path)
+
+
+def _streams_of(told: Sequence[Answer]) -> Streams:
+    """What an answer says, if the question was asked."""
+    for answer in told:
+        return wire.named_streams(wire.output_buffer(answer.data), complete=not answer.status)
+    return NO_STREAMS
+
+
+def _records_of(pages: Sequence[bytes]) -> list[wire.Record]:
+    return [record for page in pages if page for record in wire.directory_records(wire.output_buffer(page))]
+
+
+def _login_error(exc: Exception, account: SMBAccount) -> OSError:
+    """Why a login failed, without any credential in the text."""
+    place = f"{account.host}:{account.port}"
+    if isinstance(exc, SMBResponseException):
+        return _refused(int(exc.status), place, account.share)
+    if isinstance(exc, SMBAuthenticationError) or "guest" in str(exc):
+        return SMBLoginError(f"{place} refused the login")
+    if isinstance(exc, ValueError):
+        reason = exc.__cause__.strerror if isinstance(exc.__cause__, OSError) else None
+        return SMBUnreachableError(f"no connection to {place}: {reason or 'no answer'}")
+    if isinstance(exc, SMBException) and "encryption is required" in str(exc):
+        return SMBLoginError(f"{place} does not support the encryption that the plan asks for")
+    return SMBUnreachableError(f"{place} did not finish the login: {type(exc).__name__}")
+
+
+def _refused(status: int, place: str, share: str) -> OSError:
+    if status in LOGIN_REFUSED:
+        return SMBLoginError(f"{place} refused the login ({status_name(status)})")
+    if status in NO_SUCH_SHARE:
+        return SMBUnreachableError(f"{place} has no share named {share!r} ({status_name(status)})")
+    if status in ACCESS_DENIED:
+        return SMBLoginError(f"{place} does not let the account into the share {share!r}")
+    return SMBUnreachableError(f"{place} refused the connection ({status_name(status)})")

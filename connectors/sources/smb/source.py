@@ -1,0 +1,173 @@
+"""SMBSource: a share of a Windows, Samba or NAS server. NTSTATUS → errors; speaks no protocol itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from connectors.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ConnectionLost,
+    ConnectorError,
+    ItemError,
+    Locked,
+    NotFound,
+    ReadFailed,
+    ServerBusy,
+    ShareUnreachable,
+)
+from connectors.sources.filesystem import FilesystemSource
+from connectors.sources.location import Location
+from connectors.sources.patience import Patience
+from connectors.sources.resilient import OpenedFile, connector_error
+from connectors.sources.smb.filesystem import SMBFile, SMBFileSystem
+from connectors.sources.smb.link import SMBAccount
+from connectors.sources.smb.status import (
+    BUSY,
+    DFS_LINK,
+    NAME_INVALID,
+    STOPPED_ON_SYMLINK,
+    SMBConnectionLostError,
+    SMBLockedError,
+    SMBLoginError,
+    SMBStatusError,
+    SMBUnreachableError,
+    status_name,
+)
+
+DEFAULT_PORT = 445
+#: Characters that separate names (or name a stream) on the server: no listed name holds them.
+FORBIDDEN_CHARACTERS = frozenset("\\:")
+
+
+class SMBConfig(BaseModel):
+    """A share and the account that reads it."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(description="Name or address of the server.")
+    share: str = Field(description="Name of the share.")
+    path: str = Field(default="", description="Folder of the share that is the root; empty for all of it.")
+    port: int = Field(default=DEFAULT_PORT, gt=0, lt=65536, description="TCP port.")
+    username: str | None = Field(default=None, description="User, as name, DOMAIN\\name or name@domain.")
+    password: SecretStr | None = Field(default=None, description="Password; empty with a Kerberos ticket.")
+    authentication: Literal["negotiate", "ntlm", "kerberos"] = Field(
+        default="negotiate", description="How to log in; Kerberos needs the extra of that name."
+    )
+    signing: bool = Field(default=True, description="Refuse servers that do not sign.")
+    encryption: bool = Field(default=False, description="Refuse servers that do not encrypt.")
+    recall_offline: bool = Field(default=False, description="Read files that slower storage must recall.")
+    connect_timeout_seconds: float = Field(default=15.0, gt=0, description="Limit for reaching the server.")
+    request_timeout_seconds: float = Field(default=60.0, gt=0, description="Limit for one answer.")
+    patience_seconds: float = Field(
+        default=60.0, ge=0, description="How long to wait for a server that went away."
+    )
+    walkers: int = Field(default=8, ge=1, le=64, description="Folders listed at the same time.")
+
+    @classmethod
+    def from_location(cls, location: Location, options: Mapping[str, Any]) -> Self:
+        """A configuration from smb://[user[:password]@]host[:port]/share[/path]."""
+        share, _, path = location.path.strip("/").partition("/")
+        if not share:
+            raise ValueError("the source URL must name a share: smb://host/share/path")
+        given = {
+            "host": location.host,
+            "share": share,
+            "path": path.strip("/"),
+            "port": location.port,
+            "username": location.username,
+            "password": location.password,
+        }
+        return cls.model_validate(
+            {**{key: value for key, value in given.items() if value is not None}, **options}
+        )
+
+    def account(self) -> SMBAccount:
+        """What a connection needs."""
+        return SMBAccount(
+            host=self.host,
+            share=self.share,
+            port=self.port,
+            username=self.username,
+            password=self.password.get_secret_value() if self.password else None,
+            authentication=self.authentication,
+            signing=self.signing,
+            encryption=self.encryption,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            request_timeout_seconds=self.request_timeout_seconds,
+        )
+
+
+class SMBSource(FilesystemSource):
+    """A FilesystemSource over SMBFileSystem."""
+
+    checks_ancestors = True
+
+    @classmethod
+    def from_config(cls, config: SMBConfig) -> Self:  # type: ignore[override]
+        """A source over the configured share."""
+        port = None if config.port == DEFAULT_PORT else config.port
+        location = Location(scheme="smb", host=config.host, port=port, path=f"{config.share}/{config.path}")
+        return cls(
+            SMBFileSystem(config.account(), recall_offline=config.recall_offline),
+            config.path,
+            display_url=location.display_url,
+            patience=Patience(seconds=config.patience_seconds),
+            walkers=config.walkers,
+        )
+
+    def _open(self, path: str) -> OpenedFile:
+        opened = super()._open(path)
+        return replace(opened, streams=cast(SMBFile, opened.raw).streams)
+
+    def _full(self, path: str) -> str:
+        return f"{self._root}/{path}".strip("/")
+
+    def _check_path(self, path: str) -> None:
+        super()._check_path(path)
+        if not FORBIDDEN_CHARACTERS.isdisjoint(path):
+            raise AccessDenied(f"{path!r} holds a character that SMB gives another meaning; rename it")
+
+    def _error(self, exc: Exception, path: str) -> ConnectorError:
+        return smb_error(exc, path, self.display_url)
+
+    def _disconnect(self) -> None:
+        self._filesystem.close()
+
+
+def smb_error(exc: Exception, path: str, url: str) -> ConnectorError:
+    """An exception of SMBFileSystem as one of ours; anything else by its errno."""
+    if isinstance(exc, SMBLoginError):
+        return AuthenticationFailed(f"{url}: {exc}; check user name and password")
+    if isinstance(exc, SMBUnreachableError):
+        return ShareUnreachable(f"{url}: {exc}; check host, port and share name")
+    if isinstance(exc, SMBConnectionLostError):
+        return ConnectionLost(f"the connection was lost at {path!r}")
+    if isinstance(exc, SMBLockedError):
+        return Locked(f"{path!r} is held exclusively by another program; run another pass when it is closed")
+    if isinstance(exc, SMBStatusError):
+        return _error_of_status(exc, path)
+    return connector_error(exc, path)
+
+
+def _error_of_status(exc: SMBStatusError, path: str) -> ConnectorError:
+    if exc.status == STOPPED_ON_SYMLINK:
+        return AccessDenied(f"{path!r} is or passes a link; links are never followed")
+    if exc.status == NAME_INVALID:
+        # Not NotFound: it is there, and would be taken for deleted.
+        return ReadFailed(f"{path!r} cannot be opened under this name over SMB; rename it on the server")
+    if exc.status == DFS_LINK:
+        return ItemError(f"{path!r} is a DFS link; make its target a source of its own")
+    if exc.status in BUSY:
+        return ServerBusy(f"{path!r}: the server is busy ({status_name(exc.status)})")
+    if isinstance(exc, FileNotFoundError):
+        return NotFound(f"{path!r} is not there (any more)")
+    if isinstance(exc, PermissionError):
+        return AccessDenied(f"{path!r}: the account may not read this; grant it read access")
+    return ReadFailed(
+        f"{path!r}: the server answered {status_name(exc.status)}; check the disk behind the share"
+    )

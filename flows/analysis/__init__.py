@@ -1,0 +1,1 @@
+"""What a share holds and how long it takes. Sends nothing."""

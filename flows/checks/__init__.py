@@ -1,0 +1,1 @@
+"""The preconditions, as rows."""

@@ -1,0 +1,1 @@
+"""The demo: a sample share, migrated in front of the user."""

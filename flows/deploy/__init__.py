@@ -1,0 +1,1 @@
+"""Prefect deployments, blocks and automations of a plan."""

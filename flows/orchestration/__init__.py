@@ -1,0 +1,1 @@
+"""How runs are started, shown, paused and ended."""

@@ -1,0 +1,134 @@
+"""How a run ends, as Prefect sees it: named states and events that automations listen to. Changes no state of ours.
+
+Outside a flow run every function here does nothing, or gives back what it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.states import Cancelled, Completed
+
+from connectors.errors import QuotaExceeded
+from flows.errors import WindowClosed
+from flows.transfer.migration import OpenPlan
+from flows.words import count_words, printable
+from state.errors import LeaseHeld
+from state.records import TreeRecord
+from state.statuses import TreeState
+
+#: Events; the resource is a tree or the plan.
+TREE_COMPLETE = "boxhaul.tree.complete"
+TREE_INCOMPLETE = "boxhaul.tree.incomplete"
+QUOTA_EXCEEDED = "boxhaul.quota.exceeded"
+WINDOW_CLOSED = "boxhaul.window.closed"
+RUN_STOPPED = "boxhaul.run.stopped"
+
+#: Trees that the message of a state names.
+NAMED_TREES = 3
+
+
+def slug(text: str) -> str:
+    """A name as Prefect's keys and resource ids take it: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+
+
+def ended(summary: dict[str, Any], *, reason: str | None = None, message: str | None = None) -> Any:
+    """What a flow returns: its summary; inside a flow run as a state whose name says how it ended."""
+    if FlowRunContext.get() is None:
+        return summary
+    if summary["complete"]:
+        return Completed(message=_message(summary), data=summary)
+    return Completed(name=reason or "Incomplete", message=message or _message(summary), data=summary)
+
+
+def sent(opened: OpenPlan | None, why_not: str = "") -> Any:
+    """What a process that only sends returns; `why_not` when it had nothing to send as."""
+    uploaded = opened.progress.snapshot().files_uploaded if opened is not None else 0
+    summary = {"sent": uploaded}
+    if FlowRunContext.get() is None:
+        return summary
+    if opened is None:
+        return Completed(name="No identity free", message=why_not, data=summary)
+    return Completed(message=f"{count_words(uploaded, 'file')} sent.", data=summary)
+
+
+def checked(document: dict[str, Any]) -> Any:
+    """What a check returns: its rows; inside a flow run as a state that says how many of them are bad, and which."""
+    if FlowRunContext.get() is None:
+        return document
+    sums = f"{count_words(document['problems'], 'problem')}, {count_words(document['warnings'], 'warning')}"
+    named = [row["name"] for row in document["checks"] if row["state"] == "problem"]
+    return Completed(
+        name="Problems" if document["problems"] else None,
+        message=printable(f"{sums}{': ' if named else ''}{', '.join(named)}."),
+        data=document,
+    )
+
+
+def already_running(exc: LeaseHeld) -> Any:
+    """How a deployment's run ends whose plan is being run already: cancelled, which nobody need be told of, with a line
+    that says by whom. Raises the error for everybody else."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        raise exc
+    return Cancelled(name="Already running", message=printable(str(exc)))
+
+
+def _message(summary: dict[str, Any]) -> str:
+    trees = summary["trees"]
+    files = sum(tree["items"]["uploaded"] for tree in trees)
+    left = [tree for tree in trees if tree["state"] != TreeState.COMPLETE.value]
+    if not left:
+        return f"{count_words(len(trees), 'tree')} complete, {count_words(files, 'item')} in Box."
+    named = "; ".join(
+        f"{tree['name']}: {tree['incomplete_reason'] or tree['state']}" for tree in left[:NAMED_TREES]
+    )
+    more = f"; and {len(left) - NAMED_TREES} more" if len(left) > NAMED_TREES else ""
+    return printable(f"{len(left)} of {count_words(len(trees), 'tree')} not complete: {named}{more}.")
+
+
+def announce_tree(opened: OpenPlan, tree: TreeRecord) -> None:
+    """Tell that a tree is complete, or ended incomplete."""
+    if FlowRunContext.get() is None or tree.state not in (TreeState.COMPLETE, TreeState.INCOMPLETE):
+        return
+    emit_event(
+        event=TREE_COMPLETE if tree.state is TreeState.COMPLETE else TREE_INCOMPLETE,
+        resource={
+            "prefect.resource.id": f"boxhaul.tree.{slug(opened.plan.name)}.{slug(tree.name)}",
+            "prefect.resource.name": printable(tree.name),
+            "boxhaul.plan": opened.plan.name,
+        },
+        payload={
+            "plan": opened.plan.name,
+            "tree": printable(tree.name),
+            "state": tree.state.value,
+            "reason": tree.incomplete_reason.value if tree.incomplete_reason else None,
+            "detail": printable(tree.detail) if tree.detail else None,
+            "box_folder_id": tree.box_folder_id,
+        },
+    )
+
+
+def announce_stop(opened: OpenPlan, cause: BaseException) -> None:
+    """Tell why the run ends early."""
+    if FlowRunContext.get() is None:
+        return
+    if isinstance(cause, QuotaExceeded):
+        event = QUOTA_EXCEEDED
+    elif isinstance(cause, WindowClosed):
+        event = WINDOW_CLOSED
+    else:
+        event = RUN_STOPPED
+    # The kind alone: foreign text might hold a secret (P8), and the run's state has our own.
+    emit_event(
+        event=event,
+        resource={
+            "prefect.resource.id": f"boxhaul.plan.{slug(opened.plan.name)}",
+            "prefect.resource.name": opened.plan.name,
+        },
+        payload={"plan": opened.plan.name, "reason": type(cause).__name__},
+    )

@@ -1,0 +1,115 @@
+"""Every task: a phase or a batch of thousands of files, never a file. The work is in modules named like the verb."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Protocol
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.orchestration.endings import announce_tree
+from flows.transfer import completing, sending, walking
+from flows.transfer.migration import OpenPlan
+from flows.transfer.sending import Batch
+from flows.words import count_words, printable, size_words
+from state.records import TreeRecord
+
+log = logging.getLogger(__name__)
+
+#: Batches in flight: while the last large files of one are sent, the threads begin the next.
+BATCHES_IN_FLIGHT = 2
+
+
+class Pending(Protocol):
+    """What start() gives back: something that will be done."""
+
+    def result(self) -> Any:
+        """Wait; raise what the task raised."""
+        ...
+
+
+@task(task_run_name="walk", cache_policy=NO_CACHE, persist_result=False)
+def walk_share(opened: OpenPlan) -> None:
+    """List the share folder by folder and write down what differs from the checkpoint."""
+    walking.walk_trees(opened)
+    state = opened.progress.snapshot()
+    if not state.folders_walked:
+        run_log().info("nothing left to walk")
+        return
+    folders, entries = count_words(state.folders_walked, "folder"), f"{state.entries_seen:,}"
+    run_log().info("walked %s with %s entries", folders, entries)
+
+
+@task(task_run_name="upload-{number:05d}", cache_policy=NO_CACHE, persist_result=False)
+def upload_batch(opened: OpenPlan, batch: Batch, number: int) -> None:
+    """Send one batch of files."""
+    began = time.monotonic()
+    sending.send_batch(opened, batch)
+    run_log().info("batch %05d: %s in %.0f s", number, _batch_words(opened, batch), time.monotonic() - began)
+
+
+@task(task_run_name="complete-{tree.name}", cache_policy=NO_CACHE, persist_result=False)
+def complete_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
+    """Verify one tree against Box's listing, then let its people in."""
+    done = completing.complete_tree(opened, tree)
+    now = next(each for each in opened.refresh_trees() if each.id == tree.id)
+    state = now.state.value + (f": {now.incomplete_reason.value}" if now.incomplete_reason else "")
+    run_log().info(
+        "tree %s is %s%s", printable(now.name), state, f" ({printable(now.detail)})" if now.detail else ""
+    )
+    if done:
+        announce_tree(opened, now)
+    return done
+
+
+def task_runner() -> Any:
+    """Threads for the tasks of one flow that moves files."""
+    return ThreadPoolTaskRunner(max_workers=BATCHES_IN_FLIGHT + 1)
+
+
+def settle(pending: Iterable[Pending]) -> None:
+    """Let tasks that were told to stop end, before what they use is closed; what they raise has been told already."""
+    for each in pending:
+        with suppress(Exception):
+            each.result()
+
+
+def _batch_words(opened: OpenPlan, batch: Batch) -> str:
+    state = opened.progress.snapshot()
+    size = size_words(sum(item.size for item in batch.items))
+    return (
+        f"{count_words(len(batch.items), 'file')}, {size};"
+        f" {state.files_uploaded:,} of {state.files_total:,} uploaded, {state.files_failed:,} failed so far"
+    )
+
+
+def run_log() -> Any:
+    """Where a line goes that a person reads: the log of the flow run, or the program's own outside of one."""
+    return get_run_logger() if in_flow_run() or TaskRunContext.get() else log
+
+
+def in_flow_run() -> bool:
+    """True inside a Prefect flow run; False when the very same flow runs without a server."""
+    return FlowRunContext.get() is not None
+
+
+def run(step: Any, *args: Any) -> Any:
+    """Call a task: as a task run inside a flow run, as the plain function it is outside."""
+    return step(*args) if in_flow_run() else step.fn(*args)
+
+
+def start(threads: ThreadPoolExecutor, step: Any, *args: Any) -> Pending:
+    """Begin a task beside the flow: as a task run inside a flow run, as a plain thread outside."""
+    if in_flow_run():
+        submitted: Pending = step.submit(*args)
+        return submitted
+    function: Callable[..., Any] = step.fn
+    future: Future[Any] = threads.submit(function, *args)
+    return future

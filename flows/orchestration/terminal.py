@@ -1,0 +1,105 @@
+"""The live display of a run on a terminal, and its plain lines where there is none. Everything goes to stderr."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from flows.orchestration.box_warnings import said
+from flows.run.progress import Snapshot
+from flows.transfer.migration import OpenPlan
+from flows.words import count_words, duration_words, size_words
+
+#: Seconds between two pictures of the live display.
+REFRESH_SECONDS = 0.5
+
+#: Seconds between two lines where there is no terminal.
+LINE_SECONDS = 10.0
+
+
+@contextmanager
+def terminal_watcher(opened: OpenPlan) -> Iterator[None]:
+    """Show the run's progress while the body lasts, and what is warned of above it."""
+    console = Console(stderr=True)
+    done = threading.Event()
+    show = _show_live if console.is_terminal else _show_lines
+    thread = threading.Thread(target=show, args=(console, opened, done), name="display", daemon=True)
+    thread.start()
+    try:
+        with said(lambda text: console.print(Text(text, style="yellow"), soft_wrap=True, highlight=False)):
+            yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _show_live(console: Console, opened: OpenPlan, done: threading.Event) -> None:
+    with Live(console=console, refresh_per_second=4, transient=False) as live:
+        while not done.wait(REFRESH_SECONDS):
+            live.update(picture(opened.plan.name, _snapshot(opened)))
+        live.update(picture(opened.plan.name, _snapshot(opened)))
+
+
+def _show_lines(console: Console, opened: OpenPlan, done: threading.Event) -> None:
+    while not done.wait(LINE_SECONDS):
+        console.print(line(_snapshot(opened)), soft_wrap=True, highlight=False)
+    console.print(line(_snapshot(opened)), soft_wrap=True, highlight=False)
+
+
+def _snapshot(opened: OpenPlan) -> Snapshot:
+    statistics = opened.box.statistics()
+    opened.progress.called(
+        calls=statistics.calls, rate_limited=statistics.rate_limited, bytes_sent=statistics.bytes_sent
+    )
+    return opened.progress.snapshot()
+
+
+def line(state: Snapshot) -> Text:
+    """One line of plain progress."""
+    left = f", about {duration_words(state.eta_seconds)} left" if state.eta_seconds else ""
+    return Text(
+        f"{state.phase}: {state.files_uploaded:,} of {state.files_total:,} files,"
+        f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
+        f" {state.files_per_second:.1f} files/s, {state.files_failed:,} failed, {state.rate_limited} x 429{left}"
+    )
+
+
+def picture(name: str, state: Snapshot) -> RenderableType:
+    """The live display: a bar and the numbers that somebody waiting wants to know."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", justify="right")
+    table.add_column()
+    total = max(1, state.files_total - state.files_excluded)
+    bar = ProgressBar(total=total, completed=min(total, state.files_uploaded), width=46)
+    table.add_row("files", bar)
+    # A run that goes on may have nothing left to walk.
+    walked = f", {count_words(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
+    table.add_row("", f"{state.files_uploaded:,} of {total:,} uploaded{walked}")
+    table.add_row("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}")
+    table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
+    table.add_row("time", f"{duration_words(state.seconds)}, {_left(state)}")
+    table.add_row("Box", f"{count_words(state.calls, 'call')}, {state.rate_limited} answered 429")
+    table.add_row("failed", _failures(state))
+    return Group(Text(f"{name}: {state.phase}", style="bold"), table)
+
+
+def _left(state: Snapshot) -> str:
+    if state.eta_seconds is None:
+        return "time left unknown yet"
+    return f"about {duration_words(state.eta_seconds)} left" if state.eta_seconds else "nothing left to send"
+
+
+def _failures(state: Snapshot) -> Text:
+    if not state.failures:
+        return Text("0")
+    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(state.failures.items()))
+    return Text(
+        f"{state.files_failed} ({reasons}; tries included)", style="red" if state.files_failed else "yellow"
+    )

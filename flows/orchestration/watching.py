@@ -1,0 +1,44 @@
+"""Watching: show progress while a run lasts, in whatever way the caller of the flow asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+
+from prefect import get_run_logger
+from prefect.context import FlowRunContext
+
+from flows.orchestration.box_warnings import said
+from flows.orchestration.page import shown
+from flows.orchestration.pause import obeyed
+from flows.transfer.migration import OpenPlan
+
+Watcher = Callable[[OpenPlan], AbstractContextManager[None]]
+
+#: What the command line set up; nothing by default.
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching_with(watcher: Watcher) -> Iterator[None]:
+    """Every run that begins inside is shown by this watcher."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+@contextmanager
+def watched(opened: OpenPlan) -> Iterator[None]:
+    """Show this run while the body lasts; inside a flow run on its page, too, where it also listens for a pause."""
+    with ExitStack() as stack:
+        watcher = _watcher.get()
+        if watcher is not None:
+            stack.enter_context(watcher(opened))
+        if FlowRunContext.get() is not None:
+            stack.enter_context(said(get_run_logger().warning))
+            stack.enter_context(shown(opened))
+            stack.enter_context(obeyed(opened))
+        yield

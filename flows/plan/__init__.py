@@ -1,0 +1,1 @@
+"""What a person writes, and how it is opened."""

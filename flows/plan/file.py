@@ -1,0 +1,189 @@
+"""Reading a plan file: YAML in, MigrationPlan out, every fault named by its key. Opens no connection."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from flows.errors import PlanError
+from flows.plan.model import REFERENCE, URL_PASSWORD, MigrationPlan, expand, expand_all, secret_fields
+from state.database.engine import parse_url
+from state.errors import StateError
+
+#: Keys whose references stay as written, because what they stand for is or may hold a secret.
+LATE = re.compile(
+    r"state_url|source\.password|source\.options|box\.auth\.(client_secret|config)"
+    r"|trees\.\d+\.shared_link\.password"
+)
+
+#: Those of them that are secrets as a whole.
+SECRET = re.compile(r"source\.password|box\.auth\.(client_secret|config)|trees\.\d+\.shared_link\.password")
+
+#: A plan is written by a person; anything larger is the wrong file.
+MAX_PLAN_BYTES = 4_000_000
+
+#: What a plan of 100,000 trees with people may unfold to, and how deep its keys go.
+MAX_NODES, MAX_DEPTH = 2_000_000, 12
+
+
+def load_plan(path: Path) -> MigrationPlan:
+    """The plan of this file. PlanError: unreadable, not YAML, unknown key, bad value, missing variable."""
+    document = _parse(path)
+    if "base_dir" in document:
+        raise PlanError(f"{path}: unknown key base_dir")
+    _measure(document, path)
+    document = _expanded(document, key="", secrets=_secret_names(document))
+    document["base_dir"] = str(path.resolve().parent)
+    try:
+        plan = MigrationPlan.model_validate(document)
+    except ValidationError as exc:
+        raise PlanError(f"{path}: {_first_fault(exc)}") from None
+    for key, secret in secret_fields(plan).items():
+        expand(secret.get_secret_value(), key=key)
+    expand_all(plan.source.options, key="source.options")
+    try:
+        parse_url(plan.resolved_state_url())
+    except StateError as exc:
+        raise PlanError(f"{path}: {exc}") from None
+    return plan
+
+
+class _PlanLoader(yaml.SafeLoader):
+    """YAML as the safe loader reads it; a key that stands twice in one mapping is a fault and no silent choice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compare the keys as they are written, before any merge (`<<`) adds others."""
+        mapping: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in mapping.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            place = (key.tag, key.value)
+            if place in lines:
+                told = f"the key {key.value!r} stands on line {lines[place]} already"
+                raise yaml.MarkedYAMLError(problem=told, problem_mark=key.start_mark)
+            lines[place] = key.start_mark.line + 1
+        return mapping
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_PLAN_BYTES:
+            raise PlanError(f"{path}: too large for a plan file")
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise PlanError(f"{path}: cannot be read ({exc.strerror})") from exc
+    except UnicodeDecodeError as exc:
+        raise PlanError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
+    try:
+        document = yaml.load(text, Loader=_PlanLoader)  # noqa: S506  a safe loader
+    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        raise PlanError(f"{path}: is not YAML{_yaml_place(exc)}") from None
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise PlanError(f"{path}: a plan is a list of 'key: value' lines, starting with name, source and box")
+    return document
+
+
+def _yaml_place(exc: Exception) -> str:
+    mark = getattr(exc, "problem_mark", None)
+    problem = getattr(exc, "problem", None)
+    return f": line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else ""
+
+
+def _measure(document: Any, path: Path) -> None:
+    """Refuse a document that refers to itself or unfolds to something huge: aliases make both from a few bytes."""
+    waiting, nodes = [(document, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        nodes += 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise PlanError(f"{path}: nested too deeply or too large for a plan")
+        if isinstance(value, dict):
+            waiting += [(child, depth + 1) for child in value.values()]
+        elif isinstance(value, list):
+            waiting += [(child, depth + 1) for child in value]
+
+
+def _secret_names(document: Any, key: str = "") -> dict[str, str]:
+    """Variables that stand for a secret, and the key of it."""
+    if isinstance(document, str):
+        secret = document if SECRET.fullmatch(key) else ""
+        if key == "state_url" and (found := URL_PASSWORD.search(document)):
+            secret = found[1]
+        return dict.fromkeys(REFERENCE.findall(secret), key)
+    names: dict[str, str] = {}
+    for name, child in _children(document):
+        names |= _secret_names(child, f"{key}.{name}" if key else str(name))
+    return names
+
+
+def _children(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+
+
+def _expanded(value: Any, *, key: str, secrets: Mapping[str, str]) -> Any:
+    """References filled in, but for what may be secret: that keeps its reference until a connection is opened.
+
+    PlanError when a variable that stands for a secret is used where its value would be shown.
+    """
+    if LATE.fullmatch(key):
+        return value
+    if isinstance(value, str):
+        for name in REFERENCE.findall(value):
+            if name in secrets:
+                raise PlanError(f"{key}: {name} is the secret of {secrets[name]}, and would be shown here")
+        return expand(value, key=key)
+    if isinstance(value, list | dict):
+        children = {
+            name: _expanded(child, key=f"{key}.{name}" if key else str(name), secrets=secrets)
+            for name, child in _children(value)
+        }
+        return children if isinstance(value, dict) else list(children.values())
+    return value
+
+
+def _first_fault(exc: ValidationError) -> str:
+    """One line about the first fault; never the value, which may be a secret."""
+    fault = exc.errors(include_input=False, include_url=False)[0]
+    location = [
+        part for part in fault["loc"] if not (isinstance(part, str) and part in ("jwt", "ccg", "block"))
+    ]
+    key = ".".join(str(part) for part in location)
+    more = f" (and {exc.error_count() - 1} more)" if exc.error_count() > 1 else ""
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {key}{_nearest(location)}{more}"
+    if fault["type"] == "missing":
+        return f"{key} is missing{more}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}{more}" if key else f"{message}{more}"
+
+
+def _nearest(location: list[int | str]) -> str:
+    known = _known_keys(location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known keys: {', '.join(sorted(known))}" if known else ""
+
+
+def _known_keys(location: list[int | str]) -> list[str]:
+    """Keys that are allowed at this place, by walking the models' annotations."""
+    models: list[type[BaseModel]] = [MigrationPlan]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        models = [model for field in fields for model in _models_in(field.annotation)]
+    return [name for model in models for name in model.model_fields if name != "base_dir"]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]

@@ -1,0 +1,517 @@
+"""MigrationPlan: what a person writes in a plan file, fills into the form, or hands to a flow.
+
+The same model is the flow's parameter. Secrets stay the reference that was written (`${NAME}`) until the moment a
+connection is opened, so that no secret ever becomes a flow parameter (P8).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SecretStr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from connectors.box.config import BoxConfig
+from connectors.box.names import box_name
+from connectors.entry import EntryKind
+from flows.errors import PlanError
+from flows.plan.exclude import ExcludeRules
+
+#: `${NAME}`: the value of an environment variable.
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+#: The password in a database URL: rather too much than too little of one that nobody has quoted.
+URL_PASSWORD = re.compile(r"://[^:/]*:(.*)@")
+
+#: Written in secret fields instead of the secret when a plan leaves the process.
+MASK = "**********"
+
+#: What the form calls a group of fields; it would show the model's name.
+FORM_TITLES = {
+    "MigrationPlan": "Plan",
+    "SourcePlan": "Source",
+    "BoxConfig": "Box",
+    "UploadLimits": "Limits",
+    "JWTAuthConfig": "key file",
+    "CCGAuthConfig": "client credentials",
+    "BlockAuthConfig": "saved block",
+    "CollaboratorPlan": "Collaborator",
+    "TreePlan": "Tree",
+    "TransferOptions": "Transfer",
+}
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT_EXCLUDE = ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
+
+
+class Role(StrEnum):
+    """What a collaborator may do: Box's seven roles for a folder, in Box's spelling."""
+
+    EDITOR = "editor"
+    VIEWER = "viewer"
+    PREVIEWER = "previewer"
+    UPLOADER = "uploader"
+    PREVIEWER_UPLOADER = "previewer uploader"
+    VIEWER_UPLOADER = "viewer uploader"
+    CO_OWNER = "co-owner"
+
+
+class Verification(StrEnum):
+    """What proves that a tree is in Box."""
+
+    #: Box lists every folder again, one call per 1,000 entries, and names, sizes and sha1 must agree.
+    LISTING = "listing"
+    #: The sha1 and size that Box answered to each upload; no further call, for a tight monthly allotment of calls.
+    RECEIPTS = "receipts"
+
+
+class PlanModel(BaseModel):
+    """Unknown keys are errors: a mistyped key must never be a silent default."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+
+class SourcePlan(PlanModel):
+    """Where the files are."""
+
+    url: Annotated[
+        str,
+        Field(
+            title="URL",
+            description="smb://server/share/path, sftp://server/path, file:///path or any fsspec URL.",
+            examples=["smb://fs01.example.com/finance/Departments"],
+        ),
+    ]
+    username: Annotated[str, Field(title="User", description="User that may read the share.")] = ""
+    password: Annotated[
+        SecretStr | None,
+        Field(title="Password", description="Password as a reference to an environment variable: ${NAME}."),
+    ] = None
+    credentials_block: Annotated[
+        str,
+        Field(
+            title="Credentials block",
+            description="Name of a saved ShareCredentials block, instead of user and password.",
+        ),
+    ] = ""
+    port: Annotated[
+        int | None, Field(title="Port", description="Port, when it is not the usual one.", gt=0)
+    ] = None
+    options: Annotated[
+        dict[str, Any],
+        Field(
+            title="Options", description="More settings of this kind of source, such as encrypt or key_file."
+        ),
+    ] = {}
+    may_be_empty: Annotated[
+        bool,
+        Field(
+            title="May be empty",
+            description="Believe a tree that lists nothing where entries were before; off: the run stops, since a disk "
+            "that is not mounted looks like that.",
+        ),
+    ] = False
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.password:
+            raise ValueError("no password in the URL; write password: ${NAME}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_of_login(self) -> SourcePlan:
+        if self.credentials_block and (self.username or self.password is not None):
+            raise ValueError("give either credentials_block, or username and password")
+        return self
+
+
+#: How a plan names a collaborator.
+COLLABORATOR_KEYS = ("login", "user_id", "group", "group_id", "app_user")
+
+
+class LinkAccess(StrEnum):
+    """Who may use a shared link, in Box's words."""
+
+    OPEN = "open"
+    COMPANY = "company"
+    COLLABORATORS = "collaborators"
+
+
+class SharedLinkPlan(PlanModel):
+    """A link to the tree's folder, made once the tree is complete."""
+
+    access: Annotated[
+        LinkAccess, Field(title="Access", description="Anybody with the link, the company, or collaborators.")
+    ] = LinkAccess.COMPANY
+    expires_at: Annotated[
+        AwareDatetime | None, Field(description="When the link ends, with a time zone.")
+    ] = None
+    password: Annotated[
+        SecretStr | None,
+        Field(
+            description="Password of an open link as a reference to an environment variable: ${NAME}; Box wants eight "
+            "characters, one of them a digit, a capital or a sign.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _password_is_for_open_links(self) -> SharedLinkPlan:
+        if self.password is not None and self.access is not LinkAccess.OPEN:
+            raise ValueError("Box takes a password for access: open only")
+        return self
+
+
+class CollaboratorPlan(PlanModel):
+    """Somebody who is let in once the tree is complete. Exactly one of login, user_id, group, group_id, app_user."""
+
+    login: Annotated[str | None, Field(description="E-mail address of a Box user.")] = None
+    user_id: Annotated[str | None, Field(description="Box id of a user.")] = None
+    group: Annotated[str | None, Field(description="Name of a Box group.")] = None
+    group_id: Annotated[str | None, Field(description="Box id of a group.")] = None
+    app_user: Annotated[
+        str | None,
+        Field(
+            description="Name of an app user (is_platform_access_only), which is made when there is none.",
+            max_length=100,
+        ),
+    ] = None
+    create: Annotated[bool, Field(description="Make the group of this name when Box has none.")] = False
+    role: Annotated[Role, Field(title="Role", description="What the collaborator may do.")] = Role.VIEWER
+    can_view_path: Annotated[bool, Field(description="Show the folders above to the collaborator, too.")] = (
+        False
+    )
+    is_access_only: Annotated[
+        bool, Field(description="Do not list the folder in the collaborator's All Files.")
+    ] = False
+    expires_at: Annotated[AwareDatetime | None, Field(description="When access ends, with a time zone.")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> CollaboratorPlan:
+        given = [name for name in COLLABORATOR_KEYS if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"name exactly one of {', '.join(COLLABORATOR_KEYS)}")
+        if self.create and not self.group:
+            raise ValueError("create goes with group: the name of the group to make")
+        if self.login is not None and "@" not in self.login:
+            raise ValueError(f"login {self.login!r} is not an e-mail address")
+        return self
+
+
+class TreePlan(PlanModel):
+    """One folder of the share that completes and is shared as a whole."""
+
+    source: Annotated[str, Field(description="Folder under the source's URL; empty for all of it.")]
+    folder: Annotated[
+        str, Field(description="Folder under the landing folder; by default named as the source.")
+    ] = ""
+    collaborators: Annotated[
+        list[CollaboratorPlan], Field(description="Who is let in once it is complete.")
+    ] = []
+    shared_link: Annotated[
+        SharedLinkPlan | None, Field(description="Publish the folder under a link once it is complete.")
+    ] = None
+
+    @field_validator("source", "folder")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        parts = [part for part in value.replace("\\", "/").split("/") if part]
+        if any(part in (".", "..") for part in parts):
+            raise ValueError(f"{value!r} must not contain '.' or '..'")
+        return "/".join(parts)
+
+    @property
+    def box_path(self) -> str:
+        """Where it arrives, under the landing folder."""
+        return self.folder or self.source.rpartition("/")[2]
+
+
+class TransferOptions(PlanModel):
+    """How files are sent. The defaults suit one service account."""
+
+    threads: Annotated[int, Field(description="Files in flight for each identity.", ge=1, le=64)] = 8
+    walk_threads: Annotated[int, Field(description="Folders listed at once.", ge=1, le=64)] = 8
+    batch_items: Annotated[int, Field(description="Files of one batch, at most.", ge=1, le=50_000)] = 5_000
+    batch_bytes: Annotated[int, Field(description="Bytes of one batch, at most.", ge=1)] = 20_000_000_000
+    max_attempts: Annotated[int, Field(description="Tries of one file in one pass.", ge=1, le=20)] = 3
+    verify: Annotated[
+        Verification,
+        Field(
+            title="Verification",
+            description="What proves a tree before people are let in: Box's listing of every folder, or the receipts.",
+        ),
+    ] = Verification.LISTING
+    notify: Annotated[
+        bool,
+        Field(description="Let Box send mail to those who are let in: one each, about their first tree."),
+    ] = False
+
+
+def _exclude_rule(pattern: str) -> str:
+    """The pattern as it is; ValueError when it can match nothing."""
+    ExcludeRules([pattern])
+    return pattern
+
+
+class MigrationPlan(PlanModel):
+    """What moves from where to where, and who is let in at the end."""
+
+    name: Annotated[
+        str,
+        Field(
+            title="Name",
+            description="Name of the plan; its state is found by it.",
+            min_length=1,
+            max_length=100,
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
+        ),
+    ]
+    source: Annotated[SourcePlan, Field(title="Source", description="The share to move.")]
+    box: Annotated[
+        BoxConfig, Field(title="Box", description="The service account and where its folders are.")
+    ]
+    state_url: Annotated[
+        str,
+        Field(
+            title="State database",
+            description="SQLAlchemy URL of the checkpoint: sqlite:////folder/name.db or postgresql+psycopg://...; "
+            "sqlite:///name.db is in the base folder.",
+            min_length=1,
+            repr=False,
+        ),
+    ] = "sqlite:///boxhaul.db"
+    trees: Annotated[
+        list[TreePlan],
+        Field(
+            title="Trees", description="Folders to move; none: each top-level folder of the source is a tree."
+        ),
+    ] = []
+    exclude: Annotated[
+        list[Annotated[str, AfterValidator(_exclude_rule)]],
+        Field(title="Exclude", description="Names or paths, with * and ?, that do not move."),
+    ] = DEFAULT_EXCLUDE
+    transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
+        TransferOptions()
+    )
+    base_dir: Annotated[
+        str,
+        Field(
+            title="Base folder",
+            description="Folder that relative paths of the plan start from, absolute and on the machine that runs it.",
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _trees_are_apart(self) -> MigrationPlan:
+        # By components: as text, "A old" would come between "A" and "A/2020".
+        sources = sorted(tree.source.split("/") if tree.source else [] for tree in self.trees)
+        for outer, inner in pairwise(sources):
+            if inner[: len(outer)] == outer:
+                whole = "/".join(outer) or "(all of the source)"
+                raise ValueError(f"trees overlap: {whole!r} contains {'/'.join(inner)!r}")
+        folders = [tree.box_path.casefold() for tree in self.trees]
+        for tree in self.trees:
+            if not tree.box_path:
+                raise ValueError("a tree with an empty source needs a folder")
+            if folders.count(tree.box_path.casefold()) > 1:
+                raise ValueError(f"two trees go to the same folder {tree.box_path!r}")
+            for part in tree.box_path.split("/"):
+                if box_name(part, EntryKind.FOLDER) != part:
+                    raise ValueError(f"Box does not accept the folder name {part!r}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _references_only(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        """In JSON a secret is the reference that was written, or a mask: the plan is a flow parameter (P8)."""
+        document = handler(self)
+        if info.mode == "json":
+            for key, secret in secret_fields(self).items():
+                *parents, name = key.split(".")
+                place = document
+                for parent in parents:
+                    place = place[int(parent)] if isinstance(place, list) else place.get(parent, {})
+                if name in place:
+                    place[name] = reference_or_mask(secret)
+            if (password := self.state_password()) is not None and "state_url" in document:
+                document["state_url"] = document["state_url"].replace(f":{password}@", f":{MASK}@", 1)
+        return document
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The form takes only references where a secret belongs, and shows fields in the order of a plan file."""
+        schema = handler(core_schema)
+        _prepare_form(handler.resolve_ref_schema(schema), handler)
+        return schema
+
+    def path(self, value: str | Path) -> Path:
+        """A path of the plan: relative ones start from the folder of the plan file."""
+        return Path(self.base_dir) / value
+
+    def state_password(self) -> str | None:
+        """A password that stands in state_url itself, which no other process may be told; None for a reference."""
+        found = URL_PASSWORD.search(self.state_url)
+        return None if found is None or not REFERENCE.sub("", found[1]) else found[1]
+
+    def written_secrets(self) -> list[str]:
+        """Keys whose secret stands in the plan itself and not as a reference: masked in whatever leaves the process."""
+        keys = [key for key, secret in secret_fields(self).items() if reference_or_mask(secret) == MASK]
+        return keys if self.state_password() is None else ["state_url", *keys]
+
+    def require_secrets(self) -> None:
+        """PlanError when a secret is masked or its variable is missing: said now, not after weeks of sending."""
+        for key, secret in secret_fields(self).items():
+            reveal(secret, key=key)
+
+    def resolved_state_url(self) -> str:
+        """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder.
+
+        PlanError for a relative path without such a folder: the one that a flow run works in is deleted after it.
+        """
+        if self.state_password() == MASK:
+            raise masked("state_url")
+        url = expand(self.state_url, key="state_url")
+        driver, separator, path = url.partition(":///")
+        if not separator or not driver.startswith("sqlite") or Path(path).is_absolute():
+            return url
+        self.require_base_dir("state_url")
+        return f"{driver}:///{self.path(path)}"
+
+    def require_base_dir(self, key: str) -> None:
+        """For a key that holds a relative path: PlanError when nothing says where that starts from."""
+        if not Path(self.base_dir).is_absolute():
+            raise PlanError(
+                f"{key}: a relative path, and base_dir (Base folder) does not say where it starts from; write it from"
+                f" the root{', as sqlite:////folder/name.db' if key == 'state_url' else ''}, or set base_dir to an"
+                " absolute folder of the worker's machine. What a run leaves in its own folder is deleted after it."
+            )
+
+    def require_lasting_files(self) -> None:
+        """PlanError when a file of the plan would be looked for, or left, in the folder that a run works in."""
+        for key, file in file_fields(self.box, "box.").items():
+            if not file.is_absolute():
+                self.require_base_dir(key)
+
+
+def _prepare_form(schema: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
+    """Number the fields of this model and of those below it, and give secrets the pattern of a reference."""
+    schema["title"] = FORM_TITLES.get(schema.get("title", ""), schema.get("title", ""))
+    for position, field in enumerate(schema.get("properties", {}).values()):
+        field["position"] = position
+        branches = [field, field.get("items", {}), *field.get("anyOf", []), *field.get("oneOf", [])]
+        for branch in branches:
+            if branch.get("format") == "password":
+                branch["pattern"] = f"^{REFERENCE.pattern}$"
+            elif "$ref" in branch:
+                _prepare_form(handler.resolve_ref_schema(branch), handler)
+
+
+def expand(text: str, *, key: str) -> str:
+    """Fill in every `${NAME}`. PlanError names the variable that is missing, never a value."""
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise PlanError(f"{key}: the environment variable {name} is not set")
+        return os.environ[name]
+
+    return REFERENCE.sub(value_of, text)
+
+
+def expand_all(value: Any, *, key: str) -> Any:
+    """The same for every text inside lists and mappings."""
+    if isinstance(value, str):
+        return expand(value, key=key)
+    if isinstance(value, list):
+        return [expand_all(item, key=f"{key}.{number}") for number, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {name: expand_all(item, key=f"{key}.{name}") for name, item in value.items()}
+    return value
+
+
+def reference_or_mask(value: SecretStr) -> str:
+    """What may leave the process in place of a secret: the reference that was written, else a mask."""
+    text = value.get_secret_value()
+    return text if REFERENCE.fullmatch(text) else MASK
+
+
+def reveal(secret: SecretStr | None, *, key: str) -> str | None:
+    """The secret itself, for the moment a connection is opened. PlanError for the mask of one."""
+    if secret is None:
+        return None
+    if secret.get_secret_value() == MASK:
+        raise masked(key)
+    return expand(secret.get_secret_value(), key=key)
+
+
+def masked(key: str) -> PlanError:
+    """What is raised before somebody tries the mask as the password, and locks the account."""
+    return PlanError(
+        f"{key}: the secret did not come along with the plan; write it as ${{NAME}}, or keep it in a block"
+    )
+
+
+def reveal_all(model: Model, *, key: str) -> Model:
+    """A copy whose secrets are filled in, for the connector that uses them. Never dumped, never logged."""
+    updates: dict[str, Any] = {}
+    for name in type(model).model_fields:
+        value: Any = getattr(model, name)
+        if isinstance(value, SecretStr):
+            updates[name] = SecretStr(reveal(value, key=f"{key}.{name}") or "")
+        elif isinstance(value, BaseModel):
+            updates[name] = reveal_all(value, key=f"{key}.{name}")
+    return model.model_copy(update=updates)
+
+
+def secret_fields(model: BaseModel, prefix: str = "") -> dict[str, SecretStr]:
+    """Every secret of a model by its dotted key, as written."""
+    found: dict[str, SecretStr] = {}
+    for name in type(model).model_fields:
+        value: Any = getattr(model, name)
+        key = f"{prefix}{name}"
+        if isinstance(value, SecretStr):
+            found[key] = value
+        elif isinstance(value, BaseModel):
+            found |= secret_fields(value, f"{key}.")
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                if isinstance(item, BaseModel):
+                    found |= secret_fields(item, f"{key}.{number}.")
+    return found
+
+
+def file_fields(model: BaseModel, prefix: str = "") -> dict[str, Path]:
+    """Every file that a model names, by its dotted key."""
+    found: dict[str, Path] = {}
+    for name in type(model).model_fields:
+        value: Any = getattr(model, name)
+        if isinstance(value, Path):
+            found[f"{prefix}{name}"] = value
+        elif isinstance(value, BaseModel):
+            found |= file_fields(value, f"{prefix}{name}.")
+    return found

@@ -1,0 +1,124 @@
+"""Where a plan stands: the document of `boxhaul status --json`, and the same as a table. Reads the checkpoint alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from flows.errors import PlanError
+from flows.plan.model import MigrationPlan
+from flows.words import duration_words, printable, size_words
+from state.checkpoint import Checkpoint
+from state.database.engine import sqlite_file
+from state.reports.lines import plan_status
+
+
+def open_checkpoint(plan: MigrationPlan) -> Checkpoint:
+    """The checkpoint that a run has made. PlanError when there is none: who only asks makes none."""
+    url = plan.resolved_state_url()
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        raise PlanError(
+            f"state_url: there is no checkpoint {file} yet; the first run makes it: boxhaul migrate"
+        )
+    return Checkpoint.open(url)
+
+
+def status_document(plan: MigrationPlan) -> dict[str, Any]:
+    """plan, pass, trees, calls, eta_seconds: the shape of DESIGN's outside. PlanError before the first run.
+
+    Each tree says whether the plan still names it (in_plan); "not_begun" are those that no run has begun.
+    """
+    checkpoint = open_checkpoint(plan)
+    try:
+        plan_id = checkpoint.find_plan(plan.name)
+        if plan_id is None:
+            calls: dict[str, Any] = {"total": 0, "by_route": {}}
+            return {"plan": plan.name, "pass": None, "trees": [], "calls": calls, "eta_seconds": None}
+        document = plan_status(checkpoint, plan_id)
+    finally:
+        checkpoint.close()
+    _compare_trees(plan, document)
+    document["eta_seconds"] = _eta_seconds(plan, document)
+    return document
+
+
+def _compare_trees(plan: MigrationPlan, document: dict[str, Any]) -> None:
+    """What the plan names now against what was begun under it; without trees: the plan means every one."""
+    begun = {(tree["source"], tree["name"]) for tree in document["trees"]}
+    planned = {(tree.source, tree.box_path) for tree in plan.trees}
+    for tree in document["trees"]:
+        tree["in_plan"] = not planned or (tree["source"], tree["name"]) in planned
+    document["not_begun"] = sorted(name for source, name in planned - begun)
+
+
+def _eta_seconds(plan: MigrationPlan, document: dict[str, Any]) -> float:
+    """What is pending, at the pace that Box's limits allow: never sooner than this."""
+    pending: int = sum(tree["items"]["pending"] for tree in document["trees"] if tree["in_plan"])
+    per_minute = plan.box.limits.uploads_per_minute * max(1, len(plan.box.identities))
+    return round(pending * 60 / per_minute, 1)
+
+
+def status_table(document: dict[str, Any]) -> RenderableType:
+    """The document for a person: a table that fits 80 columns, then the people, then what is left."""
+    table = Table(
+        title=Text(printable(f"{document['plan']}, pass {document['pass'] or '-'}")), title_justify="left"
+    )
+    for name in ("tree", "state"):
+        table.add_column(name, overflow="fold")
+    for name in ("uploaded", "failed", "not moved", "pending", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for tree in document["trees"]:
+        items = tree["items"]
+        table.add_row(
+            Text(printable(tree["name"])),
+            _state(tree),
+            f"{items['uploaded']:,} / {items['total']:,}",
+            f"{items['failed']:,}",
+            f"{items['excluded'] + items['waived']:,}",
+            f"{items['pending']:,}",
+            size_words(tree["bytes"]["uploaded"]),
+        )
+    return Group(table, *_not_begun(document), *_people(document), *_links(document), _calls(document))
+
+
+def _not_begun(document: dict[str, Any]) -> list[Text]:
+    return [Text(printable(f"  {name}: not begun yet")) for name in document.get("not_begun", [])]
+
+
+def _state(tree: dict[str, Any]) -> Text:
+    if not tree["in_plan"]:
+        return Text(f"{tree['state']}; the plan does not name it any more", style="dim")
+    style = {"complete": "green", "verified": "green", "incomplete": "red"}.get(tree["state"], "yellow")
+    words = tree["state"]
+    if tree["state"] == "incomplete":
+        words += f": {tree['incomplete_reason']}"
+        if tree.get("detail"):
+            words += f" ({printable(tree['detail'])})"
+    return Text(words, style=style)
+
+
+def _people(document: dict[str, Any]) -> list[Text]:
+    lines = []
+    for tree in document["trees"]:
+        for person in tree["collaborators"]:
+            names = ("login", "group", "app_user", "user_id", "group_id")
+            who = next((person[name] for name in names if person.get(name)), "?")
+            lines.append(Text(printable(f"  {tree['name']}: {who} as {person['role']}, {person['status']}")))
+    return lines
+
+
+def _links(document: dict[str, Any]) -> list[Text]:
+    trees = [tree for tree in document["trees"] if tree.get("shared_link")]
+    return [Text(printable(f"  {tree['name']}: published as {tree['shared_link']['url']}")) for tree in trees]
+
+
+def _calls(document: dict[str, Any]) -> Text:
+    calls = f"{document['calls']['total']:,} Box calls so far"
+    left = document["eta_seconds"]
+    return Text(
+        f"{calls}; at least {duration_words(left)} left under Box's limits" if left else calls, style="dim"
+    )

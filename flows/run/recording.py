@@ -1,0 +1,79 @@
+"""ResultRecorder: the one writer of this process. Senders hand results in; they are committed together, soon."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+from flows.run.progress import Progress
+from state.checkpoint import Checkpoint
+from state.records import Failed, Uploaded, WorkerLease
+
+#: Results of one commit, at most: about what a second of the fastest sending yields.
+MAX_RESULTS_PER_COMMIT = 500
+
+
+class ResultRecorder:
+    """Commits whatever has come in since the last commit, so that one result waits for nobody and many share one."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        worker: WorkerLease,
+        progress: Progress,
+        *,
+        max_attempts: int,
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._worker = worker
+        self._progress = progress
+        self._max_attempts = max_attempts
+        self._on_error = on_error
+        self._queue: queue.Queue[Uploaded | Failed | None] = queue.Queue(maxsize=10_000)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, result: Uploaded | Failed) -> None:
+        """Hand in a result. Raises what stopped the writer, if something did."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(result)
+
+    def flush(self) -> None:
+        """Return when everything handed in so far is committed. Raises what stopped the writer."""
+        self._queue.join()
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Commit what is left and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        open_ended = True
+        while open_ended:
+            taken = [self._queue.get()]
+            while len(taken) < MAX_RESULTS_PER_COMMIT:
+                try:
+                    taken.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            open_ended = None not in taken
+            self._commit([result for result in taken if result is not None])
+            for _ in taken:
+                self._queue.task_done()
+
+    def _commit(self, results: list[Uploaded | Failed]) -> None:
+        if not results or self._error is not None:
+            return
+        try:
+            self._checkpoint.record_results(self._worker, results, max_attempts=self._max_attempts)
+        except BaseException as exc:  # noqa: BLE001  the thread must live on to empty the queue
+            self._error = exc
+            self._on_error(exc)
+            return
+        self._progress.recorded(results)

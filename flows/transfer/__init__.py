@@ -1,0 +1,1 @@
+"""One share on its way: begin, walk, send, verify, complete, end."""

@@ -1,0 +1,179 @@
+"""Folders in Box: one creator per path in all processes, parent before child, the id kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
+
+from state.database.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, FOLDER_IS_UNPROVEN, Folder, Tree
+from state.records import FolderNode, Holder, WorkerLease
+from state.statements.base import ROWS_PER_STATEMENT
+from state.statements.walking import NO_WAIVER, NODE_COLUMNS, folder_node
+from state.statements.workers import WorkerStatements
+from state.statuses import ItemStatus, require_transition
+
+
+class PlacingStatements(WorkerStatements):
+    """Folders in Box."""
+
+    def folder_chain(self, folder_id: int) -> list[FolderNode]:
+        """From the tree's root down to this folder."""
+
+        def chain(connection: Connection) -> list[FolderNode]:
+            up = select(Folder.id, Folder.parent_id).where(Folder.id == folder_id).cte("up", recursive=True)
+            up = up.union_all(select(Folder.id, Folder.parent_id).join(up, Folder.id == up.c.parent_id))
+            query = select(*NODE_COLUMNS).join(up, Folder.id == up.c.id).order_by(Folder.depth)
+            return [folder_node(row) for row in connection.execute(query)]
+
+        return self._database.read(chain)
+
+    def claim_folder_creation(self, worker: WorkerLease, folder_id: int) -> bool:
+        """True when this worker alone may create it now; False while a live other one does, or when it is created.
+
+        A worker that holds the claim is told True again: it keeps its own threads apart. LostLease when the worker
+        was taken over.
+        """
+
+        def claim(connection: Connection) -> bool:
+            self._require_alive(connection, worker)
+            free = or_(Folder.create_claimed_by.is_(None), Folder.create_claimed_by == worker.id)
+            mine = and_(Folder.id == folder_id, Folder.box_folder_id.is_(None), free)
+            return bool(
+                connection.execute(update(Folder).where(mine).values(create_claimed_by=worker.id)).rowcount
+            )
+
+        if self._database.write(claim):
+            return True
+        # The other one may be dead.
+        return self.bury_dead_workers(sparing=worker) > 0 and self._database.write(claim)
+
+    def release_folder_creation(self, worker: WorkerLease, folder_id: int) -> None:
+        """Give the claim back without a result: another attempt may come from anywhere."""
+        mine = and_(Folder.id == folder_id, Folder.create_claimed_by == worker.id)
+        self._database.write(
+            lambda connection: connection.execute(update(Folder).where(mine).values(create_claimed_by=None))
+        )
+
+    def record_folder_created(
+        self, folder_id: int, *, box_folder_id: str, box_name: str, adopted: bool
+    ) -> None:
+        """status UPLOADED; releases the claim.
+
+        The status stays when the folder could not be listed (FAILED, WAIVED: that is not healed by its being in
+        Box) or is out of sight (MISSING, EXCLUDED); the id is kept in any case. `adopted`: Box had it before; it is
+        this plan's all the same when it was, under a name that is MISSING now.
+        """
+        out_of_sight = Folder.status.in_((ItemStatus.MISSING, ItemStatus.EXCLUDED))
+        stays = or_(Folder.unlisted, out_of_sight)
+        created = {
+            "status": case((stays, Folder.status), else_=ItemStatus.UPLOADED.value),
+            "reason": case((stays, Folder.reason), else_=None),
+            "detail": case((stays, Folder.detail), else_=None),
+            "box_folder_id": box_folder_id,
+            "box_name": box_name,
+            "create_claimed_by": None,
+            "unproven": True,
+        }
+        created |= {name: case((stays, getattr(Folder, name)), else_=None) for name in NO_WAIVER}
+        before = and_(
+            Folder.box_folder_id == box_folder_id,
+            FOLDER_IS_IN_BOX,
+            Folder.id != folder_id,
+            Folder.status == ItemStatus.MISSING,
+        )
+        parent = select(Folder.parent_id).where(Folder.id == folder_id).scalar_subquery()
+
+        def record(connection: Connection) -> None:
+            ours = not adopted or any(
+                connection.execute(select(Folder.created_by_plan).where(before)).scalars()
+            )
+            values = {**created, "created_by_plan": ours}
+            connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
+            connection.execute(update(Folder).where(Folder.id == parent).values(unproven=True))
+            if adopted:
+                taken_over = {"box_folder_id": None, "created_by_plan": False}
+                connection.execute(update(Folder).where(before).values(taken_over))
+
+        self._database.write(record)
+
+    def record_folder_creation_failed(self, folder_id: int, *, reason: str, detail: str) -> None:
+        """FAILED; releases the claim. One that somebody waived stays WAIVED, one that is out of sight as it is."""
+
+        def fail(connection: Connection) -> None:
+            query = select(Folder.status).where(Folder.id == folder_id).with_for_update()
+            status = ItemStatus(connection.execute(query).scalar_one())
+            values: dict[str, Any] = {"create_claimed_by": None}
+            if status not in (ItemStatus.WAIVED, ItemStatus.MISSING, ItemStatus.EXCLUDED):
+                require_transition(status, ItemStatus.FAILED)
+                values |= {"status": ItemStatus.FAILED, "reason": reason, "detail": detail}
+            connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
+
+        self._database.write(fail)
+
+    def folders_to_create(self, pass_id: int, *, tree_ids: Sequence[int], limit: int) -> list[FolderNode]:
+        """Walked, not excluded/missing/failed, no box_folder_id yet (so that empty folders arrive too), parents first.
+
+        Tree by tree. Those that somebody is creating right now are left out.
+        """
+
+        def to_create(connection: Connection) -> list[FolderNode]:
+            waiting = and_(
+                FOLDER_AWAITS_BOX, Folder.walked_pass == pass_id, Folder.create_claimed_by.is_(None)
+            )
+            query = select(*NODE_COLUMNS).order_by(Folder.depth, Folder.id)
+            found: list[FolderNode] = []
+            for tree_id in sorted(tree_ids):
+                rows = connection.execute(
+                    query.where(waiting, Folder.tree_id == tree_id).limit(limit - len(found))
+                )
+                found += [folder_node(row) for row in rows]
+                if len(found) >= limit:
+                    break
+            return found
+
+        return self._database.read(to_create)
+
+    def other_holders_of_box_folder(self, plan_id: int, box_folder_id: str, *, besides: int) -> list[Holder]:
+        """Other folders of the plan that lie in this folder of Box: it is not to be adopted (P7).
+
+        One that is MISSING is none of them: a folder that got another name in the source lies in Box as it was.
+        """
+        query = (
+            select(Folder.tree_id, Folder.path)
+            .join(Tree, Tree.id == Folder.tree_id)
+            .where(Folder.box_folder_id == box_folder_id, FOLDER_IS_IN_BOX, Tree.plan_id == plan_id)
+            .where(Folder.id != besides, Folder.status != ItemStatus.MISSING)
+        )
+        return self._database.read(
+            lambda connection: [
+                Holder(tree_id=row.tree_id, path=row.path) for row in connection.execute(query)
+            ]
+        )
+
+    def folder_was_created_by_plan(self, folder_id: int) -> bool:
+        """True when this plan made the folder in Box, False when it was adopted."""
+        query = select(Folder.created_by_plan).where(Folder.id == folder_id)
+        return bool(self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
+    def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
+        """Every folder of the tree into which something was put since Box's listing was last compared, streamed.
+
+        Those that are not in the source any more are left out.
+        """
+        in_sight = and_(
+            Folder.tree_id == tree_id,
+            FOLDER_IS_UNPROVEN,
+            Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
+        )
+        query = select(*NODE_COLUMNS).where(in_sight, Folder.id > bindparam("after"))
+        query = query.order_by(Folder.id).limit(ROWS_PER_STATEMENT)
+
+        def page(connection: Connection) -> list[FolderNode]:
+            return [folder_node(row) for row in connection.execute(query, {"after": after})]
+
+        after = 0
+        while folders := self._database.read(page):
+            yield from folders
+            after = folders[-1].id

@@ -1,0 +1,519 @@
+"""Files on their way: claimed batches, results with the fence, upload sessions that outlive the process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    TextClause,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from connectors.entry import Fingerprint
+from state.database.models import (
+    ITEM_IS_CLAIMED,
+    ITEM_IS_FREE,
+    ITEM_IS_IN_BOX,
+    Folder,
+    Item,
+    Tree,
+    UploadPart,
+    UploadSession,
+)
+from state.records import ClaimedItem, Failed, Holder, StoredPart, StoredSession, Uploaded, WorkerLease
+from state.statements.base import IDS_PER_STATEMENT, execute_many, in_chunks, insert_into, new_claim_number
+from state.statements.workers import WorkerStatements
+from state.statuses import ItemStatus
+
+_CLAIMED_ITEMS = (
+    select(
+        Item.id,
+        Item.tree_id,
+        Item.folder_id,
+        Folder.path.label("folder_path"),
+        Item.name,
+        Item.box_name,
+        Item.size,
+        Item.modified_ns,
+        Item.created_ns,
+        Item.changed_ns,
+        Item.source_file_id,
+        Item.box_file_id,
+        Item.box_etag,
+        Item.box_version_id,
+        Item.sha1,
+        Item.attempts,
+    )
+    .join(Folder, Folder.id == Item.folder_id)
+    .where(Item.claimed_by == bindparam("worker"), Item.claim == bindparam("claim_number"), ITEM_IS_CLAIMED)
+    .order_by(Item.tree_id, Item.attempts, Item.folder_id, Item.id)
+)
+
+#: What the walk, or a person, took out of the senders' hands meanwhile; a result does not bring it back.
+_WITHDRAWN = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+
+
+class SendingStatements(WorkerStatements):
+    """Files: claims, results, upload sessions."""
+
+    def claim_batch(
+        self,
+        worker: WorkerLease,
+        *,
+        tree_ids: Sequence[int],
+        max_items: int,
+        max_bytes: int,
+        attempts_at_most: int | None = None,
+    ) -> list[ClaimedItem]:
+        """PENDING files, in folder order, at most so many and so many bytes (at least one). Empty: nothing to do now.
+
+        Tree by tree; in each, what failed before comes after what was never tried, and what failed more than
+        `attempts_at_most` times is left for later (see `has_pending_files`). No two workers, nor two threads of
+        one, are ever given the same file. LostLease when the worker was taken over.
+        """
+        claim = new_claim_number()
+        free = (
+            ITEM_IS_FREE
+            if attempts_at_most is None
+            else and_(ITEM_IS_FREE, Item.attempts <= attempts_at_most)
+        )
+
+        def claim_items(connection: Connection) -> list[ClaimedItem]:
+            self._require_alive(connection, worker)
+            which = {"worker": worker.id, "claim_number": claim}
+            rows = connection.execute(_CLAIMED_ITEMS, which).all()
+            if not rows:
+                ids = self._free_items(connection, tree_ids, max_items, max_bytes, free)
+                for chunk in in_chunks(ids, IDS_PER_STATEMENT):
+                    values = {"claimed_by": worker.id, "claim": claim, "overtaken": False}
+                    connection.execute(update(Item).where(Item.id.in_(chunk)).values(values))
+                rows = connection.execute(_CLAIMED_ITEMS, which).all() if ids else []
+            return [_claimed_item(row) for row in rows]
+
+        claimed = self._database.write(claim_items)
+        if claimed or not self.bury_dead_workers(sparing=worker):
+            return claimed
+        return self._database.write(claim_items)
+
+    def has_pending_files(self, tree_ids: Sequence[int]) -> bool:
+        """True while any file of these trees is PENDING, whoever holds it."""
+
+        def has_some(connection: Connection) -> bool:
+            for chunk in in_chunks(tree_ids, IDS_PER_STATEMENT):
+                pending = and_(Item.tree_id.in_(chunk), Item.status == ItemStatus.PENDING)
+                if connection.execute(select(Item.id).where(pending).limit(1)).first() is not None:
+                    return True
+            return False
+
+        return self._database.read(has_some)
+
+    def release_claims(self, worker: WorkerLease, item_ids: Sequence[int]) -> None:
+        """Give files back unsent; those that are not this worker's are left alone."""
+
+        def release(connection: Connection) -> None:
+            for chunk in in_chunks(item_ids, IDS_PER_STATEMENT):
+                mine = and_(Item.id.in_(chunk), Item.claimed_by == worker.id)
+                values = {"claimed_by": None, "claim": None, "overtaken": False}
+                connection.execute(update(Item).where(mine).values(values))
+
+        self._database.write(release)
+
+    def record_results(
+        self, worker: WorkerLease, results: Sequence[Uploaded | Failed], *, max_attempts: int = 3
+    ) -> None:
+        """One transaction for all. `Failed(retry=True)` goes back to PENDING until max_attempts, then FAILED.
+        Raises LostLease and writes nothing when the worker's lease was taken over.
+
+        Of an item that the walk has seen change since it was claimed, the older content's upload is noted and the
+        item stays PENDING; one that is MISSING, EXCLUDED or WAIVED by now is not FAILED any more. A result for an
+        item that another worker holds is dropped: that one will say.
+        """
+
+        def record(connection: Connection) -> None:
+            self._require_alive(connection, worker)
+            now = self._now(connection)
+            as_seen: list[dict[str, Any]] = []
+            uploaded: list[dict[str, Any]] = []
+            failed: list[dict[str, Any]] = []
+            touched: set[int] = set()
+            for chunk in in_chunks(results, IDS_PER_STATEMENT):
+                items = self._items_of(connection, worker, [result.item_id for result in chunk])
+                for result in chunk:
+                    item = items.get(result.item_id)
+                    if item is None:
+                        continue
+                    if isinstance(result, Uploaded):
+                        touched.add(item.folder_id)
+                    if isinstance(result, Uploaded) and _is_as_seen(item, result):
+                        as_seen.append(_proof(item, result, now))
+                    elif isinstance(result, Uploaded):
+                        uploaded.append(_proof(item, result, now) | _uploaded(item, result))
+                    else:
+                        failed.append(_failed(item, result, max_attempts))
+            execute_many(connection, _RECORD_AS_SEEN, as_seen)
+            execute_many(connection, _RECORD_UPLOADED, uploaded)
+            execute_many(connection, _RECORD_FAILED, failed)
+            adopted = [row for row in (*as_seen, *uploaded) if row["new_adopted"]]
+            execute_many(
+                connection,
+                _TAKE_OVER,
+                [{"row_id": row["row_id"], "taken": row["new_box_file_id"]} for row in adopted],
+            )
+            _unprove(connection, touched)
+
+        self._database.write(record)
+
+    def other_holders_of_box_file(self, plan_id: int, box_file_id: str, *, besides: int) -> list[Holder]:
+        """Other items of the plan that hold this Box file: it is not to be adopted, nor overwritten (P7).
+
+        One that is MISSING is none of them: a file that got another name in the source lies in Box as it was.
+        """
+        query = (
+            select(Item.tree_id, Folder.path, Item.name)
+            .join(Folder, Folder.id == Item.folder_id)
+            .join(Tree, Tree.id == Item.tree_id)
+            .where(Item.box_file_id == box_file_id, ITEM_IS_IN_BOX, Tree.plan_id == plan_id)
+            .where(Item.id != besides, Item.status != ItemStatus.MISSING)
+        )
+        return self._database.read(
+            lambda connection: [
+                Holder(tree_id=row.tree_id, path=f"{row.path}/{row.name}".lstrip("/"))
+                for row in connection.execute(query)
+            ]
+        )
+
+    def remember_box_file(self, item_id: int, *, box_file_id: str, box_etag: str | None) -> None:
+        """This Box file is this item's (an unrecorded upload of ours was found); the next send makes a version."""
+        values = {"box_file_id": box_file_id, "box_etag": box_etag, "in_box": False, "sha1": None}
+
+        def remember(connection: Connection) -> None:
+            connection.execute(update(Item).where(Item.id == item_id).values(values))
+            execute_many(connection, _TAKE_OVER, [{"row_id": item_id, "taken": box_file_id}])
+
+        self._database.write(remember)
+
+    # --- upload sessions ---
+
+    def upload_session(self, item_id: int) -> StoredSession | None:
+        """The open session of this item with its finished parts, lowest first."""
+
+        def read(connection: Connection) -> StoredSession | None:
+            query = select(UploadSession.__table__).where(UploadSession.item_id == item_id)
+            row = connection.execute(query).one_or_none()
+            return None if row is None else _stored_session(row, _parts(connection, item_id))
+
+        return self._database.read(read)
+
+    def save_upload_session(self, item_id: int, session: StoredSession) -> None:
+        """Instead of what was kept for this item, parts included."""
+
+        def save(connection: Connection) -> None:
+            _clear_session(connection, item_id)
+            values = {
+                "item_id": item_id,
+                "session_id": session.session_id,
+                "endpoints": dict(session.endpoints),
+                "part_size": session.part_size,
+                "total_parts": session.total_parts,
+                "expires_at": session.expires_at,
+                "size": session.fingerprint.size,
+                "modified_ns": session.fingerprint.modified_ns,
+                "changed_ns": session.fingerprint.changed_ns,
+                "source_file_id": session.fingerprint.file_id,
+                "identity": session.identity,
+            }
+            connection.execute(insert_into(connection, UploadSession), values)
+            parts = [_part_values(item_id, part) for part in session.parts]
+            execute_many(connection, insert_into(connection, UploadPart), parts)
+
+        self._database.write(save)
+
+    def add_upload_part(self, item_id: int, part: StoredPart) -> None:
+        """This part is in Box; the same offset again replaces what was kept. Nothing without an open session."""
+
+        def add(connection: Connection) -> None:
+            known = select(UploadSession.item_id).where(UploadSession.item_id == item_id)
+            if connection.execute(known.with_for_update(read=True)).one_or_none() is None:
+                return
+            insert = insert_into(connection, UploadPart)
+            values = _part_values(item_id, part)
+            replaced = {name: values[name] for name in ("part_id", "size", "sha1")}
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["item_id", "offset"], set_=replaced), values
+            )
+
+        self._database.write(add)
+
+    def clear_upload_session(self, item_id: int) -> None:
+        """The session is committed or aborted; nothing happens when none is kept."""
+        self._database.write(lambda connection: _clear_session(connection, item_id))
+
+    def open_upload_sessions(self, plan_id: int) -> list[tuple[int, StoredSession]]:
+        """Every kept session of the plan by item id: a few per worker."""
+
+        def read(connection: Connection) -> list[tuple[int, StoredSession]]:
+            query = (
+                select(UploadSession.__table__)
+                .join(Item, Item.id == UploadSession.item_id)
+                .join(Tree, Tree.id == Item.tree_id)
+                .where(Tree.plan_id == plan_id)
+                .order_by(UploadSession.item_id)
+            )
+            rows = connection.execute(query).all()
+            return [(row.item_id, _stored_session(row, _parts(connection, row.item_id))) for row in rows]
+
+        return self._database.read(read)
+
+    def abandoned_upload_sessions(self, plan_id: int) -> list[int]:
+        """Ids of the items that keep a session although nobody will send them: uploaded otherwise, gone, excluded,
+        waived."""
+        will_be_sent = or_(
+            Item.status.in_((ItemStatus.PENDING, ItemStatus.FAILED)), Item.claimed_by.is_not(None)
+        )
+        query = (
+            select(UploadSession.item_id)
+            .join(Item, Item.id == UploadSession.item_id)
+            .join(Tree, Tree.id == Item.tree_id)
+            .where(Tree.plan_id == plan_id, not_(will_be_sent))
+            .order_by(UploadSession.item_id)
+        )
+        return self._database.read(lambda connection: list(connection.execute(query).scalars()))
+
+    def _free_items(
+        self,
+        connection: Connection,
+        tree_ids: Sequence[int],
+        max_items: int,
+        max_bytes: int,
+        free: ColumnElement[bool] | TextClause,
+    ) -> list[int]:
+        found: list[int] = []
+        size = 0
+        for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
+            has_some = exists().where(Item.tree_id == Tree.id, free)
+            trees = select(Tree.id).where(Tree.id.in_(chunk), has_some).order_by(Tree.id)
+            for tree_id in connection.execute(trees).scalars():
+                query = select(Item.id, Item.size).where(Item.tree_id == tree_id, free)
+                query = query.order_by(Item.attempts, Item.folder_id, Item.id).limit(max_items - len(found))
+                for row in connection.execute(query.with_for_update(skip_locked=True)).all():
+                    size += row.size
+                    if found and size > max_bytes:
+                        return found
+                    found.append(row.id)
+                if len(found) >= max_items:
+                    return found
+        return found
+
+    def _items_of(
+        self, connection: Connection, worker: WorkerLease, item_ids: Sequence[int]
+    ) -> dict[int, Any]:
+        """The rows of these items that are not in another worker's hands, locked."""
+        mine = or_(Item.claimed_by == worker.id, Item.claimed_by.is_(None))
+        query = select(
+            Item.id,
+            Item.folder_id,
+            Item.name,
+            Item.status,
+            Item.reason,
+            Item.detail,
+            Item.overtaken,
+            Item.attempts,
+            Item.size,
+            Item.modified_ns,
+            Item.changed_ns,
+            Item.source_file_id,
+            Item.created_ns,
+            Item.box_name,
+            Item.note,
+        ).where(Item.id.in_(item_ids), mine)
+        return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
+
+
+_FREE = {"claimed_by": None, "claim": None, "overtaken": False}
+
+_PROOF: dict[str, Any] = {
+    **_FREE,
+    "sha1": bindparam("new_sha1"),
+    "box_file_id": bindparam("new_box_file_id"),
+    "box_version_id": bindparam("new_box_version_id"),
+    "box_etag": bindparam("new_box_etag"),
+    "attempts": Item.attempts + 1,
+    "uploaded_at": bindparam("new_uploaded_at"),
+    "uploaded_by": bindparam("new_uploaded_by"),
+    "adopted": bindparam("new_adopted"),
+}
+
+#: The usual case, which writes half as much: what was read is what the walk saw, under the name that was asked for.
+_RECORD_AS_SEEN = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"))
+    .values(**_PROOF, status=ItemStatus.UPLOADED, reason=None, detail=None, in_box=True)
+)
+_RECORD_UPLOADED = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"))
+    .values(
+        **_PROOF,
+        status=bindparam("new_status"),
+        reason=bindparam("new_reason"),
+        detail=None,
+        size=bindparam("new_size"),
+        modified_ns=bindparam("new_modified_ns"),
+        created_ns=bindparam("new_created_ns"),
+        changed_ns=bindparam("new_changed_ns"),
+        source_file_id=bindparam("new_source_file_id"),
+        note=bindparam("new_note"),
+        in_box=bindparam("new_in_box"),
+        box_name=bindparam("new_box_name"),
+    )
+)
+#: What an item took over is no other's any more: one that was MISSING and comes back is sent anew.
+_TAKE_OVER = (
+    update(Item)
+    .where(Item.box_file_id == bindparam("taken"), ITEM_IS_IN_BOX)
+    .where(Item.id != bindparam("row_id"), Item.status == ItemStatus.MISSING)
+    .values(box_file_id=None, box_version_id=None, box_etag=None, sha1=None, in_box=False)
+)
+_RECORD_FAILED = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"))
+    .values(
+        **_FREE,
+        status=bindparam("new_status"),
+        reason=bindparam("new_reason"),
+        detail=bindparam("new_detail"),
+        attempts=Item.attempts + 1,
+    )
+)
+
+
+def _is_as_seen(item: Any, result: Uploaded) -> bool:
+    entry = result.entry
+    return (
+        not item.overtaken
+        and item.status not in _WITHDRAWN
+        and result.box_name == (item.name if item.box_name is None else item.box_name)
+        and (item.size, item.modified_ns, item.created_ns, item.changed_ns, item.source_file_id, item.note)
+        == (entry.size, entry.modified_ns, entry.created_ns, entry.changed_ns, entry.file_id, entry.note)
+    )
+
+
+def _proof(item: Any, result: Uploaded, now: datetime) -> dict[str, Any]:
+    return {
+        "row_id": item.id,
+        "new_sha1": result.sha1,
+        "new_box_file_id": result.box_file_id,
+        "new_box_version_id": result.box_version_id,
+        "new_box_etag": result.box_etag,
+        "new_uploaded_at": now,
+        "new_uploaded_by": result.identity,
+        "new_adopted": result.adopted,
+    }
+
+
+def _uploaded(item: Any, result: Uploaded) -> dict[str, Any]:
+    entry = result.entry
+    seen = Fingerprint(
+        size=item.size, modified_ns=item.modified_ns, changed_ns=item.changed_ns, file_id=item.source_file_id
+    )
+    row = {
+        "new_box_name": None if result.box_name == item.name else result.box_name,
+        "new_status": item.status if item.status in _WITHDRAWN else ItemStatus.UPLOADED,
+        "new_reason": item.reason if item.status in _WITHDRAWN else None,
+    }
+    if item.overtaken and not seen.same_content_as(entry.fingerprint):
+        # The walk saw a newer content than the one that was read: that one is still to come.
+        return row | _content(item, item.source_file_id) | {"new_status": item.status, "new_in_box": False}
+    return row | _content(entry, entry.file_id) | {"new_in_box": True}
+
+
+def _content(source: Any, file_id: str | None) -> dict[str, Any]:
+    return {
+        "new_size": source.size,
+        "new_modified_ns": source.modified_ns,
+        "new_created_ns": source.created_ns,
+        "new_changed_ns": source.changed_ns,
+        "new_source_file_id": file_id,
+        "new_note": source.note,
+    }
+
+
+def _failed(item: Any, result: Failed, max_attempts: int) -> dict[str, Any]:
+    row = {"row_id": item.id, "new_reason": result.reason, "new_detail": result.detail}
+    if item.status in (*_WITHDRAWN, ItemStatus.WAIVED):
+        return row | {"new_status": item.status, "new_reason": item.reason, "new_detail": item.detail}
+    # What failed was another content than the walk has seen since: the newer one gets its own attempts.
+    again = item.overtaken or (result.retry and item.attempts + 1 < max_attempts)
+    return row | {"new_status": ItemStatus.PENDING if again else ItemStatus.FAILED}
+
+
+def _unprove(connection: Connection, folder_ids: set[int]) -> None:
+    """Something was put into these folders: Box's listing of them is compared (again) before people are let in."""
+    for chunk in in_chunks(sorted(folder_ids), IDS_PER_STATEMENT):
+        proven = and_(Folder.id.in_(chunk), Folder.unproven.is_(False))
+        connection.execute(update(Folder).where(proven).values(unproven=True))
+
+
+def _claimed_item(row: Any) -> ClaimedItem:
+    return ClaimedItem(
+        id=row.id,
+        tree_id=row.tree_id,
+        folder_id=row.folder_id,
+        path=f"{row.folder_path}/{row.name}" if row.folder_path else row.name,
+        box_name=row.name if row.box_name is None else row.box_name,
+        size=row.size,
+        fingerprint=Fingerprint(
+            size=row.size, modified_ns=row.modified_ns, changed_ns=row.changed_ns, file_id=row.source_file_id
+        ),
+        modified_ns=row.modified_ns,
+        created_ns=row.created_ns,
+        box_file_id=row.box_file_id,
+        box_etag=row.box_etag,
+        box_version_id=row.box_version_id,
+        sha1=row.sha1,
+        attempts=row.attempts,
+    )
+
+
+def _clear_session(connection: Connection, item_id: int) -> None:
+    connection.execute(delete(UploadPart).where(UploadPart.item_id == item_id))
+    connection.execute(delete(UploadSession).where(UploadSession.item_id == item_id))
+
+
+def _parts(connection: Connection, item_id: int) -> tuple[StoredPart, ...]:
+    query = select(UploadPart.__table__).where(UploadPart.item_id == item_id).order_by(UploadPart.offset)
+    return tuple(
+        StoredPart(part_id=row.part_id, offset=row.offset, size=row.size, sha1=row.sha1)
+        for row in connection.execute(query)
+    )
+
+
+def _part_values(item_id: int, part: StoredPart) -> dict[str, Any]:
+    values = {"item_id": item_id, "offset": part.offset, "part_id": part.part_id}
+    return {**values, "size": part.size, "sha1": part.sha1}
+
+
+def _stored_session(row: Any, parts: tuple[StoredPart, ...]) -> StoredSession:
+    return StoredSession(
+        session_id=row.session_id,
+        endpoints=row.endpoints,
+        part_size=row.part_size,
+        total_parts=row.total_parts,
+        expires_at=row.expires_at,
+        fingerprint=Fingerprint(
+            size=row.size, modified_ns=row.modified_ns, changed_ns=row.changed_ns, file_id=row.source_file_id
+        ),
+        identity=row.identity,
+        parts=parts,
+    )
