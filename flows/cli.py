@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,11 +27,27 @@ COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="boxhaul",
-    help="Move file shares into Box folders owned by a service account, prove every byte, then let people in.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"boxhaul {version('boxhaul')}")  # noqa: T201  what was asked for
+        raise typer.Exit
+
+
+@app.callback()
+def boxhaul(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Move file shares into Box folders owned by a service account, prove every byte, then let people in."""
+
 
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file (YAML).")]
 JSONOption = Annotated[

@@ -6,15 +6,19 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from flows.cli import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[str]:
@@ -61,6 +65,32 @@ def test_help_starts_without_heavy_imports() -> None:
     )
 
     assert "[]" == printed.stdout.strip()
+
+
+def test_version_is_that_of_the_installation() -> None:
+    """`boxhaul --version` prints one line that a bug report can quote."""
+    printed = CliRunner().invoke(app, ["--version"])
+
+    assert f"boxhaul {version('boxhaul')}\n" == printed.stdout
+    assert 0 == printed.exit_code
+
+
+def test_changelog_is_in_the_form_of_keep_a_changelog() -> None:
+    """Versions newest first, the first that of pyproject.toml; known headings; a sentence for each change."""
+    versions = re.findall(r"^## (\S+) - (unreleased|\d{4}-\d\d-\d\d)$", CHANGELOG, flags=re.MULTILINE)
+    lines = CHANGELOG.partition("\n## ")[2].splitlines()
+    kinds = {line for line in lines if line.startswith("#")} - {
+        f"## {name} - {day}" for name, day in versions
+    }
+    changes = re.findall(r"^- (.*(?:\n  .*)*)", CHANGELOG, flags=re.MULTILINE)
+
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == versions[0][0]
+    assert (
+        sorted(versions, key=lambda each: [int(part) for part in each[0].split(".")], reverse=True)
+        == versions
+    )
+    assert kinds <= {"### Added", "### Changed", "### Deprecated", "### Removed", "### Fixed", "### Security"}
+    assert [] == [change for change in changes if not change.endswith(".")]
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
