@@ -10,6 +10,7 @@ from connectors.box.sandbox.control.observe import VIOLATIONS_SIZE, Calls, Viola
 from connectors.box.sandbox.rules.auth import Auth
 from connectors.box.sandbox.rules.changes import Changes
 from connectors.box.sandbox.rules.collaborations import Collaborations
+from connectors.box.sandbox.rules.copying import Copying
 from connectors.box.sandbox.rules.items import Items
 from connectors.box.sandbox.rules.keys import Application
 from connectors.box.sandbox.rules.listing import Listings
@@ -41,6 +42,7 @@ class Core:
         self.store = Store(settings, contents, application.enterprise_id)
         self.people = People(self.store)
         self.items = Items(self.store)
+        self.copying = Copying(self.store, self.items)
         self.collaborations = Collaborations(self.store, self.items, self.people)
         self.trash = Trash(self.store, self.items, self.collaborations)
         self.changes = Changes(self.store, self.items)

@@ -13,7 +13,8 @@ import pytest
 
 from connectors.box.config import BoxConfig
 from connectors.box.destination import BoxDestination
-from connectors.box.sandbox import Sandbox, routes_uploads
+from connectors.box.sandbox import Sandbox
+from connectors.box.sandbox.http.routes import uploads as routes_uploads
 from connectors.errors import BoxUnreachable, ServerBusy, Stopped
 from tests.integration.box.files import Source, content, opener, sha1, upload
 from tests.servers.proxy import Proxy

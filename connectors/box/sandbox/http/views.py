@@ -12,48 +12,14 @@ from typing import Any, TypeAlias, cast
 import orjson
 
 from connectors.box.sandbox.rules import permissions
+from connectors.box.sandbox.rules.mini import JSON, ROOT, folder_mini, mini, user_mini
 from connectors.box.sandbox.store.dates import format_date, format_optional
 from connectors.box.sandbox.store.records import ROOT_ID, File, Folder, Item, User, Version
 
-JSON: TypeAlias = dict[str, Any]
 Field: TypeAlias = Callable[[Any, User], Any]
 
 TRASH_DAYS = 30
 HUGE = 10**11
-_ROOT = {"type": "folder", "id": ROOT_ID, "sequence_id": None, "etag": None, "name": "All Files"}
-
-
-def user_mini(user: User) -> JSON:
-    """type, id, name, login."""
-    return {"type": "user", "id": user.id, "name": user.name, "login": user.login}
-
-
-def mini(item: Item) -> JSON:
-    """The shape in listings and conflicts."""
-    if isinstance(item, File):
-        return {
-            "type": "file",
-            "id": item.id,
-            "file_version": {"type": "file_version", "id": item.version_id, "sha1": item.sha1},
-            "sequence_id": str(item.sequence),
-            "etag": str(item.etag),
-            "sha1": item.sha1,
-            "name": item.name,
-        }
-    return folder_mini(item)
-
-
-def folder_mini(folder: Folder) -> JSON:
-    """The shape of a folder in listings, conflicts, parents and paths."""
-    if folder.parent is None:
-        return _ROOT
-    return {
-        "type": "folder",
-        "id": folder.id,
-        "sequence_id": str(folder.sequence),
-        "etag": str(folder.etag),
-        "name": folder.name,
-    }
 
 
 def full(item: Item, viewer: User, fields: tuple[str, ...] | None = None) -> JSON:
@@ -104,7 +70,7 @@ def version_view(version: Version, number: int, fields: tuple[str, ...] | None =
 
 def path_collection(item: Item, viewer: User) -> JSON:
     """Ancestors that the viewer sees, from "All Files" on."""
-    entries = [_ROOT] + [folder_mini(folder) for folder in permissions.visible_path(viewer, item)]
+    entries = [ROOT] + [folder_mini(folder) for folder in permissions.visible_path(viewer, item)]
     if item.parent is None:
         entries = []
     return {"total_count": len(entries), "entries": entries}
@@ -142,7 +108,7 @@ def _parent(item: Item, viewer: User) -> JSON | None:
     if parent is None or item.trashed is not None:
         return None
     if item.owner is not viewer and parent.parent is not None and not _in_view(parent, item, viewer):
-        return _ROOT
+        return ROOT
     return folder_mini(parent)
 
 

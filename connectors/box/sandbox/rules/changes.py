@@ -48,7 +48,7 @@ class Changes:
         others = set(body) - {"name", "parent"}
         if parent_id is not None and folder.parent.id != parent_id and others:
             raise BoxError(403, "operation_limit_exceeded", "A move cannot be combined with other changes")
-        self.items.place(user, folder, body.get("name"), parent_id)
+        self.items.move_or_rename(user, folder, body.get("name"), parent_id)
         self._apply(user, folder, apply)
         return folder
 
@@ -68,7 +68,7 @@ class Changes:
             apply["disposition_at"] = parse_date(body["disposition_at"], "disposition_at")
         if "lock" in body:
             apply["lock"] = self._lock(user, file, body["lock"])
-        self.items.place(user, file, body.get("name"), child_id(body, "parent", required=False))
+        self.items.move_or_rename(user, file, body.get("name"), child_id(body, "parent", required=False))
         self._apply(user, file, apply)
         return file
 
@@ -95,12 +95,12 @@ class Changes:
         old = self.version(user, file_id, version_id)
         permissions.require(user, file, "new_version")
         self.items.check_room(file.owner, old.size)
-        self.items.check_place(user, file, old.name)
+        self.items.check_rename(user, file, old.name)
         if old.blob is not None:
             old.blob.references += 1
         self.items.add_version(user, file, old.size, old.sha1, old.blob, file.content_modified)
         # The name comes back with the content.
-        self.items.place(user, file, old.name, None)
+        self.items.move_or_rename(user, file, old.name, None)
         return file
 
     def delete_version(self, user: User, file_id: str, version_id: str, if_match: str | None) -> None:

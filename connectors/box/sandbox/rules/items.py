@@ -1,4 +1,4 @@
-"""Folders and files: creating, finding, renaming, moving, copying. Deleting and the trash are in `trash`."""
+"""Folders and files: creating, finding, renaming, moving. Copying is in `copying`, deleting in `trash`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from connectors.box.sandbox.errors import (
     BoxError,
-    bad_request,
     file_size_limit_exceeded,
     forbidden,
     name_in_use,
@@ -15,8 +14,8 @@ from connectors.box.sandbox.errors import (
     precondition_failed,
     storage_limit_exceeded,
 )
-from connectors.box.sandbox.http import views
 from connectors.box.sandbox.rules import permissions
+from connectors.box.sandbox.rules.mini import mini
 from connectors.box.sandbox.rules.names import check_folder_name, name_key, sanitise_file_name
 from connectors.box.sandbox.store.contents import Blob
 from connectors.box.sandbox.store.records import ROOT_ID, File, Folder, Item, User, Version
@@ -74,7 +73,7 @@ class Items:
         parent = self.folder(user, parent_id, "parent")
         permissions.require(user, parent, "create_folder")
         if not checked:
-            self._refuse_taken(user, parent, text, as_array=True)
+            self.refuse_taken(user, parent, text, as_array=True)
         now = self.store.now()
         folder = Folder(
             id=self.store.new_id(),
@@ -97,7 +96,7 @@ class Items:
         text = check_folder_name(name, self.store.settings)
         parent = self.folder(user, parent_id, "parent")
         permissions.require(user, parent, "create_folder")
-        self._refuse_taken(user, parent, text, as_array=True)
+        self.refuse_taken(user, parent, text, as_array=True)
 
     def check_upload(self, user: User, parent_id: str, name: object, size: int | None) -> tuple[Folder, str]:
         """What an upload, a preflight and a session creation check: parent, name, limits, conflict."""
@@ -107,7 +106,7 @@ class Items:
             permissions.require(user, parent, "upload")
         if size is not None:
             self.check_room(parent.owner, size)
-        self._refuse_taken(user, parent, text, as_array=False)
+        self.refuse_taken(user, parent, text, as_array=False)
         return parent, text
 
     def check_room(self, owner: User, size: int) -> None:
@@ -189,7 +188,7 @@ class Items:
         if if_match is not None and if_match.strip('"') not in {"*", str(item.etag)}:
             raise precondition_failed()
 
-    def place(self, user: User, item: Item, name: object | None, parent_id: str | None) -> None:
+    def move_or_rename(self, user: User, item: Item, name: object | None, parent_id: str | None) -> None:
         """Rename and/or move; an absent value keeps what there is."""
         folder = item.parent
         if folder is None:
@@ -203,7 +202,7 @@ class Items:
         permissions.check_lock(item, user)
         if moves:
             self._check_move(user, item, target)
-        self._refuse_taken(user, target, text, as_array=isinstance(item, Folder), but=item)
+        self.refuse_taken(user, target, text, as_array=isinstance(item, Folder), but=item)
         self.detach(item)
         if moves and target.owner is not item.owner:
             self.give(item, target.owner)
@@ -214,13 +213,13 @@ class Items:
         self.touch(item)
         self.store.events.record(item.modified, "move" if moves else "rename", user, item)
 
-    def check_place(self, user: User, item: Item, name: object) -> None:
+    def check_rename(self, user: User, item: Item, name: object) -> None:
         """The checks of a rename alone."""
         text = self.checked_name(item, name)
         if text == item.name or item.parent is None:
             return
         permissions.require(user, item, "change")
-        self._refuse_taken(user, item.parent, text, as_array=isinstance(item, Folder), but=item)
+        self.refuse_taken(user, item.parent, text, as_array=isinstance(item, Folder), but=item)
 
     def checked_name(self, item: Item, name: object) -> str:
         """The name as this kind of item may have it."""
@@ -230,28 +229,6 @@ class Items:
             if isinstance(item, Folder)
             else sanitise_file_name(name, settings)
         )
-
-    def copy(
-        self, user: User, item: Item, parent_id: str, name: object | None, version: str | None = None
-    ) -> Item:
-        """A copy in another place: contents are shared, versions, grants and metadata stay behind."""
-        if item.parent is None:
-            raise BoxError(500, "internal_server_error", "The root folder cannot be copied")
-        permissions.require(user, item, "download")
-        target = self.folder(user, parent_id, "parent")
-        is_folder = isinstance(item, Folder)
-        permissions.require(user, target, "create_folder" if is_folder else "upload")
-        text = item.name if name is None else self.checked_name(item, name)
-        if isinstance(item, Folder) and self._is_inside(target, item):
-            raise BoxError(400, "cyclical_folder_structure", "Folder cannot be copied into itself")
-        self._refuse_taken(user, target, text, as_array=is_folder)
-        total = sum(f.size for f in self.files_below(item))
-        owner = target.owner
-        if owner.space_amount >= 0 and owner.space_used + total > owner.space_amount:
-            raise storage_limit_exceeded()
-        made = self._copy_tree(user, item, target, text, version)
-        self.store.events.record(made.created, "copy", user, made)
-        return made
 
     def touch(self, item: Item) -> None:
         """New etag and sequence id, saved."""
@@ -310,19 +287,20 @@ class Items:
 
     # --- inside ---
 
-    def _refuse_taken(
+    def refuse_taken(
         self, user: User, parent: Folder, name: str, *, as_array: bool, but: Item | None = None
     ) -> None:
+        """Raise 409 when an item other than `but` holds the name; folder calls get the conflict in an array."""
         taken = parent.children.get(name_key(name))
         if taken is None or taken is but:
             return
-        conflict: Any = views.mini(taken)
+        conflict: Any = mini(taken)
         raise name_in_use([conflict] if as_array else conflict)
 
     def _check_move(self, user: User, item: Item, target: Folder) -> None:
         permissions.require_movable(user, item)
         permissions.require(user, target, "create_folder" if isinstance(item, Folder) else "upload")
-        if isinstance(item, Folder) and self._is_inside(target, item):
+        if isinstance(item, Folder) and self.is_inside(target, item):
             raise BoxError(400, "cyclical_folder_structure", "Folder cannot be moved into itself")
         if target.owner is not item.owner:
             need = sum(self.stored(file) for file in self.files_below(item))
@@ -330,7 +308,8 @@ class Items:
             if owner.space_amount >= 0 and owner.space_used + need > owner.space_amount:
                 raise storage_limit_exceeded()
 
-    def _is_inside(self, folder: Folder, ancestor: Folder) -> bool:
+    def is_inside(self, folder: Folder, ancestor: Folder) -> bool:
+        """The folder is the ancestor, or lies anywhere below it."""
         node: Folder | None = folder
         while node is not None:
             if node is ancestor:
@@ -369,72 +348,3 @@ class Items:
         if file.versions is None:
             file.versions = []
         file.versions.append(old)
-
-    def _copy_tree(self, user: User, item: Item, parent: Folder, name: str, version: str | None) -> Item:
-        if isinstance(item, File):
-            return self._copy_file(user, item, parent, name, version)
-        top = self._copy_folder(user, item, parent, name)
-        pairs = [(item, top)]
-        while pairs:
-            old, new = pairs.pop()
-            # The list is taken first: a copy into a folder below the original's parent must not feed itself.
-            for child in list(old.children.values()):
-                if isinstance(child, File):
-                    self._copy_file(user, child, new, child.name, None)
-                else:
-                    pairs.append((child, self._copy_folder(user, child, new, child.name)))
-        return top
-
-    def _copy_folder(self, user: User, old: Folder, parent: Folder, name: str) -> Folder:
-        now = self.store.now()
-        new = Folder(
-            id=self.store.new_id(),
-            name=name,
-            parent=parent,
-            owner=parent.owner,
-            created_by=user,
-            modified_by=user,
-            created=now,
-            modified=now,
-            description=old.description,
-            tags=old.tags,
-        )
-        self.store.folders[new.id] = new
-        self.attach(parent, new)
-        self.store.save(new)
-        return new
-
-    def _copy_file(self, user: User, old: File, parent: Folder, name: str, version: str | None) -> File:
-        size, sha1, blob = old.size, old.sha1, old.blob
-        if version is not None and version != old.version_id:
-            chosen = next((v for v in old.versions or () if v.id == version), None)
-            if chosen is None:
-                raise bad_request("Unknown version", "version")
-            size, sha1, blob = chosen.size, chosen.sha1, chosen.blob
-        if blob is not None:
-            blob.references += 1
-        now = self.store.now()
-        new = File(
-            id=self.store.new_id(),
-            name=name,
-            parent=parent,
-            owner=parent.owner,
-            created_by=user,
-            modified_by=user,
-            created=now,
-            modified=now,
-            content_created=old.content_created,
-            content_modified=old.content_modified,
-            size=size,
-            sha1=sha1,
-            version_id=self.store.new_id(),
-            version_created=now,
-            blob=blob,
-            description=old.description,
-            tags=old.tags,
-        )
-        self.store.files[new.id] = new
-        self.attach(parent, new)
-        new.owner.space_used += size
-        self.store.save(new)
-        return new

@@ -312,11 +312,11 @@ class Sessions:
             if if_none_match is not None and if_none_match.strip('"') in {"*", str(file.etag)}:
                 raise BoxError(412, "precondition_failed", "The resource has not been modified")
             if session.name != file.name:
-                items.check_place(user, file, session.name)
+                items.check_rename(user, file, session.name)
             blob = self._combined(session)
             items.add_version(user, file, session.size, sha1, blob, dates[1])
             if session.name != file.name:
-                items.place(user, file, session.name, None)
+                items.move_or_rename(user, file, session.name, None)
             return file
         permissions.check_not_trashed(session.folder)
         folder, name = items.check_upload(user, session.folder.id, session.name, session.size)

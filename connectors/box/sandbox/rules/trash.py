@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.box.sandbox.errors import BoxError, forbidden, name_in_use, not_found
-from connectors.box.sandbox.http.views import mini
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.collaborations import Collaborations
 from connectors.box.sandbox.rules.items import Items
+from connectors.box.sandbox.rules.mini import mini
 from connectors.box.sandbox.rules.names import name_key
 from connectors.box.sandbox.store.records import File, Folder, Item, User
 from connectors.box.sandbox.store.store import Store

@@ -1,4 +1,4 @@
-"""The event streams: what happened, kept small, and paged by position. Rendering is in `render_events`."""
+"""The event streams: what happened, kept small, and paged by position. Rendering is in `http/routes/events`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The whole state of one Box: every record by id, the clock, and the order in which records are saved.
 
-Holds no rules; they are in `items`, `sessions`, `collaborations`, `people`, `trash`, `metadata` and `events`.
+Holds no rules; they are in the room `rules`.
 All of it is used under `lock`, by the server's thread and by the threads of tests.
 """
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from connectors.box.sandbox.core import Core
 from connectors.box.sandbox.errors import BoxError, bad_request, not_found
-from connectors.box.sandbox.http import views
-from connectors.box.sandbox.http.views import JSON, user_mini
 from connectors.box.sandbox.rules.listing import id_key, marker_page, offset_page
+from connectors.box.sandbox.rules.mini import JSON, mini, user_mini
 from connectors.box.sandbox.store.dates import format_date, format_optional
 from connectors.box.sandbox.store.records import Collaboration, Item, User
 from connectors.box.sandbox.wire import (
@@ -197,7 +196,7 @@ def _of_item(core: Core, request: Request, item: Item) -> Response:
 def _item_view(grant: Collaboration, viewer: User) -> JSON | None:
     if grant.status == "pending" and (grant.user is None or grant.user.kind == "external"):
         return None
-    return views.mini(grant.item)
+    return mini(grant.item)
 
 
 def _grantee_view(grant: Collaboration) -> JSON | None:

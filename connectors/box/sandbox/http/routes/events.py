@@ -8,8 +8,8 @@ from typing import Any
 from connectors.box.sandbox.core import Core
 from connectors.box.sandbox.errors import bad_request
 from connectors.box.sandbox.http import views
-from connectors.box.sandbox.http.views import JSON, user_mini
 from connectors.box.sandbox.rules import permissions
+from connectors.box.sandbox.rules.mini import JSON, user_mini
 from connectors.box.sandbox.store.dates import format_date, parse_date
 from connectors.box.sandbox.store.events import KINDS, Event
 from connectors.box.sandbox.store.records import Collaboration, File, Folder, Group, User

@@ -1,4 +1,4 @@
-"""File calls of the API host: HTTP in and out, no rules. Uploads are in `routes_uploads`."""
+"""File calls of the API host: HTTP in and out, no rules. Uploads are in `uploads`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from connectors.box.sandbox.errors import BoxError, bad_request, not_found
 from connectors.box.sandbox.http import views
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.listing import offset_page
+from connectors.box.sandbox.rules.mini import user_mini
 from connectors.box.sandbox.store.dates import format_date
 from connectors.box.sandbox.store.downloads import DOWNLOADS, Download
 from connectors.box.sandbox.store.records import File
@@ -48,7 +49,7 @@ def copy(core: Core, request: Request) -> Response:
     body = request.json()
     file = core.items.file(request.user, request.params[0])
     parent = require_child_id(body, "parent")
-    made = core.items.copy(request.user, file, parent, body.get("name"), text_of(body, "version"))
+    made = core.copying.copy(request.user, file, parent, body.get("name"), text_of(body, "version"))
     return json_response(views.full(made, request.user, request.fields()), 201)
 
 
@@ -143,7 +144,7 @@ def promote(core: Core, request: Request) -> Response:
         "size": file.size,
         "created_at": format_date(file.version_created),
         "modified_at": format_date(file.version_created),
-        "modified_by": views.user_mini(file.modified_by),
+        "modified_by": user_mini(file.modified_by),
     }
     return json_response(view, 201)
 

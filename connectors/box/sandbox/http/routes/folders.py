@@ -10,6 +10,7 @@ from connectors.box.sandbox.errors import not_found
 from connectors.box.sandbox.http import views
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.listing import item_key, marker_page, offset_page
+from connectors.box.sandbox.rules.mini import JSON
 from connectors.box.sandbox.store.records import Folder
 from connectors.box.sandbox.wire import (
     Request,
@@ -79,7 +80,7 @@ def copy(core: Core, request: Request) -> Response:
     """POST /folders/:id/copy."""
     body = request.json()
     folder = core.items.folder(request.user, request.params[0])
-    made = core.items.copy(request.user, folder, require_child_id(body, "parent"), body.get("name"))
+    made = core.copying.copy(request.user, folder, require_child_id(body, "parent"), body.get("name"))
     return json_response(views.full(made, request.user, request.fields()), 201)
 
 
@@ -133,7 +134,7 @@ def shared_items(core: Core, request: Request) -> Response:
     raise not_found("shared_link")
 
 
-def _without_items(view: views.JSON) -> views.JSON:
+def _without_items(view: JSON) -> JSON:
     """Folders in and out of the trash come without their items."""
     return {name: value for name, value in view.items() if name != "item_collection"}
 

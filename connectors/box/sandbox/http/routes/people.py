@@ -6,8 +6,9 @@ from typing import Any
 
 from connectors.box.sandbox.core import Core
 from connectors.box.sandbox.errors import bad_request
-from connectors.box.sandbox.http.views import JSON, Field, user_mini
+from connectors.box.sandbox.http.views import Field
 from connectors.box.sandbox.rules.listing import id_key, marker_page, offset_page
+from connectors.box.sandbox.rules.mini import JSON, user_mini
 from connectors.box.sandbox.store.dates import format_date
 from connectors.box.sandbox.store.records import Group, Membership, User
 from connectors.box.sandbox.wire import (

@@ -48,11 +48,11 @@ def upload_version(core: Core, request: Request) -> Response:
     file = core.items.check_version(user, request.params[0], len(content), request.header(b"if-match"))
     name = attributes.get("name")
     if name is not None:
-        core.items.check_place(user, file, name)
+        core.items.check_rename(user, file, name)
     blob = core.store.contents.keep((content,), len(content))
     core.items.add_version(user, file, len(content), sha1, blob, modified)
     if name is not None:
-        core.items.place(user, file, name, None)
+        core.items.move_or_rename(user, file, name, None)
     # The document says 200 for versions; clients have to take 201 as well.
     return _files(file, request, 200)
 
@@ -73,7 +73,7 @@ def preflight_version(core: Core, request: Request) -> Response:
         request.user, request.params[0], _preflight_size(body), request.header(b"if-match")
     )
     if body.get("name") is not None:
-        core.items.check_place(request.user, file, body["name"])
+        core.items.check_rename(request.user, file, body["name"])
     return _upload_url(request, f"files/{file.id}/content")
 
 
