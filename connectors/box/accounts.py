@@ -9,8 +9,9 @@ from typing import Any
 from box_sdk_gen.managers.users import UpdateUserByIdStatus
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import LimitedAccessApp, code_of, json_object, status_of
+from connectors.box.client.errors import LimitedAccessApp, code_of, status_of
 from connectors.box.types import Account, Group
+from connectors.box.values import id_of, json_object, object_of, size_of, text_of
 from connectors.errors import BoxUnreachable, ConnectionLost, NameInUse, PermissionMissing, Rejected
 
 USER_FIELDS = [
@@ -31,7 +32,7 @@ FIRST_CALL_ATTEMPTS = 4
 
 
 def whoami(connection: BoxConnection) -> Account:
-    """The user behind the token. BoxUnreachable when nothing answers."""
+    """Return the user behind the token. BoxUnreachable when nothing answers."""
     fields = ",".join([*USER_FIELDS, "notification_email"])
     try:
         answer = connection.ask(
@@ -48,21 +49,21 @@ def whoami(connection: BoxConnection) -> Account:
 
 
 def get_user(connection: BoxConnection, user_id: str) -> Account:
-    """A user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+    """Return a user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
     route = "GET /users/:id"
     answer = connection.ask(route, f"/users/{user_id}", params={"fields": ",".join(USER_FIELDS)})
     return _account(json_object(answer.data, route))
 
 
 def get_group(connection: BoxConnection, group_id: str) -> Group:
-    """A group by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+    """Return a group by id. DestinationGone when there is none, PermissionMissing without the right to look."""
     route = "GET /groups/:id"
     group = json_object(connection.ask(route, f"/groups/{group_id}", params={"fields": "name"}).data, route)
     return Group(id=str(group["id"]), name=str(group.get("name") or ""))
 
 
 def find_user(connection: BoxConnection, login: str) -> Account | None:
-    """Exactly this login; Box matches a prefix of managed logins, and external ones exactly."""
+    """Return the user with exactly this login, or None. Box itself matches a prefix of managed logins."""
     for user in _pages(connection, "GET /users", "/users", {"filter_term": login, "user_type": "all"}):
         account = _account(user)
         if account.login.casefold() == login.casefold():
@@ -71,7 +72,7 @@ def find_user(connection: BoxConnection, login: str) -> Account | None:
 
 
 def find_group(connection: BoxConnection, name: str) -> Group | None:
-    """Exactly this name, in any case; Box matches a prefix."""
+    """Return the group with exactly this name in any case, or None. Box itself matches a prefix."""
     wanted = name.casefold()
     found = _pages(
         connection, "GET /groups", "/groups", {"filter_term": name, "fields": "name"}, marker=False
@@ -83,7 +84,7 @@ def find_group(connection: BoxConnection, name: str) -> Group | None:
 
 
 def create_group(connection: BoxConnection, name: str) -> Group:
-    """A new group, or the one that has this name."""
+    """Create a group, or return the one that has this name."""
     try:
         made = connection.call(
             "POST /groups", lambda: connection.client.groups.create_group(name, fields=["name"])
@@ -96,13 +97,13 @@ def create_group(connection: BoxConnection, name: str) -> Group:
 
 
 def find_app_user(connection: BoxConnection, external_id: str) -> Account | None:
-    """The app user that was made with this external id, retired ones included."""
+    """Return the app user that was made with this external id, retired ones included, or None."""
     query = {"external_app_user_id": external_id, "user_type": "all"}
     return next((_account(user) for user in _pages(connection, "GET /users", "/users", query)), None)
 
 
 def create_app_user(connection: BoxConnection, name: str, external_id: str | None = None) -> Account:
-    """A new app user. It carries an external id, by which it is found again after an answer that was lost."""
+    """Create an app user with an external id, by which it is found again when the answer is lost."""
     external_id = external_id or f"boxhaul-{uuid.uuid4().hex}"
 
     def send() -> Account:
@@ -115,7 +116,7 @@ def create_app_user(connection: BoxConnection, name: str, external_id: str | Non
 
 
 def app_users(connection: BoxConnection) -> Iterator[Account]:
-    """App users by their logins' pattern: Box has no filter for them."""
+    """Yield the app users, told by the pattern of their logins: Box has no filter for them."""
     for user in _pages(
         connection, "GET /users", "/users", {"filter_term": "AppUser_", "user_type": "managed"}
     ):
@@ -125,7 +126,7 @@ def app_users(connection: BoxConnection) -> Iterator[Account]:
 
 
 def deactivate_user(connection: BoxConnection, user_id: str) -> None:
-    """status inactive."""
+    """Set a user to inactive."""
     connection.call(
         "PUT /users/:id",
         lambda: connection.client.users.update_user_by_id(user_id, status=UpdateUserByIdStatus.INACTIVE),
@@ -133,7 +134,7 @@ def deactivate_user(connection: BoxConnection, user_id: str) -> None:
 
 
 def set_space_amount(connection: BoxConnection, user_id: str, space_amount: int) -> Account:
-    """Bytes, or -1 for unlimited."""
+    """Give a user so many bytes, -1 for unlimited; return the user as changed."""
     changed = connection.call(
         "PUT /users/:id",
         lambda: connection.client.users.update_user_by_id(
@@ -149,7 +150,7 @@ def set_space_amount(connection: BoxConnection, user_id: str, space_amount: int)
 def _pages(
     connection: BoxConnection, route: str, path: str, query: dict[str, str], *, marker: bool = True
 ) -> Iterator[Mapping[str, Any]]:
-    """Every entry of a list; groups know offsets only."""
+    """Yield every entry of a list; groups know offsets only."""
     params = {"limit": str(PAGE_SIZE), "fields": ",".join(USER_FIELDS)} | query
     params |= {"usemarker": "true"} if marker else {"offset": "0"}
     while True:
@@ -170,22 +171,19 @@ def _pages(
 
 def _account(user: Mapping[str, Any]) -> Account:
     login = str(user.get("login") or "")
-    enterprise = user.get("enterprise")
-    enterprise = enterprise if isinstance(enterprise, Mapping) else {}
-    alias, space = user.get("notification_email"), int(float(user.get("space_amount") or 0))
+    enterprise, alias = object_of(user.get("enterprise")), object_of(user.get("notification_email"))
+    space = size_of(user.get("space_amount")) or 0
     return Account(
         id=str(user["id"]),
         login=login,
         name=str(user.get("name") or ""),
-        status=str(getattr(user.get("status"), "value", user.get("status")) or "active"),
-        enterprise_id=str(enterprise["id"]) if enterprise.get("id") else None,
-        enterprise_name=str(enterprise["name"]) if enterprise.get("name") else None,
+        status=text_of(user.get("status")) or "active",
+        enterprise_id=id_of(enterprise) or None,
+        enterprise_name=text_of(enterprise.get("name")) or None,
         space_amount=-1 if space >= UNLIMITED else space,
-        space_used=int(float(user.get("space_used") or 0)),
-        max_upload_size=int(float(user.get("max_upload_size") or 0)),
+        space_used=size_of(user.get("space_used")) or 0,
+        max_upload_size=size_of(user.get("max_upload_size")) or 0,
         is_service_account=login.startswith("AutomationUser_") and login.endswith("@boxdevedition.com"),
-        role=str(getattr(user.get("role"), "value", user.get("role"))) if user.get("role") else None,
-        notification_email=str(alias.get("email"))
-        if isinstance(alias, Mapping) and alias.get("email")
-        else None,
+        role=text_of(user.get("role")) or None,
+        notification_email=text_of(alias.get("email")) or None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from box_sdk_gen.managers.user_collaborations import (
@@ -19,9 +19,10 @@ from box_sdk_gen.managers.user_collaborations import (
 
 from connectors.box import accounts
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import code_of, json_object
+from connectors.box.client.errors import code_of
 from connectors.box.folders import folder_info
 from connectors.box.types import Collaboration, Invitee
+from connectors.box.values import id_of, json_object, moment_of, object_of, text_of
 from connectors.errors import DestinationGone, ItemError, Rejected
 
 FIELDS = [
@@ -58,7 +59,7 @@ class Grant:
 
 
 def ensure(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: bool = False) -> Collaboration:
-    """Create the grant; when there is one, change its role if it differs. Twice is as good as once (P4)."""
+    """Create the grant; when there is one, change its role if it differs. A repeat changes nothing (P4)."""
     grant = _checked(connection, grant)
     try:
         return _create(connection, folder_id, grant, notify=notify)
@@ -75,12 +76,12 @@ def ensure(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: b
 
 
 def list_on(connection: BoxConnection, folder_id: str) -> list[Collaboration]:
-    """Every grant on the folder, pending ones included."""
+    """Return every grant on the folder, pending ones included."""
     return list(_pages(connection, folder_id))
 
 
 def find(connection: BoxConnection, folder_id: str, invitee: Invitee) -> Collaboration | None:
-    """The invitee's grant: logins and group names in any case, pending invitations by their address.
+    """Return the invitee's grant: logins and group names in any case, pending invitations by their address.
 
     One on this very folder comes before those further up, which Box lists too.
     """
@@ -88,13 +89,13 @@ def find(connection: BoxConnection, folder_id: str, invitee: Invitee) -> Collabo
 
 
 def among(grants: Sequence[Collaboration], folder_id: str, invitee: Invitee) -> Collaboration | None:
-    """The same in a list that is at hand."""
+    """Return the invitee's grant in a list that is at hand."""
     found = [each for each in grants if _is_of(each, invitee)]
     return min(found, key=lambda each: each.item_id not in (None, folder_id), default=None)
 
 
 def covers(role: str, wanted: str) -> bool:
-    """True when a role allows all that another one does."""
+    """Return True when a role allows all that another one does."""
     return wanted in INCLUDED.get(role, ())
 
 
@@ -111,7 +112,7 @@ def remove(connection: BoxConnection, collaboration_id: str) -> None:
 
 
 def _checked(connection: BoxConnection, grant: Grant) -> Grant:
-    """The grant with a group's id in place of its name; Rejected for a role that Box does not have."""
+    """Return the grant with a group's id in place of its name; Rejected for a role that Box does not have."""
     if grant.role not in {role.value for role in CreateCollaborationRole}:
         known = ", ".join(role.value for role in CreateCollaborationRole)
         raise Rejected(f"Box has no role {grant.role!r}; it has {known}.")
@@ -142,7 +143,7 @@ def _create(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: 
 
 
 def _inherited(found: Collaboration, grant: Grant) -> Collaboration:
-    """A grant further up counts when it allows as much; Box refuses to raise it below (facts: waterfall)."""
+    """Return a grant further up: it counts when it allows as much; Box refuses to raise it below (facts: waterfall)."""
     if not covers(found.role, grant.role):
         raise Rejected(
             f"{grant.invitee} is {found.role} on a folder above, and Box gives nobody more below that. Take that "
@@ -152,7 +153,7 @@ def _inherited(found: Collaboration, grant: Grant) -> Collaboration:
 
 
 def _owned(connection: BoxConnection, folder_id: str, invitee: Invitee, already: ItemError) -> Collaboration:
-    """The owner of a folder has access without a grant."""
+    """Return the owner's access, which needs no grant; Rejected when the invitee is not the owner."""
     owner = folder_info(connection, folder_id)
     wanted = {(invitee.login or "").casefold(), invitee.user_id}
     if {(owner.owner_login or "?").casefold(), owner.owner_id} & wanted:
@@ -231,39 +232,18 @@ def _pages(connection: BoxConnection, folder_id: str) -> Iterator[Collaboration]
 
 
 def _collaboration(entry: Mapping[str, Any]) -> Collaboration:
-    who, item = _object(entry.get("accessible_by")), _object(entry.get("item"))
+    who = object_of(entry.get("accessible_by"))
     return Collaboration(
         id=str(entry["id"]),
-        role=_value(entry.get("role")) or "",
-        status=_value(entry.get("status")) or "",
-        accessible_by_type=_value(who.get("type")),
-        accessible_by_id=_value(who.get("id")),
-        accessible_by_login=_value(who.get("login")),
-        accessible_by_name=_value(who.get("name")),
-        invite_email=_value(entry.get("invite_email")),
-        item_id=_value(item.get("id")),
+        role=text_of(entry.get("role")) or "",
+        status=text_of(entry.get("status")) or "",
+        accessible_by_type=text_of(who.get("type")),
+        accessible_by_id=id_of(who),
+        accessible_by_login=text_of(who.get("login")),
+        accessible_by_name=text_of(who.get("name")),
+        invite_email=text_of(entry.get("invite_email")),
+        item_id=id_of(entry.get("item")),
         can_view_path=bool(entry.get("can_view_path")),
         is_access_only=bool(entry.get("is_access_only")),
-        expires_at=_moment(entry.get("expires_at")),
+        expires_at=moment_of(entry.get("expires_at")),
     )
-
-
-def _moment(value: object) -> datetime | None:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _value(value: object) -> str | None:
-    """Roles come as enum members, except co-owner, which stays a string."""
-    value = getattr(value, "value", value)
-    return None if value is None else str(value)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from connectors.box import accounts, collaborations, folders, probes
-from connectors.box.client.connection import BoxConnection, Transport, connect
+from connectors.box import accounts, collaborations, files, folders, probes
+from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
+from connectors.box.client.transport import Transport
 from connectors.box.config import BoxConfig
 from connectors.box.probes import Permission
 from connectors.box.types import (
@@ -28,10 +29,10 @@ from connectors.box.types import (
     Statistics,
     Upload,
 )
-from connectors.box.upload import receipts
-from connectors.box.upload import session as upload
+from connectors.box.upload.direct import put_direct
 from connectors.box.upload.part_threads import PartSenders
-from connectors.box.upload.session import SessionStore
+from connectors.box.upload.session import abort, put_session
+from connectors.box.upload.session_store import MemorySessions, SessionStore
 
 
 class BoxDestination:
@@ -52,7 +53,7 @@ class BoxDestination:
         uploading: Sequence[str] | None = None,
         borrow: Callable[[str], None] | None = None,
     ) -> None:
-        """Nothing is sent yet.
+        """Prepare the connections; nothing is sent yet.
 
         base_dir: what relative files of the plan are relative to. reserve and earlier_blocks: the service account's
         budget, as set_budget() takes them. stop: ends every wait with Stopped. uploading: those of the identities
@@ -77,12 +78,12 @@ class BoxDestination:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """User ids of the plan's uploader app users; empty when the service account uploads itself."""
+        """The user ids of the plan's uploader app users; empty when the service account uploads itself."""
         return tuple(self.config.identities)
 
     @property
     def uploading(self) -> tuple[str, ...]:
-        """Those that upload through this object; empty when the service account does."""
+        """The identities that upload through this object; empty when the service account does."""
         return tuple(self._uploaders)
 
     def set_budget(
@@ -97,7 +98,7 @@ class BoxDestination:
         self._connection_of(identity).pacer.set_budget(reserve=reserve, earlier=earlier_blocks)
 
     def whoami(self) -> Account:
-        """The service account (cached). AuthenticationFailed, BoxUnreachable when it cannot be asked."""
+        """Return the service account (cached). AuthenticationFailed, BoxUnreachable when it cannot be asked."""
         with self._account_lock:
             if self._account is None:
                 self._account = accounts.whoami(self._service)
@@ -105,21 +106,21 @@ class BoxDestination:
             return self._account
 
     def clock_skew_seconds(self) -> float | None:
-        """Box's clock minus ours, from its last answer; None before one."""
+        """Return Box's clock minus ours, by its last answer; None before one."""
         return self._transport.clock_skew_seconds
 
     # --- folders ---
 
     def landing_folder(self) -> BoxFolder:
-        """The plan's landing folder with owner and permissions. LandingFolderMissing when it is not there."""
+        """Return the plan's landing folder with owner and permissions. LandingFolderMissing when it is not there."""
         return folders.landing_folder(self._service, self.config.landing_folder_id)
 
     def folder_info(self, folder_id: str) -> BoxFolder:
-        """A folder with owner and permissions. DestinationGone when it is not there."""
+        """Return a folder with owner and permissions. DestinationGone when it is not there."""
         return folders.folder_info(self._service, folder_id)
 
     def create_folder(self, parent_id: str, name: str) -> BoxFolder:
-        """Create it, or adopt the folder that has this name (adopted=True). One writer per path, please.
+        """Create it, or adopt the folder that has this name (adopted=True). One writer per path.
 
         Box has been seen to create two folders under a race (facts: concurrent creates), so callers claim the path
         first. NameInUse when a file has the name, NameRejected, DestinationGone (parent), PermissionMissing.
@@ -127,7 +128,7 @@ class BoxDestination:
         return folders.create_folder(self._service, parent_id, name)
 
     def list_folder(self, folder_id: str) -> Iterator[BoxChild]:
-        """Every child once, in pages of 1,000 (one call each). DestinationGone when the folder is not there."""
+        """Yield every child once, in pages of 1,000 (one call each). DestinationGone when the folder is not there."""
         return folders.list_folder(self._service, folder_id)
 
     def share_folder(self, folder_id: str, link: SharedLink, password: str | None = None) -> SharedLink:
@@ -159,22 +160,22 @@ class BoxDestination:
         other bytes (box_id, etag: send a version over it). ChangedWhileReading: nothing was stored. Also TooLarge,
         NameRejected, DestinationGone, QuotaExceeded, PermissionMissing, and whatever the source raised.
         """
-        store = sessions or upload.MemorySessions()
+        store = sessions or MemorySessions()
         if item.size < self.config.direct_upload_limit_bytes:
-            return upload.put_direct(self._pick_uploader(), item, open_file, check_source)
+            return put_direct(self._pick_uploader(), item, open_file, check_source)
         stored = store.load()
         connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
         if not self._uploaders:
             self.whoami()
-        return upload.put_session(connection, item, open_file, store, self._parts, check_source)
+        return put_session(connection, item, open_file, store, self._parts, check_source)
 
     def abort_session(self, session: SessionState) -> None:
         """Give an upload session back to Box; one that is gone already counts as done."""
-        upload.abort(self._connection_of(session.identity), session)
+        abort(self._connection_of(session.identity), session)
 
     def file_info(self, file_id: str) -> BoxFile:
-        """A file's content and owner as Box has them now. DestinationGone when it is not there."""
-        return receipts.file_info(self._service, file_id)
+        """Return a file's content and owner as Box has them now. DestinationGone when it is not there."""
+        return files.file_info(self._service, file_id)
 
     # --- collaborations ---
 
@@ -203,11 +204,11 @@ class BoxDestination:
         return collaborations.ensure(self._service, folder_id, wanted, notify=notify)
 
     def collaborations(self, folder_id: str) -> list[Collaboration]:
-        """Every grant on the folder, pending ones included."""
+        """Return every grant on the folder, pending ones included."""
         return collaborations.list_on(self._service, folder_id)
 
     def find_collaboration(self, folder_id: str, invitee: Invitee) -> Collaboration | None:
-        """The invitee's grant on this folder, if any."""
+        """Return the invitee's grant on this folder, or None."""
         return collaborations.find(self._service, folder_id, invitee)
 
     def remove_collaboration(self, collaboration_id: str) -> None:
@@ -217,39 +218,39 @@ class BoxDestination:
     # --- accounts ---
 
     def find_user(self, login: str) -> Account | None:
-        """The managed or external user with exactly this login. PermissionMissing without "Manage users"."""
+        """Return the managed or external user with exactly this login. PermissionMissing without "Manage users"."""
         return accounts.find_user(self._service, login)
 
     def user(self, user_id: str) -> Account:
-        """A user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+        """Return a user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
         return accounts.get_user(self._service, user_id)
 
     def group(self, group_id: str) -> Group:
-        """A group by id. DestinationGone when there is none, PermissionMissing without "Manage groups"."""
+        """Return a group by id. DestinationGone when there is none, PermissionMissing without "Manage groups"."""
         return accounts.get_group(self._service, group_id)
 
     def identity_account(self, identity: str) -> Account:
-        """One uploader app user, as its own token shows it. AuthenticationFailed when it cannot sign in."""
+        """Return one uploader app user, as its own token shows it. AuthenticationFailed when it cannot sign in."""
         return accounts.whoami(self._connection_of(identity))
 
     def find_group(self, name: str) -> Group | None:
-        """The group with exactly this name. PermissionMissing without "Manage groups"."""
+        """Return the group with exactly this name. PermissionMissing without "Manage groups"."""
         return accounts.find_group(self._service, name)
 
     def create_group(self, name: str) -> Group:
-        """Create a group, or give back the one that has this name."""
+        """Create a group, or return the one that has this name."""
         return accounts.create_group(self._service, name)
 
     def create_app_user(self, name: str, external_id: str | None = None) -> Account:
-        """A new app user (is_platform_access_only) of this application, found again by its external id."""
+        """Create an app user (is_platform_access_only) of this application, found again by its external id."""
         return accounts.create_app_user(self._service, name, external_id)
 
     def find_app_user(self, external_id: str) -> Account | None:
-        """The app user that was made with this external id, retired ones included."""
+        """Return the app user that was made with this external id, retired ones included."""
         return accounts.find_app_user(self._service, external_id)
 
     def app_users(self) -> Iterator[Account]:
-        """The app users of this application, streamed."""
+        """Yield the app users of this application."""
         return accounts.app_users(self._service)
 
     def deactivate_user(self, user_id: str) -> None:
@@ -266,23 +267,23 @@ class BoxDestination:
     # --- probes ---
 
     def require_upload_host(self) -> None:
-        """TransientError when Box's upload host, another one than its API's, does not answer."""
+        """Raise TransientError when Box's upload host, another one than its API's, does not answer."""
         probes.require_upload_host(self._service)
 
     def may_list_users(self) -> Permission:
-        """Whether users can be looked up ("Manage users", "App + Enterprise Access"). One call."""
+        """Tell whether users can be looked up ("Manage users", "App + Enterprise Access"). One call."""
         return probes.may_list_users(self._service)
 
     def may_list_groups(self) -> Permission:
-        """Whether groups can be looked up and made ("Manage groups"). One call."""
+        """Tell whether groups can be looked up and made ("Manage groups"). One call."""
         return probes.may_list_groups(self._service)
 
     def may_act_as(self, user_id: str) -> Permission:
-        """Whether calls may carry the As-User header with this user. One call."""
+        """Tell whether calls may carry the As-User header with this user. One call."""
         return probes.may_act_as(self._service, user_id)
 
     def may_write(self, folder_id: str) -> Permission:
-        """Whether folders can be made in this one: an empty one is made and deleted. Two calls.
+        """Tell whether folders can be made in this one: an empty one is made and deleted. Two calls.
 
         DestinationGone when the folder is not there.
         """
@@ -291,15 +292,15 @@ class BoxDestination:
     # --- numbers ---
 
     def call_counts(self) -> dict[str, int]:
-        """Requests sent so far by route template ("POST /files/content"), token requests included."""
+        """Return the requests sent so far by route template ("POST /files/content"), token requests included."""
         return self._transport.counts_by_route()
 
     def call_counts_by_status(self) -> dict[int, int]:
-        """Answers so far by HTTP status; 0 counts requests without an answer."""
+        """Return the answers so far by HTTP status; 0 counts requests without an answer."""
         return self._transport.counts_by_status()
 
     def statistics(self) -> Statistics:
-        """Totals so far, over all identities."""
+        """Return totals so far, over all identities."""
         connections = [self._service, *self._uploaders.values()]
         return self._transport.statistics(
             retries=sum(each.retries for each in connections),
@@ -341,7 +342,7 @@ class BoxDestination:
         )
 
     def _pick_uploader(self) -> BoxConnection:
-        """The one whose upload budget is the least used."""
+        """Return the connection whose upload budget is the least used."""
         if not self._uploaders:
             return self._service
         return min(self._uploaders.values(), key=lambda each: each.pacer.pressure())

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from box_sdk_gen.managers.folders import CreateFolderParent
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import json_object
 from connectors.box.types import BoxChild, BoxFolder, SharedLink
+from connectors.box.values import id_of, json_object, moment_of, object_of, size_of, text_of
 from connectors.errors import DestinationGone, LandingFolderMissing, NameInUse, ServerBusy
 
 LIST_FIELDS = "name,size,sha1,etag,content_modified_at"
@@ -33,27 +32,27 @@ def create_folder(connection: BoxConnection, parent_id: str, name: str) -> BoxFo
 
 
 def folder_info(connection: BoxConnection, folder_id: str) -> BoxFolder:
-    """The folder with its owner and what the caller may do in it. DestinationGone also when it is in the trash."""
+    """Return the folder with its owner and what the caller may do. DestinationGone also when it is in the trash."""
     route = "GET /folders/:id"
     answer = json_object(
         connection.ask(route, f"/folders/{folder_id}", params={"fields": FOLDER_FIELDS}).data, route
     )
     if answer.get("trashed_at") or answer.get("item_status") in ("trashed", "deleted"):
         raise DestinationGone(f"The Box folder {folder_id} is in the trash.")
-    owner, permissions = _object(answer.get("owned_by")), _object(answer.get("permissions"))
+    owner = object_of(answer.get("owned_by"))
     return BoxFolder(
         id=str(answer.get("id") or folder_id),
         name=str(answer.get("name") or ""),
-        etag=_text(answer.get("etag")),
-        parent_id=_text(_object(answer.get("parent")).get("id")),
-        owner_id=_text(owner.get("id")),
-        owner_login=_text(owner.get("login")),
-        permissions={str(name): bool(value) for name, value in permissions.items()},
+        etag=text_of(answer.get("etag")),
+        parent_id=id_of(answer.get("parent")),
+        owner_id=id_of(owner),
+        owner_login=text_of(owner.get("login")),
+        permissions={str(name): bool(value) for name, value in object_of(answer.get("permissions")).items()},
     )
 
 
 def landing_folder(connection: BoxConnection, folder_id: str) -> BoxFolder:
-    """The folder under which trees arrive, or LandingFolderMissing."""
+    """Return the folder under which trees arrive, or raise LandingFolderMissing."""
     try:
         return folder_info(connection, folder_id)
     except DestinationGone as exc:
@@ -64,7 +63,7 @@ def landing_folder(connection: BoxConnection, folder_id: str) -> BoxFolder:
 
 
 def list_folder(connection: BoxConnection, folder_id: str) -> Iterator[BoxChild]:
-    """Every child once. Raw JSON: the SDK's models cost thirty times the CPU on a page of 1,000.
+    """Yield every child once. Raw JSON: the SDK's models cost thirty times the CPU on a page of 1,000.
 
     Markers, because offsets end at 10,000; de-duplicated, because marker pages of the root have repeated entries.
     """
@@ -94,7 +93,7 @@ def list_folder(connection: BoxConnection, folder_id: str) -> Iterator[BoxChild]
 def share_folder(
     connection: BoxConnection, folder_id: str, link: SharedLink, password: str | None
 ) -> SharedLink:
-    """Give the folder this link, or change the one it has; once is as good as twice, the address stays.
+    """Give the folder this link, or change the one it has; a repeat changes nothing, the address stays.
 
     An open link without a password loses the one that it had. Whether a link keeps an end that is no longer asked for
     is not documented: unshared_at takes no null. Rejected where the enterprise forbids the access
@@ -112,11 +111,11 @@ def share_folder(
         params={"fields": "shared_link"},
         data={"shared_link": wanted},
     )
-    made = _object(json_object(answer.data, route).get("shared_link"))
+    made = object_of(json_object(answer.data, route).get("shared_link"))
     return SharedLink(
         url=str(made.get("url") or ""),
         access=str(made.get("access") or link.access),
-        expires_at=_moment(made.get("unshared_at")),
+        expires_at=moment_of(made.get("unshared_at")),
         has_password=bool(made.get("is_password_enabled")),
     )
 
@@ -147,29 +146,12 @@ def _adopt(connection: BoxConnection, parent_id: str, name: str, error: NameInUs
 
 
 def _child(entry: Mapping[str, Any]) -> BoxChild:
-    size = entry.get("size")
     return BoxChild(
         type=str(entry.get("type")),
         id=str(entry.get("id")),
         name=str(entry.get("name") or ""),
-        size=int(float(size)) if size is not None else 0,  # huge folders come as 1.2e+11
+        size=size_of(entry.get("size")) or 0,
         sha1=str(entry["sha1"]).lower() if entry.get("sha1") else None,
-        etag=_text(entry.get("etag")),
-        modified=_moment(entry.get("content_modified_at")),
+        etag=text_of(entry.get("etag")),
+        modified=moment_of(entry.get("content_modified_at")),
     )
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text)) if text else None
-    except ValueError:
-        return None
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -53,7 +53,7 @@ class PlannedName:
 
 
 def box_name(name: str, kind: EntryKind = EntryKind.FILE) -> str:
-    """The name as Box accepts it. Different names may become equal for Box: plan_names() settles that."""
+    """Return the name as Box accepts it. Different names may become equal for Box: plan_names() settles that."""
     if not name:
         raise ValueError("an entry has a name")
     normal = unicodedata.normalize("NFC", name)
@@ -62,12 +62,12 @@ def box_name(name: str, kind: EntryKind = EntryKind.FILE) -> str:
 
 
 def source_name(box_name: str) -> str:
-    """The source's name (in NFC) behind a name that box_name() made and did not have to shorten."""
+    """Return the source's name (in NFC) behind a name that box_name() made and did not have to shorten."""
     return "".join(_decode(box_name))
 
 
 def collision_key(name: str) -> str:
-    """Equal for two names that Box may take for the same: case and canonical forms do not count.
+    """Return a key that is equal for two names that Box may take for the same: case and forms do not count.
 
     Files and folders share one namespace in Box.
     """
@@ -77,14 +77,14 @@ def collision_key(name: str) -> str:
 
 
 def risk_key(name: str) -> str:
-    """Equal for names that look alike in more ways (NFKC: ligatures, widths); worth a line in a report, no more."""
+    """Return a key that is equal for names that look alike in more ways (NFKC: ligatures, widths)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def plan_names(
     names: Sequence[tuple[str, EntryKind, str | None]], *, taken: Iterable[str] = ()
 ) -> dict[str, PlannedName]:
-    """A Box name for every entry of one folder: (name, kind, Box name it already has) → PlannedName by name.
+    """Plan a Box name for every entry of one folder: (name, kind, Box name it already has) → PlannedName by name.
 
     No two of them are equal for Box. The order of the listing does not matter; an entry that has a Box name keeps
     it; of the others, one whose name need not change is preferred, then the first in code-point order.
@@ -130,7 +130,7 @@ class _Wish:
         return self.box_name != self.name, self.name
 
     def alternatives(self) -> Iterator[str]:
-        """Names marked with ever more of the hash; endless, though the second one is already improbable."""
+        """Yield names marked with ever more of the hash, without end; the second one is already improbable."""
         for length in _HASH_LENGTHS:
             yield _marked(self.box_name, self.name, self.kind, length)
         count = 2
@@ -176,7 +176,7 @@ def _decode(name: str) -> Iterator[str]:
 
 
 def _marked(encoded: str, name: str, kind: EntryKind, length: int) -> str:
-    """The name with "~" and a hash before its extension, within the limit."""
+    """Return the name with "~" and a hash before its extension, within the limit."""
     mark = "~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:length]
     stem, extension = _split(encoded) if kind is EntryKind.FILE else (encoded, "")
     room = MAX_UNITS - _units(mark) - _units(extension)
@@ -187,7 +187,7 @@ def _marked(encoded: str, name: str, kind: EntryKind, length: int) -> str:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Stem and extension with its dot; a leading dot begins no extension."""
+    """Return stem and extension with its dot; a leading dot begins no extension."""
     at = name.rfind(".")
     if at <= 0 or _units(name[at:]) > MAX_EXTENSION_UNITS:
         return name, ""
@@ -195,14 +195,14 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _units(text: str) -> int:
-    """UTF-16 code units."""
+    """Count UTF-16 code units."""
     if text.isascii():
         return len(text)
     return len(text) + sum(char > "\uffff" for char in text)
 
 
 def _why(name: str, in_box: str) -> str | None:
-    """What a person reads about a changed name."""
+    """Say why a name was changed."""
     if in_box == name:
         return None
     normal = unicodedata.normalize("NFC", name)
@@ -216,5 +216,5 @@ def _why(name: str, in_box: str) -> str | None:
 
 
 def _shown(name: str) -> str:
-    """A name for a report: one line, no control characters."""
+    """Return a name for a report: one line, no control characters."""
     return repr(name.encode("utf-8", "backslashreplace").decode())

@@ -29,32 +29,32 @@ class Permission(StrEnum):
 
 
 def require_upload_host(connection: BoxConnection) -> None:
-    """Box's upload host is another one than its API's, and a firewall may know only that: a TransientError then."""
+    """Raise TransientError when Box's upload host does not answer: a firewall may know only the API's host."""
     address = connection.upload_url(UPLOAD_PROBE_PATH)
     with suppress(ItemError):  # there is no such session: an answer
         connection.ask(UPLOAD_PROBE_ROUTE, address, attempts=PROBE_ATTEMPTS)
 
 
 def may_list_users(connection: BoxConnection) -> Permission:
-    """ "Manage users" with "App + Enterprise Access": one user of the list is asked for."""
+    """Try "Manage users" with "App + Enterprise Access": ask for one user of the list."""
     params = {"limit": "1", "fields": "login"}
     return _tried(lambda: connection.ask("GET /users", "/users", params=params))
 
 
 def may_list_groups(connection: BoxConnection) -> Permission:
-    """ "Manage groups": one group of the list is asked for."""
+    """Try "Manage groups": ask for one group of the list."""
     params = {"limit": "1", "fields": "name"}
     return _tried(lambda: connection.ask("GET /groups", "/groups", params=params))
 
 
 def may_act_as(connection: BoxConnection, user_id: str) -> Permission:
-    """ "Make API calls using the as-user header": who the other user is, asked as that user."""
+    """Try "Make API calls using the as-user header": ask as the other user who that is."""
     headers = {"As-User": user_id}
     return _tried(lambda: connection.ask("GET /users/me", "/users/me", headers=headers))
 
 
 def may_write(connection: BoxConnection, folder_id: str) -> Permission:
-    """ "Write all files and folders": an empty folder is made and deleted at once."""
+    """Try "Write all files and folders": make an empty folder and delete it at once."""
 
     def make_and_delete() -> None:
         made = create_folder(connection, folder_id, f"{PROBE_NAME} {uuid.uuid4().hex[:8]}")

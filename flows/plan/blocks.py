@@ -13,7 +13,8 @@ from prefect.blocks.abstract import CredentialsBlock
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, model_validator
 
-from connectors.box.client.connection import Transport, connect
+from connectors.box.client.connection import connect
+from connectors.box.client.transport import Transport
 from connectors.box.config import AuthConfig, BlockAuthConfig, BoxConfig, CCGAuthConfig, JWTAuthConfig
 from connectors.source import Source
 from connectors.sources.registry import open_source

@@ -147,20 +147,20 @@ def _wrap_writes(script: Script) -> None:
 
 def _wrap_calls(script: Script) -> None:
     """Every request to Box: before it is sent, after its answer has come."""
-    from connectors.box.client import connection as client
+    from connectors.box.client import transport
 
-    plain = client.Transport.fetch
+    plain = transport.Transport.fetch
 
     def fetch(self: Any, options: Any) -> Any:
         token = options.url.endswith("/oauth2/token")
-        route = client.TOKEN_ROUTE if token else client._route.get()
+        route = transport.TOKEN_ROUTE if token else transport.current_route.get()
         number = _count(route)
         script.at("before", route, number)
         answer = plain(self, options)
         script.at("after", route, number)
         return answer
 
-    client.Transport.fetch = fetch  # type: ignore[method-assign]
+    transport.Transport.fetch = fetch  # type: ignore[method-assign]
 
 
 def _leave_little_room(pages: int) -> None:

@@ -20,7 +20,6 @@ from connectors.box.client.errors import (
     Refusal,
     code_of,
     from_refusal,
-    json_object,
     printable,
     read_refusal,
     refusal_of,
@@ -29,6 +28,7 @@ from connectors.box.client.errors import (
     status_of,
     to_connector_error,
 )
+from connectors.box.values import json_object
 from connectors.errors import (
     BoxUnreachable,
     ConnectionLost,

@@ -65,7 +65,7 @@ class SigningKey:
     passphrase: str | None = field(default=None, repr=False)
 
     def load(self) -> RSAPrivateKey:
-        """AuthenticationFailed when it is no RSA key or the passphrase does not fit."""
+        """Return the key. AuthenticationFailed when it is no RSA key or the passphrase does not fit."""
         pem = self.pem if "\n" in self.pem else self.pem.replace("\\n", "\n")
         problem: str | None = None
         for password in (self.passphrase.encode(errors="replace"), None) if self.passphrase else (None,):
@@ -147,7 +147,7 @@ class BoxAuthentication(Authentication):
         self._network_session = network_session
 
     def current(self) -> Token:
-        """A token that is good for a while; asks Box when there is none or it grows old."""
+        """Return a token that is good for a while; ask Box when there is none or it grows old."""
         token, now = self._token, self._wall_clock()
         if token and now < token.refresh_at:
             return token
@@ -173,7 +173,7 @@ class BoxAuthentication(Authentication):
             self._asking.release()
 
     def reject(self) -> None:
-        """Box refused the token that this thread used last: forget it, unless somebody already replaced it."""
+        """Forget the token that this thread used last, which Box refused, unless somebody replaced it already."""
         used = getattr(self._used, "token", None)
         with self._asking:
             if used is None or self._token is used:
@@ -319,7 +319,7 @@ class _OAuthRefusal:
 
 
 def _advice(refusal: _OAuthRefusal, who: Credentials, skew: float) -> str:
-    """What a person has to do about a refused login."""
+    """Say what a person has to do about a refused login."""
     said = refusal.description
     if refusal.code == "unauthorized_client":
         return (

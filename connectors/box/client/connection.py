@@ -1,4 +1,4 @@
-"""The one place that speaks to Box: a transport that meters, and a paced, retried call around the SDK's client.
+"""BoxConnection: one Box user's paced and retried call around the SDK's client.
 
 SDK retries are off; what is retried, how often and how long is the table RETRIED below. Verbs live elsewhere.
 """
@@ -6,46 +6,41 @@ SDK retries are off; what is retried, how often and how long is the table RETRIE
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import requests
-from box_sdk_gen.box.errors import BoxAPIError
 from box_sdk_gen.client import BoxClient
-from box_sdk_gen.networking.base_urls import BaseUrls
-from box_sdk_gen.networking.box_network_client import BoxNetworkClient
 from box_sdk_gen.networking.fetch_options import FetchOptions
 from box_sdk_gen.networking.fetch_response import FetchResponse
 from box_sdk_gen.networking.network import NetworkSession
-from box_sdk_gen.networking.retries import RetryStrategy
-from box_sdk_gen.networking.timeout_config import TimeoutConfig
-from requests.adapters import HTTPAdapter
 
 from connectors.box.client.auth import BoxAuthentication, Credentials, load_credentials
 from connectors.box.client.errors import (
     NotBox,
     Unauthorised,
     code_of,
-    json_object,
     refusal_of,
     scrub,
     to_connector_error,
 )
-from connectors.box.client.outage import Outages
 from connectors.box.client.pacer import Backoff, Pacer
 from connectors.box.client.tokens import TokenFile
-from connectors.box.config import BlockAuthConfig, BoxConfig, checked_url, is_loopback
-from connectors.box.types import Statistics
+from connectors.box.client.transport import (
+    READ_SECONDS,
+    SLOW_READ_SECONDS,
+    UPLOAD_ROUTES,
+    Transport,
+    asked_address,
+    current_route,
+    network_session,
+)
+from connectors.box.config import BlockAuthConfig, BoxConfig
+from connectors.box.values import json_object
 from connectors.errors import (
     BoxUnreachable,
     ConnectionLost,
@@ -58,30 +53,11 @@ from connectors.errors import (
 
 T = TypeVar("T")
 
-TOKEN_ROUTE = "POST /oauth2/token"  # noqa: S105  (a route, not a password)
 #: The cheapest call: does Box answer at all?
 PROBE_ROUTE = "GET /users/me"
 #: The cheapest call that Box's upload host serves (facts §1): a session that is not there. A 404 is an answer.
 UPLOAD_PROBE_ROUTE, UPLOAD_PROBE_PATH = "GET /files/upload_sessions/:id", "/files/upload_sessions/0"
 
-#: What counts as an upload in Box's window, too: sending a file, opening and committing a session (facts §6).
-UPLOAD_ROUTES = frozenset(
-    {
-        "POST /files/content",
-        "POST /files/:id/content",
-        "POST /files/upload_sessions",
-        "POST /files/:id/upload_sessions",
-        "POST /files/upload_sessions/:id/commit",
-    }
-)
-
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 120.0
-#: Commits of large files and deletions of folders answer late.
-SLOW_READ_SECONDS = 660.0
-#: Connections kept per host; more threads than that open some for one call each.
-POOL_SIZE = 64
-SEND_BLOCK_BYTES = 128 * 1024
 
 #: Everything that is sent again, and how patiently. 401 is answered by one new token instead.
 RETRIED: Mapping[type[TransientError], Backoff] = {
@@ -97,108 +73,6 @@ BLOCKED_CODES = frozenset({"name_temporarily_reserved", "operation_blocked_tempo
 ALIEN = Backoff(attempts=4, total_seconds=60.0)
 #: Outages that one call sits out; after those its failure is its own, whatever a probe says.
 OUTAGES_OF_A_CALL = 3
-#: Good answers of Box that have no body: a commit under way, a deletion.
-EMPTY_ANSWERS = frozenset({202, 204})
-
-_route: ContextVar[str] = ContextVar("route", default="?")
-#: The address that this thread asked last: an upload session may be served by a host of its own (facts §4).
-_asked: ContextVar[str] = ContextVar("asked", default="")
-
-
-class NoRetries(RetryStrategy):
-    """The SDK sleeps uninterruptibly, repeats an assertion, and stumbles over HTTP dates: it does not retry here."""
-
-    def should_retry(self, *args: Any, **kwargs: Any) -> bool:
-        return False
-
-    def retry_after(self, *args: Any, **kwargs: Any) -> float:
-        return 0.0
-
-
-class Transport(BoxNetworkClient):
-    """The SDK's network client with a pool of its own, metered per route. Shared by all identities and threads."""
-
-    def __init__(self, config: BoxConfig, *, base_dir: Path | None = None) -> None:
-        """base_dir: what a relative ca_file is relative to."""
-        super().__init__(requests_session=_requests_session(config, base_dir))
-        self.clock_skew_seconds: float | None = None
-        self.outages = Outages(
-            urlsplit(config.base_url).netloc,
-            limit_seconds=config.limits.outage_minutes * 60,
-            first_pause_seconds=config.limits.backoff_seconds,
-        )
-        self._lock = threading.Lock()
-        self._routes: Counter[str] = Counter()
-        self._statuses: Counter[int] = Counter()
-        self._bytes_sent = 0
-
-    def fetch(self, options: FetchOptions) -> FetchResponse:
-        """One request, one answer. The SDK's exceptions leave as they are; BoxConnection.call maps them.
-
-        A good status without JSON is somebody else's page: ServerBusy, so that it is asked again.
-        """
-        _refuse_plain_http(options.url)
-        host = urlsplit(options.url).netloc
-        route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else _route.get()
-        try:
-            response = super().fetch(options)
-        except BoxAPIError as exc:
-            _asked.set(options.url)
-            if exc.response_info.status_code >= 500:
-                self.outages.unanswered(host)
-            self._count(route, exc.response_info.status_code, exc.response_info.headers)
-            raise
-        except ConnectorError:
-            raise  # the token could not be had: this request was never sent
-        except Exception as exc:
-            _asked.set(options.url)
-            if not isinstance(exc, NotBox):
-                self.outages.unanswered(host)
-            self._count(route, 0, {})
-            raise
-        _asked.set(options.url)  # not before: a token may have been asked for on the way
-        self._count(route, response.status, response.headers)
-        if not response.data and response.status not in EMPTY_ANSWERS:
-            self.outages.unanswered(host)
-            raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
-        self.outages.answered(host)
-        return response
-
-    def count_bytes(self, count: int) -> None:
-        """Content that Box took."""
-        with self._lock:
-            self._bytes_sent += count
-
-    def counts_by_route(self) -> dict[str, int]:
-        with self._lock:
-            return dict(self._routes)
-
-    def counts_by_status(self) -> dict[int, int]:
-        with self._lock:
-            return dict(self._statuses)
-
-    def statistics(self, *, retries: int, paced_seconds: float) -> Statistics:
-        """Totals so far."""
-        with self._lock:
-            return Statistics(
-                calls=self._routes.total(),
-                uploads=sum(self._routes[route] for route in UPLOAD_ROUTES),
-                bytes_sent=self._bytes_sent,
-                rate_limited=self._statuses[429],
-                retries=retries,
-                paced_seconds=paced_seconds,
-            )
-
-    def close(self) -> None:
-        self.requests_session.close()
-
-    def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
-        skew = _skew(headers)
-        with self._lock:
-            self._routes[route] += 1
-            self._statuses[status] += 1
-            if skew is not None:
-                self.clock_skew_seconds = skew
 
 
 @dataclass
@@ -212,7 +86,7 @@ class _Patience:
     renewed: bool = False
 
     def begin_anew(self, ended_outages: dict[str, int]) -> None:
-        """What was used up was used up by an outage."""
+        """Forget what was used up: an outage used it up."""
         self.ended_outages = ended_outages
         self.sat_out += 1
         self.failures.clear()
@@ -290,7 +164,10 @@ class BoxConnection:
         slow: bool = False,
         attempts: int | None = None,
     ) -> FetchResponse:
-        """A JSON call that the SDK has no typed method for, or whose typed answer costs too much. url: path or URL."""
+        """Make a JSON call that the SDK has no typed method for, or whose typed answer costs too much.
+
+        url: a path below the API's version, or a whole URL.
+        """
         options = FetchOptions(
             url=url if "://" in url else self._url(url),
             method=route.split(" ", 1)[0],
@@ -302,14 +179,14 @@ class BoxConnection:
         return self.call(route, lambda: self.client.make_request(options), attempts=attempts)
 
     def upload_url(self, path: str) -> str:
-        """The address of a path below the version on Box's upload host."""
+        """Return the address of a path below the version on Box's upload host."""
         return f"{self.client.network_session.base_urls.upload_url}/2.0{path}"
 
     # --- private ---
 
     def _once(self, route: str, send: Callable[[], T]) -> T:
         with self.pacer.call(upload=route in UPLOAD_ROUTES):
-            name = _route.set(route)
+            name = current_route.set(route)
             try:
                 return send()
             except (NotBox, ConnectorError):
@@ -320,7 +197,7 @@ class BoxConnection:
                     self.auth.reject()  # how the edge ends a long upload whose token expired, in place of a 401
                 raise error from scrub(exc)
             finally:
-                _route.reset(name)
+                current_route.reset(name)
 
     def _wait(self, error: TransientError, patience: _Patience, attempts: int | None) -> None:
         """Wait before the next attempt, or until Box is back; raises the error when it is not worth another."""
@@ -345,8 +222,8 @@ class BoxConnection:
         patience.waited_seconds += 0 if asked else own
 
     def _was_an_outage(self, error: TransientError, patience: _Patience) -> bool:
-        """True when Box was away, or the host that was asked, and is back. BoxUnreachable when it stays away."""
-        outages, asked = self.transport.outages, urlsplit(_asked.get())
+        """Return True when Box was away, or the host that was asked, and is back. BoxUnreachable when it stays away."""
+        outages, asked = self.transport.outages, urlsplit(asked_address.get())
         if isinstance(error, RateLimited) or code_of(error) in BLOCKED_CODES:
             return False
         if not outages.heard or patience.sat_out >= OUTAGES_OF_A_CALL:
@@ -366,7 +243,7 @@ class BoxConnection:
         return was_away(asked.netloc, UPLOAD_PROBE_ROUTE, f"{asked.scheme}://{asked.netloc}{path}")
 
     def _answers(self, route: str, url: str) -> bool:
-        """One call without a repeat: what Box itself says counts as an answer, a refusal, too."""
+        """Make one call without a repeat; whatever Box itself says counts as an answer, also a refusal."""
         options = FetchOptions(url=url, method="GET")
         try:
             self._once(route, lambda: json_object(self.client.make_request(options).data, route))
@@ -392,12 +269,12 @@ def connect(
     stop: threading.Event | None = None,
     user_id: str | None = None,
 ) -> BoxConnection:
-    """A connection that acts as the service account, or as one of its uploader app users. Sends nothing yet."""
+    """Return a connection that acts as the service account, or as one of its uploader app users. Sends nothing yet."""
     credentials = load_credentials(config.auth, base_dir)
     if user_id is not None:
         credentials = credentials.for_user(user_id)
     auth = BoxAuthentication(credentials, token_file=_token_file(config, credentials, base_dir, user_id))
-    session = _network_session(config, transport, READ_SECONDS)
+    session = network_session(config, transport, READ_SECONDS)
     auth.bind(session)
     limits = config.limits
     pacer = Pacer(
@@ -411,22 +288,14 @@ def connect(
         auth,
         pacer,
         transport,
-        slow_session=_network_session(config, transport, SLOW_READ_SECONDS),
+        slow_session=network_session(config, transport, SLOW_READ_SECONDS),
         first_backoff_seconds=limits.backoff_seconds,
         user_id=user_id,
     )
 
 
-def _refuse_plain_http(url: str) -> None:
-    """Session endpoints come from Box's answers: a token never follows one into the clear."""
-    try:
-        checked_url(url)
-    except ValueError as exc:
-        raise BoxUnreachable(f"Box named an address that is not used: {exc}.") from None
-
-
 def _asked_seconds(error: TransientError) -> float:
-    """The pause that Box asked for; 0 where it did not."""
+    """Return the pause that Box asked for in seconds, 0 where it did not."""
     if isinstance(error, RateLimited):
         return error.retry_after_seconds or 0.0
     refusal = refusal_of(error)
@@ -451,50 +320,3 @@ def _token_file(
         path = path.with_name(f"{path.name}.{user_id}")
     who = f"{config.base_url} {credentials.client_id} {credentials.subject_type} {credentials.subject_id}"
     return TokenFile(path, hashlib.sha256(who.encode()).hexdigest())
-
-
-def _network_session(config: BoxConfig, transport: Transport, read_seconds: float) -> NetworkSession:
-    return NetworkSession(
-        network_client=transport,
-        retry_strategy=NoRetries(),  # type: ignore[no-untyped-call]  # unannotated in the SDK
-        base_urls=BaseUrls(
-            base_url=config.base_url,
-            upload_url=config.upload_url,
-            oauth_2_url=f"{config.base_url}/api/oauth2",
-        ),
-        timeout_config=TimeoutConfig(
-            connection_timeout_ms=int(CONNECT_SECONDS * 1000), read_timeout_ms=int(read_seconds * 1000)
-        ),
-    )
-
-
-def _requests_session(config: BoxConfig, base_dir: Path | None) -> requests.Session:
-    """Proxies and CA bundle of the environment are read once; ~/.netrc (it would replace the token) and cookies
-    are not used; a sandbox on this machine is never reached through a proxy."""
-    session = requests.Session()
-    host = urlsplit(config.base_url).hostname or ""
-    session.trust_env = False
-    if not is_loopback(host):
-        session.proxies = dict(requests.utils.get_environ_proxies(config.base_url))
-    named = (base_dir or Path()) / config.ca_file if config.ca_file else os.environ.get("REQUESTS_CA_BUNDLE")
-    session.verify = str(named) if named else True
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0))
-    return session
-
-
-class _Adapter(HTTPAdapter):
-    """Sends bodies in larger blocks than the 16 KiB of http.client."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, blocksize=SEND_BLOCK_BYTES)
-
-
-def _skew(headers: Mapping[str, str]) -> float | None:
-    """Box's clock minus ours, from an answer's Date header; half a second for the part that it leaves out."""
-    text = headers.get("Date") or headers.get("date")
-    try:
-        return parsedate_to_datetime(text).timestamp() + 0.5 - time.time() if text else None
-    except ValueError:
-        return None

@@ -6,7 +6,6 @@ the exceptions that are kept as cause.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError
 from box_sdk_gen.internal.errors import GeneratedCodeError
 from urllib3.exceptions import HTTPError as Urllib3Error
 
+from connectors.box.values import text_of
 from connectors.errors import (
     AuthenticationFailed,
     BoxUnreachable,
@@ -137,25 +137,25 @@ class Refusal:
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """What Box said, when this error came from an answer of Box."""
+    """Return what Box said, when this error came from an answer of Box."""
     refusal = getattr(error, "refusal", None)
     return refusal if isinstance(refusal, Refusal) else None
 
 
 def status_of(error: BaseException) -> int:
-    """The HTTP status behind an error, 0 without an answer."""
+    """Return the HTTP status behind an error, 0 without an answer."""
     refusal = refusal_of(error)
     return refusal.status if refusal else 0
 
 
 def code_of(error: BaseException) -> str | None:
-    """Box's error code behind an error."""
+    """Return Box's error code behind an error, None without one."""
     refusal = refusal_of(error)
     return refusal.code if refusal else None
 
 
 def to_connector_error(error: Exception, route: str) -> ConnectorError:
-    """Any exception of an SDK call → the one of ours that says what to do. Never raises."""
+    """Return our error for any exception of an SDK call; its class says what to do. Never raises."""
     if isinstance(error, ConnectorError):
         return error
     if isinstance(error, BoxAPIError):
@@ -169,7 +169,7 @@ def to_connector_error(error: Exception, route: str) -> ConnectorError:
 
 
 def from_refusal(refusal: Refusal, route: str) -> ConnectorError:
-    """The error class for what Box answered; the answer hangs on it as `refusal`."""
+    """Return our error for what Box answered; the answer hangs on it as `refusal`."""
     kind = BY_CODE.get(refusal.code or "") or _by_status(refusal.status)
     message = f"{(kind.__doc__ or '').splitlines()[0]}{ADVICE.get(refusal.code or '', '')} Box to {route}: {refusal}"
     error: ConnectorError
@@ -184,7 +184,7 @@ def from_refusal(refusal: Refusal, route: str) -> ConnectorError:
 
 
 def read_refusal(error: BoxAPIError) -> Refusal:
-    """The parts of an SDK exception that may be kept. The body may be HTML, empty or OAuth's."""
+    """Return the parts of an SDK exception that may be kept. The body may be HTML, empty or OAuth's."""
     info = error.response_info
     body: Mapping[str, Any] = info.body if isinstance(info.body, dict) else {}
     code = body.get("code") or body.get("error")
@@ -221,7 +221,7 @@ def scrub(error: Exception) -> Exception:
 
 
 def retry_after_seconds(header: str | None, *, now: datetime | None = None) -> float | None:
-    """Retry-After as seconds: a number or an HTTP date (RFC 9110 §10.2.3); None when there is no sense in it."""
+    """Return Retry-After in seconds: a number or an HTTP date (RFC 9110 §10.2.3); None when there is no sense in it."""
     if not header:
         return None
     try:
@@ -237,16 +237,9 @@ def retry_after_seconds(header: str | None, *, now: datetime | None = None) -> f
 
 
 def printable(text: str, limit: int = 300) -> str:
-    """One line without control characters: what a server sends may end on a terminal."""
+    """Return one line without control characters: what a server sends may end on a terminal."""
     clean = "".join(each if each.isprintable() else " " for each in text)
     return clean if len(clean) <= limit else clean[:limit] + "…"
-
-
-def json_object(data: object, route: str) -> Mapping[str, Any]:
-    """An answer's JSON object, or ServerBusy when it is something else (a proxy's page, an empty body)."""
-    if isinstance(data, Mapping) and data:
-        return data
-    raise ServerBusy(f"{route}: the answer is not one of Box's ({_kind(data)}); is a proxy in the way?")
 
 
 # --- private ---
@@ -261,12 +254,12 @@ def _name_in_use(refusal: Refusal, message: str) -> NameInUse:
     version = conflict.get("file_version")
     return NameInUse(
         message,
-        box_id=_text(conflict.get("id")),
-        box_type=_text(conflict.get("type")),
-        sha1=_text(conflict.get("sha1")),
-        etag=_text(conflict.get("etag")),
-        version_id=_text(version.get("id")) if isinstance(version, Mapping) else None,
-        box_name=_text(conflict.get("name")),
+        box_id=text_of(conflict.get("id")),
+        box_type=text_of(conflict.get("type")),
+        sha1=text_of(conflict.get("sha1")),
+        etag=text_of(conflict.get("etag")),
+        version_id=text_of(version.get("id")) if isinstance(version, Mapping) else None,
+        box_name=text_of(conflict.get("name")),
     )
 
 
@@ -279,11 +272,3 @@ def _from_network(error: Exception, route: str) -> ConnectorError:
     if isinstance(error, requests.exceptions.Timeout):
         return ConnectionLost(f"{route}: no answer from Box in time.")
     return ConnectionLost(f"{route}: the connection to Box broke ({type(error).__name__}).")
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _kind(data: object) -> str:
-    return "empty" if not data else type(json.loads(json.dumps(data, default=str))).__name__

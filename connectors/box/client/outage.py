@@ -1,6 +1,6 @@
 """Outage: Box, or one of its upload hosts, is away. A probe tells it from a call's own failure, and everybody waits.
 
-It sends nothing itself and decides nothing about what is repeated: that is the table in client.py.
+It sends nothing itself and decides nothing about what is repeated: that is the table in connection.py.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class Outage:
         self._began: float | None = None
 
     def answered(self) -> None:
-        """A request got a good answer."""
+        """Note that a request got a good answer."""
         self._silent_since = None
 
     def unanswered(self) -> None:
-        """A request got no answer, or none that helps."""
+        """Note that a request got no answer, or none that helps."""
         if self._silent_since is None:
             self._silent_since = self._wall_clock()
 
     def was_waited_out(self, ended: int, probe: Callable[[], bool], sleep: Callable[[float], None]) -> bool:
-        """For a call whose patience is used up: True when the host was away and is back, so that it begins anew.
+        """Return True when the host was away and is back, so that a call whose patience is used up begins anew.
 
         False: it answers (or nobody is to wait), so that the failure is the call's own. ended: the number of outages
         when the call began. probe: asks once, whether it answers; one thread at a time does. sleep: ends the wait by
@@ -119,7 +119,7 @@ class Outages:
         self._by_host: dict[str, Outage] = {}
 
     def of(self, host: str) -> Outage:
-        """That of one host; Box's API is told as Box."""
+        """Return the outage of one host; messages call Box's API Box."""
         with self._lock:
             if host not in self._by_host:
                 self._by_host[host] = Outage(
@@ -130,16 +130,16 @@ class Outages:
             return self._by_host[host]
 
     def answered(self, host: str) -> None:
-        """A request got a good answer."""
+        """Note that a request got a good answer."""
         self.heard = True
         self.of(host).answered()
 
     def unanswered(self, host: str) -> None:
-        """A request got no answer, or none that helps."""
+        """Note that a request got no answer, or none that helps."""
         self.of(host).unanswered()
 
     def ended(self) -> dict[str, int]:
-        """How many outages are over, by host."""
+        """Return how many outages are over, by host."""
         with self._lock:
             return {host: outage.ended for host, outage in self._by_host.items()}
 

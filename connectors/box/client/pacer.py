@@ -43,7 +43,7 @@ class Backoff:
     total_seconds: float = 300.0
 
     def seconds(self, failures: int, chance: float | None = None) -> float:
-        """The wait after so many failures (1, 2, …); chance in [0, 1) replaces the dice."""
+        """Return the wait after so many failures (1, 2, …); chance in [0, 1) replaces the dice."""
         plain = min(self.max_seconds, self.first_seconds * self.factor ** min(failures - 1, 60))
         spread = random.random() if chance is None else chance
         return plain * (1 - self.jitter + 2 * self.jitter * spread)
@@ -117,7 +117,7 @@ class Pacer:
                 self._changed.notify_all()
 
     def pause(self, seconds: float) -> None:
-        """No call begins for so long: the server said so."""
+        """Begin no call for so many seconds: the server said so."""
         with self._changed:
             self._not_before = max(self._not_before, self._clock() + seconds)
 
@@ -131,7 +131,7 @@ class Pacer:
             raise Stopped
 
     def pressure(self) -> float:
-        """How much of the upload window is taken, waiting ones included; the least is the best to send with."""
+        """Return how much of the upload window is taken, from 0 on, waiting ones included."""
         with self._changed:
             self._uploads.expire(self._clock())
             return (self._uploads.taken + self._waiting_uploads) / self._uploads.limit
@@ -170,7 +170,7 @@ class Pacer:
         return delay
 
     def _wait_for_change(self, delay: float | None) -> None:
-        """Until a place may be free, at most a quarter of a second, so that a stop is noticed."""
+        """Wait until a place may be free, a quarter of a second at most, so that a stop is noticed."""
         seconds = 0.25 if delay is None else delay
         if self._sleep is None:
             self._changed.wait(min(seconds, 0.25))

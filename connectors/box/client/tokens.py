@@ -25,7 +25,7 @@ class Token:
 
     @classmethod
     def issued(cls, value: str, *, at: float, expires_in: float) -> Token:
-        """A token asked for at `at` that Box says lives so many seconds."""
+        """Make a token that was asked for at `at` and that Box says lives so many seconds."""
         lead = min(LEAD_SECONDS, expires_in * LEAD_SHARE)
         return cls(
             value=value, refresh_at=at + min(expires_in - lead, MAX_USE_SECONDS), expires_at=at + expires_in
@@ -41,7 +41,7 @@ class TokenFile:
         self._owner = owner
 
     def load(self) -> Token | None:
-        """The kept token, or None: missing, damaged, somebody else's, or readable by others."""
+        """Return the kept token, or None: missing, damaged, somebody else's, or readable by others."""
         try:
             if stat.S_IMODE(self._path.stat().st_mode) & 0o077:
                 return None

@@ -23,7 +23,7 @@ class PartSenders:
         self._lock = threading.Lock()
 
     def file(self) -> FileParts:
-        """The parts of one more file; use it as a context manager."""
+        """Return room for the parts of one more file; use it as a context manager."""
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(2 * self.threads, thread_name_prefix="part")
@@ -77,7 +77,7 @@ class FileParts:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Nothing of this file is under way any more when the block ends, however it ends."""
+        """Wait until nothing of this file is under way, however the block ends."""
         for future in self._futures:
             future.cancel()
         wait(self._futures)

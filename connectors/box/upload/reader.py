@@ -42,11 +42,11 @@ class HashingReader:
         return self._taken == self.len
 
     def hexdigest(self) -> str:
-        """SHA-1 of what was read so far, 40 hex digits."""
+        """Return the SHA-1 of what was read so far, 40 hex digits."""
         return self._sha1.hexdigest()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Up to `size` bytes; b"" at the end."""
+        """Return up to `size` bytes, b"" at the end."""
         left = self.len - self._given
         want = left if size is None or size < 0 else min(size, left)
         if want <= 0:
@@ -64,7 +64,7 @@ class HashingReader:
             self._guarded(self._look_at_end)
 
     def seekable(self) -> bool:
-        """True: the SDK then sends a Content-Length; it never rewinds, as its retries are off."""
+        """Return True: the SDK then sends a Content-Length; it never rewinds, as its retries are off."""
         return True
 
     def tell(self) -> int:
@@ -99,7 +99,7 @@ class HashingReader:
 
 
 def look_at_end(source: SourceFile, size: int, check_source: CheckSource | None) -> None:
-    """ChangedWhileReading when there is more than `size`, or when check_source says so."""
+    """Raise ChangedWhileReading when there is more than `size`, or when check_source says so."""
     if source.read(1):
         raise ChangedWhileReading(
             f"The file grew beyond its size of {size} while it was read; it was not stored."
@@ -109,7 +109,7 @@ def look_at_end(source: SourceFile, size: int, check_source: CheckSource | None)
 
 
 def read_exactly(source: SourceFile, size: int) -> bytes:
-    """The next `size` bytes; ChangedWhileReading when there are fewer."""
+    """Return the next `size` bytes; ChangedWhileReading when there are fewer."""
     pieces: list[bytes] = []
     left = size
     while left:
@@ -136,7 +136,7 @@ def sha1_of(open_file: OpenFile, size: int, check_source: CheckSource | None = N
 
 @contextmanager
 def opened(open_file: OpenFile) -> Iterator[SourceFile]:
-    """The source file inside a Box call: an error of opening it comes out as NotBox."""
+    """Open the source file inside a Box call: an error of opening it comes out as NotBox."""
     try:
         source = open_file()
     except Exception as exc:

@@ -8,53 +8,32 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import json_object
+from connectors.box.files import file_info
 from connectors.box.types import BoxFile, Receipt, Upload
+from connectors.box.values import id_of, json_object, size_of, text_of
 from connectors.errors import DigestMismatch, NameInUse, ServerBusy
-
-FILE_FIELDS = "name,size,sha1,etag,file_version,parent,created_by,owned_by,trashed_at,item_status"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; FILETIME goes further
 
 
-def file_info(connection: BoxConnection, file_id: str) -> BoxFile:
-    """GET /files/:id. DestinationGone when it is not there or not visible."""
-    route = "GET /files/:id"
-    answer = json_object(
-        connection.ask(route, f"/files/{file_id}", params={"fields": FILE_FIELDS}).data, route
-    )
-    return BoxFile(
-        id=str(answer.get("id") or file_id),
-        name=str(answer.get("name") or ""),
-        size=int(float(answer.get("size") or 0)),
-        sha1=str(answer.get("sha1") or "").lower(),
-        etag=_text(answer.get("etag")),
-        version_id=_id(answer.get("file_version")),
-        parent_id=_id(answer.get("parent")),
-        created_by_id=_id(answer.get("created_by")),
-        owner_id=_id(answer.get("owned_by")),
-        trashed=bool(answer.get("trashed_at")) or answer.get("item_status") in ("trashed", "deleted"),
-    )
-
-
 def with_etag(connection: BoxConnection, item: Upload) -> Upload:
-    """A new version always carries If-Match, so that a repeat after a lost answer makes no second version."""
+    """Return a new version's upload with its etag: sent as If-Match, a repeat makes no second version."""
     if not item.file_id or item.etag:
         return item
     return replace(item, etag=file_info(connection, item.file_id).etag)
 
 
 def accept(connection: BoxConnection, item: Upload, entry: Mapping[str, Any], sha1: str) -> Receipt:
-    """The receipt for Box's answer. An answer that disagrees is checked against the file itself before it counts."""
-    file_id = _text(entry.get("id"))
+    """Return the receipt for Box's answer. Where it disagrees, the file itself is looked at before that counts."""
+    file_id = text_of(entry.get("id"))
     if file_id is None:
         raise ServerBusy("Box's answer to the upload names no file; what it did is seen at the next attempt.")
-    if str(entry.get("sha1") or "").lower() == sha1 and _size(entry.get("size")) == item.size:
+    if str(entry.get("sha1") or "").lower() == sha1 and size_of(entry.get("size")) == item.size:
         return Receipt(
             file_id=file_id,
-            version_id=_id(entry.get("file_version")),
-            etag=_text(entry.get("etag")),
+            version_id=id_of(entry.get("file_version")),
+            etag=text_of(entry.get("etag")),
             name=str(entry.get("name") or item.name),
             sha1=sha1,
             size=item.size,
@@ -71,7 +50,7 @@ def accept(connection: BoxConnection, item: Upload, entry: Mapping[str, Any], sh
 
 
 def adopt_name(connection: BoxConnection, item: Upload, error: NameInUse, sha1: str) -> Receipt:
-    """409: the name is taken. The same content is ours (a lost answer, an earlier run); anything else stays an error.
+    """Return the receipt of the file that has the name (409) when its content is the same; else raise the error.
 
     One GET at most, and only when the conflict does not tell everything.
     """
@@ -100,7 +79,7 @@ def adopt_name(connection: BoxConnection, item: Upload, error: NameInUse, sha1: 
 
 
 def adopt_version(connection: BoxConnection, item: Upload, sha1: str) -> Receipt:
-    """412: the file changed since we looked. If it has our content now, that was us; else somebody works on it."""
+    """Return the receipt of a file that changed since we looked (412) when it has our content; else NameInUse."""
     stored = file_info(connection, item.file_id or "")
     if stored.sha1 == sha1 and stored.size == item.size:
         return _adopted(connection, stored)
@@ -116,19 +95,19 @@ def adopt_version(connection: BoxConnection, item: Upload, sha1: str) -> Receipt
 
 
 def first_entry(answer: Mapping[str, Any], route: str) -> Mapping[str, Any]:
-    """The one file of Box's list answer."""
+    """Return the one file of Box's list answer."""
     entries = json_object(answer, route).get("entries")
     return json_object(entries[0] if isinstance(entries, list) and entries else None, route)
 
 
 def box_dates(item: Upload) -> dict[str, str]:
-    """content_created_at and content_modified_at, as far as the source has them."""
+    """Return content_created_at and content_modified_at, as far as the source has them."""
     both = {"content_created_at": item.created_ns, "content_modified_at": item.modified_ns}
     return {name: box_date(ns) for name, ns in both.items() if ns is not None}
 
 
 def box_date(nanoseconds: int) -> str:
-    """RFC 3339 in whole seconds, as Box stores them; before 1970 becomes 1970, which is the earliest Box takes."""
+    """Return RFC 3339 in whole seconds, as Box stores them; before 1970 becomes 1970, the earliest Box takes."""
     seconds = min(max(0, nanoseconds // 1_000_000_000), LAST_SECOND)
     return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -147,18 +126,3 @@ def _adopted(connection: BoxConnection, stored: BoxFile) -> Receipt:
         adopted=True,
         identity=connection.user_id,
     )
-
-
-def _size(value: object) -> int | None:
-    try:
-        return int(float(str(value)))
-    except ValueError:
-        return None
-
-
-def _id(value: object) -> str | None:
-    return _text(value.get("id")) if isinstance(value, Mapping) else None
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connectors.box.types import OpenFile, PartState, SessionState, Upload
-from connectors.box.upload.session import MemorySessions
+from connectors.box.upload.session_store import MemorySessions
 
 
 def content(size: int, seed: int = 1) -> bytes:

@@ -1,0 +1,211 @@
+"""Transport: the SDK's network client with connections of its own, metered per route.
+
+It neither repeats nor waits: that is BoxConnection's business.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from box_sdk_gen.box.errors import BoxAPIError
+from box_sdk_gen.networking.base_urls import BaseUrls
+from box_sdk_gen.networking.box_network_client import BoxNetworkClient
+from box_sdk_gen.networking.fetch_options import FetchOptions
+from box_sdk_gen.networking.fetch_response import FetchResponse
+from box_sdk_gen.networking.network import NetworkSession
+from box_sdk_gen.networking.retries import RetryStrategy
+from box_sdk_gen.networking.timeout_config import TimeoutConfig
+from requests.adapters import HTTPAdapter
+
+from connectors.box.client.errors import NotBox
+from connectors.box.client.outage import Outages
+from connectors.box.config import BoxConfig, checked_url, is_loopback
+from connectors.box.types import Statistics
+from connectors.errors import BoxUnreachable, ConnectorError, ServerBusy
+
+TOKEN_ROUTE = "POST /oauth2/token"  # noqa: S105  (a route, not a password)
+#: What counts as an upload in Box's window, too: sending a file, opening and committing a session (facts §6).
+UPLOAD_ROUTES = frozenset(
+    {
+        "POST /files/content",
+        "POST /files/:id/content",
+        "POST /files/upload_sessions",
+        "POST /files/:id/upload_sessions",
+        "POST /files/upload_sessions/:id/commit",
+    }
+)
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 120.0
+#: Commits of large files and deletions of folders answer late.
+SLOW_READ_SECONDS = 660.0
+#: Connections kept per host; more threads than that open some for one call each.
+POOL_SIZE = 64
+SEND_BLOCK_BYTES = 128 * 1024
+#: Good answers of Box that have no body: a commit under way, a deletion.
+EMPTY_ANSWERS = frozenset({202, 204})
+#: The route that this thread is asking, for the meter.
+current_route: ContextVar[str] = ContextVar("current_route", default="?")
+#: The address that this thread asked last: an upload session may be served by a host of its own (facts §4).
+asked_address: ContextVar[str] = ContextVar("asked_address", default="")
+
+
+class NoRetries(RetryStrategy):
+    """The SDK sleeps uninterruptibly, repeats an assertion, and stumbles over HTTP dates: it does not retry here."""
+
+    def should_retry(self, *args: Any, **kwargs: Any) -> bool:
+        return False
+
+    def retry_after(self, *args: Any, **kwargs: Any) -> float:
+        return 0.0
+
+
+class Transport(BoxNetworkClient):
+    """The SDK's network client with a pool of its own, metered per route. Shared by all identities and threads."""
+
+    def __init__(self, config: BoxConfig, *, base_dir: Path | None = None) -> None:
+        """base_dir: what a relative ca_file is relative to."""
+        super().__init__(requests_session=_requests_session(config, base_dir))
+        self.clock_skew_seconds: float | None = None
+        self.outages = Outages(
+            urlsplit(config.base_url).netloc,
+            limit_seconds=config.limits.outage_minutes * 60,
+            first_pause_seconds=config.limits.backoff_seconds,
+        )
+        self._lock = threading.Lock()
+        self._routes: Counter[str] = Counter()
+        self._statuses: Counter[int] = Counter()
+        self._bytes_sent = 0
+
+    def fetch(self, options: FetchOptions) -> FetchResponse:
+        """Send one request and return its answer. The SDK's exceptions leave as they are; BoxConnection.call maps them.
+
+        A good status without JSON is somebody else's page: ServerBusy, so that it is asked again.
+        """
+        _refuse_plain_http(options.url)
+        host = urlsplit(options.url).netloc
+        route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else current_route.get()
+        try:
+            response = super().fetch(options)
+        except BoxAPIError as exc:
+            asked_address.set(options.url)
+            if exc.response_info.status_code >= 500:
+                self.outages.unanswered(host)
+            self._count(route, exc.response_info.status_code, exc.response_info.headers)
+            raise
+        except ConnectorError:
+            raise  # the token could not be had: this request was never sent
+        except Exception as exc:
+            asked_address.set(options.url)
+            if not isinstance(exc, NotBox):
+                self.outages.unanswered(host)
+            self._count(route, 0, {})
+            raise
+        asked_address.set(options.url)  # not before: a token may have been asked for on the way
+        self._count(route, response.status, response.headers)
+        if not response.data and response.status not in EMPTY_ANSWERS:
+            self.outages.unanswered(host)
+            raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
+        self.outages.answered(host)
+        return response
+
+    def count_bytes(self, count: int) -> None:
+        """Count content that Box took."""
+        with self._lock:
+            self._bytes_sent += count
+
+    def counts_by_route(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._routes)
+
+    def counts_by_status(self) -> dict[int, int]:
+        with self._lock:
+            return dict(self._statuses)
+
+    def statistics(self, *, retries: int, paced_seconds: float) -> Statistics:
+        """Return totals so far."""
+        with self._lock:
+            return Statistics(
+                calls=self._routes.total(),
+                uploads=sum(self._routes[route] for route in UPLOAD_ROUTES),
+                bytes_sent=self._bytes_sent,
+                rate_limited=self._statuses[429],
+                retries=retries,
+                paced_seconds=paced_seconds,
+            )
+
+    def close(self) -> None:
+        self.requests_session.close()
+
+    def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
+        skew = _skew(headers)
+        with self._lock:
+            self._routes[route] += 1
+            self._statuses[status] += 1
+            if skew is not None:
+                self.clock_skew_seconds = skew
+
+
+def _refuse_plain_http(url: str) -> None:
+    """Refuse an address in the clear: session endpoints come from Box's answers, and a token would follow."""
+    try:
+        checked_url(url)
+    except ValueError as exc:
+        raise BoxUnreachable(f"Box named an address that is not used: {exc}.") from None
+
+
+def network_session(config: BoxConfig, transport: Transport, read_seconds: float) -> NetworkSession:
+    return NetworkSession(
+        network_client=transport,
+        retry_strategy=NoRetries(),  # type: ignore[no-untyped-call]  # unannotated in the SDK
+        base_urls=BaseUrls(
+            base_url=config.base_url,
+            upload_url=config.upload_url,
+            oauth_2_url=f"{config.base_url}/api/oauth2",
+        ),
+        timeout_config=TimeoutConfig(
+            connection_timeout_ms=int(CONNECT_SECONDS * 1000), read_timeout_ms=int(read_seconds * 1000)
+        ),
+    )
+
+
+def _requests_session(config: BoxConfig, base_dir: Path | None) -> requests.Session:
+    """Proxies and CA bundle of the environment are read once; ~/.netrc (it would replace the token) and cookies
+    are not used; a sandbox on this machine is never reached through a proxy."""
+    session = requests.Session()
+    host = urlsplit(config.base_url).hostname or ""
+    session.trust_env = False
+    if not is_loopback(host):
+        session.proxies = dict(requests.utils.get_environ_proxies(config.base_url))
+    named = (base_dir or Path()) / config.ca_file if config.ca_file else os.environ.get("REQUESTS_CA_BUNDLE")
+    session.verify = str(named) if named else True
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0))
+    return session
+
+
+class _Adapter(HTTPAdapter):
+    """Sends bodies in larger blocks than the 16 KiB of http.client."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, blocksize=SEND_BLOCK_BYTES)
+
+
+def _skew(headers: Mapping[str, str]) -> float | None:
+    """Return Box's clock minus ours, by an answer's Date header; half a second stands for what it leaves out."""
+    text = headers.get("Date") or headers.get("date")
+    try:
+        return parsedate_to_datetime(text).timestamp() + 0.5 - time.time() if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,29 @@
+"""Files in Box, looked at one by one. What is sent is the business of upload/."""
+
+from __future__ import annotations
+
+from connectors.box.client.connection import BoxConnection
+from connectors.box.types import BoxFile
+from connectors.box.values import id_of, json_object, size_of, text_of
+
+FILE_FIELDS = "name,size,sha1,etag,file_version,parent,created_by,owned_by,trashed_at,item_status"
+
+
+def file_info(connection: BoxConnection, file_id: str) -> BoxFile:
+    """Return a file as Box has it now. DestinationGone when it is not there or not visible."""
+    route = "GET /files/:id"
+    answer = json_object(
+        connection.ask(route, f"/files/{file_id}", params={"fields": FILE_FIELDS}).data, route
+    )
+    return BoxFile(
+        id=str(answer.get("id") or file_id),
+        name=str(answer.get("name") or ""),
+        size=size_of(answer.get("size")) or 0,
+        sha1=str(answer.get("sha1") or "").lower(),
+        etag=text_of(answer.get("etag")),
+        version_id=id_of(answer.get("file_version")),
+        parent_id=id_of(answer.get("parent")),
+        created_by_id=id_of(answer.get("created_by")),
+        owner_id=id_of(answer.get("owned_by")),
+        trashed=bool(answer.get("trashed_at")) or answer.get("item_status") in ("trashed", "deleted"),
+    )
