@@ -94,7 +94,8 @@ def check(
     as_json: JSONOption = False,
 ) -> None:
     """Check every precondition before a byte is sent, and say what to do, in the order of doing it."""
-    from flows.check import check_plan, check_table
+    from flows.check import check_plan
+    from flows.checks.table import check_table
 
     document = _run_flow(check_plan, _load(plan), set_space)
     if as_json:
@@ -228,7 +229,8 @@ def deploy(
     ] = "",
 ) -> None:
     """Make the plan ready in the Prefect UI: blocks, work pool, deployments, automations."""
-    from flows.deploy.register import DeployOptions, deploy_plan
+    from flows.deploy.options import DeployOptions
+    from flows.deploy.register import deploy_plan
 
     for line in deploy_plan(_load(plan), DeployOptions(start=start, suffix=suffix, notify=notify)):
         print(line)  # noqa: T201  what was done, a line each

@@ -13,7 +13,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.check import check_before_sending
+from flows.checks.start import check_before_sending
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.endings import already_running, announce_stop, ended
 from flows.orchestration.fleet import fanned_out

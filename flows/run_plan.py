@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from prefect import flow
 
+from flows.analysis.forecast import forecast_words, seconds_at_least
 from flows.migrate import move_share
 from flows.orchestration.endings import ended
 from flows.orchestration.tasks import run, task_runner, walk_share
@@ -17,7 +18,6 @@ from flows.plan.blocks import MigrationPlanBlock
 from flows.plan.model import MigrationPlan
 from flows.retry import retry_share
 from flows.transfer.migration import OpenPlan, open_plan
-from flows.words import duration_words, size_words
 from state.statuses import PassState
 
 Mode = Literal["migrate", "retry failures", "dry run"]
@@ -58,7 +58,7 @@ def look_share(plan: MigrationPlan, *, trees: list[str]) -> Any:
         if not unfinished:
             # A pass of its own: the next migration walks again, since days may pass until then.
             opened.checkpoint.end_pass(opened.pass_id, PassState.INCOMPLETE, summary=summary)
-        return ended(summary, reason="Dry run", message=_forecast_words(summary))
+        return ended(summary, reason="Dry run", message=forecast_words(summary))
 
 
 def _forecast(opened: OpenPlan) -> dict[str, Any]:
@@ -68,8 +68,6 @@ def _forecast(opened: OpenPlan) -> dict[str, Any]:
         files += counts.pending
         size += counts.bytes_total - counts.bytes_uploaded
         trees.append({"name": tree.name, "state": tree.state.value, "files_to_send": counts.pending})
-    identities = max(1, len(opened.plan.box.identities))
-    seconds = files * 60 / (opened.plan.box.limits.uploads_per_minute * identities)
     return {
         "plan": opened.plan.name,
         "pass": opened.pass_id,
@@ -77,12 +75,5 @@ def _forecast(opened: OpenPlan) -> dict[str, Any]:
         "trees": trees,
         "files_to_send": files,
         "bytes_to_send": size,
-        "seconds_at_least": round(seconds, 1),
+        "seconds_at_least": seconds_at_least(files, opened.plan.box),
     }
-
-
-def _forecast_words(summary: dict[str, Any]) -> str:
-    return (
-        f"{summary['files_to_send']:,} files, {size_words(summary['bytes_to_send'])} to send;"
-        f" at least {duration_words(summary['seconds_at_least'])} under Box's limits. Nothing was sent."
-    )

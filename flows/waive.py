@@ -14,7 +14,7 @@ from prefect import flow
 
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
-from flows.reporting.report import csv_cell
+from flows.reporting.items import csv_cell
 from flows.reporting.status import open_checkpoint
 from flows.words import printable
 from state.checkpoint import Checkpoint

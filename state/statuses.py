@@ -111,6 +111,22 @@ class PassState(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class EventKind(StrEnum):
+    """What an event of a plan tells, for the kinds that the report reads again."""
+
+    #: What of the share no tree covers; only the latest is true of the plan.
+    NOT_COVERED = "not_covered"
+    #: How a tree was proven: {"tree": its name, "by": a Verification}.
+    PROVEN = "verified"
+    DATES_BEFORE_1970 = "dates_before_1970"
+    DATES_TOO_LATE = "dates_too_late"
+    DATES_IN_THE_FUTURE = "dates_in_the_future"
+    #: Something that Box does not keep; the detail's note says what.
+    NOT_KEPT = "not_kept"
+    NAMES_LOOK_ALIKE = "names_look_alike"
+    ONLY_IN_BOX = "only_in_box"
+
+
 class CollaborationStatus(StrEnum):
     """Where one collaborator of a tree stands."""
 

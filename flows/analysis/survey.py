@@ -8,19 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ConnectorError, FatalError, NotFound, Stopped
+from connectors.errors import ConnectorError, FatalError, NotFound
 from connectors.source import Source
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord
 
 #: Folders listed at a time.
 FOLDERS_AT_ONCE = 64
-
-#: Entries that are named of those that no tree covers.
-NAMED_UNCOVERED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,51 +107,3 @@ def without_what_arrived(needs: Needs, checkpoint: Checkpoint, trees: Sequence[T
         files=max(0, needs.files - sum(count.uploaded for count in counts)),
         size=max(0, needs.size - sum(count.bytes_uploaded for count in counts)),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uncovered:
-    """What of the share no tree of the plan contains."""
-
-    count: int = 0
-    #: The first of them, in the order of their paths.
-    paths: tuple[str, ...] = ()
-    #: Folders above trees that cannot be listed: what else is in them is unknown.
-    unlisted: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """As the plan's diary has it."""
-        return {"path": "", "count": self.count, "names": list(self.paths), "unlisted": list(self.unlisted)}
-
-
-def uncovered(source: Source, roots: Sequence[str], excluded: Callable[[Entry], str | None]) -> Uncovered:
-    """Look at the folders above the trees, and nowhere else, for what no tree covers and no rule excludes (P2).
-
-    Raises FatalError when the share is gone, Stopped when somebody says stop.
-    """
-    if "" in roots:
-        return Uncovered()
-    leading: dict[str, set[str]] = {}
-    for root in roots:
-        names = root.split("/")
-        for depth, name in enumerate(names):
-            leading.setdefault("/".join(names[:depth]), set()).add(name)
-    count, paths, unlisted = 0, list[str](), list[str]()
-    for path, listing in source.list_folders(sorted(leading)):
-        if isinstance(listing, Stopped):
-            raise listing
-        if isinstance(listing, ConnectorError):
-            unlisted += [] if isinstance(listing, NotFound) else [path or "/"]
-            continue
-        left = [entry.path for entry in _beside(listing, leading[path]) if excluded(entry) is None]
-        count += len(left)
-        paths = sorted([*paths, *left])[:NAMED_UNCOVERED]
-    return Uncovered(count=count, paths=tuple(paths), unlisted=tuple(sorted(unlisted)[:NAMED_UNCOVERED]))
-
-
-def _beside(listing: Sequence[Entry], leading: set[str]) -> list[Entry]:
-    """The entries that lead to no tree; the plan may spell one in another case where the share does not mind."""
-    elsewhere = {name.casefold() for name in leading - {entry.name for entry in listing}}
-    return [
-        entry for entry in listing if entry.name not in leading and entry.name.casefold() not in elsewhere
-    ]

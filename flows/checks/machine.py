@@ -8,7 +8,8 @@ from pathlib import Path
 
 from connectors.errors import ConnectorError, ItemError
 from connectors.source import Source
-from flows.analysis.survey import Needs, Uncovered
+from flows.analysis.coverage import Uncovered
+from flows.analysis.survey import Needs
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.plan.model import MigrationPlan
 from flows.words import count_words, size_words

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from connectors.errors import ConnectorError, FatalError
+from flows.plan.model import MigrationPlan
+from flows.words import count_words
 
 
 class State(StrEnum):
@@ -68,3 +71,19 @@ def said(error: Exception) -> str:
     if isinstance(error, ConnectorError):
         text = getattr(error, "said", "") or text
     return " ".join(text.split())
+
+
+def document(plan: MigrationPlan, rows: Sequence[Row], *, can_go_on: bool) -> dict[str, Any]:
+    """What `boxhaul check --json` prints: plan, state, can_go_on, problems, warnings, checks."""
+    return {
+        "plan": plan.name,
+        "state": worst(rows).value,
+        "can_go_on": can_go_on,
+        "problems": sum(row.state is State.PROBLEM for row in rows),
+        "warnings": sum(row.state is State.WARNING for row in rows),
+        "checks": [row.document() for row in rows],
+    }
+
+
+def sums_words(shown: dict[str, Any]) -> str:
+    return f"{count_words(shown['problems'], 'problem')}, {count_words(shown['warnings'], 'warning')}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from flows.analysis.forecast import uploads_per_minute
 from flows.plan.model import MigrationPlan
 from flows.run.progress import Snapshot
 from flows.words import count_words, duration_words, printable, size_words
@@ -93,7 +94,7 @@ def overview(
 
 def _numbers(plan: MigrationPlan, state: Snapshot) -> str:
     identities = max(1, len(plan.box.identities))
-    limit = plan.box.limits.uploads_per_minute * identities
+    limit = uploads_per_minute(plan.box)
     left = "unknown yet" if state.eta_seconds is None else duration_words(state.eta_seconds)
     rows = [
         ("from", _code(plan.source.url)),

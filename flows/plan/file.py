@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from flows.errors import PlanError
-from flows.plan.model import REFERENCE, URL_PASSWORD, MigrationPlan, expand, expand_all, secret_fields
+from flows.plan.model import MigrationPlan
+from flows.plan.references import REFERENCE, URL_PASSWORD, expand, expand_all, secret_fields
 from state.database.engine import parse_url
 from state.errors import StateError
 

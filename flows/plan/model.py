@@ -6,12 +6,10 @@ connection is opened, so that no secret ever becomes a flow parameter (P8).
 
 from __future__ import annotations
 
-import os
-import re
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -36,31 +34,18 @@ from connectors.box.names import box_name
 from connectors.entry import EntryKind
 from flows.errors import PlanError
 from flows.plan.exclude import ExcludeRules
-
-#: `${NAME}`: the value of an environment variable.
-REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-#: The password in a database URL: rather too much than too little of one that nobody has quoted.
-URL_PASSWORD = re.compile(r"://[^:/]*:(.*)@")
-
-#: Written in secret fields instead of the secret when a plan leaves the process.
-MASK = "**********"
-
-#: What the form calls a group of fields; it would show the model's name.
-FORM_TITLES = {
-    "MigrationPlan": "Plan",
-    "SourcePlan": "Source",
-    "BoxConfig": "Box",
-    "UploadLimits": "Limits",
-    "JWTAuthConfig": "key file",
-    "CCGAuthConfig": "client credentials",
-    "BlockAuthConfig": "saved block",
-    "CollaboratorPlan": "Collaborator",
-    "TreePlan": "Tree",
-    "TransferOptions": "Transfer",
-}
-
-Model = TypeVar("Model", bound=BaseModel)
+from flows.plan.form import prepare_form
+from flows.plan.references import (
+    MASK,
+    REFERENCE,
+    URL_PASSWORD,
+    expand,
+    file_fields,
+    masked,
+    reference_or_mask,
+    reveal,
+    secret_fields,
+)
 
 DEFAULT_EXCLUDE = ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
 
@@ -366,7 +351,7 @@ class MigrationPlan(PlanModel):
     ) -> JsonSchemaValue:
         """The form takes only references where a secret belongs, and shows fields in the order of a plan file."""
         schema = handler(core_schema)
-        _prepare_form(handler.resolve_ref_schema(schema), handler)
+        prepare_form(handler.resolve_ref_schema(schema), handler)
         return schema
 
     def path(self, value: str | Path) -> Path:
@@ -416,102 +401,3 @@ class MigrationPlan(PlanModel):
         for key, file in file_fields(self.box, "box.").items():
             if not file.is_absolute():
                 self.require_base_dir(key)
-
-
-def _prepare_form(schema: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
-    """Number the fields of this model and of those below it, and give secrets the pattern of a reference."""
-    schema["title"] = FORM_TITLES.get(schema.get("title", ""), schema.get("title", ""))
-    for position, field in enumerate(schema.get("properties", {}).values()):
-        field["position"] = position
-        branches = [field, field.get("items", {}), *field.get("anyOf", []), *field.get("oneOf", [])]
-        for branch in branches:
-            if branch.get("format") == "password":
-                branch["pattern"] = f"^{REFERENCE.pattern}$"
-            elif "$ref" in branch:
-                _prepare_form(handler.resolve_ref_schema(branch), handler)
-
-
-def expand(text: str, *, key: str) -> str:
-    """Fill in every `${NAME}`. PlanError names the variable that is missing, never a value."""
-
-    def value_of(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise PlanError(f"{key}: the environment variable {name} is not set")
-        return os.environ[name]
-
-    return REFERENCE.sub(value_of, text)
-
-
-def expand_all(value: Any, *, key: str) -> Any:
-    """The same for every text inside lists and mappings."""
-    if isinstance(value, str):
-        return expand(value, key=key)
-    if isinstance(value, list):
-        return [expand_all(item, key=f"{key}.{number}") for number, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {name: expand_all(item, key=f"{key}.{name}") for name, item in value.items()}
-    return value
-
-
-def reference_or_mask(value: SecretStr) -> str:
-    """What may leave the process in place of a secret: the reference that was written, else a mask."""
-    text = value.get_secret_value()
-    return text if REFERENCE.fullmatch(text) else MASK
-
-
-def reveal(secret: SecretStr | None, *, key: str) -> str | None:
-    """The secret itself, for the moment a connection is opened. PlanError for the mask of one."""
-    if secret is None:
-        return None
-    if secret.get_secret_value() == MASK:
-        raise masked(key)
-    return expand(secret.get_secret_value(), key=key)
-
-
-def masked(key: str) -> PlanError:
-    """What is raised before somebody tries the mask as the password, and locks the account."""
-    return PlanError(
-        f"{key}: the secret did not come along with the plan; write it as ${{NAME}}, or keep it in a block"
-    )
-
-
-def reveal_all(model: Model, *, key: str) -> Model:
-    """A copy whose secrets are filled in, for the connector that uses them. Never dumped, never logged."""
-    updates: dict[str, Any] = {}
-    for name in type(model).model_fields:
-        value: Any = getattr(model, name)
-        if isinstance(value, SecretStr):
-            updates[name] = SecretStr(reveal(value, key=f"{key}.{name}") or "")
-        elif isinstance(value, BaseModel):
-            updates[name] = reveal_all(value, key=f"{key}.{name}")
-    return model.model_copy(update=updates)
-
-
-def secret_fields(model: BaseModel, prefix: str = "") -> dict[str, SecretStr]:
-    """Every secret of a model by its dotted key, as written."""
-    found: dict[str, SecretStr] = {}
-    for name in type(model).model_fields:
-        value: Any = getattr(model, name)
-        key = f"{prefix}{name}"
-        if isinstance(value, SecretStr):
-            found[key] = value
-        elif isinstance(value, BaseModel):
-            found |= secret_fields(value, f"{key}.")
-        elif isinstance(value, list):
-            for number, item in enumerate(value):
-                if isinstance(item, BaseModel):
-                    found |= secret_fields(item, f"{key}.{number}.")
-    return found
-
-
-def file_fields(model: BaseModel, prefix: str = "") -> dict[str, Path]:
-    """Every file that a model names, by its dotted key."""
-    found: dict[str, Path] = {}
-    for name in type(model).model_fields:
-        value: Any = getattr(model, name)
-        if isinstance(value, Path):
-            found[f"{prefix}{name}"] = value
-        elif isinstance(value, BaseModel):
-            found |= file_fields(value, f"{prefix}{name}.")
-    return found

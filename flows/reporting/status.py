@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from flows.analysis.forecast import seconds_at_least
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
 from flows.words import duration_words, printable, size_words
@@ -42,7 +43,8 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     finally:
         checkpoint.close()
     _compare_trees(plan, document)
-    document["eta_seconds"] = _eta_seconds(plan, document)
+    pending = sum(tree["items"]["pending"] for tree in document["trees"] if tree["in_plan"])
+    document["eta_seconds"] = seconds_at_least(pending, plan.box)
     return document
 
 
@@ -53,13 +55,6 @@ def _compare_trees(plan: MigrationPlan, document: dict[str, Any]) -> None:
     for tree in document["trees"]:
         tree["in_plan"] = not planned or (tree["source"], tree["name"]) in planned
     document["not_begun"] = sorted(name for source, name in planned - begun)
-
-
-def _eta_seconds(plan: MigrationPlan, document: dict[str, Any]) -> float:
-    """What is pending, at the pace that Box's limits allow: never sooner than this."""
-    pending: int = sum(tree["items"]["pending"] for tree in document["trees"] if tree["in_plan"])
-    per_minute = plan.box.limits.uploads_per_minute * max(1, len(plan.box.identities))
-    return round(pending * 60 / per_minute, 1)
 
 
 def status_table(document: dict[str, Any]) -> RenderableType:

@@ -9,9 +9,6 @@ from typing import Any
 from flows.plan.model import Verification
 from flows.words import count_words, printable
 
-#: Kind of the event that says how a tree was proven: {"tree": its name, "by": a Verification}.
-VERIFIED = "verified"
-
 #: Trees that are named in the headline; the table below it has them all.
 NAMED_TREES = 3
 

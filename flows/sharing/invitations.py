@@ -21,7 +21,8 @@ from connectors.errors import (
     Rejected,
     Stopped,
 )
-from flows.plan.model import MigrationPlan, TreePlan, reveal
+from flows.plan.model import MigrationPlan, TreePlan
+from flows.plan.references import reveal
 from flows.sharing.uploaders import TreeEditors
 from state.checkpoint import Checkpoint
 from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord

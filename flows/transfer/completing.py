@@ -16,13 +16,13 @@ from connectors.errors import ConnectorError, DestinationGone, FatalError, Quota
 from flows.errors import Interrupted, WindowClosed
 from flows.leftovers import give_back_sessions
 from flows.plan.model import Verification
-from flows.reporting.verdict import VERIFIED
 from flows.sharing.invitations import share_tree
 from flows.transfer.migration import OpenPlan
 from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import (
     DIFFERENT_IN_BOX,
     GONE_FROM_BOX,
+    EventKind,
     IncompleteReason,
     PassState,
     TreeState,
@@ -160,7 +160,9 @@ def verify_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
 
 def _record_verified(opened: OpenPlan, tree: TreeRecord) -> None:
     """With what proved it, which the plan may say otherwise by the time of the report."""
-    opened.record_event(VERIFIED, {"tree": tree.name, "by": opened.plan.transfer.verify.value}, tree=tree)
+    opened.record_event(
+        EventKind.PROVEN, {"tree": tree.name, "by": opened.plan.transfer.verify.value}, tree=tree
+    )
     opened.checkpoint.record_verified(tree.id)
 
 
@@ -200,7 +202,7 @@ def _verify_folder(opened: OpenPlan, folder: FolderNode) -> Differences:
     extra = [child.name for box_id, child in listed.items() if box_id not in expected]
     if extra:
         detail = {"path": folder.path, "count": len(extra), "names": extra[:NAMED_DIFFERENCES]}
-        opened.record_event("only_in_box", detail)
+        opened.record_event(EventKind.ONLY_IN_BOX, detail)
     return differences
 
 

@@ -23,22 +23,22 @@ from connectors.entry import Entry
 from connectors.errors import ConnectorError, FatalError, ItemError, ShareEmptied, ShareUnreachable, Stopped
 from connectors.source import Source, SourceFile
 from connectors.sources.registry import open_source
-from flows.analysis.survey import uncovered
+from flows.analysis.coverage import uncovered
 from flows.errors import Interrupted, PlanError
 from flows.plan.exclude import ExcludeRules
-from flows.plan.model import MigrationPlan, TreePlan, expand_all, reveal, reveal_all
+from flows.plan.model import MigrationPlan, TreePlan
+from flows.plan.references import expand_all, reveal, reveal_all
 from flows.reading import StoppableFile
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.sharing.invitations import Sharing
 from flows.sharing.uploaders import TreeEditors
 from flows.transfer.folders import BoxFolders
-from flows.transfer.remarks import NOT_COVERED
 from flows.transfer.trees import moves_as_folder, taken_over, tree_specs
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
 from state.records import BudgetBlock, ClaimedItem, CollaboratorSpec, TreeRecord, TreeSpec, WorkerLease
-from state.statuses import IncompleteReason
+from state.statuses import EventKind, IncompleteReason
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,9 @@ class OpenPlan:
         if self.plan.trees:
             roots = [tree.source for tree in self.plan.trees]
             with suppress(Stopped):
-                self.record_event(NOT_COVERED, uncovered(self.source, roots, self.excluded).document())
+                self.record_event(
+                    EventKind.NOT_COVERED, uncovered(self.source, roots, self.excluded).document()
+                )
 
     def join(self) -> bool:
         """Look at the pass that another process conducts; False when there is none any more.

@@ -12,20 +12,7 @@ from typing import Any
 from connectors.box.names import collision_key, risk_key
 from connectors.entry import LAST_NS, Entry
 from state.diff import Change, ChangeKind
-
-#: The event of each run that says what no tree of the plan covers; only the latest is true of the plan.
-NOT_COVERED = "not_covered"
-
-#: Kinds of events, and what each says in the report.
-WORDS = {
-    NOT_COVERED: "in no tree of the plan; neither looked at nor moved",
-    "dates_before_1970": "dated before 1970; Box has 1970-01-01 for them",
-    "dates_too_late": "dated after 11 April 2262; Box has that day for them",
-    "dates_in_the_future": "dated in the future; Box has the date as it is",
-    "not_kept": "",
-    "names_look_alike": "names that some programs take for the same (Unicode form NFKC); Box keeps them apart",
-    "only_in_box": "in Box, but not in the share; left alone",
-}
+from state.statuses import EventKind
 
 #: Names that a remark gives as examples.
 NAMED = 5
@@ -46,7 +33,7 @@ def remarks(path: str, changes: Sequence[Change], listing: Sequence[Entry]) -> I
         if (kind := _odd_date(entry.modified_ns, now_ns)) is not None:
             found.setdefault((kind, ""), []).append(entry.name)
         if entry.note is not None:
-            found.setdefault(("not_kept", entry.note), []).append(entry.name)
+            found.setdefault((EventKind.NOT_KEPT, entry.note), []).append(entry.name)
     for (kind, note), names in found.items():
         yield kind, _detail(path, names) | ({"note": note} if note else {})
     yield from _look_alikes(path, {entry.name for entry in coming}, listing)
@@ -56,10 +43,10 @@ def _odd_date(modified_ns: int | None, now_ns: int) -> str | None:
     if modified_ns is None or 0 <= modified_ns <= now_ns:
         return None
     if modified_ns < 0:
-        return "dates_before_1970"
+        return EventKind.DATES_BEFORE_1970
     # A server's clock may be a little ahead of ours.
-    late = "dates_in_the_future" if modified_ns > now_ns + 86_400 * 10**9 else None
-    return "dates_too_late" if modified_ns >= LAST_NS else late
+    late = EventKind.DATES_IN_THE_FUTURE if modified_ns > now_ns + 86_400 * 10**9 else None
+    return EventKind.DATES_TOO_LATE if modified_ns >= LAST_NS else late
 
 
 def _look_alikes(path: str, coming: set[str], listing: Sequence[Entry]) -> Iterator[Remark]:
@@ -71,15 +58,8 @@ def _look_alikes(path: str, coming: set[str], listing: Sequence[Entry]) -> Itera
         groups.setdefault(risk_key(entry.name), {}).setdefault(collision_key(entry.name), entry.name)
     for group in groups.values():
         if len(group) > 1 and coming & set(group.values()):
-            yield "names_look_alike", _detail(path, sorted(group.values()))
+            yield EventKind.NAMES_LOOK_ALIKE, _detail(path, sorted(group.values()))
 
 
 def _detail(path: str, names: Sequence[str]) -> dict[str, Any]:
     return {"path": path, "count": len(names), "names": list(names[:NAMED])}
-
-
-def words(kind: str, detail: dict[str, Any]) -> str:
-    """A remark's sentence for the report."""
-    unlisted = detail.get("unlisted")
-    unknown = f"; unknown where the folder cannot be listed: {', '.join(unlisted)}" if unlisted else ""
-    return str(detail.get("note") or WORDS[kind]) + unknown

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.deploy.register import DeployOptions, deploy_plan
+from flows.deploy.options import DeployOptions
+from flows.deploy.register import deploy_plan
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
 

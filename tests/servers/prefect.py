@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import psutil
 
-from flows.deploy.register import DEPLOYMENTS, read_settings
+from flows.deploy.options import DEPLOYMENTS
+from flows.deploy.server import read_settings
 from tests.servers import free_port
 from tests.servers.process import ServerProcess
 

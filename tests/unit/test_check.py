@@ -12,10 +12,9 @@ from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
 from connectors.errors import AccessDenied, ConnectorError, NotFound
 from flows.analysis.survey import Needs, needs_by_survey
-from flows.check import document, parse_space
-from flows.checks.account import Payer, size_row, space_row
 from flows.checks.machine import clock_row, disk_row
-from flows.checks.rows import ok, problem, warning, worst
+from flows.checks.rows import document, ok, problem, warning, worst
+from flows.checks.space import Payer, parse_space, size_row, space_row
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
 

@@ -18,18 +18,11 @@ from prefect.events.schemas.automations import Automation
 from prefect.flows import Flow
 from prefect.settings.legacy import _get_settings_fields
 
-from flows.deploy.register import (
-    DEPLOYMENTS,
-    SavedPlan,
-    automation_of,
-    fill_in,
-    flow_name,
-    is_the_same,
-    keep_what_people_set,
-    mended_automation,
-    read_settings,
-    ui_url,
-)
+from flows.deploy.automations import automation_of, is_the_same, mended_automation
+from flows.deploy.deployments import fill_in, flow_name, keep_what_people_set
+from flows.deploy.options import DEPLOYMENTS
+from flows.deploy.saved_plan import SavedPlan
+from flows.deploy.server import read_settings, ui_url
 from flows.plan.model import MigrationPlan
 from flows.send import ORPHAN_SECONDS
 

@@ -14,7 +14,9 @@ import typer
 import yaml
 
 from flows.cli import app
-from flows.deploy.register import DEPLOYMENTS, WORK_POOL, flow_name
+from flows.deploy.deployments import flow_name
+from flows.deploy.options import DEPLOYMENTS
+from flows.deploy.server import WORK_POOL
 from flows.plan.file import load_plan
 
 ROOT = DEPLOYMENTS.parent

@@ -15,7 +15,7 @@ from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.states import Running
 
-from flows.deploy.register import DEPLOYMENTS
+from flows.deploy.options import DEPLOYMENTS
 from flows.orchestration.pause import end_heartbeats, last_word
 
 

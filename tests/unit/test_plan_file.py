@@ -8,7 +8,8 @@ import pytest
 
 from flows.errors import PlanError
 from flows.plan.file import load_plan
-from flows.plan.model import MASK, MigrationPlan, reveal, reveal_all
+from flows.plan.model import MigrationPlan
+from flows.plan.references import MASK, reveal, reveal_all
 
 PLAN = """
 name: finance-2026

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from flows.deploy.register import save_plan
+from flows.deploy.saved_plan import save_plan
 from flows.errors import PlanError
 from flows.migrate import move_share
-from flows.plan.model import MASK, MigrationPlan
+from flows.plan.model import MigrationPlan
+from flows.plan.references import MASK
 from flows.transfer.migration import box_config, share_login
 
 PASSWORD = secrets.token_hex()

@@ -15,7 +15,7 @@ from connectors.sources.location import Location
 from flows.errors import PlanError
 from flows.plan.file import load_plan
 from flows.plan.model import MigrationPlan
-from flows.reporting.report import FORMULA_STARTS, csv_cell
+from flows.reporting.items import FORMULA_STARTS, csv_cell
 from flows.words import printable
 
 VALID: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.reporting.report import csv_cell
+from flows.reporting.items import csv_cell
 from flows.words import duration_words, printable, size_words
 
 

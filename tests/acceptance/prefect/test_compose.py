@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import yaml
 
-from flows.deploy.register import DEPLOYMENTS
+from flows.deploy.options import DEPLOYMENTS
 from tests.program import Program
 from tests.servers import free_port, require
 from tests.servers.fixtures import empty

@@ -1,0 +1,131 @@
+"""The Prefect server that a plan is registered with: found, started, asked for a work pool."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import (
+    PREFECT_HOME,
+    get_current_settings,
+)
+
+from flows.deploy.options import DEPLOYMENTS, DeployOptions
+from flows.errors import PlanError
+
+#: Where a server that was started here listens.
+LOCAL_API_URL = "http://127.0.0.1:4200/api"
+
+#: The first start of a server makes its database.
+START_SECONDS = 90.0
+
+WORK_POOL = "boxhaul"
+
+
+def ui_url(api_url: str) -> str:
+    """Where a person looks."""
+    parts = urlsplit(api_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def ensure_server(url: str, options: DeployOptions) -> Iterator[str]:
+    if _answers(url):
+        return
+    if not options.start:
+        raise PlanError(
+            f"no Prefect server answers at {url}; start one with `boxhaul deploy PLAN --start`,"
+            " or set PREFECT_API_URL to the address of yours"
+        )
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
+        raise PlanError(f"{url} is not on this machine; start the server there")
+    log = PREFECT_HOME.value() / "boxhaul-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | read_settings(DEPLOYMENTS / "server.env")
+    environment["PREFECT_SERVER_API_PORT"] = str(urlsplit(url).port or 80)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise PlanError(f"the Prefect server did not start; see {log}")
+        time.sleep(0.5)
+    yield f"server: started at {ui_url(url)}, process {process.pid}, log {log}"
+    settings = read_settings(DEPLOYMENTS / "worker.env") | {"PREFECT_API_URL": url}
+    command = [sys.executable, "-m", "prefect", "config", "set"]
+    run_prefect(
+        [*command, *(f"{name}={value}" for name, value in settings.items() if name != "DO_NOT_TRACK")], url
+    )
+    yield "profile: the settings of deployments/worker.env are in Prefect's active profile now"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def admitted(url: str) -> Iterator[None]:
+    """A server that asks for a password and gets none, or another one: a plan cannot mend it, a variable does."""
+    try:
+        yield
+    except PrefectHTTPStatusError as exc:
+        if exc.response.status_code not in (401, 403):
+            raise
+        given = (
+            "does not admit"
+            if get_current_settings().api.auth_string
+            else "asks for a password and got none from"
+        )
+        raise PlanError(
+            f"the Prefect server at {url} {given} this process: set PREFECT_API_AUTH_STRING"
+            " to the value that PREFECT_SERVER_API_AUTH_STRING has on the server"
+        ) from None
+
+
+def read_settings(path: Path) -> dict[str, str]:
+    """The `NAME=value` lines of an environment file."""
+    lines = (line.split("  #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def ensure_work_pool(client: SyncPrefectClient) -> str:
+    try:
+        client.read_work_pool(WORK_POOL)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process"))
+        return f"work pool: {WORK_POOL} made"
+    return f"work pool: {WORK_POOL} is there"
+
+
+def run_prefect(command: list[str], url: str) -> None:
+    done = subprocess.run(  # noqa: S603  our own interpreter
+        command,
+        env={**os.environ, "PREFECT_API_URL": url, "NO_COLOR": "1"},
+        # In a checkout that is not installed the modules are found here.
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode:
+        raise PlanError(f"{' '.join(command[1:4])} failed: {(done.stderr + done.stdout).strip()[-800:]}")

@@ -1,0 +1,26 @@
+"""Events as sentences of the report: what a listing brought, and what Box does not keep. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from state.statuses import EventKind
+
+#: Kinds of events that a person should know, and what each says.
+WORDS: dict[str, str] = {
+    EventKind.NOT_COVERED: "in no tree of the plan; neither looked at nor moved",
+    EventKind.DATES_BEFORE_1970: "dated before 1970; Box has 1970-01-01 for them",
+    EventKind.DATES_TOO_LATE: "dated after 11 April 2262; Box has that day for them",
+    EventKind.DATES_IN_THE_FUTURE: "dated in the future; Box has the date as it is",
+    EventKind.NOT_KEPT: "",
+    EventKind.NAMES_LOOK_ALIKE: "names that some programs take for the same (Unicode form NFKC); Box keeps them apart",
+    EventKind.ONLY_IN_BOX: "in Box, but not in the share; left alone",
+}
+
+
+def event_words(kind: str, detail: Mapping[str, Any]) -> str:
+    """The sentence for an event whose kind is in WORDS; its own note where it has one."""
+    unlisted = detail.get("unlisted")
+    unknown = f"; unknown where the folder cannot be listed: {', '.join(unlisted)}" if unlisted else ""
+    return str(detail.get("note") or WORDS[kind]) + unknown

@@ -1,0 +1,100 @@
+"""Findings: what the report's page lists, gathered in one pass over items and events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.reporting.events import WORDS, event_words
+from state.records import EventLine, ItemLine
+from state.statuses import EventKind, ItemStatus
+
+#: Lines of one list in the HTML; the CSV has them all.
+LISTED = 500
+
+#: Remarks that are known again when a later pass makes them once more.
+REMEMBERED = 100_000
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A line of the report about one folder."""
+
+    path: str
+    what: str
+    count: int
+    names: list[str]
+
+
+@dataclass
+class Findings:
+    """What the HTML lists, gathered in one pass over the items; bounded whatever the share's size (P9)."""
+
+    failed: list[ItemLine] = field(default_factory=list)
+    renamed: list[ItemLine] = field(default_factory=list)
+    #: Sent once, and excluded by a rule since: Box holds them still.
+    excluded_in_box: list[ItemLine] = field(default_factory=list)
+    waived: list[ItemLine] = field(default_factory=list)
+    by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
+    failed_count: int = 0
+    renamed_count: int = 0
+    excluded_in_box_count: int = 0
+    remarks: list[Remark] = field(default_factory=list)
+    remark_count: int = 0
+    #: Entries of the share that no tree of the plan covers.
+    uncovered_count: int = 0
+    #: Tree → what proved it the last time, a Verification.
+    proofs: dict[str, str] = field(default_factory=dict)
+    #: Trees that the plan does not name any more; their items are no findings.
+    outside: frozenset[str] = frozenset()
+
+    def read_events(self, lines: Iterator[EventLine]) -> None:
+        """Pick from the plan's events what a person should know; the same remark of a later pass counts once."""
+        seen: set[int] = set()
+        left_out: dict[str, Any] = {}
+        for line in lines:
+            if line.kind == EventKind.NOT_COVERED:
+                left_out = line.detail
+                continue
+            if line.kind == EventKind.PROVEN:
+                self.proofs[line.detail["tree"]] = line.detail["by"]
+                continue
+            key = hash((line.kind, json.dumps(line.detail, sort_keys=True)))
+            if line.kind not in WORDS or key in seen:
+                continue
+            if len(seen) < REMEMBERED:
+                seen.add(key)
+            self.remark_count += 1
+            if len(self.remarks) < LISTED:
+                detail = line.detail
+                what = event_words(line.kind, detail)
+                self.remarks.append(Remark(detail["path"], what, detail["count"], detail["names"]))
+        if left_out.get("count") or left_out.get("unlisted"):
+            self.remark_count += 1
+            self.uncovered_count = left_out["count"]
+            what = event_words(EventKind.NOT_COVERED, left_out)
+            self.remarks.insert(0, Remark("", what, left_out["count"], left_out["names"]))
+
+    def take(self, item: ItemLine) -> None:
+        """Look at one line."""
+        if item.tree in self.outside:
+            return
+        if item.status is ItemStatus.FAILED:
+            self.failed_count += 1
+            if len(self.failed) < LISTED:
+                self.failed.append(item)
+        if item.renamed:
+            self.renamed_count += 1
+            if len(self.renamed) < LISTED:
+                self.renamed.append(item)
+        if item.status is ItemStatus.WAIVED and len(self.waived) < LISTED:
+            self.waived.append(item)
+        if item.status is ItemStatus.EXCLUDED and item.box_id is not None:
+            self.excluded_in_box_count += 1
+            if len(self.excluded_in_box) < LISTED:
+                self.excluded_in_box.append(item)
+        elif item.status in (ItemStatus.FAILED, ItemStatus.EXCLUDED):
+            key = (item.status.value, item.reason or "")
+            self.by_reason[key] = self.by_reason.get(key, 0) + 1
