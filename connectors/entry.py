@@ -126,3 +126,8 @@ class Entry:
             changed_ns=self.changed_ns,
             file_id=self.file_id,
         )
+
+
+def moves_as_folder(entry: Entry) -> bool:
+    """True for a folder that is walked into."""
+    return entry.kind is EntryKind.FOLDER and entry.skip_reason is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 
@@ -22,15 +21,11 @@ from connectors.errors import (
     ServerBusy,
 )
 from connectors.sources.location import Location
+from connectors.sources.os_errors import connector_error
+from connectors.sources.paths import named_apart, unnameable
 from connectors.sources.patience import Patience
-from connectors.sources.resilient import (
-    WALKERS,
-    OpenedFile,
-    RawFile,
-    ResilientSource,
-    connector_error,
-    unnameable,
-)
+from connectors.sources.reopening import OpenedFile, RawFile
+from connectors.sources.resilient import WALKERS, ResilientSource
 
 #: What a filesystem reads ahead; some would take 50 MiB for every open file (P9).
 BLOCK_SIZE = 8 << 20
@@ -124,7 +119,7 @@ class FilesystemSource(ResilientSource):
         infos: list[dict[str, Any]] = self._filesystem.ls(folder, detail=True)
         if [info["name"].rstrip("/") for info in infos] == [folder] and infos[0]["type"] == "file" and path:
             raise NotFound(f"{path!r} is a file now, not a folder")
-        return _named_apart(
+        return named_apart(
             path, [entry for info in infos if (entry := self._child(path, folder, info)) is not None]
         )
 
@@ -253,24 +248,3 @@ def _etag(info: Mapping[str, Any]) -> str | None:
     # An ETag names content, not a file; object stores have nothing finer than a second otherwise.
     etag = info.get("ETag") or info.get("etag")
     return f"etag:{str(etag).strip(chr(34))}" if etag and info["type"] == "file" else None
-
-
-def _named_apart(folder: str, entries: list[Entry]) -> list[Entry]:
-    """Each entry under a name of its own: what an object store has beside a folder of the same name gets another.
-
-    A path means one thing here and in the checkpoint, and so only one of the two can be asked for.
-    """
-    named = {entry.path: entry for entry in entries if entry.kind is EntryKind.FOLDER}
-    others = []
-    for entry in entries:
-        if entry.fault is not None or (entry.kind is not EntryKind.FOLDER and entry.path in named):
-            others.append(entry)
-        else:
-            named[entry.path] = entry
-    for entry in sorted(others, key=lambda entry: (entry.path, entry.size)):
-        if entry.fault is None:
-            entry = unnameable(folder, entry.name, entry, "something else has the same name")
-        while entry.path in named:
-            entry = replace(entry, path=f"{entry.path}~")
-        named[entry.path] = entry
-    return list(named.values())

@@ -17,7 +17,8 @@ from connectors.entry import Entry, EntryKind, Fault
 from connectors.errors import AccessDenied, ReadFailed, ShareUnreachable
 from connectors.sources.location import Location
 from connectors.sources.patience import Patience
-from connectors.sources.resilient import WALKERS, OpenedFile, ResilientSource
+from connectors.sources.reopening import OpenedFile
+from connectors.sources.resilient import WALKERS, ResilientSource
 
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
 UNSTABLE_IDS = ("fuse", "vfat", "msdos", "exfat", "9p", "vboxsf")

@@ -35,8 +35,8 @@ _LOCAL = Registration(
     install_hint="a local source needs nothing but a POSIX system",
 )
 _SFTP = Registration(
-    config="connectors.sources.sftp:SFTPConfig",
-    source="connectors.sources.sftp:SFTPSource",
+    config="connectors.sources.sftp.config:SFTPConfig",
+    source="connectors.sources.sftp.source:SFTPSource",
     install_hint="pip install sshfs",
 )
 

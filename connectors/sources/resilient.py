@@ -2,77 +2,35 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 from weakref import WeakSet
 
-from connectors.entry import NO_STREAMS, Entry, EntryKind, Fault, Streams
+from connectors.entry import Entry
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
-    ChangedWhileReading,
-    ConnectionLost,
     ConnectorError,
     FatalError,
-    Locked,
-    NameRejected,
     NotFound,
-    ReadFailed,
-    ServerBusy,
     ShareUnreachable,
     TransientError,
 )
 from connectors.sources.ancestry import AncestorCheck, ancestors, without_loops
+from connectors.sources.os_errors import connector_error
+from connectors.sources.paths import check_path
 from connectors.sources.patience import NO_PATIENCE, Patience
+from connectors.sources.reopening import OpenedFile, ReopeningFile
 
 T = TypeVar("T")
 
 #: Folders listed at the same time by list_folders.
 WALKERS = 8
-
-_LOST = frozenset(
-    {
-        errno.ECONNRESET, errno.ECONNABORTED, errno.ECONNREFUSED, errno.EPIPE, errno.ENOTCONN, errno.ESTALE,
-        errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH,
-        errno.ESHUTDOWN,
-    }
-)  # fmt: skip
-_BUSY = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
-_LOCKED = frozenset({errno.EBUSY, errno.ETXTBSY})
-
-
-class RawFile(Protocol):
-    """What an opened file of a protocol can do: foreign exceptions allowed, no retries."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes, b"" only at the end."""
-        ...
-
-    def seek(self, offset: int, /) -> int:
-        """Move to an absolute offset."""
-        ...
-
-    def close(self) -> None:
-        """Release the handle."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpenedFile:
-    """A raw file with the entry as it was when it was opened."""
-
-    raw: RawFile
-    entry: Entry
-    streams: Streams = NO_STREAMS
 
 
 class ResilientSource(ABC):
@@ -139,7 +97,12 @@ class ResilientSource(ABC):
         """Open for reading with full sharing. Raises NotFound, AccessDenied, Locked, FatalError."""
         self._check_path(path)
         opened = self._retrying(path, lambda: self._open_checked(path))
-        file = ReopeningFile(self, path, opened)
+        file = ReopeningFile(
+            opened,
+            retrying=partial(self._retrying, path),
+            open_again=lambda: self._open_checked(path),
+            forget=self._forget_file,
+        )
         with self._files_lock:
             self._files.add(file)
         return file
@@ -242,159 +205,6 @@ class ResilientSource(ABC):
             self._files.discard(file)
 
 
-class ReopeningFile(io.RawIOBase):
-    """A SourceFile that survives a dropped connection: it opens the file again and goes on at its offset.
-
-    `entry` is the file as it was when it was opened, `streams` what it has beside its content. Going on is
-    refused with ChangedWhileReading when the file is not the same any more. Not for several threads at once.
-    """
-
-    def __init__(self, source: ResilientSource, path: str, opened: OpenedFile) -> None:
-        super().__init__()
-        self.entry = opened.entry
-        self.streams = opened.streams
-        self._source = source
-        self._path = path
-        self._raw: RawFile | None = opened.raw
-        self._offset = 0
-        self._raw_offset = 0
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """`size` bytes, fewer only at the end of the file, all that is left for -1."""
-        self._require_open()
-        if size is None or size < 0:
-            return self.readall()
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            data = self._source._retrying(self._path, lambda wanted=missing: self._read_once(wanted))  # type: ignore[misc]
-            if not data:
-                break
-            parts.append(data)
-            missing -= len(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def readall(self) -> bytes:
-        """Everything from here to the end."""
-        parts = []
-        while data := self.read(1 << 20):
-            parts.append(data)
-        return b"".join(parts)
-
-    def readinto(self, buffer: object, /) -> int:
-        """Fill a writable buffer; the number of bytes."""
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move; nothing is asked of the server until the next read. The end is the size at opening."""
-        self._require_open()
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self.entry.size}[whence]
-        if base + offset < 0:
-            raise ValueError("negative seek position")
-        self._offset = base + offset
-        return self._offset
-
-    def tell(self) -> int:
-        """The position in bytes."""
-        return self._offset
-
-    def close(self) -> None:
-        """Release the handle; never raises, may be called twice."""
-        if not self.closed:
-            self._drop()
-            self._source._forget_file(self)
-        super().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _require_open(self) -> None:
-        if self.closed:
-            raise ValueError("read of a closed file")
-
-    def _read_once(self, size: int) -> bytes:
-        try:
-            raw = self._raw or self._reopen()
-            if self._raw_offset != self._offset:
-                raw.seek(self._offset)
-                self._raw_offset = self._offset
-            data = raw.read(size)
-        except Exception:
-            self._drop()
-            raise
-        self._offset += len(data)
-        self._raw_offset = self._offset
-        return data
-
-    def _reopen(self) -> RawFile:
-        opened = self._source._open_checked(self._path)
-        self._raw, self._raw_offset = opened.raw, 0
-        if not opened.entry.fingerprint.same_content_as(self.entry.fingerprint):
-            raise ChangedWhileReading(f"{self._path!r} changed while the connection was away")
-        return opened.raw
-
-    def _drop(self) -> None:
-        raw, self._raw = self._raw, None
-        if raw is None:
-            return
-        # A handle that is gone with its connection has nothing left to release.
-        with suppress(Exception):
-            raw.close()
-
-
-def check_path(path: str) -> None:
-    """AccessDenied for what is no plain relative path: "..", ".", an empty component, NUL, a leading "/"."""
-    if path and not {"", ".", ".."}.isdisjoint(path.split("/")):
-        raise AccessDenied(f"{path!r} is not a plain path below the root")
-    if "\0" in path:
-        raise AccessDenied(f"{path!r} holds a NUL character")
-
-
-def connector_error(exc: Exception, path: str) -> ConnectorError:
-    """Any exception of an fsspec filesystem or of the operating system as one of ours."""
-    if isinstance(exc, ConnectorError):
-        return exc
-    if isinstance(exc, FileNotFoundError | NotADirectoryError | FileExistsError):
-        return NotFound(f"{path!r} is not there (any more)")
-    if isinstance(exc, IsADirectoryError):
-        return NotFound(f"{path!r} is a folder now, not a file")
-    if isinstance(exc, PermissionError):
-        return AccessDenied(f"{path!r}: the account may not read this; grant it read access")
-    if isinstance(exc, ConnectionError | TimeoutError | EOFError):
-        return ConnectionLost(f"the connection was lost at {path!r}")
-    if isinstance(exc, OSError):
-        return _error_of_errno(exc, path)
-    return ReadFailed(f"{path!r}: {type(exc).__name__}")
-
-
-def _error_of_errno(exc: OSError, path: str) -> ConnectorError:
-    if exc.errno in _LOST:
-        return ConnectionLost(f"the connection was lost at {path!r}")
-    if exc.errno in _BUSY:
-        return ServerBusy(f"{path!r}: {exc.strerror}")
-    if exc.errno in _LOCKED:
-        return Locked(f"{path!r} is held by another program; run another pass when it is closed")
-    if exc.errno == errno.ELOOP:
-        return AccessDenied(f"{path!r} is or passes a symbolic link; links are never followed")
-    return ReadFailed(f"{path!r}: {exc.strerror or type(exc).__name__}")
-
-
 def _worth_another_try(error: ConnectorError) -> bool:
     # A share that answered before may come back: a restart is not the end of a pass.
     return isinstance(error, (TransientError, ShareUnreachable))
@@ -421,21 +231,3 @@ def _listing_or_error(future: Future[list[Entry]]) -> list[Entry] | ConnectorErr
 
 def _sorted(entries: list[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.path)
-
-
-def unnameable(folder: str, name: str, entry: Entry, why: str) -> Entry:
-    """What no path leads to: listed under a name that stands for its own, with a fault, so that it is never lost.
-
-    A folder of that sort is not walked: it is SPECIAL.
-    """
-    is_folder = entry.kind is EntryKind.FOLDER
-    shown = f"({'folder' if is_folder else 'object'} {name!r})".replace("/", "%2F")
-    return replace(
-        entry,
-        path=f"{folder}/{shown}" if folder else shown,
-        kind=EntryKind.SPECIAL if is_folder else entry.kind,
-        skip_reason=None,
-        fault=Fault(
-            NameRejected.reason, f"{name!r} in {folder or 'the root'!r}: {why}; rename it in the source"
-        ),
-    )

@@ -19,7 +19,7 @@ from typing import Any
 from connectors.box.config import BlockAuthConfig, BoxConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder, Collaboration
-from connectors.entry import Entry
+from connectors.entry import Entry, moves_as_folder
 from connectors.errors import ConnectorError, FatalError, ItemError, ShareEmptied, ShareUnreachable, Stopped
 from connectors.source import Source, SourceFile
 from connectors.sources.registry import open_source
@@ -34,7 +34,7 @@ from flows.run.recording import ResultRecorder
 from flows.sharing.invitations import Sharing
 from flows.sharing.uploaders import TreeEditors
 from flows.transfer.folders import BoxFolders
-from flows.transfer.trees import moves_as_folder, taken_over, tree_specs
+from flows.transfer.trees import taken_over, tree_specs
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
 from state.records import BudgetBlock, ClaimedItem, CollaboratorSpec, TreeRecord, TreeSpec, WorkerLease

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain, count
 
 from connectors.box.names import box_name, collision_key, plan_names
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.source import Source
 from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
@@ -67,11 +67,6 @@ def taken_over(known: Sequence[TreeRecord], specs: Sequence[TreeSpec]) -> list[T
     sources = {spec.source for spec in specs}
     keys = {collision_key(spec.folder) for spec in specs}
     return [tree for tree in known if tree.source not in sources and collision_key(tree.folder) in keys]
-
-
-def moves_as_folder(entry: Entry) -> bool:
-    """True for a folder that is walked into."""
-    return entry.kind is EntryKind.FOLDER and entry.skip_reason is None
 
 
 def loose_files_folder(plan: MigrationPlan, *, taken: Container[str]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from connectors.box.names import PlannedName, box_name, collision_key, plan_names
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
 from flows.transfer.migration import OpenPlan
 from flows.transfer.remarks import remarks
-from flows.transfer.trees import moves_as_folder
 from state.diff import Change, diff_folder
 from state.records import FolderNode, KnownChild
 from state.statuses import ItemStatus

@@ -23,7 +23,7 @@ from connectors.errors import (
 from connectors.source import Source
 from connectors.sources.registry import open_source
 from connectors.sources.smb.filesystem import SMBFileSystem
-from connectors.sources.smb.link import SMBAccount
+from connectors.sources.smb.login import SMBAccount
 from tests.contract import Root, SourceContract
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy

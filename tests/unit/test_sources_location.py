@@ -12,7 +12,7 @@ from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.local import LocalSource
 from connectors.sources.location import Location
 from connectors.sources.registry import SOURCES, open_source
-from connectors.sources.sftp import SFTPSource
+from connectors.sources.sftp.source import SFTPSource
 from connectors.sources.smb.source import SMBConfig, SMBSource
 
 

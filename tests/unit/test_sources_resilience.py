@@ -25,9 +25,12 @@ from connectors.errors import (
 )
 from connectors.sources.ancestry import AncestorCheck, ancestors, without_loops
 from connectors.sources.filesystem import entry_of_info, filesystem_error, nanoseconds
+from connectors.sources.os_errors import connector_error
+from connectors.sources.paths import check_path
 from connectors.sources.patience import Patience
-from connectors.sources.resilient import OpenedFile, ResilientSource, check_path, connector_error
-from connectors.sources.sftp import sftp_error
+from connectors.sources.reopening import OpenedFile
+from connectors.sources.resilient import ResilientSource
+from connectors.sources.sftp.status import sftp_error
 
 
 class Clock:

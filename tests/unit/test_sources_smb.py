@@ -22,8 +22,8 @@ from connectors.errors import (
     ShareUnreachable,
 )
 from connectors.sources.smb import status as statuses
-from connectors.sources.smb.filesystem import classify
 from connectors.sources.smb.source import smb_error
+from connectors.sources.smb.tags import classify
 from connectors.sources.smb.wire import Record, all_information, directory_records, named_streams, nanoseconds
 
 #: 2024-01-02 03:04:05.1234567 UTC in 100 ns ticks since 1601.

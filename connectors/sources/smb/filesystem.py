@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +12,9 @@ from fsspec import AbstractFileSystem
 
 from connectors.entry import EntryKind
 from connectors.sources.smb import wire
-from connectors.sources.smb.link import FIRST_READ, READ_SIZE, LoginGate, SMBAccount, SMBHandle, SMBLink
+from connectors.sources.smb.file import SMBFile
+from connectors.sources.smb.link import SMBHandle, SMBLink
+from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,
     STOPPED_ON_SYMLINK,
@@ -23,28 +22,11 @@ from connectors.sources.smb.status import (
     SMBNotFoundError,
     SMBStatusError,
 )
+from connectors.sources.smb.tags import classify, file_id_of, holds_own_data, note_of
 
-#: READs in flight for a file that is read in order.
-READS_IN_FLIGHT = 4
 #: Connections kept for reuse; every open file and every running call has one of its own.
 IDLE_CONNECTIONS = 64
-SUBSTITUTE_NAME_NOTE = "looks like what the server shows instead of a name that Windows does not allow"
-EXTENDED_ATTRIBUTES_NOTE = "has extended attributes, which Box does not keep"
-
-#: How Samba mangles names by default.
-_SUBSTITUTE_NAME = re.compile(r"^[0-9A-Z_]{6}~[0-9A-Z](\.[0-9A-Z_]{1,3})?$")
-_OFFLINE = 0x0000_1000 | 0x0004_0000 | 0x0040_0000  # OFFLINE, RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS
 _NOT_A_DIRECTORY = 0xC000_0103
-
-_TAG_SYMLINK = 0xA000_000C
-_TAG_MOUNT_POINT = 0xA000_0003
-_TAG_DFS = 0x8000_000A
-#: Reparse points that hold the file's own data: deduplicated, compressed, replicated or tiered files.
-_DATA_TAGS = frozenset(
-    {0x8000_0013, 0x8000_0017, 0x8000_0012, 0xC000_0004, 0x8000_0006, 0x8000_0007, 0x9000_001B}
-)
-_TAG_CLOUD = 0x9000_001A
-_CLOUD_MASK = 0xFFFF_0FFF
 
 
 class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
@@ -106,7 +88,12 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         except BaseException as exc:
             self._give_back(link, keep=isinstance(exc, SMBStatusError))
             raise
-        return SMBFile(self, link, path, handle, self._info_of(path, handle.record))
+        return SMBFile(
+            link,
+            handle,
+            self._info_of(path, handle.record),
+            give_back=lambda keep: self._give_back(link, keep=keep),
+        )
 
     def close(self) -> None:
         """Log off from all idle connections; open files keep theirs until they are closed."""
@@ -123,7 +110,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             return handle
         link.release(handle)
         record = link.query(path)
-        if not _holds_own_data(record.reparse_tag):
+        if not holds_own_data(record.reparse_tag):
             raise SMBAccessError(STOPPED_ON_SYMLINK, path)
         return link.open(path, follow_data_tag=True, recall=self._recall_offline)
 
@@ -137,10 +124,10 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             "modified_ns": wire.nanoseconds(record.modified),
             "created_ns": wire.nanoseconds(record.created),
             "changed_ns": wire.nanoseconds(record.changed),
-            "file_id": _file_id(record.file_id),
+            "file_id": file_id_of(record.file_id),
             "kind": kind,
             "skip_reason": skip_reason,
-            "note": _note(record),
+            "note": note_of(record),
             "attributes": record.attributes,
             "reparse_tag": record.reparse_tag,
         }
@@ -198,157 +185,3 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             link.close()
         else:
             link.abandon()
-
-
-class SMBFile(io.RawIOBase):
-    """A file opened with full sharing on a connection of its own; reads in order are pipelined.
-
-    It ends where the file ended when it was opened. `details` is its `info` at that moment, `streams` what it
-    has beside its content.
-    """
-
-    def __init__(
-        self, filesystem: SMBFileSystem, link: SMBLink, path: str, handle: SMBHandle, details: dict[str, Any]
-    ) -> None:
-        super().__init__()
-        self.details = details
-        self.streams = handle.streams
-        self.path = path
-        self._filesystem = filesystem
-        self._link = link
-        self._handle = handle
-        self._size = handle.record.size
-        self._offset = 0
-        #: Bytes at _offset that have arrived already.
-        self._ready = memoryview(handle.first_bytes[: self._size])
-        self._flying: deque[tuple[int, Any]] = deque()
-        #: Where the next READ begins, and how much was delivered since the last seek.
-        self._next = len(self._ready)
-        self._run = 0
-        self._broken = False
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Up to `size` bytes, at least one before the end."""
-        if size is None or size < 0:
-            return b"".join(iter(lambda: self.read(READ_SIZE), b""))
-        if not self._ready and size and self._offset < self._size:
-            self._ready = memoryview(self._receive_next(size))
-        data = bytes(self._ready[:size])
-        self._ready = self._ready[len(data) :]
-        self._offset += len(data)
-        self._run += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move; what was read ahead is dropped unless the position stays."""
-        position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self._size}[whence]
-        if position != self._offset:
-            self._settle()
-            self._ready = memoryview(b"")
-            self._offset = self._next = position
-            self._run = 0
-        return position
-
-    def tell(self) -> int:
-        """The position in bytes."""
-        return self._offset
-
-    def close(self) -> None:
-        """Release handle and connection; may be called twice."""
-        if self.closed:
-            return
-        super().close()
-        try:
-            if not self._broken:
-                self._settle()
-                self._link.release(self._handle)
-        except OSError:
-            self._broken = True
-        finally:
-            self._filesystem._give_back(self._link, keep=not self._broken)
-
-    def _receive_next(self, wanted: int) -> bytes:
-        """The next bytes in order, with more reads sent ahead as the caller reads in order."""
-        try:
-            self._send_ahead(wanted)
-            length, request = self._flying.popleft()
-            data = self._link.finish_read(self.path, request)
-            if len(data) < length:
-                self._settle()
-                self._next = self._offset + len(data)
-            return data
-        except SMBStatusError:
-            self._settle()
-            self._next = self._offset
-            raise
-        except BaseException:
-            self._broken = True
-            raise
-
-    def _send_ahead(self, wanted: int) -> None:
-        """What is wanted for a first or a random access; when the caller reads in order, as much as is useful."""
-        in_order = self._run >= FIRST_READ
-        depth = READS_IN_FLIGHT if in_order else min(READS_IN_FLIGHT, max(1, -(-wanted // READ_SIZE)))
-        while len(self._flying) < depth and self._next < self._size:
-            left = self._size - self._next
-            room = self._link.read_room()
-            if room < min(FIRST_READ, left) and self._flying:
-                return
-            length = min(left, max(room, 1), READ_SIZE if in_order else max(wanted, FIRST_READ))
-            self._flying.append((length, self._link.start_read(self._handle, self._next, length)))
-            self._next += length
-
-    def _settle(self) -> None:
-        """Take the answers of all reads in flight, so that the connection is at rest."""
-        while self._flying:
-            try:
-                self._link.finish_read(self.path, self._flying.popleft()[1])
-            except SMBStatusError:
-                continue  # the reader asks again if it still wants these bytes
-            except BaseException:
-                self._broken = True
-                raise
-
-
-def classify(record: wire.Record, *, recall_offline: bool = False) -> tuple[EntryKind, str | None]:
-    """What a record is for a migration, and why it is not read, by [MS-FSCC] 2.1.2.1 and 2.6."""
-    plain = EntryKind.FOLDER if record.is_folder else EntryKind.FILE
-    tag = record.reparse_tag
-    if record.attributes & wire.ATTRIBUTE_REPARSE_POINT and not _holds_own_data(tag):
-        return _link_kind(tag)
-    if plain is EntryKind.FILE and record.attributes & _OFFLINE and not recall_offline:
-        return plain, "offline: its bytes are on slower storage; set recall_offline to have them recalled"
-    return plain, None
-
-
-def _note(record: wire.Record) -> str | None:
-    if not record.reparse_tag and record.ea_size_or_tag:
-        return EXTENDED_ATTRIBUTES_NOTE
-    return SUBSTITUTE_NAME_NOTE if _SUBSTITUTE_NAME.match(record.name) else None
-
-
-def _holds_own_data(tag: int) -> bool:
-    return tag in _DATA_TAGS or tag & _CLOUD_MASK == _TAG_CLOUD
-
-
-def _link_kind(tag: int) -> tuple[EntryKind, str]:
-    if tag == _TAG_SYMLINK:
-        return EntryKind.SYMLINK, "symbolic link, not followed"
-    if tag == _TAG_MOUNT_POINT:
-        return EntryKind.JUNCTION, "junction or mount point, not followed"
-    if tag == _TAG_DFS:
-        return EntryKind.REPARSE, "DFS link, not followed; make its target a source of its own"
-    return EntryKind.REPARSE, f"reparse point 0x{tag:08X}, not followed"
-
-
-def _file_id(number: int) -> str | None:
-    # Both mean that the file system has no ids ([MS-FSCC] 2.1.9).
-    return None if number in (0, 0xFFFF_FFFF_FFFF_FFFF) else f"{number:x}"

@@ -1,6 +1,6 @@
 """SMBLink: one connection, session and share of one thread, on smbprotocol's public classes.
 
-This is the seam: whatever speaks SMB2 faster replaces this class and nothing else. It raises smb_errors only.
+This is the seam: whatever speaks SMB2 faster replaces this class and nothing else. It raises errors of status.py only.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from smbprotocol.connection import Connection
-from smbprotocol.exceptions import SMBAuthenticationError, SMBException, SMBResponseException
+from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.file_info import FileInformationClass
 from smbprotocol.open import SMB2CloseRequest
 from smbprotocol.session import Session
@@ -22,20 +22,17 @@ from smbprotocol.tree import TreeConnect
 
 from connectors.entry import NO_STREAMS, Streams
 from connectors.sources.smb import wire
+from connectors.sources.smb.login import LoginGate, SMBAccount, login_error
 from connectors.sources.smb.status import (
-    ACCESS_DENIED,
     BUFFER_OVERFLOW,
     END_OF_FILE,
-    LOGIN_REFUSED,
     NO_MORE_FILES,
-    NO_SUCH_SHARE,
     UNSUPPORTED,
     SMBConnectionLostError,
     SMBLoginError,
     SMBStatusError,
     SMBUnreachableError,
     error_of_status,
-    status_name,
 )
 
 #: One credit's worth; larger answers bring nothing (facts: 64 KiB is enough for 80,000 entries a second).
@@ -67,23 +64,6 @@ class Answer(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class SMBAccount:
-    """Where to connect and as whom; equal ones may share connections."""
-
-    host: str
-    share: str
-    port: int = 445
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    #: "negotiate" tries Kerberos where its libraries are installed, else NTLM.
-    authentication: str = "negotiate"
-    signing: bool = True
-    encryption: bool = False
-    connect_timeout_seconds: float = 15.0
-    request_timeout_seconds: float = 60.0
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SMBHandle:
     """An open file: the server's handle, what it was at opening, its named streams, and its first bytes."""
@@ -92,31 +72,6 @@ class SMBHandle:
     record: wire.Record
     streams: Streams
     first_bytes: bytes
-
-
-class LoginGate:
-    """One login at a time, and none after a refusal: each more would help to lock the account."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._refusal: SMBLoginError | None = None
-
-    def require_open(self) -> None:
-        """Raise the refusal again, if there was one."""
-        if self._refusal is not None:
-            raise self._refusal
-
-    def log_in(self, session: Session, account: SMBAccount) -> None:
-        """Authenticate a session. Raises SMBLoginError or SMBUnreachableError."""
-        with self._lock:
-            self.require_open()
-            try:
-                session.connect()
-            except Exception as exc:
-                error = _login_error(exc, account)
-                if isinstance(error, SMBLoginError):
-                    self._refusal = error
-                raise error from exc
 
 
 class SMBLink:
@@ -145,7 +100,7 @@ class SMBLink:
             self.abandon()
             if isinstance(exc, SMBLoginError | SMBUnreachableError) or not isinstance(exc, Exception):
                 raise
-            raise _login_error(exc, account) from exc
+            raise login_error(exc, account) from exc
         finally:
             watchdog.cancel()
 
@@ -376,28 +331,3 @@ def _streams_of(told: Sequence[Answer]) -> Streams:
 
 def _records_of(pages: Sequence[bytes]) -> list[wire.Record]:
     return [record for page in pages if page for record in wire.directory_records(wire.output_buffer(page))]
-
-
-def _login_error(exc: Exception, account: SMBAccount) -> OSError:
-    """Why a login failed, without any credential in the text."""
-    place = f"{account.host}:{account.port}"
-    if isinstance(exc, SMBResponseException):
-        return _refused(int(exc.status), place, account.share)
-    if isinstance(exc, SMBAuthenticationError) or "guest" in str(exc):
-        return SMBLoginError(f"{place} refused the login")
-    if isinstance(exc, ValueError):
-        reason = exc.__cause__.strerror if isinstance(exc.__cause__, OSError) else None
-        return SMBUnreachableError(f"no connection to {place}: {reason or 'no answer'}")
-    if isinstance(exc, SMBException) and "encryption is required" in str(exc):
-        return SMBLoginError(f"{place} does not support the encryption that the plan asks for")
-    return SMBUnreachableError(f"{place} did not finish the login: {type(exc).__name__}")
-
-
-def _refused(status: int, place: str, share: str) -> OSError:
-    if status in LOGIN_REFUSED:
-        return SMBLoginError(f"{place} refused the login ({status_name(status)})")
-    if status in NO_SUCH_SHARE:
-        return SMBUnreachableError(f"{place} has no share named {share!r} ({status_name(status)})")
-    if status in ACCESS_DENIED:
-        return SMBLoginError(f"{place} does not let the account into the share {share!r}")
-    return SMBUnreachableError(f"{place} refused the connection ({status_name(status)})")

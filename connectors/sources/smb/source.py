@@ -22,10 +22,12 @@ from connectors.errors import (
 )
 from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.location import Location
+from connectors.sources.os_errors import connector_error
 from connectors.sources.patience import Patience
-from connectors.sources.resilient import OpenedFile, connector_error
-from connectors.sources.smb.filesystem import SMBFile, SMBFileSystem
-from connectors.sources.smb.link import SMBAccount
+from connectors.sources.reopening import OpenedFile
+from connectors.sources.smb.file import SMBFile
+from connectors.sources.smb.filesystem import SMBFileSystem
+from connectors.sources.smb.login import SMBAccount
 from connectors.sources.smb.status import (
     BUSY,
     DFS_LINK,

@@ -1,4 +1,4 @@
-"""What SMBFileSystem raises: OSErrors with the server's NTSTATUS. What that means for a pass is in smb.py."""
+"""What SMBFileSystem raises: OSErrors with the server's NTSTATUS. What that means for a pass is in source.py."""
 
 from __future__ import annotations
 

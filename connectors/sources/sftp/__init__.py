@@ -1,0 +1,1 @@
+"""SFTP: one connection, what it says of files, its errors."""

@@ -1,0 +1,133 @@
+"""SMBFile: an open file of a share, read ahead when it is read in order."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from connectors.sources.smb.link import FIRST_READ, READ_SIZE, SMBHandle, SMBLink
+from connectors.sources.smb.status import SMBStatusError
+
+#: READs in flight for a file that is read in order.
+READS_IN_FLIGHT = 4
+
+
+class SMBFile(io.RawIOBase):
+    """A file opened with full sharing on a connection of its own; reads in order are pipelined.
+
+    It ends where the file ended when it was opened. `details` is its `info` at that moment, `streams` what it
+    has beside its content.
+    """
+
+    def __init__(
+        self, link: SMBLink, handle: SMBHandle, details: dict[str, Any], *, give_back: Callable[[bool], None]
+    ) -> None:
+        """`give_back` takes the connection in the end, and whether it may be kept."""
+        super().__init__()
+        self.details = details
+        self.streams = handle.streams
+        self.path: str = details["name"]
+        self._give_back = give_back
+        self._link = link
+        self._handle = handle
+        self._size = handle.record.size
+        self._offset = 0
+        #: Bytes at _offset that have arrived already.
+        self._ready = memoryview(handle.first_bytes[: self._size])
+        self._flying: deque[tuple[int, Any]] = deque()
+        #: Where the next READ begins, and how much was delivered since the last seek.
+        self._next = len(self._ready)
+        self._run = 0
+        self._broken = False
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to `size` bytes, at least one before the end."""
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(READ_SIZE), b""))
+        if not self._ready and size and self._offset < self._size:
+            self._ready = memoryview(self._receive_next(size))
+        data = bytes(self._ready[:size])
+        self._ready = self._ready[len(data) :]
+        self._offset += len(data)
+        self._run += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move; what was read ahead is dropped unless the position stays."""
+        position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self._size}[whence]
+        if position != self._offset:
+            self._settle()
+            self._ready = memoryview(b"")
+            self._offset = self._next = position
+            self._run = 0
+        return position
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return self._offset
+
+    def close(self) -> None:
+        """Release handle and connection; may be called twice."""
+        if self.closed:
+            return
+        super().close()
+        try:
+            if not self._broken:
+                self._settle()
+                self._link.release(self._handle)
+        except OSError:
+            self._broken = True
+        finally:
+            self._give_back(not self._broken)
+
+    def _receive_next(self, wanted: int) -> bytes:
+        """The next bytes in order, with more reads sent ahead as the caller reads in order."""
+        try:
+            self._send_ahead(wanted)
+            length, request = self._flying.popleft()
+            data = self._link.finish_read(self.path, request)
+            if len(data) < length:
+                self._settle()
+                self._next = self._offset + len(data)
+            return data
+        except SMBStatusError:
+            self._settle()
+            self._next = self._offset
+            raise
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _send_ahead(self, wanted: int) -> None:
+        """What is wanted for a first or a random access; when the caller reads in order, as much as is useful."""
+        in_order = self._run >= FIRST_READ
+        depth = READS_IN_FLIGHT if in_order else min(READS_IN_FLIGHT, max(1, -(-wanted // READ_SIZE)))
+        while len(self._flying) < depth and self._next < self._size:
+            left = self._size - self._next
+            room = self._link.read_room()
+            if room < min(FIRST_READ, left) and self._flying:
+                return
+            length = min(left, max(room, 1), READ_SIZE if in_order else max(wanted, FIRST_READ))
+            self._flying.append((length, self._link.start_read(self._handle, self._next, length)))
+            self._next += length
+
+    def _settle(self) -> None:
+        """Take the answers of all reads in flight, so that the connection is at rest."""
+        while self._flying:
+            try:
+                self._link.finish_read(self.path, self._flying.popleft()[1])
+            except SMBStatusError:
+                continue  # the reader asks again if it still wants these bytes
+            except BaseException:
+                self._broken = True
+                raise
