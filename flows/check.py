@@ -10,9 +10,9 @@ from prefect.context import FlowRunContext
 
 from flows.checks.checklist import check_everything
 from flows.checks.rows import State, sums_words
-from flows.orchestration.endings import checked, slug
+from flows.orchestration.endings import checked
 from flows.plan.model import MigrationPlan
-from flows.words import printable
+from flows.words import printable, slug
 
 
 @flow(flow_run_name="{plan.name}-check", persist_result=False)

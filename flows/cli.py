@@ -118,9 +118,19 @@ def identities(
     as_json: JSONOption = False,
 ) -> None:
     """App users that share the uploading: make N of them, list them, retire them. Box's limits are per user."""
-    from flows.identities import identities_command, identities_text
+    from flows.identities import create_identities, retire_identities
+    from flows.sharing.tables import identities_text
+    from flows.sharing.uploaders import list_uploaders
 
-    document = identities_command(_load(plan), action, values or [], _run_flow)
+    loaded, given = _load(plan), values or []
+    if action == "list" and not given:
+        document = list_uploaders(loaded)
+    elif action == "create" and len(given) == 1 and given[0].isdigit():
+        document = _run_flow(create_identities, loaded, int(given[0]))
+    elif action == "retire":
+        document = _run_flow(retire_identities, loaded, given)
+    else:
+        raise PlanError("identities: say create N, list, or retire [ID ...]")
     if as_json:
         _print_json(document)
     else:
@@ -137,7 +147,8 @@ def collaborate(
     as_json: JSONOption = False,
 ) -> None:
     """Make the people of every complete tree what the plan says, the deepest folder first."""
-    from flows.collaborate import collaborate_share, collaboration_table
+    from flows.collaborate import collaborate_share
+    from flows.sharing.tables import collaboration_table
 
     document = _run_flow(collaborate_share, _load(plan), prune, dry_run)
     if as_json:
@@ -207,10 +218,10 @@ def waive(
 ) -> None:
     """Let a tree complete without what failed or is pending at PATH and below; who, when and why is recorded."""
     from flows.waive import waive_items
-    from flows.words import printable
+    from flows.words import counted, printable
 
     done = _run_flow(waive_items, _load(plan), path, why, who)
-    what = f"{done['waived']:,} {'entry' if done['waived'] == 1 else 'entries'} waived"
+    what = f"{counted(done['waived'], 'entry', 'entries')} waived"
     where, by = printable(done["path"]) or "the root", printable(done["who"])
     print(f"{what} at {where} by {by}; the next run completes the tree: boxhaul migrate {plan}")  # noqa: T201
 

@@ -1,6 +1,8 @@
-"""Numbers as people read them: sizes, durations, counts. Pure."""
+"""Numbers, names and counts as people and Prefect read them. Pure."""
 
 from __future__ import annotations
+
+import re
 
 
 def size_words(size: float) -> str:
@@ -26,11 +28,21 @@ def duration_words(seconds: float) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
-def count_words(number: int, noun: str) -> str:
-    """1 file, 2 files, 1,000 files."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 file, 2 files, 1,000 entries. `plural`: where an s is not enough."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def printable(text: str) -> str:
     """A name from the share as it may stand on a terminal: no control or escape, no direction switch, no surrogate."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def block_name(text: str) -> str:
+    """Return a name as Prefect's blocks take it: lower-case letters, digits and dashes; empty when nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def slug(text: str) -> str:
+    """Return a name as Prefect's keys and resource ids take it: lower-case letters, digits and dashes, never empty."""
+    return block_name(text) or "x"

@@ -19,7 +19,7 @@ from flows.checks.rows import Row, ok, problem, said, warning
 from flows.checks.scopes import READMISSION
 from flows.errors import CheckFailed
 from flows.plan.model import MigrationPlan
-from flows.words import count_words
+from flows.words import counted
 
 # --- login and who we are ---
 
@@ -131,7 +131,7 @@ def identity_rows(plan: MigrationPlan, box: BoxDestination) -> Iterator[Row]:
             stops=CheckFailed,
         )
     working = len(box.identities) - len(failed)
-    yield ok(name, f"{count_words(working, 'app user')} can sign in and upload, {rate}")
+    yield ok(name, f"{counted(working, 'app user')} can sign in and upload, {rate}")
 
 
 def _identity_problem(box: BoxDestination, identity: str) -> str:

@@ -12,7 +12,7 @@ from flows.analysis.coverage import Uncovered
 from flows.analysis.survey import Needs
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.plan.model import MigrationPlan
-from flows.words import count_words, size_words
+from flows.words import counted, size_words
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
 from state.errors import SchemaBehind, StateError
@@ -51,7 +51,7 @@ def source_rows(source: Source, needs: Needs, roots: Sequence[str]) -> Iterator[
     beyond = "" if needs.exact else " and more"
     yield ok(
         name,
-        f"{seen}; {count_words(needs.files, 'file')}{beyond} to send from {count_words(len(roots), 'tree')}",
+        f"{seen}; {counted(needs.files, 'file')}{beyond} to send from {counted(len(roots), 'tree')}",
     )
 
 
@@ -60,7 +60,7 @@ def coverage_rows(left: Uncovered) -> Iterator[Row]:
     if not left.count and not left.unlisted:
         return
     more = ", ..." if left.count > len(left.paths) else ""
-    entries = "1 entry" if left.count == 1 else f"{left.count:,} entries"
+    entries = counted(left.count, "entry", "entries")
     found = f"{entries} of the share: {', '.join(left.paths)}{more}"
     told = [found] if left.count else []
     told += (

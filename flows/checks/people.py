@@ -10,7 +10,7 @@ from connectors.errors import DestinationGone, ItemError, PermissionMissing
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.plan.model import CollaboratorPlan, MigrationPlan
 from flows.sharing.invitations import app_user_key
-from flows.words import count_words
+from flows.words import counted
 from state.records import CollaborationRecord
 from state.statuses import CollaborationStatus
 
@@ -35,7 +35,7 @@ def people_rows(
     except PermissionMissing:
         yield warning(
             name,
-            f"{people_words(len(people))} in the plan; {NO_LOOKUP}",
+            f"{counted(len(people), 'person', 'people')} in the plan; {NO_LOOKUP}",
             "Inviting by login works without it; compare the logins with the Admin Console yourself.",
         )
         return
@@ -43,12 +43,7 @@ def people_rows(
     yield from _pending(records)
     good = len(people[:LOOKED_UP]) - len(rows)
     beyond = f"; {len(people) - LOOKED_UP:,} more were not looked up" if len(people) > LOOKED_UP else ""
-    yield ok(name, f"{good} of {people_words(len(people))} known to Box and active{beyond}")
-
-
-def people_words(number: int) -> str:
-    """1 person, 2 people."""
-    return f"{number:,} {'person' if number == 1 else 'people'}"
+    yield ok(name, f"{good} of {counted(len(people), 'person', 'people')} known to Box and active{beyond}")
 
 
 def people_ids(plan: MigrationPlan, box: BoxDestination) -> list[str]:
@@ -153,7 +148,7 @@ def group_rows(plan: MigrationPlan, box: BoxDestination) -> Iterator[Row]:
         )
         return
     yield from rows
-    yield ok(name, f"{len(groups) - len(rows)} of {count_words(len(groups), 'group')} found")
+    yield ok(name, f"{len(groups) - len(rows)} of {counted(len(groups), 'group')} found")
 
 
 def _group(box: BoxDestination, group: CollaboratorPlan) -> Row | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.errors import ConnectorError, FatalError
 from flows.plan.model import MigrationPlan
-from flows.words import count_words
+from flows.words import counted
 
 
 class State(StrEnum):
@@ -86,4 +86,4 @@ def document(plan: MigrationPlan, rows: Sequence[Row], *, can_go_on: bool) -> di
 
 
 def sums_words(shown: dict[str, Any]) -> str:
-    return f"{count_words(shown['problems'], 'problem')}, {count_words(shown['warnings'], 'warning')}"
+    return f"{counted(shown['problems'], 'problem')}, {counted(shown['warnings'], 'warning')}"

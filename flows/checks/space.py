@@ -16,7 +16,7 @@ from flows.analysis.survey import Needs
 from flows.checks.rows import Row, ok, problem, warning
 from flows.checks.scopes import ACCESS_PLACE, READMISSION, SCOPES_PLACE
 from flows.errors import CheckFailed, PlanError
-from flows.words import count_words, size_words
+from flows.words import counted, size_words
 
 #: Powers of ten, as Box and disks count.
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -85,7 +85,7 @@ def space_row(payer: Payer, needs: Needs) -> Row:
 def needed_words(needs: Needs) -> str:
     """What the plan needs, as far as it is known."""
     least = "" if needs.exact else "at least "
-    return f"the plan needs {least}{size_words(needs.size)} for {count_words(needs.files, 'file')}"
+    return f"the plan needs {least}{size_words(needs.size)} for {counted(needs.files, 'file')}"
 
 
 def raise_space_words(payer: Payer) -> str:

@@ -18,8 +18,8 @@ from prefect.exceptions import ObjectNotFound
 from flows.deploy.saved_plan import SavedPlan, plan_tag
 from flows.deploy.server import run_prefect
 from flows.errors import PlanError
-from flows.plan.blocks import block_name
 from flows.plan.model import MigrationPlan
+from flows.words import block_name
 
 #: Flows whose parameter is a saved plan; the others take the plan itself.
 TAKES_BLOCK = ("flows.run_plan.run_plan",)

@@ -12,9 +12,10 @@ from pydantic import HttpUrl
 
 from connectors.box.config import BlockAuthConfig
 from flows.errors import PlanError
-from flows.plan.blocks import BLOCK_TYPES, MigrationPlanBlock, ShareCredentials, account_block, block_name
+from flows.plan.blocks import BLOCK_TYPES, MigrationPlanBlock, ShareCredentials, account_block
 from flows.plan.model import MigrationPlan
 from flows.plan.references import reveal, reveal_all
+from flows.words import block_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ Outside a flow run every function here does nothing, or gives back what it was g
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -15,7 +14,7 @@ from prefect.states import Cancelled, Completed
 from connectors.errors import QuotaExceeded
 from flows.errors import WindowClosed
 from flows.transfer.migration import OpenPlan
-from flows.words import count_words, printable
+from flows.words import counted, printable, slug
 from state.errors import LeaseHeld
 from state.records import TreeRecord
 from state.statuses import TreeState
@@ -29,11 +28,6 @@ RUN_STOPPED = "boxhaul.run.stopped"
 
 #: Trees that the message of a state names.
 NAMED_TREES = 3
-
-
-def slug(text: str) -> str:
-    """A name as Prefect's keys and resource ids take it: lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
 
 
 def ended(summary: dict[str, Any], *, reason: str | None = None, message: str | None = None) -> Any:
@@ -53,14 +47,14 @@ def sent(opened: OpenPlan | None, why_not: str = "") -> Any:
         return summary
     if opened is None:
         return Completed(name="No identity free", message=why_not, data=summary)
-    return Completed(message=f"{count_words(uploaded, 'file')} sent.", data=summary)
+    return Completed(message=f"{counted(uploaded, 'file')} sent.", data=summary)
 
 
 def checked(document: dict[str, Any]) -> Any:
     """What a check returns: its rows; inside a flow run as a state that says how many of them are bad, and which."""
     if FlowRunContext.get() is None:
         return document
-    sums = f"{count_words(document['problems'], 'problem')}, {count_words(document['warnings'], 'warning')}"
+    sums = f"{counted(document['problems'], 'problem')}, {counted(document['warnings'], 'warning')}"
     named = [row["name"] for row in document["checks"] if row["state"] == "problem"]
     return Completed(
         name="Problems" if document["problems"] else None,
@@ -83,12 +77,12 @@ def _message(summary: dict[str, Any]) -> str:
     files = sum(tree["items"]["uploaded"] for tree in trees)
     left = [tree for tree in trees if tree["state"] != TreeState.COMPLETE.value]
     if not left:
-        return f"{count_words(len(trees), 'tree')} complete, {count_words(files, 'item')} in Box."
+        return f"{counted(len(trees), 'tree')} complete, {counted(files, 'item')} in Box."
     named = "; ".join(
         f"{tree['name']}: {tree['incomplete_reason'] or tree['state']}" for tree in left[:NAMED_TREES]
     )
     more = f"; and {len(left) - NAMED_TREES} more" if len(left) > NAMED_TREES else ""
-    return printable(f"{len(left)} of {count_words(len(trees), 'tree')} not complete: {named}{more}.")
+    return printable(f"{len(left)} of {counted(len(trees), 'tree')} not complete: {named}{more}.")
 
 
 def announce_tree(opened: OpenPlan, tree: TreeRecord) -> None:

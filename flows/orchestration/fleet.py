@@ -28,7 +28,7 @@ from flows.orchestration.tasks import run_log
 from flows.send import LEASE_NAME
 from flows.transfer.completing import create_missing_folders
 from flows.transfer.migration import OpenPlan
-from flows.words import count_words
+from flows.words import counted
 
 #: The deployment whose runs send.
 SENDERS = "send-share/worker"
@@ -230,4 +230,4 @@ class Fleet:
                     client.set_flow_run_state(sender.flow_run_id, Cancelling())
             except Exception as exc:  # noqa: BLE001  it ends by itself once the pass is over
                 run_log().warning("sender %d was not told to end: %s", sender.number, type(exc).__name__)
-        run_log().info("%s told to end", count_words(len(self._senders), "sender"))
+        run_log().info("%s told to end", counted(len(self._senders), "sender"))

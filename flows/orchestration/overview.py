@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flows.analysis.forecast import uploads_per_minute
 from flows.plan.model import MigrationPlan
 from flows.run.progress import Snapshot
-from flows.words import count_words, duration_words, printable, size_words
+from flows.words import counted, duration_words, printable, size_words
 from state.records import TreeReport
 
 #: Points of the chart; when there are more, every other one goes.
@@ -64,7 +64,7 @@ def progress_words(name: str, state: Snapshot) -> str:
     return (
         f"{state.files_uploaded:,} of {state.files_total - state.files_excluded:,} files,"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
-        f" {state.files_per_second:.1f} files/s, {left}, {count_words(state.calls, 'call')} to Box"
+        f" {state.files_per_second:.1f} files/s, {left}, {counted(state.calls, 'call')} to Box"
         + (f", {state.files_failed:,} failed" if state.files_failed else "")
         + f"; {name}, {state.phase}"
     )
@@ -82,7 +82,7 @@ def overview(
     parts = [f"# {_cell(plan.name)}: {state.phase}", _numbers(plan, state)]
     parts.append("## Trees\n\n" + _trees(plan, trees))
     if more_trees:
-        parts.append(f"and {count_words(more_trees, 'tree')} more; `boxhaul status` has them all.")
+        parts.append(f"and {counted(more_trees, 'tree')} more; `boxhaul status` has them all.")
     failures = _failures(trees)
     if failures:
         parts.append("## Failures by reason\n\n" + failures)

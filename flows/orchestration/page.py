@@ -23,11 +23,10 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from flows.orchestration.endings import slug
 from flows.orchestration.overview import History, overview, progress_words, share_done
 from flows.reporting.report import write_report
 from flows.transfer.migration import OpenPlan, Part
-from flows.words import duration_words, printable, size_words
+from flows.words import duration_words, printable, size_words, slug
 from state.records import TreeReport
 from state.reports.lines import slowest_folders
 from state.statuses import TreeState

@@ -18,7 +18,7 @@ from flows.orchestration.endings import announce_tree
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import OpenPlan
 from flows.transfer.sending import Batch
-from flows.words import count_words, printable, size_words
+from flows.words import counted, printable, size_words
 from state.records import TreeRecord
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def walk_share(opened: OpenPlan) -> None:
     if not state.folders_walked:
         run_log().info("nothing left to walk")
         return
-    folders, entries = count_words(state.folders_walked, "folder"), f"{state.entries_seen:,}"
+    folders, entries = counted(state.folders_walked, "folder"), f"{state.entries_seen:,}"
     run_log().info("walked %s with %s entries", folders, entries)
 
 
@@ -85,7 +85,7 @@ def _batch_words(opened: OpenPlan, batch: Batch) -> str:
     state = opened.progress.snapshot()
     size = size_words(sum(item.size for item in batch.items))
     return (
-        f"{count_words(len(batch.items), 'file')}, {size};"
+        f"{counted(len(batch.items), 'file')}, {size};"
         f" {state.files_uploaded:,} of {state.files_total:,} uploaded, {state.files_failed:,} failed so far"
     )
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from flows.orchestration.box_warnings import said
 from flows.run.progress import Snapshot
 from flows.transfer.migration import OpenPlan
-from flows.words import count_words, duration_words, size_words
+from flows.words import counted, duration_words, size_words
 
 #: Seconds between two pictures of the live display.
 REFRESH_SECONDS = 0.5
@@ -80,12 +80,12 @@ def picture(name: str, state: Snapshot) -> RenderableType:
     bar = ProgressBar(total=total, completed=min(total, state.files_uploaded), width=46)
     table.add_row("files", bar)
     # A run that goes on may have nothing left to walk.
-    walked = f", {count_words(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
+    walked = f", {counted(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
     table.add_row("", f"{state.files_uploaded:,} of {total:,} uploaded{walked}")
     table.add_row("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}")
     table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
     table.add_row("time", f"{duration_words(state.seconds)}, {_left(state)}")
-    table.add_row("Box", f"{count_words(state.calls, 'call')}, {state.rate_limited} answered 429")
+    table.add_row("Box", f"{counted(state.calls, 'call')}, {state.rate_limited} answered 429")
     table.add_row("failed", _failures(state))
     return Group(Text(f"{name}: {state.phase}", style="bold"), table)
 

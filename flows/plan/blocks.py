@@ -5,7 +5,6 @@ Secrets live in the first two alone; a plan names them and never holds one.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
@@ -148,11 +147,6 @@ class MigrationPlanBlock(Block):
 
 #: What `boxhaul deploy` registers, so that the forms of the UI know them.
 BLOCK_TYPES: tuple[type[Block], ...] = (BoxServiceAccount, ShareCredentials, MigrationPlanBlock)
-
-
-def block_name(name: str) -> str:
-    """A plan's name as a block's: lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def box_credentials(auth: BlockAuthConfig) -> AuthConfig:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.plan.model import Verification
-from flows.words import count_words, printable
+from flows.words import counted, printable
 
 #: Trees that are named in the headline; the table below it has them all.
 NAMED_TREES = 3
@@ -38,7 +38,7 @@ def verdict(
     elif not total:
         text = "Not complete: no tree was begun."
     else:
-        text = f"Not complete: {missing:,} of {count_words(total, 'tree')}; {_let_in(open_trees, missing)}."
+        text = f"Not complete: {missing:,} of {counted(total, 'tree')}; {_let_in(open_trees, missing)}."
     return Verdict(
         complete=bool(total) and not missing,
         text=text
@@ -96,4 +96,4 @@ def _uncovered(number: int) -> str:
 def _outside(number: int) -> str:
     if not number:
         return ""
-    return f" Left out: {count_words(number, 'tree')} that the plan does not name any more."
+    return f" Left out: {counted(number, 'tree')} that the plan does not name any more."

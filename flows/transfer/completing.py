@@ -16,7 +16,7 @@ from connectors.errors import ConnectorError, DestinationGone, FatalError, Quota
 from flows.errors import Interrupted, WindowClosed
 from flows.leftovers import give_back_sessions
 from flows.plan.model import Verification
-from flows.sharing.invitations import share_tree
+from flows.sharing.trees import share_tree
 from flows.transfer.migration import OpenPlan
 from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import (

@@ -31,8 +31,8 @@ from flows.plan.references import expand_all, reveal, reveal_all
 from flows.reading import StoppableFile
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
-from flows.sharing.invitations import Sharing
-from flows.sharing.uploaders import TreeEditors
+from flows.sharing.access import Access
+from flows.sharing.editors import TreeEditors
 from flows.transfer.folders import BoxFolders
 from flows.transfer.trees import taken_over, tree_specs
 from state.checkpoint import Checkpoint
@@ -109,7 +109,7 @@ class OpenPlan:
             checkpoint, worker, self.progress, max_attempts=plan.transfer.max_attempts, on_error=self.fail
         )
         self.editors = TreeEditors(checkpoint, box)
-        self.sharing = Sharing(plan, plan_id, checkpoint, box, self.editors)
+        self.sharing = Access(plan, plan_id, checkpoint, box, self.editors)
         self.folders = BoxFolders(
             checkpoint,
             box,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connectors.box.sandbox import Sandbox
 from flows.plan.file import load_plan
-from flows.sharing.uploaders import create_identities
+from flows.sharing.uploaders import create_uploaders
 from tests.program import Program, program_for
 
 IDENTITIES = 8
@@ -57,7 +57,7 @@ def _build(share: Path, files: int) -> None:
 
 
 def _use(program: Program, identities: int) -> None:
-    made = create_identities(load_plan(program.plan_path), identities)["created"]
+    made = create_uploaders(load_plan(program.plan_path), identities)["created"]
     ids = [each["id"] for each in made]
     program.write_plan(box=program.plan["box"] | {"limits": LIMITS, "identities": ids})
 

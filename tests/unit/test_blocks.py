@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from connectors.box.config import CCGAuthConfig, JWTAuthConfig
 from flows.migrate import migrate_share
-from flows.plan.blocks import BLOCK_TYPES, BoxServiceAccount, MigrationPlanBlock, ShareCredentials, block_name
+from flows.plan.blocks import BLOCK_TYPES, BoxServiceAccount, MigrationPlanBlock, ShareCredentials
 from flows.plan.model import MigrationPlan
 from flows.plan.references import MASK
+from flows.words import block_name
 
 
 @pytest.mark.parametrize("block", BLOCK_TYPES, indirect=True)

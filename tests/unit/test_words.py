@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.reporting.items import csv_cell
-from flows.words import duration_words, printable, size_words
+from flows.words import counted, duration_words, printable, size_words
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,19 @@ def test_terminal_escapes_are_shown_not_sent() -> None:
     """A file name cannot clear the screen of the person who reads the report."""
     assert "\\x1b[2J" == printable("\x1b[2J")
     assert "Übersicht 📊" == printable("Übersicht 📊")
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "plural", "words"),
+    [
+        (1, "file", "", "1 file"),
+        (0, "file", "", "0 files"),
+        (1_000, "file", "", "1,000 files"),
+        (1, "entry", "entries", "1 entry"),
+        (2, "entry", "entries", "2 entries"),
+        (2, "person", "people", "2 people"),
+    ],
+)
+def test_count_agrees_with_its_noun(number: int, noun: str, plural: str, words: str) -> None:
+    """One is singular, everything else plural, and thousands are told apart."""
+    assert words == counted(number, noun, plural)

@@ -164,7 +164,7 @@ def test_who_declined_is_not_asked_again(account: Account, box: Sandbox, people:
     assert {EVE: 1, "joe@elsewhere.example": 1} == mails(box)
 
 
-def test_strangers_are_told_and_left_alone(account: Account, box: Sandbox, people: SetPeople) -> None:
+def test_outsiders_are_told_and_left_alone(account: Account, box: Sandbox, people: SetPeople) -> None:
     """Somebody whom a person let in by hand stays, even with --prune."""
     people({"login": ANN})
     account.migrate()
@@ -176,7 +176,7 @@ def test_strangers_are_told_and_left_alone(account: Account, box: Sandbox, peopl
             {"item": item, "accessible_by": {"type": "user", "login": EVE}, "role": "viewer"},
         )
 
-    assert {ANN: "none", EVE: "stranger"} == account.collaborate(prune=True)
+    assert {ANN: "none", EVE: "outsider"} == account.collaborate(prune=True)
     assert {ANN: "viewer", EVE: "viewer"} == roles(box)
 
 

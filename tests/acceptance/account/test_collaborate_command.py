@@ -10,7 +10,8 @@ from collections.abc import Callable
 from rich.console import Console
 
 from connectors.box.sandbox import Sandbox
-from flows.collaborate import collaborate_share, collaboration_table
+from flows.collaborate import collaborate_share
+from flows.sharing.tables import collaboration_table
 from tests.acceptance.account.conftest import Account
 
 SetPeople = Callable[..., None]

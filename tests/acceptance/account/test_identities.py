@@ -11,7 +11,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.errors import PlanError
-from flows.sharing.uploaders import create_identities, list_identities, retire_identities
+from flows.sharing.uploaders import create_uploaders, list_uploaders, retire_uploaders
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
 from tests.acceptance.account.conftest import Account
@@ -40,7 +40,7 @@ def until_quiet(box: Sandbox) -> None:
 
 def use(account: Account, count: int) -> list[str]:
     """Make so many identities and put them into the plan."""
-    ids = [each["id"] for each in create_identities(account.plan, count)["created"]]
+    ids = [each["id"] for each in create_uploaders(account.plan, count)["created"]]
     account.change_box(identities=ids)
     return ids
 
@@ -67,18 +67,18 @@ def test_numbers_are_sane(account: Account) -> None:
     """Too many, none, and somebody who is no uploader of this plan are refused."""
     for count in (0, 51):
         with pytest.raises(PlanError, match="1 to 50"):
-            create_identities(account.plan, count)
+            create_uploaders(account.plan, count)
     with pytest.raises(PlanError, match="not made for this plan"):
-        retire_identities(account.plan, ["1"])
+        retire_uploaders(account.plan, ["1"])
 
 
 def test_one_that_was_not_written_down_is_found_again(account: Account, box: Sandbox) -> None:
     """A kill between Box's answer and the checkpoint leaves no app user behind that nobody knows."""
-    create_identities(account.plan, 1)
+    create_uploaders(account.plan, 1)
     (account.program.folder / "state.db").unlink()
-    create_identities(account.plan, 2)
+    create_uploaders(account.plan, 2)
 
-    assert 2 == len(app_users(box)) == len(list_identities(account.plan)["identities"])
+    assert 2 == len(app_users(box)) == len(list_uploaders(account.plan)["identities"])
 
 
 def test_uploads_stay_the_service_accounts(account: Account, box: Sandbox, share: Path) -> None:
@@ -163,10 +163,10 @@ def test_identity_in_use_is_not_retired(account: Account, box: Sandbox) -> None:
         worker = checkpoint.register_worker(plan_id, name="another run")
         checkpoint.lease_identity(worker, uploader)
         with pytest.raises(LeaseHeld, match="another run"):
-            retire_identities(plan)
+            retire_uploaders(plan)
         with pytest.raises(LeaseHeld):
             account.migrate()
         checkpoint.release_worker(worker)
 
     assert "active" == app_users(box)[uploader].status
-    assert [uploader] == retire_identities(plan)["retired"]
+    assert [uploader] == retire_uploaders(plan)["retired"]

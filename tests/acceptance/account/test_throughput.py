@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.sharing.uploaders import create_identities
+from flows.sharing.uploaders import create_uploaders
 from tests.acceptance.account.conftest import Account
 from tests.program import program_for
 from tests.trees import build_tree
@@ -34,7 +34,7 @@ def uploads_in_time(tmp_path: Path, box: Sandbox, identities: int) -> int:
         tmp_path / f"run {identities}", box, {"url": f"file://{share}"}, trees=[{"source": "All"}]
     )
     account = Account(program)
-    ids = [one["id"] for one in create_identities(account.plan, identities)["created"]] if identities else []
+    ids = [one["id"] for one in create_uploaders(account.plan, identities)["created"]] if identities else []
     account.change_box(limits={**LIMITS, "backoff_seconds": 0.05}, identities=ids)
     box.limits.update(LIMITS)
     box.calls.reset()

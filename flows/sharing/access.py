@@ -1,0 +1,110 @@
+"""Access: a plan with its checkpoint and Box open; the share is not needed. Lets nobody in by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+from connectors.box.destination import BoxDestination
+from flows.errors import PlanError
+from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
+from flows.sharing.editors import TreeEditors
+from state.checkpoint import Checkpoint
+from state.records import CollaboratorSpec, TreeRecord
+
+#: How many of the usual leases a command about people takes: nothing prolongs its lease while it works.
+LEASES_AT_ONCE = 10
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a step about people needs of a plan that is open."""
+
+    plan: MigrationPlan
+    plan_id: int
+    checkpoint: Checkpoint
+    box: BoxDestination
+    editors: TreeEditors
+
+    def tree_plan(self, tree: TreeRecord) -> TreePlan:
+        """Return what the plan says of this tree."""
+        for planned in self.plan.trees:
+            if planned.source == tree.source:
+                return planned
+        return TreePlan(source=tree.source, folder=tree.folder)
+
+    def specs(self, tree: TreeRecord) -> list[CollaboratorSpec]:
+        """Return the people of this tree as the checkpoint keeps them."""
+        return [collaborator_spec(person) for person in self.tree_plan(tree).collaborators]
+
+
+def collaborator_spec(person: CollaboratorPlan) -> CollaboratorSpec:
+    """Return the plan's collaborator as the checkpoint keeps it."""
+    return CollaboratorSpec(
+        role=person.role.value,
+        login=person.login,
+        user_id=person.user_id,
+        group=person.group,
+        group_id=person.group_id,
+        app_user=person.app_user,
+        can_view_path=person.can_view_path,
+        is_access_only=person.is_access_only,
+        expires_at=person.expires_at,
+    )
+
+
+@contextmanager
+def open_access(plan: MigrationPlan, *, begins: bool = False) -> Iterator[Access]:
+    """Open checkpoint and Box, with the login proven, and close both whatever happens.
+
+    `begins`: a plan that no run has begun yet is written into the checkpoint. Otherwise PlanError for such a one.
+    """
+    # Imported late: it imports this module.
+    from flows.transfer.migration import open_box
+
+    with ExitStack() as stack:
+        checkpoint = stack.enter_context(closing(Checkpoint.open(plan.resolved_state_url())))
+        plan_id = _begun_plan(plan, checkpoint) if begins else known_plan(plan, checkpoint)
+        box = stack.enter_context(open_box(plan))
+        box.whoami()
+        yield Access(plan, plan_id, checkpoint, box, TreeEditors(checkpoint, box))
+
+
+@contextmanager
+def budget_held(access: Access) -> Iterator[None]:
+    """Hold the service account's budget alone while the body lasts; its calls are counted for the plan.
+
+    LeaseHeld while a run of any plan uses the account.
+    """
+    from flows.transfer.migration import LEASE_SECONDS, lease_budget, worker_name
+
+    checkpoint, account = access.checkpoint, access.box.whoami()
+    seconds = LEASES_AT_ONCE * LEASE_SECONDS
+    worker = checkpoint.register_worker(access.plan_id, name=worker_name(), lease_seconds=seconds)
+    try:
+        lease_budget(checkpoint, worker, access.box, account.id)
+        try:
+            yield
+            checkpoint.add_call_counts(access.plan_id, access.box.call_counts())
+        finally:
+            checkpoint.release_identity(worker, account.id)
+    finally:
+        checkpoint.release_worker(worker)
+
+
+def known_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
+    """Return the plan's id in the checkpoint. PlanError before the first run."""
+    plan_id = checkpoint.find_plan(plan.name)
+    if plan_id is None:
+        raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
+    return plan_id
+
+
+def _begun_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
+    from flows.transfer.migration import unopened_source
+
+    with closing(unopened_source(plan)) as source:
+        return checkpoint.ensure_plan(
+            name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
+        )

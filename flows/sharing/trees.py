@@ -1,0 +1,98 @@
+"""A tree that is verified gets its people: uploaders out, people in, link made; each step once, whatever a kill leaves.
+
+P4: nobody is let in before the tree is complete; a folder that contains another tree's waits for that one, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.sharing.access import Access
+from flows.sharing.invitations import let_in
+from flows.sharing.links import publish
+from state.records import TreeRecord
+from state.statuses import CollaborationStatus, IncompleteReason, TreeState
+
+#: Box took it; nobody is asked twice, not even who declined.
+SETTLED = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING, CollaborationStatus.REJECTED)
+
+#: Refusals that are named in the detail of a tree.
+NAMED_REFUSALS = 3
+
+
+def share_tree(access: Access, tree: TreeRecord) -> None:
+    """Take uploaders out, let people in, make the link; the tree is complete when all of that is done.
+
+    A tree that is not verified, as the checkpoint has it now, is left as it is.
+    """
+    tree = access.checkpoint.tree(tree.id)
+    if not tree.verified:
+        return
+    if tree.box_folder_id is not None:
+        access.editors.remove(tree.id, tree.box_folder_id)
+    lacking = _share(access, tree)
+    if lacking is not None:
+        reason, detail = lacking
+        access.checkpoint.set_tree_state(tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail)
+        return
+    access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE)
+    for above in _waiting_above(access, tree):
+        share_tree(access, above)
+
+
+def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
+    """Let people in and make the link; return what the tree lacks to be complete, None for nothing."""
+    waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(access, tree)
+    if waiting:
+        return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting[:NAMED_REFUSALS])
+    if refused := _let_people_in(access, tree):
+        return IncompleteReason.COLLABORATION_FAILED, "; ".join(refused[:NAMED_REFUSALS])
+    if (refusal := publish(access, tree)) is not None:
+        return IncompleteReason.SHARED_LINK_FAILED, refusal
+    return None
+
+
+def unfinished_below(access: Access, tree: TreeRecord) -> list[TreeRecord]:
+    """Return the trees inside this one's folder that are not complete: its people would see them."""
+    return [
+        other
+        for other in access.checkpoint.trees(access.plan_id)
+        if lies_below(other, tree) and other.state is not TreeState.COMPLETE
+    ]
+
+
+def lies_below(tree: TreeRecord, above: TreeRecord) -> bool:
+    """Return True when the folder of `tree` is inside that of `above`."""
+    return tree.folder.casefold().startswith(above.folder.casefold() + "/")
+
+
+def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
+    """Sort trees for sharing: Box lets a deeper folder give more than the one above only when it is shared first."""
+    return sorted(trees, key=lambda tree: (-tree.folder.count("/"), tree.id))
+
+
+def _waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
+    """Return the trees that waited for this one alone.
+
+    What a pass has not looked at yet may have changed, and completes later.
+    """
+    pass_id = access.checkpoint.current_pass(access.plan_id)
+    return deepest_first(
+        [
+            other
+            for other in access.checkpoint.trees(access.plan_id)
+            if lies_below(tree, other)
+            and other.verified
+            and other.incomplete_reason is IncompleteReason.TREE_BELOW
+            and (pass_id is None or access.checkpoint.walk_is_done(pass_id, other.id))
+        ]
+    )
+
+
+def _let_people_in(access: Access, tree: TreeRecord) -> list[str]:
+    """Let the plan's people in and return what Box refused, one line each."""
+    refused = []
+    for record in access.checkpoint.ensure_collaborations(tree.id, access.specs(tree)):
+        if record.status not in SETTLED and (problem := let_in(access, tree, record)) is not None:
+            refused.append(f"{record.spec.key}: {problem}")
+    return refused
