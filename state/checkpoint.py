@@ -1,26 +1,48 @@
 """Checkpoint: every read and write of the database, as sentences. No session escapes it.
 
-The sentences stand by concern: plans.py, workers.py, walking.py, placing.py, sending.py, completing.py, accounts.py;
-reading a whole plan, streamed, in reports.py.
+The sentences stand by concern in state/statements; what reads a whole plan, streamed, stands in state/reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 
 from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
-from state.records import ItemLine
-from state.reports.lines import item_lines
-from state.statements.folders import PlacingStatements
+from state.statements.events import EventStatements
+from state.statements.folders import FolderStatements
+from state.statements.listing import ListingStatements
+from state.statements.passes import PassStatements
+from state.statements.people import PeopleStatements
+from state.statements.plans import PlanStatements
 from state.statements.sending import SendingStatements
-from state.statements.uploaders import AccountStatements
-from state.statements.verifying import CompletingStatements
+from state.statements.sessions import SessionStatements
+from state.statements.sums import SumStatements
+from state.statements.uploaders import UploaderStatements
+from state.statements.verifying import VerifyingStatements
+from state.statements.waiving import WaivingStatements
+from state.statements.walking import WalkingStatements
+from state.statements.workers import WorkerStatements
 
 
-class Checkpoint(CompletingStatements, PlacingStatements, SendingStatements, AccountStatements):
+class Checkpoint(
+    PlanStatements,
+    PassStatements,
+    WorkerStatements,
+    WalkingStatements,
+    ListingStatements,
+    FolderStatements,
+    SendingStatements,
+    SessionStatements,
+    VerifyingStatements,
+    PeopleStatements,
+    UploaderStatements,
+    WaivingStatements,
+    SumStatements,
+    EventStatements,
+):
     """One checkpoint database. Safe for threads; a context manager that closes it.
 
     Every method is one transaction, repeated by itself while the database is locked, restarts or is away for a
@@ -54,7 +76,7 @@ class Checkpoint(CompletingStatements, PlacingStatements, SendingStatements, Acc
 
     def close(self) -> None:
         """Give back every connection; may be called twice."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Checkpoint:
         return self
@@ -66,7 +88,3 @@ class Checkpoint(CompletingStatements, PlacingStatements, SendingStatements, Acc
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def item_lines(self, plan_id: int) -> Iterator[ItemLine]:
-        """Every entry of the plan's trees, see reports.item_lines."""
-        return item_lines(self, plan_id)

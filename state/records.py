@@ -272,7 +272,7 @@ class ItemLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventLine:
-    """One line of the plan's diary."""
+    """One event of a plan."""
 
     at: datetime
     kind: str

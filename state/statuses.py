@@ -112,7 +112,7 @@ class PassState(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event of a plan tells, for the kinds that the report reads again."""
+    """What an event of a plan tells."""
 
     #: What of the share no tree covers; only the latest is true of the plan.
     NOT_COVERED = "not_covered"
@@ -125,6 +125,12 @@ class EventKind(StrEnum):
     NOT_KEPT = "not_kept"
     NAMES_LOOK_ALIKE = "names_look_alike"
     ONLY_IN_BOX = "only_in_box"
+    #: An entry got another name in Box than it has in the source.
+    RENAMED = "renamed"
+    #: A person accepted that entries do not move.
+    WAIVED = "waived"
+    #: Somebody whom the plan does not name was removed from a tree.
+    COLLABORATION_REMOVED = "collaboration_removed"
 
 
 class CollaborationStatus(StrEnum):

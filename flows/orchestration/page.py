@@ -28,7 +28,7 @@ from flows.reporting.report import write_report
 from flows.transfer.migration import OpenPlan, Part
 from flows.words import duration_words, printable, size_words, slug
 from state.records import TreeReport
-from state.reports.lines import slowest_folders
+from state.reports.sums import slowest_folders
 from state.statuses import TreeState
 
 log = logging.getLogger(__name__)

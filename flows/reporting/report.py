@@ -18,7 +18,8 @@ from flows.reporting.items import write_lines
 from flows.reporting.status import open_checkpoint, status_document
 from flows.reporting.verdict import verdict
 from flows.words import duration_words, printable, size_words
-from state.reports.lines import events
+from state.reports.events import events
+from state.reports.lines import item_lines
 from state.statuses import EventKind
 
 
@@ -65,7 +66,9 @@ def _write_items(plan: MigrationPlan, document: dict[str, Any], csv_path: Path, 
     with closing(open_checkpoint(plan)) as checkpoint:
         plan_id = checkpoint.find_plan(plan.name)
         assert plan_id is not None  # noqa: S101  status_document found it
-        findings = write_lines(checkpoint.item_lines(plan_id), Findings(outside=outside), csv_path, json_path)
+        findings = write_lines(
+            item_lines(checkpoint, plan_id), Findings(outside=outside), csv_path, json_path
+        )
         lines = events(checkpoint, plan_id)
         findings.read_events(line for line in lines if plan.trees or line.kind != EventKind.NOT_COVERED)
     return findings

@@ -14,7 +14,7 @@ from flows.plan.model import MigrationPlan
 from flows.words import duration_words, printable, size_words
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
-from state.reports.lines import plan_status
+from state.reports.status import plan_status
 
 
 def open_checkpoint(plan: MigrationPlan) -> Checkpoint:

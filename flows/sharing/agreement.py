@@ -17,7 +17,7 @@ from flows.sharing.invitations import app_user_key, let_in
 from flows.sharing.links import publish
 from flows.sharing.trees import deepest_first, share_tree, unfinished_below
 from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord
-from state.statuses import CollaborationStatus, TreeState
+from state.statuses import CollaborationStatus, EventKind, TreeState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def _remove(access: Access, tree: TreeRecord, record: CollaborationRecord, grant
     access.box.remove_collaboration(grant.id)
     access.checkpoint.forget_collaboration(record.id)
     detail = {"who": _who(record.spec), "role": grant.role}
-    access.checkpoint.record_event(access.plan_id, "collaboration_removed", detail, tree_id=tree.id)
+    access.checkpoint.record_event(access.plan_id, EventKind.COLLABORATION_REMOVED, detail, tree_id=tree.id)
 
 
 def _bring_about(

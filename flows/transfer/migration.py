@@ -368,7 +368,9 @@ class OpenPlan:
 
     # --- keeping books ---
 
-    def record_event(self, kind: str, detail: Mapping[str, Any], *, tree: TreeRecord | None = None) -> None:
+    def record_event(
+        self, kind: EventKind, detail: Mapping[str, Any], *, tree: TreeRecord | None = None
+    ) -> None:
         """Write an event that the report will show."""
         self.checkpoint.record_event(self.plan_id, kind, detail, tree_id=tree.id if tree else None)
 

@@ -1,6 +1,6 @@
 """Remarks on what a listing brings: dates that Box cannot hold, what it does not keep, names that look alike. Pure.
 
-One remark per folder and kind, with a few names: a share where every file has one must not fill the diary (P9).
+One remark per folder and kind, with a few names: a share where every file has one must not fill the events (P9).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from state.statuses import EventKind
 #: Names that a remark gives as examples.
 NAMED = 5
 
-Remark = tuple[str, dict[str, Any]]
+Remark = tuple[EventKind, dict[str, Any]]
 
 
 def remarks(path: str, changes: Sequence[Change], listing: Sequence[Entry]) -> Iterator[Remark]:
@@ -27,7 +27,7 @@ def remarks(path: str, changes: Sequence[Change], listing: Sequence[Entry]) -> I
         for change in changes
         if change.entry is not None and change.kind in (ChangeKind.NEW, ChangeKind.CHANGED)
     ]
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[EventKind, str], list[str]] = {}
     now_ns = time.time_ns()
     for entry in coming:
         if (kind := _odd_date(entry.modified_ns, now_ns)) is not None:
@@ -39,7 +39,7 @@ def remarks(path: str, changes: Sequence[Change], listing: Sequence[Entry]) -> I
     yield from _look_alikes(path, {entry.name for entry in coming}, listing)
 
 
-def _odd_date(modified_ns: int | None, now_ns: int) -> str | None:
+def _odd_date(modified_ns: int | None, now_ns: int) -> EventKind | None:
     if modified_ns is None or 0 <= modified_ns <= now_ns:
         return None
     if modified_ns < 0:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from connectors.entry import Entry, NamedStream, Streams
 from flows.transfer.remarks import NAMED, Remark
 from flows.words import size_words
+from state.statuses import EventKind
 
 #: What Windows puts on every file that comes from the internet; it says where from, and nothing of the content.
 DOWNLOAD_MARK = "Zone.Identifier"
@@ -36,7 +37,7 @@ class UnkeptStreams:
         """What the report will say, folder by folder, in the form of flows.transfer.remarks."""
         for (folder, _), found in sorted(self._sums.items(), key=lambda item: item[0]):
             yield (
-                "not_kept",
+                EventKind.NOT_KEPT,
                 {
                     "path": folder,
                     "count": found.files,

@@ -11,7 +11,7 @@ from flows.transfer.migration import OpenPlan
 from flows.transfer.remarks import remarks
 from state.diff import Change, diff_folder
 from state.records import FolderNode, KnownChild
-from state.statuses import ItemStatus
+from state.statuses import EventKind, ItemStatus
 
 #: What is not there, or does not move: its name in Box is its own only while something lies there.
 OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
@@ -143,9 +143,8 @@ def _report_renames(
     for entry in moving:
         choice = planned[entry.name]
         if choice.reason is not None and assigned.get(entry.name) != choice.box_name:
-            opened.record_event(
-                "renamed", {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
-            )
+            detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
+            opened.record_event(EventKind.RENAMED, detail)
 
 
 def _record_failure(opened: OpenPlan, folder: FolderNode, error: ConnectorError) -> None:

@@ -40,34 +40,35 @@ def insert_into(connection: Connection, table: type[Base]) -> postgresql.Insert 
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
+def stream(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+    """The rows, fetched as they are consumed."""
+    yield from connection.execution_options(yield_per=ROWS_PER_STATEMENT).execute(query)
+
+
 def new_claim_number() -> int:
     """Marks the rows of one claim, so that a claim whose commit was answered by silence is found again."""
     return secrets.randbits(62)
 
 
 class Statements:
-    """Base of the groups of sentences that make up Checkpoint."""
+    """Base of the groups of sentences that make up Checkpoint; its attributes are for them and for the reports."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] | None) -> None:
-        self._database = database
-        self._clock = clock
+        self.database = database
+        self.clock = clock
 
-    def _now(self, connection: Connection) -> datetime:
+    def now(self, connection: Connection) -> datetime:
         """The time that leases are compared by: one clock for all machines, so the server's where there is one."""
-        if self._clock is not None:
-            return self._clock()
-        if self._database.is_sqlite:
+        if self.clock is not None:
+            return self.clock()
+        if self.database.is_sqlite:
             return datetime.now(UTC)
         now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return now.astimezone(UTC)
 
-    def _require_alive(self, connection: Connection, worker: WorkerLease) -> None:
+    def require_alive(self, connection: Connection, worker: WorkerLease) -> None:
         """The fence: LostLease when the worker was declared dead; until the commit nobody can do so."""
         query = select(Worker.ended_at).where(Worker.id == worker.id).with_for_update(read=True)
         row = connection.execute(query).one_or_none()
         if row is None or row[0] is not None:
             raise LostLease(f"the lease of worker {worker.name} ended and its work was taken over; it stops")
-
-    def _stream(self, connection: Connection, query: Select[Any]) -> Iterator[Any]:
-        """The rows, fetched as they are consumed."""
-        yield from connection.execution_options(yield_per=ROWS_PER_STATEMENT).execute(query)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
+from sqlalchemy import Connection, and_, case, or_, select, update
 
-from state.database.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, FOLDER_IS_UNPROVEN, Folder, Tree
+from state.database.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, Folder, Tree
 from state.records import FolderNode, Holder, WorkerLease
-from state.statements.base import ROWS_PER_STATEMENT
-from state.statements.walking import NO_WAIVER, NODE_COLUMNS, folder_node
-from state.statements.workers import WorkerStatements
+from state.statements.base import Statements
+from state.statements.listing import NO_WAIVER
+from state.statements.walking import NODE_COLUMNS, folder_node
+from state.statements.workers import release_dead_workers
 from state.statuses import ItemStatus, require_transition
 
 
-class PlacingStatements(WorkerStatements):
+class FolderStatements(Statements):
     """Folders in Box."""
 
     def folder_chain(self, folder_id: int) -> list[FolderNode]:
@@ -27,7 +28,7 @@ class PlacingStatements(WorkerStatements):
             query = select(*NODE_COLUMNS).join(up, Folder.id == up.c.id).order_by(Folder.depth)
             return [folder_node(row) for row in connection.execute(query)]
 
-        return self._database.read(chain)
+        return self.database.read(chain)
 
     def claim_folder_creation(self, worker: WorkerLease, folder_id: int) -> bool:
         """True when this worker alone may create it now; False while a live other one does, or when it is created.
@@ -37,22 +38,22 @@ class PlacingStatements(WorkerStatements):
         """
 
         def claim(connection: Connection) -> bool:
-            self._require_alive(connection, worker)
+            self.require_alive(connection, worker)
             free = or_(Folder.create_claimed_by.is_(None), Folder.create_claimed_by == worker.id)
             mine = and_(Folder.id == folder_id, Folder.box_folder_id.is_(None), free)
             return bool(
                 connection.execute(update(Folder).where(mine).values(create_claimed_by=worker.id)).rowcount
             )
 
-        if self._database.write(claim):
+        if self.database.write(claim):
             return True
         # The other one may be dead.
-        return self.bury_dead_workers(sparing=worker) > 0 and self._database.write(claim)
+        return release_dead_workers(self, sparing=worker) > 0 and self.database.write(claim)
 
     def release_folder_creation(self, worker: WorkerLease, folder_id: int) -> None:
         """Give the claim back without a result: another attempt may come from anywhere."""
         mine = and_(Folder.id == folder_id, Folder.create_claimed_by == worker.id)
-        self._database.write(
+        self.database.write(
             lambda connection: connection.execute(update(Folder).where(mine).values(create_claimed_by=None))
         )
 
@@ -96,7 +97,7 @@ class PlacingStatements(WorkerStatements):
                 taken_over = {"box_folder_id": None, "created_by_plan": False}
                 connection.execute(update(Folder).where(before).values(taken_over))
 
-        self._database.write(record)
+        self.database.write(record)
 
     def record_folder_creation_failed(self, folder_id: int, *, reason: str, detail: str) -> None:
         """FAILED; releases the claim. One that somebody waived stays WAIVED, one that is out of sight as it is."""
@@ -110,7 +111,7 @@ class PlacingStatements(WorkerStatements):
                 values |= {"status": ItemStatus.FAILED, "reason": reason, "detail": detail}
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
 
-        self._database.write(fail)
+        self.database.write(fail)
 
     def folders_to_create(self, pass_id: int, *, tree_ids: Sequence[int], limit: int) -> list[FolderNode]:
         """Walked, not excluded/missing/failed, no box_folder_id yet (so that empty folders arrive too), parents first.
@@ -133,7 +134,7 @@ class PlacingStatements(WorkerStatements):
                     break
             return found
 
-        return self._database.read(to_create)
+        return self.database.read(to_create)
 
     def other_holders_of_box_folder(self, plan_id: int, box_folder_id: str, *, besides: int) -> list[Holder]:
         """Other folders of the plan that lie in this folder of Box: it is not to be adopted (P7).
@@ -146,7 +147,7 @@ class PlacingStatements(WorkerStatements):
             .where(Folder.box_folder_id == box_folder_id, FOLDER_IS_IN_BOX, Tree.plan_id == plan_id)
             .where(Folder.id != besides, Folder.status != ItemStatus.MISSING)
         )
-        return self._database.read(
+        return self.database.read(
             lambda connection: [
                 Holder(tree_id=row.tree_id, path=row.path) for row in connection.execute(query)
             ]
@@ -155,25 +156,4 @@ class PlacingStatements(WorkerStatements):
     def folder_was_created_by_plan(self, folder_id: int) -> bool:
         """True when this plan made the folder in Box, False when it was adopted."""
         query = select(Folder.created_by_plan).where(Folder.id == folder_id)
-        return bool(self._database.read(lambda connection: connection.execute(query).scalar_one()))
-
-    def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
-        """Every folder of the tree into which something was put since Box's listing was last compared, streamed.
-
-        Those that are not in the source any more are left out.
-        """
-        in_sight = and_(
-            Folder.tree_id == tree_id,
-            FOLDER_IS_UNPROVEN,
-            Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
-        )
-        query = select(*NODE_COLUMNS).where(in_sight, Folder.id > bindparam("after"))
-        query = query.order_by(Folder.id).limit(ROWS_PER_STATEMENT)
-
-        def page(connection: Connection) -> list[FolderNode]:
-            return [folder_node(row) for row in connection.execute(query, {"after": after})]
-
-        after = 0
-        while folders := self._database.read(page):
-            yield from folders
-            after = folders[-1].id
+        return bool(self.database.read(lambda connection: connection.execute(query).scalar_one()))

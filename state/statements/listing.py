@@ -1,143 +1,322 @@
-"""The rows that a folder's changes become: what to insert and what to update, sorted by statement. Pure."""
+"""Listings: what a folder's listing, or its failure, changes in the checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.entry import Entry, EntryKind
-from state.diff import Change, ChangeKind
-from state.records import KnownChild
-from state.statuses import ItemStatus, require_transition
+from sqlalchemy import Boolean, Connection, and_, bindparam, case, not_, or_, select, update
+
+from state.database.models import Folder, Item, Tree
+from state.diff import Change
+from state.records import WorkerLease
+from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks, insert_into
+from state.statements.listing_rows import ListingWrites, listing_writes
+from state.statements.passes import HEALED_FOLDER
+from state.statuses import IncompleteReason, ItemStatus, TreeState, require_transition
+
+#: A folder that is not there, or not ours to look into.
+_OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+
+#: Why a tree that is verified is not complete.
+_WAITED_TO_BE_SHARED = (
+    IncompleteReason.TREE_BELOW,
+    IncompleteReason.COLLABORATION_FAILED,
+    IncompleteReason.SHARED_LINK_FAILED,
+)
 
 
-@dataclass(kw_only=True, slots=True)
-class ListingWrites:
-    """Parameters of each statement of one listing; those of updates are `row_id` and `new_…`."""
+class ListingStatements(Statements):
+    """Listings recorded, and folders that could not be listed."""
 
-    new_items: list[dict[str, Any]] = field(default_factory=list)
-    #: To PENDING: other content, or never in Box.
-    pending_items: list[dict[str, Any]] = field(default_factory=list)
-    #: Back to UPLOADED: Box still holds this very content.
-    restored_items: list[dict[str, Any]] = field(default_factory=list)
-    excluded_items: list[dict[str, Any]] = field(default_factory=list)
-    missing_items: list[dict[str, Any]] = field(default_factory=list)
-    #: They are there, and could not be looked at: what is known of them stays.
-    failed_items: list[dict[str, Any]] = field(default_factory=list)
-    new_folders: list[dict[str, Any]] = field(default_factory=list)
-    restored_folders: list[dict[str, Any]] = field(default_factory=list)
-    excluded_folders: list[dict[str, Any]] = field(default_factory=list)
-    missing_folders: list[dict[str, Any]] = field(default_factory=list)
+    def record_listing(
+        self, folder_id: int, pass_id: int, changes: Sequence[Change], *, worker: WorkerLease | None = None
+    ) -> None:
+        """One transaction: apply the differences, mark the folder walked in this pass. An unchanged folder costs one
+        small write. A missing subfolder takes everything below it with it (MISSING). Any real change clears the
+        tree's `verified`.
 
-    @property
-    def brings_work(self) -> bool:
-        """True when something in this folder is to move, so that the folder itself must."""
-        moving = (
-            self.new_items,
-            self.pending_items,
-            self.restored_items,
-            self.new_folders,
-            self.restored_folders,
+        With `worker`, LostLease is raised and nothing written when its lease was taken over. The same listing twice
+        is the same as once. A folder that has gone out of sight since (MISSING, EXCLUDED) is left as it is.
+        """
+
+        def record(connection: Connection) -> None:
+            if worker is not None:
+                self.require_alive(connection, worker)
+            folder = connection.execute(_FOLDER.with_for_update(), {"folder": folder_id}).one()
+            writes = ListingWrites()
+            if folder.status not in _OUT_OF_SIGHT:
+                writes = listing_writes(folder_id, folder.tree_id, folder.depth, changes)
+                _apply(connection, writes)
+            if writes != ListingWrites():
+                unverify(connection, folder.tree_id)
+            if writes.restored_items or writes.restored_folders:
+                # Out of sight they were compared with nothing.
+                connection.execute(update(Folder).where(Folder.id == folder_id).values(unproven=True))
+            if folder.status == ItemStatus.WAIVED and writes.brings_work:
+                connection.execute(update(Folder).where(Folder.id == folder_id).values(NO_WAIVER))
+            connection.execute(_MARK_WALKED, _walked(folder, pass_id, brings_work=writes.brings_work))
+
+        self.database.write(record)
+
+    def record_folder_failure(self, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:
+        """The folder could not be listed: FAILED, walked; what is below keeps its status.
+
+        One that somebody waived stays WAIVED, one that is out of sight by now MISSING or EXCLUDED.
+        """
+        self.database.write(
+            lambda connection: _fail_folder(connection, folder_id, pass_id, reason=reason, detail=detail)
         )
-        return any(moving)
 
-    @property
-    def buried_folder_ids(self) -> list[int]:
-        """Folders whose whole inside is out of sight from now on."""
-        return [row["row_id"] for row in (*self.missing_folders, *self.excluded_folders)]
+    def record_folder_vanished(self, folder_id: int, pass_id: int) -> None:
+        """The folder was listed by its parent and is gone now: MISSING, walked, with everything below it.
+
+        A tree's root is FAILED instead: a tree without its root is not an empty tree.
+        """
+
+        def vanish(connection: Connection) -> None:
+            folder = connection.execute(_FOLDER, {"folder": folder_id}).one()
+            if folder.parent_id is None:
+                detail = "the tree's own folder is not in the source any more"
+                _fail_folder(connection, folder_id, pass_id, reason="not_found", detail=detail)
+                return
+            connection.execute(_MARK_WALKED, _walked(folder, pass_id))
+            execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id}])
+            hide_below(connection, [folder_id])
+            unverify(connection, folder.tree_id)
+
+        self.database.write(vanish)
+
+    def record_tree_taken_over(self, tree_id: int) -> None:
+        """The tree's folder has another name in the source, and another tree has its folder in Box: all of it is
+        MISSING, and nothing of it is left to do. `ensure_trees` brings it back."""
+
+        def take_over(connection: Connection) -> None:
+            root = select(Folder.id).where(
+                Folder.tree_id == tree_id, Folder.parent_id.is_(None), Folder.status != ItemStatus.MISSING
+            )
+            for folder_id in connection.execute(root).scalars().all():
+                execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id}])
+                hide_below(connection, [folder_id])
+                done = {"state": TreeState.COMPLETE, "incomplete_reason": None, "detail": None}
+                connection.execute(update(Tree).where(Tree.id == tree_id).values(done))
+
+        self.database.write(take_over)
 
 
-def listing_writes(folder_id: int, tree_id: int, depth: int, changes: Sequence[Change]) -> ListingWrites:
-    """What the changes of one folder mean in rows. IllegalTransition when a change contradicts statuses.py."""
-    writes = ListingWrites()
-    parent = {"tree_id": tree_id, "parent_id": folder_id, "depth": depth + 1}
-    for change in changes:
-        if change.kind is ChangeKind.UNCHANGED:
-            continue
-        if _is_folder(change):
-            _add_folder(writes, parent, change)
-        else:
-            _add_item(writes, folder_id, tree_id, change)
-    return writes
-
-
-def _is_folder(change: Change) -> bool:
-    if change.known is not None:
-        return change.known.kind is EntryKind.FOLDER
-    return change.entry is not None and change.entry.kind is EntryKind.FOLDER
-
-
-def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Change) -> None:
-    known, entry = change.known, change.entry
-    if entry is None:
-        if known is not None:
-            require_transition(known.status, ItemStatus.MISSING)
-            writes.missing_items.append({"row_id": known.id})
+def _fail_folder(connection: Connection, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:
+    folder = connection.execute(_FOLDER.with_for_update(), {"folder": folder_id}).one()
+    status = ItemStatus(folder.status)
+    connection.execute(_MARK_WALKED, _walked(folder, pass_id))
+    if status in _OUT_OF_SIGHT:
         return
-    values = _item_values(entry, change)
-    excluded = change.kind is ChangeKind.EXCLUDED
-    if known is None:
-        status = _NEW_STATUS.get(change.kind, ItemStatus.PENDING)
-        place = {"folder_id": folder_id, "tree_id": tree_id, "name": change.name, "status": status}
-        writes.new_items.append({**place, **values, "detail": change.detail})
-        return
-    if change.kind is ChangeKind.FAILED:
-        writes.failed_items.append(_failed_item(known, change, values))
-        return
-    values = {f"new_{name}": value for name, value in values.items()}
-    same = known.in_box and known.kind is entry.kind and known.fingerprint.same_content_as(entry.fingerprint)
-    if excluded:
-        require_transition(known.status, ItemStatus.EXCLUDED)
-        writes.excluded_items.append({"row_id": known.id, **values, "new_in_box": same})
-    elif same and change.box_name == known.box_name:
-        require_transition(known.status, ItemStatus.UPLOADED)
-        writes.restored_items.append({"row_id": known.id, **values})
-    else:
-        require_transition(known.status, ItemStatus.PENDING)
-        writes.pending_items.append({"row_id": known.id, **values})
+    if status is not ItemStatus.WAIVED:
+        require_transition(status, ItemStatus.FAILED)
+        status = ItemStatus.FAILED
+    connection.execute(
+        update(Folder)
+        .where(Folder.id == folder_id)
+        .values(status=status, unlisted=True, reason=reason, detail=detail)
+    )
+    unverify(connection, folder.tree_id)
 
 
-_NEW_STATUS = {ChangeKind.EXCLUDED: ItemStatus.EXCLUDED, ChangeKind.FAILED: ItemStatus.FAILED}
+_FOLDER = select(
+    Folder.id,
+    Folder.tree_id,
+    Folder.parent_id,
+    Folder.depth,
+    Folder.status,
+    Folder.unlisted,
+    Folder.box_folder_id,
+    Folder.reason,
+    Folder.detail,
+).where(Folder.id == bindparam("folder"))
+
+_MARK_WALKED = (
+    update(Folder)
+    .where(Folder.id == bindparam("row_id"))
+    .values(
+        walked_pass=bindparam("new_pass"),
+        walk_claimed_by=None,
+        walk_claim=None,
+        unlisted=False,
+        status=bindparam("new_status"),
+        reason=bindparam("new_reason"),
+        detail=bindparam("new_detail"),
+    )
+)
 
 
-def _failed_item(known: KnownChild, change: Change, values: dict[str, Any]) -> dict[str, Any]:
-    """Two steps at once where it was excluded: it is to move from now on, and it cannot."""
-    found = ItemStatus.PENDING if known.status is ItemStatus.EXCLUDED else known.status
-    require_transition(known.status, found)
-    require_transition(found, ItemStatus.FAILED)
-    row = {"row_id": known.id, "new_box_name": values["box_name"]}
-    row |= {"new_reason": change.reason, "new_detail": change.detail}
-    return row | {"same_name": change.box_name == known.box_name}
+def _walked(folder: Any, pass_id: int, *, brings_work: bool = False) -> dict[str, Any]:
+    """The parameters of `_MARK_WALKED`. A listing heals a failed listing, and new content ends a waiver."""
+    row = {"row_id": folder.id, "new_pass": pass_id, "new_status": folder.status}
+    row |= {"new_reason": folder.reason, "new_detail": folder.detail}
+    healed = folder.status == ItemStatus.FAILED and folder.unlisted
+    if healed or (folder.status == ItemStatus.WAIVED and brings_work):
+        in_box = folder.box_folder_id is not None
+        row |= {"new_status": ItemStatus.UPLOADED if in_box else ItemStatus.PENDING}
+        row |= {"new_reason": None, "new_detail": None}
+    return row
 
 
-def _item_values(entry: Entry, change: Change) -> dict[str, Any]:
-    return {
-        "kind": entry.kind,
-        "box_name": None if change.box_name == change.name else change.box_name,
-        "reason": change.reason,
-        "size": entry.size,
-        "modified_ns": entry.modified_ns,
-        "created_ns": entry.created_ns,
-        "changed_ns": entry.changed_ns,
-        "source_file_id": entry.file_id,
-        "note": entry.note,
+#: What moves after all is nobody's to answer for; that it was waived stays an event.
+NO_WAIVER: dict[str, Any] = {"waived_by": None, "waived_why": None, "waived_at": None}
+
+_SEEN: dict[str, Any] = {
+    "kind": bindparam("new_kind"),
+    "box_name": bindparam("new_box_name"),
+    "size": bindparam("new_size"),
+    "modified_ns": bindparam("new_modified_ns"),
+    "created_ns": bindparam("new_created_ns"),
+    "changed_ns": bindparam("new_changed_ns"),
+    "source_file_id": bindparam("new_source_file_id"),
+}
+
+#: Of content that Box holds, sending has noted more than a listing shows.
+_NOTE_OF_THE_SAME = case(
+    (bindparam("new_in_box", type_=Boolean()), Item.note),
+    else_=bindparam("new_note", type_=Item.note.type),
+)
+
+#: A sender may have uploaded this very content since `known_children` was read; then there is nothing to do.
+_ALREADY_IN_BOX = and_(
+    Item.status == ItemStatus.UPLOADED,
+    Item.in_box,
+    Item.kind == bindparam("new_kind"),
+    Item.size == bindparam("new_size"),
+    Item.modified_ns.is_not_distinct_from(bindparam("new_modified_ns")),
+    Item.changed_ns.is_not_distinct_from(bindparam("new_changed_ns")),
+    Item.source_file_id.is_not_distinct_from(bindparam("new_source_file_id")),
+)
+
+_PENDING_ITEM = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"), not_(_ALREADY_IN_BOX))
+    .values(
+        **_SEEN,
+        note=bindparam("new_note"),
+        status=ItemStatus.PENDING,
+        reason=None,
+        detail=None,
+        attempts=0,
+        in_box=False,
+        overtaken=Item.claimed_by.is_not(None),
+        **NO_WAIVER,
+    )
+)
+
+_RESTORED_ITEM = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"))
+    .values(**_SEEN, status=ItemStatus.UPLOADED, reason=None, detail=None, overtaken=False, **NO_WAIVER)
+)
+
+_EXCLUDED_ITEM = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"))
+    .values(
+        **_SEEN,
+        note=_NOTE_OF_THE_SAME,
+        status=ItemStatus.EXCLUDED,
+        reason=bindparam("new_reason"),
+        detail=None,
+        in_box=bindparam("new_in_box"),
+    )
+)
+
+_FAILED_ITEM = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"), Item.status != ItemStatus.WAIVED)
+    .values(
+        box_name=bindparam("new_box_name"),
+        status=ItemStatus.FAILED,
+        reason=bindparam("new_reason"),
+        detail=bindparam("new_detail"),
+        in_box=and_(Item.in_box, bindparam("same_name", type_=Boolean())),
+    )
+)
+
+_MISSING_ITEM = (
+    update(Item)
+    .where(Item.id == bindparam("row_id"))
+    .values(status=ItemStatus.MISSING, reason=None, detail=None)
+)
+
+_RESTORED_FOLDER = (
+    update(Folder)
+    .where(Folder.id == bindparam("row_id"))
+    .values(
+        status=HEALED_FOLDER,
+        box_name=bindparam("new_box_name"),
+        walked_pass=0,
+        unlisted=False,
+        # Verified out of sight, it was compared with nothing.
+        unproven=True,
+        reason=None,
+        detail=None,
+        **NO_WAIVER,
+    )
+)
+
+_EXCLUDED_FOLDER = (
+    update(Folder)
+    .where(Folder.id == bindparam("row_id"))
+    .values(status=ItemStatus.EXCLUDED, reason=bindparam("new_reason"), detail=None)
+)
+
+_MISSING_FOLDER = (
+    update(Folder)
+    .where(Folder.id == bindparam("row_id"))
+    .values(status=ItemStatus.MISSING, reason=None, detail=None)
+)
+
+
+def _apply(connection: Connection, writes: ListingWrites) -> None:
+    execute_many(connection, insert_into(connection, Item).on_conflict_do_nothing(), writes.new_items)
+    execute_many(connection, _PENDING_ITEM, _without("new_reason", rows=writes.pending_items))
+    execute_many(connection, _RESTORED_ITEM, _without("new_reason", "new_note", rows=writes.restored_items))
+    execute_many(connection, _EXCLUDED_ITEM, writes.excluded_items)
+    execute_many(connection, _MISSING_ITEM, writes.missing_items)
+    execute_many(connection, _FAILED_ITEM, writes.failed_items)
+    execute_many(connection, insert_into(connection, Folder).on_conflict_do_nothing(), writes.new_folders)
+    execute_many(connection, _RESTORED_FOLDER, writes.restored_folders)
+    execute_many(connection, _EXCLUDED_FOLDER, writes.excluded_folders)
+    execute_many(connection, _MISSING_FOLDER, writes.missing_folders)
+    hide_below(connection, writes.hidden_folder_ids)
+
+
+def _without(*names: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name not in names} for row in rows]
+
+
+def below(folder_ids: Sequence[int]) -> Any:
+    """A subquery of the ids of every folder under these, not these themselves."""
+    children = (
+        select(Folder.id).where(Folder.parent_id.in_(folder_ids)).cte("below", recursive=True, nesting=True)
+    )
+    deeper = select(Folder.id).join(children, Folder.parent_id == children.c.id)
+    return children.union_all(deeper)
+
+
+def hide_below(connection: Connection, folder_ids: Sequence[int]) -> None:
+    """Everything under these folders becomes MISSING."""
+    gone = {"status": ItemStatus.MISSING, "reason": None, "detail": None}
+    for chunk in in_chunks(folder_ids, IDS_PER_STATEMENT):
+        inside = select(below(chunk).c.id)
+        everywhere = Item.folder_id.in_(chunk) | Item.folder_id.in_(inside)
+        connection.execute(update(Item).where(everywhere, Item.status != ItemStatus.MISSING).values(gone))
+        connection.execute(update(Folder).where(Folder.id.in_(inside)).values(gone))
+
+
+def unverify(connection: Connection, tree_id: int) -> None:
+    """What was proven of the tree, is not any more, nor what was said of a tree that was verified."""
+    waited = Tree.incomplete_reason.in_(_WAITED_TO_BE_SHARED)
+    was_proven = or_(Tree.state.in_((TreeState.VERIFIED, TreeState.COMPLETE)), waited)
+    values = {
+        "verified": False,
+        "state": case((was_proven, TreeState.MOVING.value), else_=Tree.state),
+        "incomplete_reason": case((waited, None), else_=Tree.incomplete_reason),
+        "detail": case((waited, None), else_=Tree.detail),
     }
-
-
-def _add_folder(writes: ListingWrites, parent: dict[str, Any], change: Change) -> None:
-    known, entry = change.known, change.entry
-    excluded = change.kind is ChangeKind.EXCLUDED
-    if known is not None and entry is None:
-        require_transition(known.status, ItemStatus.MISSING)
-        writes.missing_folders.append({"row_id": known.id})
-    elif known is not None and excluded:
-        require_transition(known.status, ItemStatus.EXCLUDED)
-        writes.excluded_folders.append({"row_id": known.id, "new_reason": change.reason})
-    elif known is not None:
-        require_transition(known.status, ItemStatus.PENDING)
-        writes.restored_folders.append({"row_id": known.id, "new_box_name": change.box_name})
-    elif entry is not None:
-        status = ItemStatus.EXCLUDED if excluded else ItemStatus.PENDING
-        names = {"name": change.name, "path": entry.path, "box_name": change.box_name}
-        writes.new_folders.append({**parent, **names, "status": status, "reason": change.reason})
+    connection.execute(update(Tree).where(Tree.id == tree_id, Tree.verified).values(values))

@@ -1,4 +1,4 @@
-"""Files on their way: claimed batches, results with the fence, upload sessions that outlive the process."""
+"""Files on their way: claimed batches, and results with the fence."""
 
 from __future__ import annotations
 
@@ -6,34 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    TextClause,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    not_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, TextClause, and_, bindparam, exists, or_, select, update
 
 from connectors.entry import Fingerprint
-from state.database.models import (
-    ITEM_IS_CLAIMED,
-    ITEM_IS_FREE,
-    ITEM_IS_IN_BOX,
-    Folder,
-    Item,
-    Tree,
-    UploadPart,
-    UploadSession,
-)
-from state.records import ClaimedItem, Failed, Holder, StoredPart, StoredSession, Uploaded, WorkerLease
-from state.statements.base import IDS_PER_STATEMENT, execute_many, in_chunks, insert_into, new_claim_number
-from state.statements.workers import WorkerStatements
+from state.database.models import ITEM_IS_CLAIMED, ITEM_IS_FREE, ITEM_IS_IN_BOX, Folder, Item, Tree
+from state.records import ClaimedItem, Failed, Holder, Uploaded, WorkerLease
+from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks, new_claim_number
+from state.statements.workers import release_dead_workers
 from state.statuses import ItemStatus
 
 _CLAIMED_ITEMS = (
@@ -64,8 +43,8 @@ _CLAIMED_ITEMS = (
 _WITHDRAWN = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
 
 
-class SendingStatements(WorkerStatements):
-    """Files: claims, results, upload sessions."""
+class SendingStatements(Statements):
+    """Files: claims and results."""
 
     def claim_batch(
         self,
@@ -90,21 +69,21 @@ class SendingStatements(WorkerStatements):
         )
 
         def claim_items(connection: Connection) -> list[ClaimedItem]:
-            self._require_alive(connection, worker)
+            self.require_alive(connection, worker)
             which = {"worker": worker.id, "claim_number": claim}
             rows = connection.execute(_CLAIMED_ITEMS, which).all()
             if not rows:
-                ids = self._free_items(connection, tree_ids, max_items, max_bytes, free)
+                ids = _free_items(connection, tree_ids, max_items, max_bytes, free)
                 for chunk in in_chunks(ids, IDS_PER_STATEMENT):
                     values = {"claimed_by": worker.id, "claim": claim, "overtaken": False}
                     connection.execute(update(Item).where(Item.id.in_(chunk)).values(values))
                 rows = connection.execute(_CLAIMED_ITEMS, which).all() if ids else []
             return [_claimed_item(row) for row in rows]
 
-        claimed = self._database.write(claim_items)
-        if claimed or not self.bury_dead_workers(sparing=worker):
+        claimed = self.database.write(claim_items)
+        if claimed or not release_dead_workers(self, sparing=worker):
             return claimed
-        return self._database.write(claim_items)
+        return self.database.write(claim_items)
 
     def has_pending_files(self, tree_ids: Sequence[int]) -> bool:
         """True while any file of these trees is PENDING, whoever holds it."""
@@ -116,7 +95,7 @@ class SendingStatements(WorkerStatements):
                     return True
             return False
 
-        return self._database.read(has_some)
+        return self.database.read(has_some)
 
     def release_claims(self, worker: WorkerLease, item_ids: Sequence[int]) -> None:
         """Give files back unsent; those that are not this worker's are left alone."""
@@ -127,7 +106,7 @@ class SendingStatements(WorkerStatements):
                 values = {"claimed_by": None, "claim": None, "overtaken": False}
                 connection.execute(update(Item).where(mine).values(values))
 
-        self._database.write(release)
+        self.database.write(release)
 
     def record_results(
         self, worker: WorkerLease, results: Sequence[Uploaded | Failed], *, max_attempts: int = 3
@@ -141,14 +120,14 @@ class SendingStatements(WorkerStatements):
         """
 
         def record(connection: Connection) -> None:
-            self._require_alive(connection, worker)
-            now = self._now(connection)
+            self.require_alive(connection, worker)
+            now = self.now(connection)
             as_seen: list[dict[str, Any]] = []
             uploaded: list[dict[str, Any]] = []
             failed: list[dict[str, Any]] = []
             touched: set[int] = set()
             for chunk in in_chunks(results, IDS_PER_STATEMENT):
-                items = self._items_of(connection, worker, [result.item_id for result in chunk])
+                items = _items_of(connection, worker, [result.item_id for result in chunk])
                 for result in chunk:
                     item = items.get(result.item_id)
                     if item is None:
@@ -172,7 +151,7 @@ class SendingStatements(WorkerStatements):
             )
             _unprove(connection, touched)
 
-        self._database.write(record)
+        self.database.write(record)
 
     def other_holders_of_box_file(self, plan_id: int, box_file_id: str, *, besides: int) -> list[Holder]:
         """Other items of the plan that hold this Box file: it is not to be adopted, nor overwritten (P7).
@@ -186,7 +165,7 @@ class SendingStatements(WorkerStatements):
             .where(Item.box_file_id == box_file_id, ITEM_IS_IN_BOX, Tree.plan_id == plan_id)
             .where(Item.id != besides, Item.status != ItemStatus.MISSING)
         )
-        return self._database.read(
+        return self.database.read(
             lambda connection: [
                 Holder(tree_id=row.tree_id, path=f"{row.path}/{row.name}".lstrip("/"))
                 for row in connection.execute(query)
@@ -201,143 +180,55 @@ class SendingStatements(WorkerStatements):
             connection.execute(update(Item).where(Item.id == item_id).values(values))
             execute_many(connection, _TAKE_OVER, [{"row_id": item_id, "taken": box_file_id}])
 
-        self._database.write(remember)
+        self.database.write(remember)
 
-    # --- upload sessions ---
 
-    def upload_session(self, item_id: int) -> StoredSession | None:
-        """The open session of this item with its finished parts, lowest first."""
-
-        def read(connection: Connection) -> StoredSession | None:
-            query = select(UploadSession.__table__).where(UploadSession.item_id == item_id)
-            row = connection.execute(query).one_or_none()
-            return None if row is None else _stored_session(row, _parts(connection, item_id))
-
-        return self._database.read(read)
-
-    def save_upload_session(self, item_id: int, session: StoredSession) -> None:
-        """Instead of what was kept for this item, parts included."""
-
-        def save(connection: Connection) -> None:
-            _clear_session(connection, item_id)
-            values = {
-                "item_id": item_id,
-                "session_id": session.session_id,
-                "endpoints": dict(session.endpoints),
-                "part_size": session.part_size,
-                "total_parts": session.total_parts,
-                "expires_at": session.expires_at,
-                "size": session.fingerprint.size,
-                "modified_ns": session.fingerprint.modified_ns,
-                "changed_ns": session.fingerprint.changed_ns,
-                "source_file_id": session.fingerprint.file_id,
-                "identity": session.identity,
-            }
-            connection.execute(insert_into(connection, UploadSession), values)
-            parts = [_part_values(item_id, part) for part in session.parts]
-            execute_many(connection, insert_into(connection, UploadPart), parts)
-
-        self._database.write(save)
-
-    def add_upload_part(self, item_id: int, part: StoredPart) -> None:
-        """This part is in Box; the same offset again replaces what was kept. Nothing without an open session."""
-
-        def add(connection: Connection) -> None:
-            known = select(UploadSession.item_id).where(UploadSession.item_id == item_id)
-            if connection.execute(known.with_for_update(read=True)).one_or_none() is None:
-                return
-            insert = insert_into(connection, UploadPart)
-            values = _part_values(item_id, part)
-            replaced = {name: values[name] for name in ("part_id", "size", "sha1")}
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["item_id", "offset"], set_=replaced), values
-            )
-
-        self._database.write(add)
-
-    def clear_upload_session(self, item_id: int) -> None:
-        """The session is committed or aborted; nothing happens when none is kept."""
-        self._database.write(lambda connection: _clear_session(connection, item_id))
-
-    def open_upload_sessions(self, plan_id: int) -> list[tuple[int, StoredSession]]:
-        """Every kept session of the plan by item id: a few per worker."""
-
-        def read(connection: Connection) -> list[tuple[int, StoredSession]]:
-            query = (
-                select(UploadSession.__table__)
-                .join(Item, Item.id == UploadSession.item_id)
-                .join(Tree, Tree.id == Item.tree_id)
-                .where(Tree.plan_id == plan_id)
-                .order_by(UploadSession.item_id)
-            )
-            rows = connection.execute(query).all()
-            return [(row.item_id, _stored_session(row, _parts(connection, row.item_id))) for row in rows]
-
-        return self._database.read(read)
-
-    def abandoned_upload_sessions(self, plan_id: int) -> list[int]:
-        """Ids of the items that keep a session although nobody will send them: uploaded otherwise, gone, excluded,
-        waived."""
-        will_be_sent = or_(
-            Item.status.in_((ItemStatus.PENDING, ItemStatus.FAILED)), Item.claimed_by.is_not(None)
-        )
-        query = (
-            select(UploadSession.item_id)
-            .join(Item, Item.id == UploadSession.item_id)
-            .join(Tree, Tree.id == Item.tree_id)
-            .where(Tree.plan_id == plan_id, not_(will_be_sent))
-            .order_by(UploadSession.item_id)
-        )
-        return self._database.read(lambda connection: list(connection.execute(query).scalars()))
-
-    def _free_items(
-        self,
-        connection: Connection,
-        tree_ids: Sequence[int],
-        max_items: int,
-        max_bytes: int,
-        free: ColumnElement[bool] | TextClause,
-    ) -> list[int]:
-        found: list[int] = []
-        size = 0
-        for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
-            has_some = exists().where(Item.tree_id == Tree.id, free)
-            trees = select(Tree.id).where(Tree.id.in_(chunk), has_some).order_by(Tree.id)
-            for tree_id in connection.execute(trees).scalars():
-                query = select(Item.id, Item.size).where(Item.tree_id == tree_id, free)
-                query = query.order_by(Item.attempts, Item.folder_id, Item.id).limit(max_items - len(found))
-                for row in connection.execute(query.with_for_update(skip_locked=True)).all():
-                    size += row.size
-                    if found and size > max_bytes:
-                        return found
-                    found.append(row.id)
-                if len(found) >= max_items:
+def _free_items(
+    connection: Connection,
+    tree_ids: Sequence[int],
+    max_items: int,
+    max_bytes: int,
+    free: ColumnElement[bool] | TextClause,
+) -> list[int]:
+    found: list[int] = []
+    size = 0
+    for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
+        has_some = exists().where(Item.tree_id == Tree.id, free)
+        trees = select(Tree.id).where(Tree.id.in_(chunk), has_some).order_by(Tree.id)
+        for tree_id in connection.execute(trees).scalars():
+            query = select(Item.id, Item.size).where(Item.tree_id == tree_id, free)
+            query = query.order_by(Item.attempts, Item.folder_id, Item.id).limit(max_items - len(found))
+            for row in connection.execute(query.with_for_update(skip_locked=True)).all():
+                size += row.size
+                if found and size > max_bytes:
                     return found
-        return found
+                found.append(row.id)
+            if len(found) >= max_items:
+                return found
+    return found
 
-    def _items_of(
-        self, connection: Connection, worker: WorkerLease, item_ids: Sequence[int]
-    ) -> dict[int, Any]:
-        """The rows of these items that are not in another worker's hands, locked."""
-        mine = or_(Item.claimed_by == worker.id, Item.claimed_by.is_(None))
-        query = select(
-            Item.id,
-            Item.folder_id,
-            Item.name,
-            Item.status,
-            Item.reason,
-            Item.detail,
-            Item.overtaken,
-            Item.attempts,
-            Item.size,
-            Item.modified_ns,
-            Item.changed_ns,
-            Item.source_file_id,
-            Item.created_ns,
-            Item.box_name,
-            Item.note,
-        ).where(Item.id.in_(item_ids), mine)
-        return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
+
+def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[int]) -> dict[int, Any]:
+    """The rows of these items that are not in another worker's hands, locked."""
+    mine = or_(Item.claimed_by == worker.id, Item.claimed_by.is_(None))
+    query = select(
+        Item.id,
+        Item.folder_id,
+        Item.name,
+        Item.status,
+        Item.reason,
+        Item.detail,
+        Item.overtaken,
+        Item.attempts,
+        Item.size,
+        Item.modified_ns,
+        Item.changed_ns,
+        Item.source_file_id,
+        Item.created_ns,
+        Item.box_name,
+        Item.note,
+    ).where(Item.id.in_(item_ids), mine)
+    return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
 
 
 _FREE = {"claimed_by": None, "claim": None, "overtaken": False}
@@ -360,6 +251,7 @@ _RECORD_AS_SEEN = (
     .where(Item.id == bindparam("row_id"))
     .values(**_PROOF, status=ItemStatus.UPLOADED, reason=None, detail=None, in_box=True)
 )
+
 _RECORD_UPLOADED = (
     update(Item)
     .where(Item.id == bindparam("row_id"))
@@ -378,6 +270,7 @@ _RECORD_UPLOADED = (
         box_name=bindparam("new_box_name"),
     )
 )
+
 #: What an item took over is no other's any more: one that was MISSING and comes back is sent anew.
 _TAKE_OVER = (
     update(Item)
@@ -385,6 +278,7 @@ _TAKE_OVER = (
     .where(Item.id != bindparam("row_id"), Item.status == ItemStatus.MISSING)
     .values(box_file_id=None, box_version_id=None, box_etag=None, sha1=None, in_box=False)
 )
+
 _RECORD_FAILED = (
     update(Item)
     .where(Item.id == bindparam("row_id"))
@@ -483,37 +377,4 @@ def _claimed_item(row: Any) -> ClaimedItem:
         box_version_id=row.box_version_id,
         sha1=row.sha1,
         attempts=row.attempts,
-    )
-
-
-def _clear_session(connection: Connection, item_id: int) -> None:
-    connection.execute(delete(UploadPart).where(UploadPart.item_id == item_id))
-    connection.execute(delete(UploadSession).where(UploadSession.item_id == item_id))
-
-
-def _parts(connection: Connection, item_id: int) -> tuple[StoredPart, ...]:
-    query = select(UploadPart.__table__).where(UploadPart.item_id == item_id).order_by(UploadPart.offset)
-    return tuple(
-        StoredPart(part_id=row.part_id, offset=row.offset, size=row.size, sha1=row.sha1)
-        for row in connection.execute(query)
-    )
-
-
-def _part_values(item_id: int, part: StoredPart) -> dict[str, Any]:
-    values = {"item_id": item_id, "offset": part.offset, "part_id": part.part_id}
-    return {**values, "size": part.size, "sha1": part.sha1}
-
-
-def _stored_session(row: Any, parts: tuple[StoredPart, ...]) -> StoredSession:
-    return StoredSession(
-        session_id=row.session_id,
-        endpoints=row.endpoints,
-        part_size=row.part_size,
-        total_parts=row.total_parts,
-        expires_at=row.expires_at,
-        fingerprint=Fingerprint(
-            size=row.size, modified_ns=row.modified_ns, changed_ns=row.changed_ns, file_id=row.source_file_id
-        ),
-        identity=row.identity,
-        parts=parts,
     )

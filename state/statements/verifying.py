@@ -1,58 +1,25 @@
-"""Completing a tree: is it settled, does Box hold it, who gets it, and what a person decided about the rest."""
+"""Verifying: is a tree settled, what must Box's listing show, and what it showed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
 
 from connectors.entry import EntryKind
-from state.database.models import (
-    FOLDER_FAILED,
-    FOLDER_IS_UNPROVEN,
-    FOLDER_IS_WALKED,
-    ITEM_FAILED,
-    CallCount,
-    Collaboration,
-    Folder,
-    Item,
-    Tree,
-)
-from state.records import (
-    CollaborationRecord,
-    CollaboratorSpec,
-    Counts,
-    ExpectedChild,
-    TreeReport,
-)
-from state.statements.base import IDS_PER_STATEMENT, in_chunks, insert_into
-from state.statements.plans import TREES, PlanStatements, tree_record
-from state.statements.walking import WalkStatements, below, unverify
+from state.database.models import FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED, Collaboration, Folder, Item, Tree
+from state.records import ExpectedChild, FolderNode
+from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
+from state.statements.listing import below, unverify
+from state.statements.walking import NODE_COLUMNS, folder_node, walk_is_done
 from state.statuses import GONE_FROM_BOX, CollaborationStatus, ItemStatus, TreeState
 
 _OPEN = (ItemStatus.PENDING, ItemStatus.FAILED)
 
 
-class CompletingStatements(PlanStatements, WalkStatements):
-    """Verification, collaborations, waivers, counters."""
-
-    def tree_report(self, tree_id: int) -> TreeReport:
-        """One tree with its sums; costs a scan of the tree's part of an index."""
-
-        def report(connection: Connection) -> TreeReport:
-            files, others = _count_items(connection, tree_id)
-            folders = _count_folders(connection, tree_id)
-            return TreeReport(
-                tree=tree_record(connection.execute(TREES.where(Tree.id == tree_id)).one()),
-                items=_add(_add(files, others), folders),
-                files=files,
-                folders=folders,
-                collaborations=tuple(_collaborations(connection, tree_id)),
-                failures_by_reason=_failures(connection, tree_id),
-            )
-
-        return self._database.read(report)
+class VerifyingStatements(Statements):
+    """Settled, expected, verified."""
 
     def tree_is_settled(self, pass_id: int, tree_id: int, *, needs_folder: bool = True) -> bool:
         """Walked in this pass, nothing pending, nothing failed.
@@ -67,9 +34,30 @@ class CompletingStatements(PlanStatements, WalkStatements):
             for query in (items, folders if needs_folder else folders.where(awaited)):
                 if connection.execute(query.limit(1)).first() is not None:
                     return False
-            return self._walk_is_done(connection, pass_id, tree_id)
+            return walk_is_done(connection, pass_id, tree_id)
 
-        return self._database.read(is_settled)
+        return self.database.read(is_settled)
+
+    def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
+        """Every folder of the tree into which something was put since Box's listing was last compared, streamed.
+
+        Those that are not in the source any more are left out.
+        """
+        in_sight = and_(
+            Folder.tree_id == tree_id,
+            FOLDER_IS_UNPROVEN,
+            Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
+        )
+        query = select(*NODE_COLUMNS).where(in_sight, Folder.id > bindparam("after"))
+        query = query.order_by(Folder.id).limit(ROWS_PER_STATEMENT)
+
+        def page(connection: Connection) -> list[FolderNode]:
+            return [folder_node(row) for row in connection.execute(query, {"after": after})]
+
+        after = 0
+        while folders := self.database.read(page):
+            yield from folders
+            after = folders[-1].id
 
     def expected_children(self, folder_id: int) -> dict[str, ExpectedChild]:
         """box id → what Box's listing of this folder must show."""
@@ -91,7 +79,7 @@ class CompletingStatements(PlanStatements, WalkStatements):
                 children[key] = child
             return children
 
-        return self._database.read(expected)
+        return self.database.read(expected)
 
     def record_verified(self, tree_id: int) -> None:
         """Box's listing agrees: VERIFIED, unless the tree was COMPLETE before and still is.
@@ -106,7 +94,7 @@ class CompletingStatements(PlanStatements, WalkStatements):
             connection.execute(update(Folder).where(proven).values(unproven=False))
             connection.execute(update(Tree).where(Tree.id == tree_id).values(values))
 
-        self._database.write(verified)
+        self.database.write(verified)
 
     def record_verification_mismatch(
         self,
@@ -130,133 +118,7 @@ class CompletingStatements(PlanStatements, WalkStatements):
                 _create_again(connection, tree_id, chunk, detail=detail)
             unverify(connection, tree_id)
 
-        self._database.write(mismatch)
-
-    # --- collaborations ---
-
-    def ensure_collaborations(
-        self, tree_id: int, specs: Sequence[CollaboratorSpec]
-    ) -> list[CollaborationRecord]:
-        """The plan's collaborators of this tree, PLANNED where new; a changed role goes back to PLANNED.
-
-        Those that the plan names no more are kept, and neither returned nor reported.
-        """
-
-        def ensure(connection: Connection) -> list[CollaborationRecord]:
-            known = {
-                record.spec.key: record for record in _collaborations(connection, tree_id, all_of_them=True)
-            }
-            connection.execute(
-                update(Collaboration).where(Collaboration.tree_id == tree_id).values(wanted=False)
-            )
-            for spec in specs:
-                values = {**_spec_values(spec), "wanted": True}
-                before = known.get(spec.key)
-                if before is None or before.spec != spec:
-                    values |= {"status": CollaborationStatus.PLANNED, "detail": None}
-                if before is None:
-                    place = {"tree_id": tree_id, "key": spec.key}
-                    connection.execute(insert_into(connection, Collaboration), {**place, **values})
-                else:
-                    connection.execute(
-                        update(Collaboration).where(Collaboration.id == before.id).values(values)
-                    )
-            return _collaborations(connection, tree_id)
-
-        return self._database.write(ensure)
-
-    def record_collaboration(
-        self,
-        collaboration_id: int,
-        *,
-        status: CollaborationStatus,
-        box_collaboration_id: str | None,
-        detail: str | None = None,
-    ) -> None:
-        """What Box said of this collaborator."""
-        values = {"status": status, "box_collaboration_id": box_collaboration_id, "detail": detail}
-        self._database.write(
-            lambda connection: connection.execute(
-                update(Collaboration).where(Collaboration.id == collaboration_id).values(values)
-            )
-        )
-
-    # --- people ---
-
-    def waive(self, plan_id: int, path: str, *, who: str, why: str) -> int:
-        """FAILED/PENDING items at this path or below → WAIVED; how many. Recorded as an event.
-
-        `path` as Entry.path; "" is the whole source. Folders count too, a tree's root does not.
-        """
-
-        def waive(connection: Connection) -> int:
-            values = {"waived_by": who, "waived_why": why, "waived_at": self._now(connection)}
-            values |= {"status": ItemStatus.WAIVED}
-            waived = 0
-            for tree in self._trees(connection, plan_id):
-                item_ids, folder_ids = _at_path(connection, tree.root_folder_id, tree.source, path)
-                items = or_(Item.id.in_(item_ids), _inside(Item.folder_id, folder_ids))
-                released = {"claimed_by": None, "claim": None, "overtaken": False}
-                chosen = and_(items, Item.status.in_(_OPEN))
-                waived += connection.execute(update(Item).where(chosen).values(values | released)).rowcount
-                folders = and_(
-                    _inside(Folder.id, folder_ids), Folder.status.in_(_OPEN), Folder.parent_id.is_not(None)
-                )
-                waived += connection.execute(update(Folder).where(folders).values(values)).rowcount
-            detail = {"path": path, "who": who, "why": why, "items": waived}
-            self._record_event(connection, plan_id, "waived", detail)
-            return waived
-
-        return self._database.write(waive)
-
-    # --- counters ---
-
-    def call_counts(self, plan_id: int) -> dict[str, int]:
-        """Calls to Box by route, since the plan began."""
-        query = select(CallCount.route, CallCount.count).where(CallCount.plan_id == plan_id)
-        rows = self._database.read(
-            lambda connection: connection.execute(query.order_by(CallCount.route)).all()
-        )
-        return {row.route: int(row[1]) for row in rows}
-
-    def add_call_counts(self, plan_id: int, by_route: Mapping[str, int]) -> None:
-        """These calls were made, too."""
-
-        def add(connection: Connection) -> None:
-            insert = insert_into(connection, CallCount)
-            insert = insert.on_conflict_do_update(
-                index_elements=["plan_id", "route"], set_={"count": CallCount.count + insert.excluded.count}
-            )
-            # In one order everywhere, so that two processes never wait for each other.
-            for route, count in sorted(by_route.items()):
-                connection.execute(insert, {"plan_id": plan_id, "route": route, "count": count})
-
-        self._database.write(add)
-
-
-def _inside(column: Any, folder_ids: Sequence[int]) -> Any:
-    return or_(column.in_(folder_ids), column.in_(select(below(folder_ids).c.id)))
-
-
-def _at_path(
-    connection: Connection, root_id: int, tree_source: str, path: str
-) -> tuple[list[int], list[int]]:
-    """Ids of the items and of the folders that this tree has at exactly this path; the root when it lies below."""
-    if path in ("", tree_source) or tree_source.startswith(f"{path}/"):
-        return [], [root_id]
-    prefix = f"{tree_source}/" if tree_source else ""
-    if not path.startswith(prefix):
-        return [], []
-    *parents, name = path.removeprefix(prefix).split("/")
-    folder_id: int | None = root_id
-    for parent in parents:
-        query = select(Folder.id).where(Folder.parent_id == folder_id, Folder.name == parent)
-        folder_id = connection.execute(query).scalar_one_or_none()
-        if folder_id is None:
-            return [], []
-    items = select(Item.id).where(Item.folder_id == folder_id, Item.name == name)
-    folders = select(Folder.id).where(Folder.parent_id == folder_id, Folder.name == name)
-    return list(connection.execute(items).scalars()), list(connection.execute(folders).scalars())
+        self.database.write(mismatch)
 
 
 def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str, detail: str) -> None:
@@ -310,74 +172,4 @@ def _expected_file(row: Any) -> ExpectedChild:
 def _expected_folder(row: Any) -> ExpectedChild:
     return ExpectedChild(
         kind=EntryKind.FOLDER, box_name=row.box_name, box_id=row.box_folder_id, row_id=row.id
-    )
-
-
-def _count_items(connection: Connection, tree_id: int) -> tuple[Counts, Counts]:
-    """Files, and the other things that are no folders."""
-    query = select(Item.kind, Item.status, func.count(), func.sum(Item.size)).where(Item.tree_id == tree_id)
-    rows = connection.execute(query.group_by(Item.status, Item.kind)).all()
-    files = [(status, count, size) for kind, status, count, size in rows if kind == EntryKind.FILE]
-    others = [(status, count, 0) for kind, status, count, _ in rows if kind != EntryKind.FILE]
-    return _counts(files), _counts(others)
-
-
-def _count_folders(connection: Connection, tree_id: int) -> Counts:
-    query = select(Folder.status, func.count()).where(
-        Folder.tree_id == tree_id, Folder.parent_id.is_not(None)
-    )
-    return _counts(
-        [(status, count, 0) for status, count in connection.execute(query.group_by(Folder.status))]
-    )
-
-
-def _counts(rows: Sequence[tuple[str, int, int]]) -> Counts:
-    numbers = dict.fromkeys(("total", *ItemStatus, "bytes_total", "bytes_uploaded"), 0)
-    for status, count, size in rows:
-        if status == ItemStatus.MISSING:
-            continue
-        numbers["total"] += count
-        numbers[status] += count
-        if status not in (ItemStatus.EXCLUDED, ItemStatus.WAIVED):
-            numbers["bytes_total"] += int(size)
-        if status == ItemStatus.UPLOADED:
-            numbers["bytes_uploaded"] += int(size)
-    return Counts(**{str(name): number for name, number in numbers.items() if name != ItemStatus.MISSING})
-
-
-def _add(one: Counts, other: Counts) -> Counts:
-    return Counts(**{name: getattr(one, name) + getattr(other, name) for name in Counts.__dataclass_fields__})
-
-
-def _failures(connection: Connection, tree_id: int) -> dict[str, int]:
-    """How many failed for which reason, the most frequent first."""
-    sums: dict[str, int] = {}
-    for table, failed in ((Item, ITEM_FAILED), (Folder, FOLDER_FAILED)):
-        query = select(table.reason, func.count()).where(table.tree_id == tree_id, failed)
-        for reason, count in connection.execute(query.group_by(table.reason)):
-            sums[reason] = sums.get(reason, 0) + count
-    return dict(sorted(sums.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _spec_values(spec: CollaboratorSpec) -> dict[str, Any]:
-    return {name: getattr(spec, name) for name in CollaboratorSpec.__dataclass_fields__}
-
-
-def _collaborations(
-    connection: Connection, tree_id: int, *, all_of_them: bool = False
-) -> list[CollaborationRecord]:
-    query = select(Collaboration.__table__).where(Collaboration.tree_id == tree_id).order_by(Collaboration.id)
-    rows = connection.execute(query if all_of_them else query.where(Collaboration.wanted)).all()
-    return [collaboration_record(row) for row in rows]
-
-
-def collaboration_record(row: Any) -> CollaborationRecord:
-    """A row of collaborations as others see it."""
-    return CollaborationRecord(
-        id=row.id,
-        tree_id=row.tree_id,
-        spec=CollaboratorSpec(**{name: getattr(row, name) for name in CollaboratorSpec.__dataclass_fields__}),
-        status=CollaborationStatus(row.status),
-        box_collaboration_id=row.box_collaboration_id,
-        detail=row.detail,
     )

@@ -26,11 +26,11 @@ class WorkerStatements(Statements):
 
     def register_worker(self, plan_id: int, *, name: str, lease_seconds: float = 60) -> WorkerLease:
         """Also frees everything that dead workers hold: lease expired, or same host and the pid is gone."""
-        self.bury_dead_workers()
+        release_dead_workers(self)
         lease = timedelta(seconds=lease_seconds)
 
         def register(connection: Connection) -> int:
-            now = self._now(connection)
+            now = self.now(connection)
             values = {
                 "plan_id": plan_id,
                 "name": name,
@@ -44,7 +44,7 @@ class WorkerStatements(Statements):
             insert = insert_into(connection, Worker).values(values).returning(Worker.id)
             return int(connection.execute(insert).scalar_one())
 
-        return WorkerLease(id=self._database.write(register), plan_id=plan_id, name=name)
+        return WorkerLease(id=self.database.write(register), plan_id=plan_id, name=name)
 
     def heartbeat(self, worker: WorkerLease) -> None:
         """Prolong; LostLease when it was taken over. Call it at least three times per lease.
@@ -55,69 +55,40 @@ class WorkerStatements(Statements):
         def prolong(connection: Connection) -> None:
             mine = (Worker.id == worker.id) & WORKER_IS_ALIVE
             lease = connection.execute(select(Worker.lease_milliseconds).where(mine)).scalar_one_or_none()
-            until = self._now(connection) + timedelta(milliseconds=lease or 0)
+            until = self.now(connection) + timedelta(milliseconds=lease or 0)
             if not connection.execute(update(Worker).where(mine).values(lease_until=until)).rowcount:
                 raise LostLease(
                     f"the lease of worker {worker.name} ended and its work was taken over; it stops"
                 )
 
-        self._database.write(prolong)
-        self.bury_dead_workers(sparing=worker)
+        self.database.write(prolong)
+        release_dead_workers(self, sparing=worker)
 
     def release_worker(self, worker: WorkerLease) -> None:
         """The worker is done: everything it holds is free. May be called twice."""
-        self._database.write(lambda connection: self._bury(connection, [worker.id]))
+        self.database.write(lambda connection: _release(connection, [worker.id], self.now(connection)))
 
     def live_workers(self, plan_id: int) -> list[WorkerLease]:
         """Who works on this plan now, in the order in which they came."""
 
         def living(connection: Connection) -> list[WorkerLease]:
             query = select(Worker.name, *_LIVENESS).where(Worker.plan_id == plan_id, WORKER_IS_ALIVE)
-            rows, now = connection.execute(query.order_by(Worker.id)).all(), self._now(connection)
+            rows, now = connection.execute(query.order_by(Worker.id)).all(), self.now(connection)
             return [
                 WorkerLease(id=row.id, plan_id=plan_id, name=row.name)
                 for row in rows
                 if not _is_dead(row, now)
             ]
 
-        return self._database.read(living)
-
-    def bury_dead_workers(self, *, sparing: WorkerLease | None = None) -> int:
-        """Ends the leases of dead workers, of any plan, and frees what they hold; how many.
-
-        `sparing`: the worker that asks. It is alive, even when its machine slept through its lease.
-        """
-
-        def find(connection: Connection) -> list[int]:
-            rows, now = (
-                connection.execute(select(*_LIVENESS).where(WORKER_IS_ALIVE)).all(),
-                self._now(connection),
-            )
-            return [
-                row.id for row in rows if _is_dead(row, now) and (sparing is None or row.id != sparing.id)
-            ]
-
-        def bury(connection: Connection) -> int:
-            # Looked at again under a lock; a worker that writes at this moment holds its row, and is not dead.
-            query = select(*_LIVENESS).where(Worker.id.in_(suspects), WORKER_IS_ALIVE)
-            rows, now = (
-                connection.execute(query.with_for_update(skip_locked=True)).all(),
-                self._now(connection),
-            )
-            dead = [row.id for row in rows if _is_dead(row, now)]
-            self._bury(connection, dead)
-            return len(dead)
-
-        suspects = self._database.read(find)
-        return self._database.write(bury) if suspects else 0
+        return self.database.read(living)
 
     def lease_identity(self, worker: WorkerLease, box_user_id: str) -> list[BudgetBlock]:
         """LeaseHeld when a live worker has it (message names host, pid, since when). Returns the blocks reserved in
         the last minutes by whoever held it before, and the newest of all, oldest first."""
-        self.bury_dead_workers(sparing=worker)
+        release_dead_workers(self, sparing=worker)
 
         def lease(connection: Connection) -> list[BudgetBlock]:
-            self._require_alive(connection, worker)
+            self.require_alive(connection, worker)
             connection.execute(
                 insert_into(connection, Identity).on_conflict_do_nothing(),
                 {"box_user_id": box_user_id, "ledger": []},
@@ -125,7 +96,7 @@ class WorkerStatements(Statements):
             holder, ledger = self._identity(connection, box_user_id)
             if holder not in (None, worker.id):
                 raise self._held(connection, box_user_id)
-            now = self._now(connection)
+            now = self.now(connection)
             connection.execute(
                 update(Identity)
                 .where(Identity.box_user_id == box_user_id)
@@ -133,19 +104,19 @@ class WorkerStatements(Statements):
             )
             return _recent(ledger, now)
 
-        return self._database.write(lease)
+        return self.database.write(lease)
 
     def reserve_budget(self, worker: WorkerLease, box_user_id: str, block: BudgetBlock) -> None:
         """Write a block down before it is used; blocks older than 5 minutes are dropped. LostLease when not ours."""
 
         def reserve(connection: Connection) -> None:
-            self._require_alive(connection, worker)
+            self.require_alive(connection, worker)
             holder, ledger = self._identity(connection, box_user_id)
             if holder != worker.id:
                 raise LostLease(f"worker {worker.name} does not hold the identity {box_user_id}; it stops")
             if block.reserved_at.tzinfo is None:
                 raise ValueError(f"a time without a zone: {block.reserved_at!r}")
-            blocks = [*_recent(ledger, self._now(connection)), block]
+            blocks = [*_recent(ledger, self.now(connection)), block]
             connection.execute(
                 update(Identity)
                 .where(Identity.box_user_id == box_user_id)
@@ -154,28 +125,17 @@ class WorkerStatements(Statements):
                 )
             )
 
-        self._database.write(reserve)
+        self.database.write(reserve)
 
     def release_identity(self, worker: WorkerLease, box_user_id: str) -> None:
         """Another process may have it; its ledger stays. Nothing happens when it is not ours."""
-        self._database.write(
+        self.database.write(
             lambda connection: connection.execute(
                 update(Identity)
                 .where(Identity.box_user_id == box_user_id, Identity.worker_id == worker.id)
                 .values(worker_id=None, leased_at=None)
             )
         )
-
-    def _bury(self, connection: Connection, worker_ids: Sequence[int]) -> None:
-        if not worker_ids:
-            return
-        connection.execute(
-            update(Worker)
-            .where(Worker.id.in_(worker_ids), WORKER_IS_ALIVE)
-            .values(ended_at=self._now(connection))
-        )
-        for release in _releases(worker_ids):
-            connection.execute(release)
 
     def _identity(self, connection: Connection, box_user_id: str) -> tuple[int | None, list[Any]]:
         query = select(Identity.worker_id, Identity.ledger).where(Identity.box_user_id == box_user_id)
@@ -195,6 +155,43 @@ class WorkerStatements(Statements):
             lives=is_within_sight(row.host, row.process_identity),
             lease_until=row.lease_until,
         )
+
+
+def release_dead_workers(statements: Statements, *, sparing: WorkerLease | None = None) -> int:
+    """Ends the leases of dead workers, of any plan, and frees what they hold; how many.
+
+    `sparing`: the worker that asks. It is alive, even when its machine slept through its lease.
+    """
+
+    def find(connection: Connection) -> list[int]:
+        rows, now = (
+            connection.execute(select(*_LIVENESS).where(WORKER_IS_ALIVE)).all(),
+            statements.now(connection),
+        )
+        return [row.id for row in rows if _is_dead(row, now) and (sparing is None or row.id != sparing.id)]
+
+    def release(connection: Connection) -> int:
+        # Looked at again under a lock; a worker that writes at this moment holds its row, and is not dead.
+        query = select(*_LIVENESS).where(Worker.id.in_(suspects), WORKER_IS_ALIVE)
+        rows, now = (
+            connection.execute(query.with_for_update(skip_locked=True)).all(),
+            statements.now(connection),
+        )
+        dead = [row.id for row in rows if _is_dead(row, now)]
+        _release(connection, dead, statements.now(connection))
+        return len(dead)
+
+    suspects = statements.database.read(find)
+    return statements.database.write(release) if suspects else 0
+
+
+def _release(connection: Connection, worker_ids: Sequence[int], now: datetime) -> None:
+    """These workers end: everything that they hold is free."""
+    if not worker_ids:
+        return
+    ended = update(Worker).where(Worker.id.in_(worker_ids), WORKER_IS_ALIVE).values(ended_at=now)
+    for statement in (ended, *_releases(worker_ids)):
+        connection.execute(statement)
 
 
 def _is_dead(row: Any, now: datetime) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from flows.transfer.remarks import NAMED
 from state.checkpoint import Checkpoint
-from state.reports.lines import events
+from state.reports.events import events
 from tests.acceptance.proof import assert_arrived, report_items
 from tests.program import Program, program_for
 from tests.servers.fixtures import empty
@@ -46,7 +46,7 @@ def program(tmp_path: Path, box: Sandbox, samba: Samba, share: Path) -> Program:
 
 
 def not_kept(program: Program) -> list[dict[str, Any]]:
-    """What the diary says of things that Box does not keep."""
+    """What the events says of things that Box does not keep."""
     checkpoint = Checkpoint.open(f"sqlite:///{program.folder / 'state.db'}")
     try:
         plan_id = checkpoint.find_plan("test")
@@ -119,7 +119,7 @@ def test_streams_that_do_not_arrive_are_reported(
 def test_what_is_not_sent_is_not_told_again(
     program: Program, box: Sandbox, samba: Samba, share: Path
 ) -> None:
-    """A run that sends nothing adds nothing to the diary, and what was told of a file stays in the report."""
+    """A run that sends nothing adds nothing to the events, and what was told of a file stays in the report."""
     build_tree(share, {"Docs": {"a.txt": b"a", "b.txt": b"b", "c.txt": b"c"}})
     for name in ("a.txt", "b.txt", "c.txt"):
         samba.put_streams(f"Docs/{name}", {"hidden": b"h"})

@@ -24,7 +24,7 @@ from flows.plan.file import load_plan
 from flows.reporting.report import write_report
 from state.checkpoint import Checkpoint
 from state.records import EventLine
-from state.reports.lines import events
+from state.reports.events import events
 
 #: Pairs and triples that Box takes for one name; each group in one folder.
 COLLIDING = [
@@ -81,7 +81,7 @@ def migrate(plan: Path) -> bool:
     return bool(migrate_share.fn(load_plan(plan))["complete"])
 
 
-def diary(plan: Path) -> list[EventLine]:
+def told_of(plan: Path) -> list[EventLine]:
     """The plan's events."""
     with closing(Checkpoint.open(load_plan(plan).resolved_state_url())) as checkpoint:
         plan_id = checkpoint.find_plan("names")
@@ -222,7 +222,7 @@ def test_file_and_folder_that_take_each_others_name(plan: Path, running_box: San
 
     name = lines_of(plan)["d/x"]["box_name"]
     assert name.startswith("x~")
-    told = [event.detail for event in diary(plan) if event.kind == "renamed"]
+    told = [event.detail for event in told_of(plan) if event.kind == "renamed"]
     assert [("d/x", name)] == [(detail["path"], detail["box_name"]) for detail in told]
     assert 2 == len(running_box.files())
     shutil.rmtree(root / "d")

@@ -16,6 +16,7 @@ from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.control.faults import Effect, Fault
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
+from state.reports.lines import item_lines
 from state.statuses import ItemStatus
 from tests.program import Program
 from tests.torture import small_share
@@ -190,7 +191,7 @@ class World:
     def _lines(self) -> list[Any]:
         with Checkpoint.open(self.state_url) as checkpoint:
             plan_id = checkpoint.find_plan("test")
-            return [] if plan_id is None else list(checkpoint.item_lines(plan_id))
+            return [] if plan_id is None else list(item_lines(checkpoint, plan_id))
 
     def recorded_sessions(self) -> set[str]:
         """Ids of the upload sessions that the checkpoint keeps."""

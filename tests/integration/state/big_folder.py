@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from connectors.entry import Entry
 from state.checkpoint import Checkpoint
 from state.diff import Change, diff_folder
+from state.reports.lines import item_lines
 from tests.integration.state.scene import Scene, entry
 
 
@@ -42,6 +43,6 @@ with Checkpoint.open(url) as checkpoint:
         checkpoint.record_results(scene.worker, [scene.uploaded(item) for item in batch])
         sent += len(batch)
     expected = len(checkpoint.expected_children(scene.root_id))
-    lines = sum(1 for _ in checkpoint.item_lines(scene.plan_id))
+    lines = sum(1 for _ in item_lines(checkpoint, scene.plan_id))
     counts = {"unchanged": unchanged, "sent": sent, "expected": expected, "lines": lines}
     print(json.dumps({"counts": counts, "megabytes": peak_megabytes() - before}))

@@ -33,5 +33,5 @@ def kill(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
 
 
 changes = scene.compare(scene.root_id, "A", {"f": (9, 9), "new": 1, "sub": {}})
-event.listen(checkpoint._database.engine, "after_cursor_execute", kill)
+event.listen(checkpoint.database.engine, "after_cursor_execute", kill)
 checkpoint.record_listing(scene.root_id, scene.pass_id, changes)

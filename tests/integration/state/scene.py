@@ -11,6 +11,7 @@ from connectors.entry import Entry, EntryKind, Fault
 from state.checkpoint import Checkpoint
 from state.diff import Change, diff_folder
 from state.records import ClaimedItem, Failed, FolderNode, KnownChild, TreeSpec, Uploaded
+from state.reports.lines import item_lines
 from state.statuses import ItemStatus, PassState
 
 #: Folders are mappings, files their size or (size, modified_ns), or why they cannot be looked at; other things their
@@ -173,5 +174,5 @@ class Scene:
 
     def lines(self) -> Iterator[tuple[str, ItemStatus]]:
         """Path and status in the report's order."""
-        for line in self.checkpoint.item_lines(self.plan_id):
+        for line in item_lines(self.checkpoint, self.plan_id):
             yield line.path, line.status

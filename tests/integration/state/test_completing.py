@@ -10,6 +10,7 @@ import pytest
 from connectors.entry import Entry, EntryKind
 from state.diff import diff_folder
 from state.records import CollaboratorSpec, Counts, ExpectedChild, TreeSpec
+from state.reports.lines import item_lines
 from state.statuses import (
     DIFFERENT_IN_BOX,
     GONE_FROM_BOX,
@@ -318,7 +319,7 @@ def test_waiver_covers_a_path_and_what_is_below(scene: Scene) -> None:
     assert scene.checkpoint.waive(scene.plan_id, "A/nothing/here", who="ann", why="x") == 0
     assert scene.checkpoint.waive(scene.plan_id, "B", who="ann", why="x") == 0
 
-    lines = {line.path: line for line in scene.checkpoint.item_lines(scene.plan_id)}
+    lines = {line.path: line for line in item_lines(scene.checkpoint, scene.plan_id)}
     waived = {path for path, line in lines.items() if line.status is ItemStatus.WAIVED}
 
     assert {"A/sub", "A/sub/g", "A/sub/deep", "A/sub/deep/h"} == waived
@@ -364,7 +365,7 @@ def test_waiver_lasts_until_the_content_changes(scene: Scene) -> None:
 
     scene.next_pass()
     scene.walk({"f": (1, 2)})
-    [line] = scene.checkpoint.item_lines(scene.plan_id)
+    [line] = item_lines(scene.checkpoint, scene.plan_id)
 
     assert (ItemStatus.PENDING, None, None) == (line.status, line.waived_by, line.waived_why)
 
@@ -383,7 +384,7 @@ def test_waived_folder_moves_when_something_new_is_in_it(scene: Scene) -> None:
     scene.walk({"sub": {"f": 1}})
 
     assert scene.statuses() == {"A/sub": ItemStatus.PENDING, "A/sub/f": ItemStatus.PENDING}
-    assert {None} == {line.waived_by for line in scene.checkpoint.item_lines(scene.plan_id)}
+    assert {None} == {line.waived_by for line in item_lines(scene.checkpoint, scene.plan_id)}
 
 
 def test_retry_takes_failures_of_one_reason(scene: Scene) -> None:

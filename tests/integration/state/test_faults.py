@@ -70,7 +70,7 @@ def test_full_disk_is_one_line_and_loses_nothing(sqlite_url: str) -> None:
     with Checkpoint.open(sqlite_url) as checkpoint:
         scene = Scene(checkpoint)
         changes = scene.compare(scene.root_id, "A", {f"{n:05}-{'x' * 200}": 1 for n in range(2_000)})
-        engine = checkpoint._database.engine
+        engine = checkpoint.database.engine
         limit = "PRAGMA max_page_count = 200"
         event.listen(engine, "begin", _limited(limit))
         with pytest.raises(StateUnavailable, match="disk that holds it is full"):
@@ -167,9 +167,9 @@ def test_connection_killed_within_a_transaction(postgres_server: PostgresServer,
                 killed.append(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
                 _terminate(postgres_server, killed[0])
 
-        event.listen(checkpoint._database.engine, "commit", kill)
+        event.listen(checkpoint.database.engine, "commit", kill)
         scene.record({"f": 1, "g": 2})
-        event.remove(checkpoint._database.engine, "commit", kill)
+        event.remove(checkpoint.database.engine, "commit", kill)
 
         assert killed
         assert scene.statuses() == {"A/f": ItemStatus.PENDING, "A/g": ItemStatus.PENDING}
@@ -205,9 +205,9 @@ def test_claim_whose_commit_was_answered_by_silence(
                     connection.exec_driver_sql("COMMIT")
                     proxy.drop()
 
-            event.listen(checkpoint._database.engine, "commit", cut)
+            event.listen(checkpoint.database.engine, "commit", cut)
             first = scene.claim(max_items=10)
-            event.remove(checkpoint._database.engine, "commit", cut)
+            event.remove(checkpoint.database.engine, "commit", cut)
             second = scene.claim(max_items=100)
 
     assert cuts

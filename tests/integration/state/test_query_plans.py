@@ -12,7 +12,8 @@ from sqlalchemy import event, text
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
 from state.records import BudgetBlock, CollaboratorSpec, Failed
-from state.reports import lines as reports
+from state.reports.events import events
+from state.reports.lines import failures, item_lines, renames
 from state.statuses import GONE_FROM_BOX
 from tests.integration.state.scene import ManualClock, Scene
 
@@ -74,7 +75,7 @@ def exercise(scene: Scene) -> None:
     block = BudgetBlock(reserved_at=scene.clock.now, uploads=1, calls=1)
     checkpoint.reserve_budget(scene.worker, "u", block)
     checkpoint.open_upload_sessions(scene.plan_id)
-    for lines in (reports.item_lines, reports.failures, reports.renames, reports.events):
+    for lines in (item_lines, failures, renames, events):
         list(lines(checkpoint, scene.plan_id))
     scene.clock.forward(100)
     checkpoint.register_worker(scene.plan_id, name="second")
@@ -86,16 +87,16 @@ def recorded(sqlite_url: str) -> tuple[Checkpoint, Recorder]:
     clock, recorder = ManualClock(), Recorder()
     checkpoint = Checkpoint.open(sqlite_url, clock=clock)
     scene = Scene(checkpoint, clock)
-    event.listen(checkpoint._database.engine, "before_cursor_execute", recorder)
+    event.listen(checkpoint.database.engine, "before_cursor_execute", recorder)
     exercise(scene)
-    event.remove(checkpoint._database.engine, "before_cursor_execute", recorder)
+    event.remove(checkpoint.database.engine, "before_cursor_execute", recorder)
     checkpoint.close()
     return checkpoint, recorder
 
 
 def explain(checkpoint: Checkpoint, statement: str, parameters: Any) -> list[str]:
     """SQLite's plan, a line per step."""
-    with checkpoint._database.reading() as connection:
+    with checkpoint.database.reading() as connection:
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return [row[3] for row in rows]
 
@@ -160,9 +161,9 @@ def test_postgresql_takes_the_partial_indexes(postgres_url: str) -> None:
     clock, recorder = ManualClock(), Recorder()
     with Checkpoint.open(postgres_url, clock=clock) as checkpoint:
         scene = Scene(checkpoint, clock)
-        event.listen(checkpoint._database.engine, "before_cursor_execute", recorder)
+        event.listen(checkpoint.database.engine, "before_cursor_execute", recorder)
         exercise(scene)
-        event.remove(checkpoint._database.engine, "before_cursor_execute", recorder)
+        event.remove(checkpoint.database.engine, "before_cursor_execute", recorder)
         wanted = {
             "ORDER BY items.attempts": "ix_items_free",
             "ORDER BY folders.depth, folders.id": "ix_folders_",
@@ -171,7 +172,7 @@ def test_postgresql_takes_the_partial_indexes(postgres_url: str) -> None:
             found = {text: values for text, values in recorder.statements.items() if part in text}
             assert found
             for statement, values in found.items():
-                with checkpoint._database.reading() as connection:
+                with checkpoint.database.reading() as connection:
                     connection.execute(text("SET LOCAL enable_seqscan = off"))
                     rows = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
                 assert index in "\n".join(rows)

@@ -1,4 +1,4 @@
-"""Reports: status document, item lines, failures, renames, folders, diary."""
+"""Reports: status document, item lines, failures, renames, folders, events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pytest
 import state.reports.lines
 from connectors.entry import EntryKind
 from state.records import CollaboratorSpec, TreeSpec
-from state.reports import lines as reports
+from state.reports.events import events
+from state.reports.lines import failures, item_lines, renames
+from state.reports.status import plan_status
+from state.reports.sums import biggest_folders, failures_by_reason, slowest_folders
 from state.statuses import CollaborationStatus, ItemStatus, PassState
 from tests.integration.state.scene import Scene
 
@@ -24,7 +27,7 @@ def test_status_document(scene: Scene) -> None:
     ann = CollaboratorSpec(login="ann@example.com", role="editor")
     scene.checkpoint.ensure_collaborations(scene.tree.id, [ann, CollaboratorSpec(group="G", role="viewer")])
     scene.checkpoint.add_call_counts(scene.plan_id, {"POST /folders": 4, "POST /files/content": 3})
-    status = reports.plan_status(scene.checkpoint, scene.plan_id)
+    status = plan_status(scene.checkpoint, scene.plan_id)
 
     assert {
         "plan": "p",
@@ -61,8 +64,8 @@ def test_status_before_and_after_a_pass(scene: Scene) -> None:
     other = scene.checkpoint.ensure_plan(name="other", source_url="s", landing_folder_id="0")
     scene.checkpoint.end_pass(scene.pass_id, PassState.INCOMPLETE, summary={})
 
-    assert None is reports.plan_status(scene.checkpoint, other)["pass"]
-    status = reports.plan_status(scene.checkpoint, scene.plan_id)
+    assert None is plan_status(scene.checkpoint, other)["pass"]
+    status = plan_status(scene.checkpoint, scene.plan_id)
     assert (status["pass"], status["pass_state"]) == (1, "incomplete")
 
 
@@ -84,7 +87,7 @@ def test_status_counts_whom_box_let_in(scene: Scene) -> None:
             box_collaboration_id=None if name in ("in", "new") else record.spec.key,
         )
     scene.checkpoint.ensure_collaborations(scene.tree.id, specs[1:])
-    [tree] = reports.plan_status(scene.checkpoint, scene.plan_id)["trees"]
+    [tree] = plan_status(scene.checkpoint, scene.plan_id)["trees"]
 
     assert (3, 4) == (tree["let_in"], len(tree["collaborators"]))
 
@@ -118,7 +121,7 @@ def test_missing_lines_only_when_asked(scene: Scene) -> None:
     scene.walk({"sub": {"f": 1}})
     scene.next_pass()
     scene.walk({})
-    lines = reports.item_lines(scene.checkpoint, scene.plan_id, with_missing=True)
+    lines = item_lines(scene.checkpoint, scene.plan_id, with_missing=True)
 
     assert scene.statuses() == {}
     assert {line.path: line.status for line in lines} == {
@@ -143,15 +146,15 @@ def test_failures_are_listed_and_summed(scene: Scene) -> None:
     scene.checkpoint.record_folder_failure(
         scene.folder_id("sub"), scene.pass_id, reason="access_denied", detail="no"
     )
-    failed = list(reports.failures(scene.checkpoint, scene.plan_id))
+    failed = list(failures(scene.checkpoint, scene.plan_id))
 
     assert [(line.path, line.reason, line.detail) for line in failed] == [
         ("A/sub", "access_denied", "no"),
         ("A/f", "locked", "because"),
         ("A/g", "locked", "because"),
     ]
-    assert list(reports.failures_by_reason(scene.checkpoint, scene.plan_id)) == ["locked", "access_denied"]
-    assert reports.failures_by_reason(scene.checkpoint, scene.plan_id) == {"locked": 2, "access_denied": 1}
+    assert list(failures_by_reason(scene.checkpoint, scene.plan_id)) == ["locked", "access_denied"]
+    assert failures_by_reason(scene.checkpoint, scene.plan_id) == {"locked": 2, "access_denied": 1}
 
 
 def test_renames_are_listed(scene: Scene) -> None:
@@ -164,7 +167,7 @@ def test_renames_are_listed(scene: Scene) -> None:
 
     scene.checkpoint.record_results(scene.worker, [replace(scene.uploaded(item), box_name="f_")])
 
-    assert [(line.path, line.box_name) for line in reports.renames(scene.checkpoint, scene.plan_id)] == [
+    assert [(line.path, line.box_name) for line in renames(scene.checkpoint, scene.plan_id)] == [
         ("A/sub", "sub (1)"),
         ("A/f", "f_"),
     ]
@@ -177,19 +180,19 @@ def test_biggest_and_slowest_folders(scene: Scene) -> None:
         if not item.path.startswith("A/never"):
             scene.clock.forward(7)
             scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
-    biggest = reports.biggest_folders(scene.checkpoint, scene.plan_id, limit=2)
-    slowest = reports.slowest_folders(scene.checkpoint, scene.plan_id, limit=1)
+    biggest = biggest_folders(scene.checkpoint, scene.plan_id, limit=2)
+    slowest = slowest_folders(scene.checkpoint, scene.plan_id, limit=1)
 
     assert [(sums.path, sums.files, sums.size) for sums in biggest] == [("A/big", 1, 100), ("A/never", 1, 5)]
     assert [("A/small", timedelta(seconds=7))] == [(sums.path, sums.upload_time) for sums in slowest]
 
 
-def test_diary_keeps_what_happened(scene: Scene) -> None:
+def test_events_keeps_what_happened(scene: Scene) -> None:
     """Events come back in order with their detail, undecodable names included."""
     scene.checkpoint.record_event(scene.plan_id, "renamed", {"path": "A/caf\udce9"}, tree_id=scene.tree.id)
     scene.clock.forward(1)
     scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="old")
-    first, second = reports.events(scene.checkpoint, scene.plan_id)
+    first, second = events(scene.checkpoint, scene.plan_id)
 
     assert ("renamed", {"path": "A/caf\udce9"}, scene.tree.id) == (first.kind, first.detail, first.tree_id)
     assert (second.kind, second.detail) == ("waived", {"path": "A", "who": "ann", "why": "old", "items": 0})

@@ -14,6 +14,7 @@ import pytest
 from connectors.entry import EntryKind, Fingerprint
 from state.checkpoint import Checkpoint
 from state.records import Failed, Holder, StoredPart, StoredSession, TreeSpec
+from state.reports.lines import item_lines
 from state.statuses import ItemStatus
 from tests.integration.state.scene import Scene
 
@@ -86,7 +87,7 @@ def test_uploaded_result_is_kept_whole(scene: Scene) -> None:
     [item] = scene.claim()
     result = replace(scene.uploaded(item), box_name="f (renamed)")
     scene.checkpoint.record_results(scene.worker, [result])
-    [line] = scene.checkpoint.item_lines(scene.plan_id)
+    [line] = item_lines(scene.checkpoint, scene.plan_id)
 
     assert (ItemStatus.UPLOADED, result.sha1, result.box_file_id, "v1") == (
         line.status,
@@ -106,7 +107,7 @@ def test_note_of_sending_stays_while_the_content_does(scene: Scene) -> None:
     """What sending saw missing stands in the report, through exclusion and absence, until another content is listed."""
 
     def note() -> str | None:
-        [line] = [line for line in scene.checkpoint.item_lines(scene.plan_id) if line.path == "A/f"]
+        [line] = [line for line in item_lines(scene.checkpoint, scene.plan_id) if line.path == "A/f"]
         return line.note
 
     scene.walk({"f": 3, "g": 3})
@@ -129,7 +130,7 @@ def test_note_of_sending_stays_while_the_content_does(scene: Scene) -> None:
 
     assert note() is None
     assert {"A/g": None} == {
-        line.path: line.note for line in scene.checkpoint.item_lines(scene.plan_id) if line.path == "A/g"
+        line.path: line.note for line in item_lines(scene.checkpoint, scene.plan_id) if line.path == "A/g"
     }
 
 
@@ -141,7 +142,7 @@ def test_note_of_an_overtaken_content_is_not_kept(scene: Scene) -> None:
     scene.next_pass()
     scene.walk({"f": (3, 2)})
     scene.checkpoint.record_results(scene.worker, [scene.uploaded(item, read=old)])
-    [line] = [line for line in scene.checkpoint.item_lines(scene.plan_id) if line.path == "A/f"]
+    [line] = [line for line in item_lines(scene.checkpoint, scene.plan_id) if line.path == "A/f"]
 
     assert (ItemStatus.PENDING, None) == (line.status, line.note)
 

@@ -9,6 +9,7 @@ import pytest
 from connectors.entry import Entry, EntryKind, Fault
 from state.diff import Change, ChangeKind
 from state.errors import IllegalTransition
+from state.reports.lines import item_lines
 from state.statuses import IncompleteReason, ItemStatus, TreeState
 from tests.integration.state.scene import Scene
 
@@ -382,7 +383,7 @@ def test_any_name_survives(scene: Scene, name: str) -> None:
     """Names come back exactly as the source gave them, undecodable bytes included, for files and for folders."""
     scene.walk({name: {name: 1}})
     [item] = scene.claim()
-    lines = [line.path for line in scene.checkpoint.item_lines(scene.plan_id)]
+    lines = [line.path for line in item_lines(scene.checkpoint, scene.plan_id)]
 
     assert f"A/{name}/{name}" == item.path
     assert name == item.box_name

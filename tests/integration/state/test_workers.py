@@ -142,7 +142,7 @@ def test_dead_process_is_taken_over_at_once(scene: Scene, state_url: str) -> Non
 def test_machine_of_the_same_name_lives_until_its_lease_ends(scene: Scene, identity: str) -> None:
     """A cloned machine or a container has this one's name and process numbers, and its processes cannot be seen."""
     lives = text("UPDATE workers SET process_identity = :identity, pid = 4194305")
-    scene.checkpoint._database.write(lambda connection: connection.execute(lives, {"identity": identity}))
+    scene.checkpoint.database.write(lambda connection: connection.execute(lives, {"identity": identity}))
     scene.checkpoint.lease_identity(scene.worker, "user-1")
     second = scene.checkpoint.register_worker(scene.plan_id, name="second")
     with pytest.raises(LeaseHeld) as held:

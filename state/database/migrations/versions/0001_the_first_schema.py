@@ -1,4 +1,4 @@
-"""The first schema: plans, trees, folders, items, passes, workers, identities, sessions, collaborations, diary.
+"""The first schema: plans, trees, folders, items, passes, workers, identities, sessions, collaborations, events.
 
 Why: the checkpoint begins here.
 

@@ -1,0 +1,95 @@
+"""The status document of a plan, without its forecast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from state.checkpoint import Checkpoint
+from state.database.models import Pass, Plan
+from state.records import CollaborationRecord, Counts, TreeReport
+from state.statuses import CollaborationStatus
+
+
+def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
+    """The status document of a plan (DESIGN §2) without its forecast; fits into JSON.
+
+    "pass" is the number of the running pass, else of the latest one, from 1, else None; "pass_kind" and "pass_state"
+    say more of it. "source_url" is fit to be shown.
+    """
+    calls = checkpoint.call_counts(plan_id)
+    query = select(Plan.name, Plan.owner, Plan.source_url).where(Plan.id == plan_id)
+    plan = checkpoint.database.read(lambda connection: connection.execute(query).one())
+    return {
+        "plan": plan.name,
+        "owner": plan.owner,
+        "source_url": plan.source_url,
+        **_latest_pass(checkpoint, plan_id),
+        "trees": [
+            tree_status(checkpoint.tree_report(tree.id), let_in=_let_in(checkpoint, tree.id))
+            for tree in checkpoint.trees(plan_id)
+        ],
+        "calls": {"total": sum(calls.values()), "by_route": calls},
+    }
+
+
+def tree_status(report: TreeReport, *, let_in: int) -> dict[str, Any]:
+    """One tree in the status document; `let_in`: how many people and groups may see it, or are invited to."""
+    tree, items = report.tree, report.items
+    return {
+        "name": tree.name,
+        "source": tree.source,
+        "state": tree.state.value,
+        "incomplete_reason": None if tree.incomplete_reason is None else tree.incomplete_reason.value,
+        "detail": tree.detail,
+        "box_folder_id": tree.box_folder_id,
+        "items": _item_counts(items),
+        "bytes": {"total": items.bytes_total, "uploaded": items.bytes_uploaded},
+        "collaborators": [_collaborator(record) for record in report.collaborations],
+        "let_in": let_in,
+        "shared_link": tree.shared_link,
+        "failures_by_reason": report.failures_by_reason,
+    }
+
+
+def _let_in(checkpoint: Checkpoint, tree_id: int) -> int:
+    """Also those whom the plan does not name any more, and those whose new role Box refused: they are in."""
+    return sum(
+        record.status is not CollaborationStatus.REJECTED
+        and (
+            record.box_collaboration_id is not None
+            or record.status in (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING)
+        )
+        for record in checkpoint.all_collaborations(tree_id)
+    )
+
+
+def _item_counts(counts: Counts) -> dict[str, int]:
+    return {
+        "total": counts.total,
+        "uploaded": counts.uploaded,
+        "failed": counts.failed,
+        "excluded": counts.excluded,
+        "waived": counts.waived,
+        "pending": counts.pending,
+    }
+
+
+def _collaborator(record: CollaborationRecord) -> dict[str, Any]:
+    spec = record.spec
+    named = {"login": spec.login, "user_id": spec.user_id, "group": spec.group, "group_id": spec.group_id}
+    named |= {"app_user": spec.app_user}
+    who = {name: value for name, value in named.items() if value is not None}
+    return {**who, "role": spec.role, "status": record.status.value}
+
+
+def _latest_pass(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
+    def latest(connection: Connection) -> dict[str, Any]:
+        query = select(Pass.kind, Pass.state).where(Pass.plan_id == plan_id).order_by(Pass.id.desc())
+        passes = connection.execute(query).all()
+        if not passes:
+            return {"pass": None, "pass_kind": None, "pass_state": None}
+        return {"pass": len(passes), "pass_kind": passes[0].kind, "pass_state": passes[0].state}
+
+    return checkpoint.database.read(latest)

@@ -1,0 +1,134 @@
+"""Passes: begun, continued, ended, and what failed tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, case, select, update
+
+from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, Folder, Item, Pass, Tree
+from state.statements.base import Statements, insert_into
+from state.statuses import PERMANENT_REASONS, ItemStatus, PassState
+
+#: What a folder is once nothing is wrong with it any more.
+HEALED_FOLDER = case((Folder.box_folder_id.is_not(None), ItemStatus.UPLOADED), else_=ItemStatus.PENDING)
+
+#: Where the summary of a pass that runs names the trees that whoever only sends may take from.
+OPEN_TREES = "open_trees"
+
+
+class PassStatements(Statements):
+    """Passes and retries."""
+
+    def begin_pass(self, plan_id: int, *, kind: str, rules: str = "") -> int:
+        """Continues the RUNNING pass of this plan when there is one, else opens a new one (whose frontier is every
+        folder again, and in which FAILED items of retryable kinds become PENDING again with attempts 0).
+
+        `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
+        """
+
+        def begin(connection: Connection) -> int:
+            query = select(Pass.id, Pass.rules).where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
+            running = connection.execute(query.with_for_update()).one_or_none()
+            if running is not None and running.rules == rules:
+                return int(running.id)
+            if running is not None:
+                ended = {"state": PassState.INCOMPLETE, "ended_at": self.now(connection)}
+                connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
+            values = {
+                "plan_id": plan_id,
+                "kind": kind,
+                "rules": rules,
+                "state": PassState.RUNNING,
+                "started_at": self.now(connection),
+                "summary": {},
+            }
+            # Two processes may get here at once; the unique index lets one row in.
+            connection.execute(insert_into(connection, Pass).on_conflict_do_nothing(), values)
+            _revive_failures(connection, plan_id, permanent_too=False, reason=None)
+            begun = running_pass(connection, plan_id)
+            assert begun is not None  # noqa: S101  (just inserted)
+            return begun
+
+        return self.database.write(begin)
+
+    def current_pass(self, plan_id: int) -> int | None:
+        """The RUNNING pass, or None."""
+        return self.database.read(lambda connection: running_pass(connection, plan_id))
+
+    def open_trees(self, pass_id: int, tree_ids: Sequence[int]) -> None:
+        """From now on whoever only sends for this pass takes files of these trees, in place of those named before."""
+        self.database.write(
+            lambda connection: connection.execute(
+                update(Pass).where(Pass.id == pass_id).values(summary={OPEN_TREES: list(tree_ids)})
+            )
+        )
+
+    def opened_trees(self, pass_id: int) -> frozenset[int]:
+        """What open_trees() said last; empty before, and when the pass is over."""
+        query = select(Pass.summary).where(Pass.id == pass_id, PASS_IS_RUNNING)
+        summary = self.database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        return frozenset((summary or {}).get(OPEN_TREES, ()))
+
+    def end_pass(self, pass_id: int, state: PassState, *, summary: Mapping[str, Any]) -> None:
+        """The pass is over; the next `begin_pass` opens a new one. `summary` must fit into JSON."""
+        self.database.write(
+            lambda connection: connection.execute(
+                update(Pass)
+                .where(Pass.id == pass_id)
+                .values(state=state, ended_at=self.now(connection), summary=dict(summary))
+            )
+        )
+
+    def retry_failures(
+        self, plan_id: int, *, reason: str | None = None, tree_ids: Sequence[int] | None = None
+    ) -> int:
+        """FAILED items (of one reason, of these trees) → PENDING; how many, folders included."""
+        return self.database.write(
+            lambda connection: _revive_failures(
+                connection, plan_id, permanent_too=True, reason=reason, tree_ids=tree_ids
+            )
+        )
+
+
+def running_pass(connection: Connection, plan_id: int) -> int | None:
+    """The RUNNING pass of the plan, or None."""
+    query = select(Pass.id).where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _revive_failures(
+    connection: Connection,
+    plan_id: int,
+    *,
+    permanent_too: bool,
+    reason: str | None,
+    tree_ids: Sequence[int] | None = None,
+) -> int:
+    """FAILED → what they were before, with all their attempts again; how many."""
+    revived = 0
+    for tree_id in _tree_ids(connection, plan_id) if tree_ids is None else tree_ids:
+        items = update(Item).where(Item.tree_id == tree_id, ITEM_FAILED)
+        folders = update(Folder).where(Folder.tree_id == tree_id, FOLDER_FAILED)
+        if reason is not None:
+            items, folders = items.where(Item.reason == reason), folders.where(Folder.reason == reason)
+        if not permanent_too:
+            items = items.where(Item.reason.not_in(PERMANENT_REASONS))
+            folders = folders.where(Folder.reason.not_in(PERMANENT_REASONS))
+        # `in_box` items keep it: Box holds this content, a sender adopts it.
+        items = items.values(status=ItemStatus.PENDING, attempts=0, reason=None, detail=None)
+        # A folder that could not be listed is listed again, in this very pass.
+        folders = folders.values(
+            status=HEALED_FOLDER,
+            walked_pass=case((Folder.unlisted, 0), else_=Folder.walked_pass),
+            reason=None,
+            detail=None,
+        )
+        revived += connection.execute(items).rowcount + connection.execute(folders).rowcount
+    return revived
+
+
+def _tree_ids(connection: Connection, plan_id: int) -> list[int]:
+    query = select(Tree.id).where(Tree.plan_id == plan_id).order_by(Tree.id)
+    return list(connection.execute(query).scalars())
