@@ -18,25 +18,25 @@ from connectors.sources.location import Location
 class Registration:
     """Where a kind of source lives and what to install when its library is missing."""
 
-    #: "module:class".
+    #: "module:class", beside this module.
     config: str
     source: str
     install_hint: str
 
 
 _FILESYSTEM = Registration(
-    config="connectors.sources.filesystem:FilesystemConfig",
-    source="connectors.sources.filesystem:FilesystemSource",
+    config=".filesystem:FilesystemConfig",
+    source=".filesystem:FilesystemSource",
     install_hint="install the fsspec implementation that the message above names",
 )
 _LOCAL = Registration(
-    config="connectors.sources.local:LocalConfig",
-    source="connectors.sources.local:LocalSource",
+    config=".local:LocalConfig",
+    source=".local:LocalSource",
     install_hint="a local source needs nothing but a POSIX system",
 )
 _SFTP = Registration(
-    config="connectors.sources.sftp.config:SFTPConfig",
-    source="connectors.sources.sftp.source:SFTPSource",
+    config=".sftp.config:SFTPConfig",
+    source=".sftp.source:SFTPSource",
     install_hint="pip install sshfs",
 )
 
@@ -45,8 +45,8 @@ SOURCES: Mapping[str, Registration] = {
     "file": _LOCAL,
     "local": _LOCAL,
     "smb": Registration(
-        config="connectors.sources.smb.source:SMBConfig",
-        source="connectors.sources.smb.source:SMBSource",
+        config=".smb.source:SMBConfig",
+        source=".smb.source:SMBSource",
         install_hint="pip install smbprotocol",
     ),
     "sftp": _SFTP,
@@ -86,7 +86,7 @@ def open_source(
 
 def _load(dotted: str) -> Any:
     module, _, name = dotted.partition(":")
-    return getattr(import_module(module), name)
+    return getattr(import_module(module, __package__), name)
 
 
 def _one_line(exc: ValidationError, config_class: type[BaseModel]) -> str:

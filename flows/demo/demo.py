@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -189,5 +190,5 @@ def _boxhaul(
 ) -> subprocess.Popen[bytes]:
     environment = os.environ | ({"DEMO_SHARE_PASSWORD": share.password} if share else {})
     return subprocess.Popen(  # noqa: S603  our own command
-        [sys.executable, "-m", "flows.cli", *arguments], env=environment, stdout=stdout
+        [sys.executable, "-m", resolve_name("..cli", __package__), *arguments], env=environment, stdout=stdout
     )

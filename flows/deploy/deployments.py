@@ -21,20 +21,24 @@ from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
 from flows.words import block_name
 
+#: Before the module paths of prefect.yaml: nothing in a checkout, "boxhaul." where a wheel is installed.
+INSTALLED_BELOW = __package__.rpartition("flows")[0]
+
 #: Flows whose parameter is a saved plan; the others take the plan itself.
-TAKES_BLOCK = ("flows.run_plan.run_plan",)
+TAKES_BLOCK = ("run-plan",)
 
 #: Deployments that serve every plan and are registered without one.
-FOR_EVERY_PLAN = ("flows.send.send_share",)
+FOR_EVERY_PLAN = ("send-share",)
 
 
 def fill_in(document: dict[str, Any], saved: SavedPlan, *, suffix: str) -> dict[str, Any]:
     """The deployments of prefect.yaml with this plan as their default; a suffix keeps two plans apart."""
     deployments = []
     for deployment in document["deployments"]:
-        filled = dict(deployment)
-        if deployment["entrypoint"] not in FOR_EVERY_PLAN:
-            takes_block = deployment["entrypoint"] in TAKES_BLOCK
+        flow = flow_name(deployment["entrypoint"])
+        filled = {**deployment, "entrypoint": INSTALLED_BELOW + deployment["entrypoint"]}
+        if flow not in FOR_EVERY_PLAN:
+            takes_block = flow in TAKES_BLOCK
             reference = {"$ref": {"block_document_slug": saved.slug}}
             plan = reference if takes_block else saved.plan.model_dump(mode="json")
             filled["parameters"] = {**deployment.get("parameters", {}), "plan": plan}
@@ -116,7 +120,7 @@ def prefect_deploy(document: dict[str, Any], url: str) -> Iterator[str]:
 def choose_plan(client: SyncPrefectClient, document: dict[str, Any], saved: SavedPlan) -> None:
     """The form's picker shows a default only by id, and `prefect deploy` would put in its place what it holds."""
     for deployment in document["deployments"]:
-        if deployment["entrypoint"] in TAKES_BLOCK:
+        if flow_name(deployment["entrypoint"]) in TAKES_BLOCK:
             known = client.read_deployment_by_name(_full_name(deployment))
             chosen = {"plan": {"$ref": {"block_document_id": saved.document_id}}}
             client.update_deployment(known.id, DeploymentUpdate(parameters={**known.parameters, **chosen}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Beside this package in a checkout.
+#: Beside the packages, in a checkout and in a wheel.
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 
 

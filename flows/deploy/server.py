@@ -121,7 +121,7 @@ def run_prefect(command: list[str], url: str) -> None:
         command,
         env={**os.environ, "PREFECT_API_URL": url, "NO_COLOR": "1"},
         # In a checkout that is not installed the modules are found here.
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[len(__package__.split("."))],
         capture_output=True,
         text=True,
         timeout=300,

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from connectors import box
 from flows.words import printable
 
 #: The logger whose warnings are said.
-BOX = logging.getLogger("connectors.box")
+BOX = logging.getLogger(box.__name__)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _write_items(plan: MigrationPlan, document: dict[str, Any], csv_path: Path, 
 def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Findings) -> str:
     """The page, complete in itself: no script, no address outside, every name escaped."""
     environment = Environment(
-        loader=PackageLoader("flows.reporting", "templates"),
+        loader=PackageLoader(__package__, "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_every_registered_class_exists() -> None:
     for registration in SOURCES.values():
         for dotted, method in ((registration.config, "from_location"), (registration.source, "from_config")):
             module, _, name = dotted.partition(":")
-            found = getattr(__import__(module, fromlist=[name]), name)
+            found = getattr(import_module(module, "connectors.sources"), name)
             assert callable(getattr(found, method))
 
 
@@ -159,6 +160,6 @@ def test_every_option_is_described() -> None:
     """Each option of a first-class source has a description that ends with a full stop."""
     for registration in SOURCES.values():
         module, _, name = registration.config.partition(":")
-        config = getattr(__import__(module, fromlist=[name]), name)
+        config = getattr(import_module(module, "connectors.sources"), name)
         for field in config.model_fields.values():
             assert (field.description or "").endswith(".")
