@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 
 from connectors.errors import ConnectorError
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from flows.transfer.sending import CheckpointSessions
 
 log = logging.getLogger(__name__)
 
 
-def give_back_sessions(opened: OpenPlan) -> None:
+def give_back_sessions(migration: Migration) -> None:
     """Abort the sessions of files that shrank, vanished, were excluded or waived since: no call when there are none.
 
     One that Box does not take back now stays written down for the next pass, and ends by itself after seven days.
     """
-    for item_id in opened.checkpoint.abandoned_upload_sessions(opened.plan_id):
-        kept = CheckpointSessions(opened.checkpoint, item_id)
+    for item_id in migration.checkpoint.abandoned_upload_sessions(migration.plan_id):
+        kept = CheckpointSessions(migration.checkpoint, item_id)
         session = kept.load()
         try:
             if session is not None:
-                opened.box.abort_session(session)
+                migration.box.abort_session(session)
             kept.clear()
         except ConnectorError as exc:
             log.warning("an upload session could not be given back to Box: %s", exc)

@@ -31,9 +31,11 @@ from flows.orchestration.tasks import (
 )
 from flows.orchestration.watching import watched
 from flows.plan.model import MigrationPlan
+from flows.run.leases import Part
 from flows.run.window import Window
+from flows.transfer.beginning import begin
 from flows.transfer.completing import create_missing_folders, finish_pass, give_up, unfinished_pass
-from flows.transfer.migration import OpenPlan, Part, open_plan
+from flows.transfer.migration import Migration, open_migration
 from flows.transfer.sending import Batch
 from state.errors import LeaseHeld
 from state.records import TreeRecord
@@ -78,7 +80,7 @@ def move_share(
     window: str = "",
     workers: int = 0,
     check: bool = True,
-    first: Callable[[OpenPlan], object] | None = None,
+    first: Callable[[Migration], object] | None = None,
 ) -> Any:
     """What every flow that moves files does; `first` is called once the plan is open and its trees are known.
 
@@ -94,101 +96,103 @@ def move_share(
     with ExitStack() as stack:
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
         try:
-            opened = stack.enter_context(open_plan(plan, part=part))
+            migration = stack.enter_context(open_migration(plan, part=part))
         except LeaseHeld as exc:
             return already_running(exc)
-        stack.enter_context(watched(opened))
+        stack.enter_context(watched(migration))
         if hours is not None:
-            stack.enter_context(hours.enforced(opened))
+            stack.enter_context(hours.enforced(migration.stop))
         try:
-            with opened.telling_the_cause():
-                opened.begin(kind="migrate", only=trees)
+            with migration.stop.telling_the_cause():
+                begin(migration, kind="migrate", only=trees)
                 if first is not None:
-                    first(opened)
+                    first(migration)
                 if check:
-                    check_before_sending(opened)
-                with fanned_out(opened, workers):
-                    waiting = opened.trees
+                    check_before_sending(migration)
+                with fanned_out(migration, workers):
+                    waiting = migration.trees
                     for _ in range(VERIFY_ROUNDS):
-                        waiting = move_trees(opened, waiting)
+                        waiting = move_trees(migration, waiting)
                 # A pass that was stopped is not over, whatever became of its trees.
-                opened.raise_if_stopped()
+                migration.stop.raise_if_stopped()
         except WindowClosed as exc:
-            give_up(opened, exc)
-            announce_stop(opened, exc)
-            return ended(unfinished_pass(opened), reason="Limit reached")
+            give_up(migration, exc)
+            announce_stop(migration, exc)
+            return ended(unfinished_pass(migration), reason="Limit reached")
         except BaseException as exc:
-            give_up(opened, exc)
-            announce_stop(opened, exc)
+            give_up(migration, exc)
+            announce_stop(migration, exc)
             raise
-        return ended(finish_pass(opened))
+        return ended(finish_pass(migration))
 
 
-def move_trees(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:
+def move_trees(migration: Migration, trees: list[TreeRecord]) -> list[TreeRecord]:
     """Walk and send at the same time and complete each tree as it is all there; those that Box contradicts remain."""
     if not trees:
         return []
     with ThreadPoolExecutor(BATCHES_IN_FLIGHT + 1, thread_name_prefix="task") as threads:
-        opened.begin_walk()
-        opened.progress.enter("walking and sending")
-        walk = start(threads, walk_share, opened)
+        migration.walking.set()
+        migration.progress.enter("walking and sending")
+        walk = start(threads, walk_share, migration)
         try:
-            waiting = send_files(opened, threads, trees)
+            waiting = send_files(migration, threads, trees)
         except BaseException:
-            opened.stop()
+            migration.stop.set()
             settle([walk])
             raise
         walk.result()
     for tree in waiting:
         # Nothing was left to send, perhaps, and still folders without a file of their own.
-        create_missing_folders(opened, tree)
-    return [tree for tree in waiting if not run(complete_tree, opened, opened.checkpoint.tree(tree.id))]
+        create_missing_folders(migration, tree)
+    return [tree for tree in waiting if not run(complete_tree, migration, migration.checkpoint.tree(tree.id))]
 
 
-def send_files(opened: OpenPlan, threads: ThreadPoolExecutor, trees: list[TreeRecord]) -> list[TreeRecord]:
+def send_files(
+    migration: Migration, threads: ThreadPoolExecutor, trees: list[TreeRecord]
+) -> list[TreeRecord]:
     """Claim and send batches until nothing is left to find or to send; the trees that are not complete yet."""
     in_flight: deque[Pending] = deque()
     try:
-        return _send_files(opened, threads, trees, in_flight)
+        return _send_files(migration, threads, trees, in_flight)
     except BaseException:
-        opened.stop()
+        migration.stop.set()
         settle(in_flight)
         raise
 
 
 def _send_files(
-    opened: OpenPlan, threads: ThreadPoolExecutor, trees: list[TreeRecord], in_flight: deque[Pending]
+    migration: Migration, threads: ThreadPoolExecutor, trees: list[TreeRecord], in_flight: deque[Pending]
 ) -> list[TreeRecord]:
     waiting, number, tried = trees, 0, 0
     while True:
-        opened.raise_if_stopped()
-        walked = opened.walk_is_over()
+        migration.stop.raise_if_stopped()
+        walked = not migration.walking.is_set()
         # In the last round all: an older plan may have allowed more attempts than this one.
-        last = tried == opened.plan.transfer.max_attempts
-        batch = opened.claim_batch(attempts_at_most=None if last else tried)
+        last = tried == migration.plan.transfer.max_attempts
+        batch = migration.claims.next_batch(attempts_at_most=None if last else tried)
         if batch:
             number += 1
-            in_flight.append(start(threads, upload_batch, opened, Batch(batch), number))
+            in_flight.append(start(threads, upload_batch, migration, Batch(batch), number))
         if in_flight and (not batch or len(in_flight) == BATCHES_IN_FLIGHT):
             in_flight.popleft().result()
-            opened.recorder.flush()
-            waiting = complete_settled(opened, waiting)
+            migration.recorder.flush()
+            waiting = complete_settled(migration, waiting)
         elif not batch and not walked:
-            opened.wait(IDLE_SECONDS)
-        elif not batch and not opened.has_pending_files():
+            migration.stop.wait(IDLE_SECONDS)
+        elif not batch and not migration.claims.has_pending_files():
             return waiting
         elif not batch:
-            tried = min(tried + 1, opened.plan.transfer.max_attempts)
-            opened.wait(RETRY_SECONDS * tried)
-            if opened.part is Part.CONDUCTING:
-                waiting = complete_settled(opened, waiting)
+            tried = min(tried + 1, migration.plan.transfer.max_attempts)
+            migration.stop.wait(RETRY_SECONDS * tried)
+            if migration.part is Part.CONDUCTING:
+                waiting = complete_settled(migration, waiting)
 
 
-def complete_settled(opened: OpenPlan, trees: list[TreeRecord]) -> list[TreeRecord]:
+def complete_settled(migration: Migration, trees: list[TreeRecord]) -> list[TreeRecord]:
     """Complete those trees of which everything has arrived, while the others are still sent; the others remain."""
     remaining = []
     for tree in trees:
-        settled = opened.tree_has_arrived(tree) and create_missing_folders(opened, tree)
-        if not settled or not run(complete_tree, opened, opened.checkpoint.tree(tree.id)):
+        settled = migration.claims.tree_has_arrived(tree) and create_missing_folders(migration, tree)
+        if not settled or not run(complete_tree, migration, migration.checkpoint.tree(tree.id)):
             remaining.append(tree)
     return remaining

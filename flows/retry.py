@@ -14,7 +14,7 @@ from flows.errors import PlanError
 from flows.migrate import move_share
 from flows.orchestration.tasks import run_log, task_runner
 from flows.plan.model import MigrationPlan
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX
 
 
@@ -43,9 +43,9 @@ def retry_share(plan: MigrationPlan, *, reason: str = "", trees: list[str], chec
     if reason and reason not in (known := known_reasons()):
         raise PlanError(f"reason: nothing fails for {reason!r}; it is one of {', '.join(sorted(known))}")
 
-    def revive(opened: OpenPlan) -> None:
-        revived = opened.checkpoint.retry_failures(
-            opened.plan_id, reason=reason or None, tree_ids=opened.tree_ids
+    def revive(migration: Migration) -> None:
+        revived = migration.checkpoint.retry_failures(
+            migration.plan_id, reason=reason or None, tree_ids=migration.tree_ids
         )
         run_log().info("%s failed entries are tried again", f"{revived:,}")
 

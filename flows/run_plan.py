@@ -17,7 +17,8 @@ from flows.orchestration.watching import watched
 from flows.plan.blocks import MigrationPlanBlock
 from flows.plan.model import MigrationPlan
 from flows.retry import retry_share
-from flows.transfer.migration import OpenPlan, open_plan
+from flows.transfer.beginning import begin
+from flows.transfer.migration import Migration, open_migration
 from state.statuses import PassState
 
 Mode = Literal["migrate", "retry failures", "dry run"]
@@ -47,33 +48,33 @@ def run_plan(
 
 def look_share(plan: MigrationPlan, *, trees: list[str]) -> Any:
     """Walk the share and say what would be sent and how long Box's limits would make it last. Sends nothing."""
-    with open_plan(plan) as opened, watched(opened):
-        unfinished = opened.checkpoint.current_pass(opened.plan_id) is not None
-        with opened.telling_the_cause():
-            opened.begin(kind="dry run", only=trees)
-            opened.begin_walk()
-            run(walk_share, opened)
-            opened.raise_if_stopped()
-        summary = _forecast(opened)
+    with open_migration(plan) as migration, watched(migration):
+        unfinished = migration.checkpoint.current_pass(migration.plan_id) is not None
+        with migration.stop.telling_the_cause():
+            begin(migration, kind="dry run", only=trees)
+            migration.walking.set()
+            run(walk_share, migration)
+            migration.stop.raise_if_stopped()
+        summary = _forecast(migration)
         if not unfinished:
             # A pass of its own: the next migration walks again, since days may pass until then.
-            opened.checkpoint.end_pass(opened.pass_id, PassState.INCOMPLETE, summary=summary)
+            migration.checkpoint.end_pass(migration.pass_id, PassState.INCOMPLETE, summary=summary)
         return ended(summary, reason="Dry run", message=forecast_words(summary))
 
 
-def _forecast(opened: OpenPlan) -> dict[str, Any]:
+def _forecast(migration: Migration) -> dict[str, Any]:
     trees, files, size = [], 0, 0
-    for tree in opened.refresh_trees():
-        counts = opened.checkpoint.tree_report(tree.id).files
+    for tree in migration.refresh_trees():
+        counts = migration.checkpoint.tree_report(tree.id).files
         files += counts.pending
         size += counts.bytes_total - counts.bytes_uploaded
         trees.append({"name": tree.name, "state": tree.state.value, "files_to_send": counts.pending})
     return {
-        "plan": opened.plan.name,
-        "pass": opened.pass_id,
+        "plan": migration.plan.name,
+        "pass": migration.pass_id,
         "complete": False,
         "trees": trees,
         "files_to_send": files,
         "bytes_to_send": size,
-        "seconds_at_least": seconds_at_least(files, opened.plan.box),
+        "seconds_at_least": seconds_at_least(files, migration.plan.box),
     }

@@ -13,9 +13,9 @@ from typing import Any
 from prefect import flow
 
 from flows.errors import PlanError
+from flows.plan.connections import open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.reporting.items import csv_cell
-from flows.reporting.status import open_checkpoint
 from flows.words import printable
 from state.checkpoint import Checkpoint
 from state.reports.lines import failures

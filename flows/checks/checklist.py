@@ -19,9 +19,9 @@ from flows.checks.rows import Row, document, problem, said
 from flows.checks.scopes import as_user_row, scope_rows
 from flows.checks.space import parse_space, payer_of, set_space, size_row, space_row
 from flows.errors import CheckFailed
+from flows.plan.connections import open_box
 from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
-from flows.transfer.migration import open_box
 
 
 def check_everything(plan: MigrationPlan, *, set_space: str = "") -> dict[str, Any]:

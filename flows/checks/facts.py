@@ -12,9 +12,9 @@ from connectors.source import Source
 from flows.analysis.survey import Needs, needs_by_checkpoint, needs_by_survey, without_what_arrived
 from flows.checks import machine as check_machine
 from flows.checks.rows import Row
+from flows.plan.connections import open_share
 from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
-from flows.transfer.migration import connect_source
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord
 
@@ -51,7 +51,7 @@ def gather_surroundings(facts: Facts, stack: ExitStack) -> None:
         plan_id = facts.checkpoint.find_plan(facts.plan.name)
         facts.trees = facts.checkpoint.trees(plan_id) if plan_id is not None else []
     try:
-        facts.source = stack.enter_context(closing(connect_source(facts.plan)))
+        facts.source = stack.enter_context(closing(open_share(facts.plan)))
         facts.needs = needs_of(facts, SURVEY_SECONDS)
     except FatalError as exc:
         facts.source_row = check_machine.source_failed(exc)

@@ -11,18 +11,18 @@ from flows.checks.rows import Row, State
 from flows.checks.scopes import groups_scope, names_groups
 from flows.checks.space import Payer, payer_of, size_row, space_row
 from flows.errors import CheckFailed
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 
 
-def check_before_sending(opened: OpenPlan) -> None:
+def check_before_sending(migration: Migration) -> None:
     """Raise what would stop this run later: space, size, role, status, groups that cannot be looked up.
 
     Login, account and landing folder are proven by then, and the first folder that is made proves the scope. A plan
     with nothing left to send costs no call.
     """
-    opened.progress.enter("checking")
-    facts = Facts(opened.plan, opened.source, opened.checkpoint, opened.trees)
-    account, landing = opened.account, opened.landing
+    migration.progress.enter("checking")
+    facts = Facts(migration.plan, migration.source, migration.checkpoint, migration.trees)
+    account, landing = migration.account, migration.landing
     payer: Payer | None = None
 
     def enough(needs: Needs) -> bool:
@@ -33,10 +33,10 @@ def check_before_sending(opened: OpenPlan) -> None:
     facts.needs = needs_of(facts, RUN_SURVEY_SECONDS, enough)
     rows = [row for row in check_account.account_rows(account) if row.name == "account"]
     if facts.needs.files or not facts.needs.exact:
-        payer = payer_of(opened.box, account, landing)
+        payer = payer_of(migration.box, account, landing)
         rows += [space_row(payer, facts.needs), size_row(payer, facts.needs)]
-        rows += landing_permissions(opened.plan, landing) if landing is not None else []
-        rows += [groups_scope(opened.plan, opened.box)] if names_groups(opened.plan) else []
+        rows += landing_permissions(migration.plan, landing) if landing is not None else []
+        rows += [groups_scope(migration.plan, migration.box)] if names_groups(migration.plan) else []
     for row in rows:
         if row.state is State.PROBLEM and row.stops is not None:
             raise _stopping(row)

@@ -13,7 +13,7 @@ from prefect.states import Cancelled, Completed
 
 from connectors.errors import QuotaExceeded
 from flows.errors import WindowClosed
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from flows.words import counted, printable, slug
 from state.errors import LeaseHeld
 from state.records import TreeRecord
@@ -39,13 +39,13 @@ def ended(summary: dict[str, Any], *, reason: str | None = None, message: str | 
     return Completed(name=reason or "Incomplete", message=message or _message(summary), data=summary)
 
 
-def sent(opened: OpenPlan | None, why_not: str = "") -> Any:
+def sent(migration: Migration | None, why_not: str = "") -> Any:
     """What a process that only sends returns; `why_not` when it had nothing to send as."""
-    uploaded = opened.progress.snapshot().files_uploaded if opened is not None else 0
+    uploaded = migration.progress.snapshot().files_uploaded if migration is not None else 0
     summary = {"sent": uploaded}
     if FlowRunContext.get() is None:
         return summary
-    if opened is None:
+    if migration is None:
         return Completed(name="No identity free", message=why_not, data=summary)
     return Completed(message=f"{counted(uploaded, 'file')} sent.", data=summary)
 
@@ -85,19 +85,19 @@ def _message(summary: dict[str, Any]) -> str:
     return printable(f"{len(left)} of {counted(len(trees), 'tree')} not complete: {named}{more}.")
 
 
-def announce_tree(opened: OpenPlan, tree: TreeRecord) -> None:
+def announce_tree(migration: Migration, tree: TreeRecord) -> None:
     """Tell that a tree is complete, or ended incomplete."""
     if FlowRunContext.get() is None or tree.state not in (TreeState.COMPLETE, TreeState.INCOMPLETE):
         return
     emit_event(
         event=TREE_COMPLETE if tree.state is TreeState.COMPLETE else TREE_INCOMPLETE,
         resource={
-            "prefect.resource.id": f"boxhaul.tree.{slug(opened.plan.name)}.{slug(tree.name)}",
+            "prefect.resource.id": f"boxhaul.tree.{slug(migration.plan.name)}.{slug(tree.name)}",
             "prefect.resource.name": printable(tree.name),
-            "boxhaul.plan": opened.plan.name,
+            "boxhaul.plan": migration.plan.name,
         },
         payload={
-            "plan": opened.plan.name,
+            "plan": migration.plan.name,
             "tree": printable(tree.name),
             "state": tree.state.value,
             "reason": tree.incomplete_reason.value if tree.incomplete_reason else None,
@@ -107,7 +107,7 @@ def announce_tree(opened: OpenPlan, tree: TreeRecord) -> None:
     )
 
 
-def announce_stop(opened: OpenPlan, cause: BaseException) -> None:
+def announce_stop(migration: Migration, cause: BaseException) -> None:
     """Tell why the run ends early."""
     if FlowRunContext.get() is None:
         return
@@ -121,8 +121,8 @@ def announce_stop(opened: OpenPlan, cause: BaseException) -> None:
     emit_event(
         event=event,
         resource={
-            "prefect.resource.id": f"boxhaul.plan.{slug(opened.plan.name)}",
-            "prefect.resource.name": opened.plan.name,
+            "prefect.resource.id": f"boxhaul.plan.{slug(migration.plan.name)}",
+            "prefect.resource.name": migration.plan.name,
         },
-        payload={"plan": opened.plan.name, "reason": type(cause).__name__},
+        payload={"plan": migration.plan.name, "reason": type(cause).__name__},
     )

@@ -25,9 +25,10 @@ from prefect.states import Cancelling
 from connectors.errors import ItemError
 from flows.errors import Interrupted
 from flows.orchestration.tasks import run_log
-from flows.send import LEASE_NAME
+from flows.run.leases import LEASE_NAME
 from flows.transfer.completing import create_missing_folders
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
+from flows.transfer.sending import let_uploaders_in
 from flows.words import counted
 
 #: The deployment whose runs send.
@@ -50,18 +51,18 @@ FOLDERS_SECONDS = 0.5
 
 
 @contextmanager
-def fanned_out(opened: OpenPlan, senders: int) -> Iterator[None]:
+def fanned_out(migration: Migration, senders: int) -> Iterator[None]:
     """While the body lasts, keep so many other processes sending. Cancels them when the body is interrupted."""
     if senders <= 0 or FlowRunContext.get() is None:
         yield
         return
-    let_everybody_in(opened)
-    fleet = Fleet(opened, min(senders, len(opened.box.identities)))
+    let_everybody_in(migration)
+    fleet = Fleet(migration, min(senders, len(migration.box.identities)))
     done = threading.Event()
     threads = [
         # Prefect finds the parent of a flow run in the context.
         threading.Thread(target=contextvars.copy_context().run, args=(step, done), name=name, daemon=True)
-        for name, step in (("fleet", fleet.keep_up), ("folders", lambda done: make_folders(opened, done)))
+        for name, step in (("fleet", fleet.keep_up), ("folders", lambda done: make_folders(migration, done)))
     ]
     for thread in threads:
         thread.start()
@@ -77,30 +78,30 @@ def fanned_out(opened: OpenPlan, senders: int) -> Iterator[None]:
             thread.join(timeout=10)
 
 
-def let_everybody_in(opened: OpenPlan) -> None:
+def let_everybody_in(migration: Migration) -> None:
     """Make each tree's folder and let the identities into it, before the first of them sends; they take no other."""
     inside = []
-    for tree in opened.trees:
+    for tree in migration.trees:
         try:
-            opened.folders.box_id(tree.root_folder_id)
+            migration.folders.box_id(tree.root_folder_id)
         except ItemError:
             continue  # recorded; the tree ends incomplete and says why
-        opened.let_uploaders_in(tree.id)
+        let_uploaders_in(migration, tree.id)
         inside.append(tree.id)
-    opened.checkpoint.open_trees(opened.pass_id, inside)
-    opened.refresh_trees()
+    migration.checkpoint.open_trees(migration.pass_id, inside)
+    migration.refresh_trees()
 
 
-def make_folders(opened: OpenPlan, done: threading.Event) -> None:
+def make_folders(migration: Migration, done: threading.Event) -> None:
     """Make every folder soon after the walk has found it: those who only send wait for them."""
-    while not done.wait(FOLDERS_SECONDS) and not opened.stopping():
+    while not done.wait(FOLDERS_SECONDS) and not migration.stop.is_set():
         try:
-            for tree in opened.trees:
-                create_missing_folders(opened, tree)
+            for tree in migration.trees:
+                create_missing_folders(migration, tree)
         except Interrupted:
             return
         except Exception as exc:  # noqa: BLE001  it ends the run, not only this thread
-            opened.fail(exc)
+            migration.stop.fail(exc)
             return
 
 
@@ -131,17 +132,19 @@ def to_start(senders: Sequence[Sender], empty: Sequence[Sender], alive: Collecti
 class Fleet:
     """Keeps a number of senders running; starts another one where one has died."""
 
-    def __init__(self, opened: OpenPlan, size: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, migration: Migration, size: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         context = FlowRunContext.get()
         assert context is not None and context.flow_run is not None  # noqa: S101  fanned_out looked
-        self._opened = opened
+        self._migration = migration
         self._clock = clock
         # A key gives back the run that it made, even one that failed: a new attempt needs a new key.
         self._key = f"{context.flow_run.id}-{context.flow_run.run_count}"
         self._senders = [Sender(number) for number in range(1, size + 1)]
         self._parameters = {
-            "plan": opened.plan.model_dump(mode="json"),
-            "account_id": opened.account.id,
+            "plan": migration.plan.model_dump(mode="json"),
+            "account_id": migration.account.id,
         }
 
     def keep_up(self, done: threading.Event) -> None:
@@ -159,7 +162,7 @@ class Fleet:
     def look(self) -> bool:
         """Start what is missing; True when something changed."""
         runs = self._runs()
-        alive = {worker.name for worker in self._opened.checkpoint.live_workers(self._opened.plan_id)}
+        alive = {worker.name for worker in self._migration.checkpoint.live_workers(self._migration.plan_id)}
         empty = [sender for sender in self._senders if self._is_empty(sender, runs, alive)]
         changed = False
         for sender in to_start(self._senders, empty, alive):
@@ -217,8 +220,10 @@ class Fleet:
 
     def _add_up(self) -> None:
         """What all of them have sent, from the checkpoint."""
-        opened = self._opened
-        opened.progress.catch_up([opened.checkpoint.tree_report(tree.id).files for tree in opened.trees])
+        migration = self._migration
+        migration.progress.catch_up(
+            [migration.checkpoint.tree_report(tree.id).files for tree in migration.trees]
+        )
 
     def cancel(self) -> None:
         """Tell the senders to end; their work is free again at once."""

@@ -25,7 +25,8 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 from flows.orchestration.overview import History, overview, progress_words, share_done
 from flows.reporting.report import write_report
-from flows.transfer.migration import OpenPlan, Part
+from flows.run.leases import Part
+from flows.transfer.migration import Migration
 from flows.words import duration_words, printable, size_words, slug
 from state.records import TreeReport
 from state.reports.sums import slowest_folders
@@ -51,12 +52,12 @@ LAST_PICTURE_SECONDS, LAST_TABLES_SECONDS = 4.0, 120.0
 
 
 @contextmanager
-def shown(opened: OpenPlan) -> Iterator[None]:
+def shown(migration: Migration) -> Iterator[None]:
     """Keep the run's page up to date while the body lasts."""
-    if opened.part is Part.SENDING:
+    if migration.part is Part.SENDING:
         yield  # the run that conducts shows the whole
         return
-    page = _RunPage(opened)
+    page = _RunPage(migration)
     done = threading.Event()
     finished = False
     # Prefect finds the flow run that an artifact belongs to in the context.
@@ -80,9 +81,9 @@ def picture_pause(seconds_passed: float, pictures: int) -> float:
 
 
 class _RunPage:
-    def __init__(self, opened: OpenPlan) -> None:
-        self._opened = opened
-        self._key = slug(opened.plan.name)
+    def __init__(self, migration: Migration) -> None:
+        self._migration = migration
+        self._key = slug(migration.plan.name)
         self._began = time.monotonic()
         self._history = History()
         self._ids: dict[str, UUID] = {}
@@ -111,14 +112,14 @@ class _RunPage:
             log.debug("the run's page is late: %s", type(exc).__name__)
 
     def _draw_whole(self) -> None:
-        opened = self._opened
-        statistics = opened.box.statistics()
-        opened.progress.called(
+        migration = self._migration
+        statistics = migration.box.statistics()
+        migration.progress.called(
             calls=statistics.calls, rate_limited=statistics.rate_limited, bytes_sent=statistics.bytes_sent
         )
-        state = opened.progress.snapshot()
+        state = migration.progress.snapshot()
         self._history.add(state.seconds, state.files_uploaded, state.bytes_uploaded)
-        self._progress(f"{self._key}-all", share_done(state), progress_words(opened.plan.name, state))
+        self._progress(f"{self._key}-all", share_done(state), progress_words(migration.plan.name, state))
 
     def _draw_trees(self) -> None:
         drawn = 0
@@ -143,20 +144,20 @@ class _RunPage:
             self._progress(f"{self._key}-tree-{tree.id}-{slug(tree.name)}"[:200], percent, words)
 
     def _draw_overview(self) -> None:
-        opened = self._opened
+        migration = self._migration
         text = overview(
-            opened.plan,
-            opened.progress.snapshot(),
+            migration.plan,
+            migration.progress.snapshot(),
             self._history,
             self._tree_reports(TREES_LISTED),
-            more_trees=max(0, len(opened.trees) - TREES_LISTED),
+            more_trees=max(0, len(migration.trees) - TREES_LISTED),
         )
-        self._markdown(f"{self._key}-overview", text, f"{opened.plan.name}: overview")
+        self._markdown(f"{self._key}-overview", text, f"{migration.plan.name}: overview")
 
     def _draw_tables(self) -> None:
-        opened = self._opened
+        migration = self._migration
         failures: dict[str, int] = {}
-        for report in self._tree_reports(len(opened.trees)):
+        for report in self._tree_reports(len(migration.trees)):
             for reason, count in report.failures_by_reason.items():
                 failures[reason] = failures.get(reason, 0) + count
         if failures:
@@ -164,7 +165,7 @@ class _RunPage:
                 {"reason": reason, "entries": count}
                 for reason, count in sorted(failures.items(), key=lambda pair: (-pair[1], pair[0]))
             ]
-            create_table_artifact(rows, f"{self._key}-failures", f"{opened.plan.name}: failures by reason")
+            create_table_artifact(rows, f"{self._key}-failures", f"{migration.plan.name}: failures by reason")
         slow = [
             {
                 "tree": printable(sums.tree),
@@ -173,24 +174,24 @@ class _RunPage:
                 "size": size_words(sums.size),
                 "first to last file": duration_words(sums.upload_time.total_seconds()),
             }
-            for sums in slowest_folders(opened.checkpoint, opened.plan_id)
+            for sums in slowest_folders(migration.checkpoint, migration.plan_id)
             if sums.upload_time is not None
         ]
         if slow:
-            create_table_artifact(slow, f"{self._key}-slowest", f"{opened.plan.name}: slowest folders")
-        page = write_report(opened.plan)[0].resolve()
+            create_table_artifact(slow, f"{self._key}-slowest", f"{migration.plan.name}: slowest folders")
+        page = write_report(migration.plan)[0].resolve()
         create_markdown_artifact(
-            f"# Report of {opened.plan.name}\n\n[{page.name}]({page.as_uri()}) on the machine that ran this:"
+            f"# Report of {migration.plan.name}\n\n[{page.name}]({page.as_uri()}) on the machine that ran this:"
             f"\n\n`{page}`\n\nBeside it every item as CSV and JSON.\n",
             f"{self._key}-report",
-            f"{opened.plan.name}: report",
+            f"{migration.plan.name}: report",
         )
 
     def _tree_reports(self, limit: int) -> list[TreeReport]:
         """Sums of the trees that move, the unfinished ones first."""
-        opened = self._opened
-        trees = sorted(opened.trees, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
-        return [opened.checkpoint.tree_report(tree.id) for tree in trees[:limit]]
+        migration = self._migration
+        trees = sorted(migration.trees, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
+        return [migration.checkpoint.tree_report(tree.id) for tree in trees[:limit]]
 
     # --- Prefect ---
 

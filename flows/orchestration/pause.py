@@ -30,7 +30,7 @@ from prefect.events.related import tags_as_related_resources
 from prefect.exceptions import Pause
 from prefect.states import Cancelled
 
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ RUN_PAUSED = "boxhaul.run.paused"
 
 
 @contextmanager
-def obeyed(opened: OpenPlan) -> Iterator[None]:
+def obeyed(migration: Migration) -> Iterator[None]:
     """Stop the run with Prefect's Pause when its flow run is suspended while the body lasts."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         yield
         return
     flow_run = context.flow_run
-    listener = _Listener(opened, flow_run)
+    listener = _Listener(migration, flow_run)
     thread = threading.Thread(target=listener.run, name="obeying", daemon=True)
     thread.start()
     try:
@@ -87,8 +87,8 @@ def last_word(flow_run: FlowRun) -> dict[str, Any]:
 
 
 class _Listener:
-    def __init__(self, opened: OpenPlan, flow_run: FlowRun) -> None:
-        self._opened = opened
+    def __init__(self, migration: Migration, flow_run: FlowRun) -> None:
+        self._migration = migration
         self._flow_run = flow_run
         self._flow_run_id: UUID = flow_run.id
         self._loop = asyncio.new_event_loop()
@@ -140,5 +140,7 @@ class _Listener:
         if state is None or not state.is_paused():
             return False
         end_heartbeats(self._flow_run)
-        self._opened.fail(Pause("suspended; resuming the flow run goes on from the checkpoint", state=state))
+        self._migration.stop.fail(
+            Pause("suspended; resuming the flow run goes on from the checkpoint", state=state)
+        )
         return True

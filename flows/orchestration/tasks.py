@@ -16,7 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.orchestration.endings import announce_tree
 from flows.transfer import completing, sending, walking
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
 from flows.words import counted, printable, size_words
 from state.records import TreeRecord
@@ -36,10 +36,10 @@ class Pending(Protocol):
 
 
 @task(task_run_name="walk", cache_policy=NO_CACHE, persist_result=False)
-def walk_share(opened: OpenPlan) -> None:
+def walk_share(migration: Migration) -> None:
     """List the share folder by folder and write down what differs from the checkpoint."""
-    walking.walk_trees(opened)
-    state = opened.progress.snapshot()
+    walking.walk_trees(migration)
+    state = migration.progress.snapshot()
     if not state.folders_walked:
         run_log().info("nothing left to walk")
         return
@@ -48,24 +48,26 @@ def walk_share(opened: OpenPlan) -> None:
 
 
 @task(task_run_name="upload-{number:05d}", cache_policy=NO_CACHE, persist_result=False)
-def upload_batch(opened: OpenPlan, batch: Batch, number: int) -> None:
+def upload_batch(migration: Migration, batch: Batch, number: int) -> None:
     """Send one batch of files."""
     began = time.monotonic()
-    sending.send_batch(opened, batch)
-    run_log().info("batch %05d: %s in %.0f s", number, _batch_words(opened, batch), time.monotonic() - began)
+    sending.send_batch(migration, batch)
+    run_log().info(
+        "batch %05d: %s in %.0f s", number, _batch_words(migration, batch), time.monotonic() - began
+    )
 
 
 @task(task_run_name="complete-{tree.name}", cache_policy=NO_CACHE, persist_result=False)
-def complete_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
+def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     """Verify one tree against Box's listing, then let its people in."""
-    done = completing.complete_tree(opened, tree)
-    now = next(each for each in opened.refresh_trees() if each.id == tree.id)
+    done = completing.complete_tree(migration, tree)
+    now = next(each for each in migration.refresh_trees() if each.id == tree.id)
     state = now.state.value + (f": {now.incomplete_reason.value}" if now.incomplete_reason else "")
     run_log().info(
         "tree %s is %s%s", printable(now.name), state, f" ({printable(now.detail)})" if now.detail else ""
     )
     if done:
-        announce_tree(opened, now)
+        announce_tree(migration, now)
     return done
 
 
@@ -81,8 +83,8 @@ def settle(pending: Iterable[Pending]) -> None:
             each.result()
 
 
-def _batch_words(opened: OpenPlan, batch: Batch) -> str:
-    state = opened.progress.snapshot()
+def _batch_words(migration: Migration, batch: Batch) -> str:
+    state = migration.progress.snapshot()
     size = size_words(sum(item.size for item in batch.items))
     return (
         f"{counted(len(batch.items), 'file')}, {size};"

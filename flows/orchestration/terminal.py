@@ -14,7 +14,7 @@ from rich.text import Text
 
 from flows.orchestration.box_warnings import said
 from flows.run.progress import Snapshot
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from flows.words import counted, duration_words, size_words
 
 #: Seconds between two pictures of the live display.
@@ -25,12 +25,12 @@ LINE_SECONDS = 10.0
 
 
 @contextmanager
-def terminal_watcher(opened: OpenPlan) -> Iterator[None]:
+def terminal_watcher(migration: Migration) -> Iterator[None]:
     """Show the run's progress while the body lasts, and what is warned of above it."""
     console = Console(stderr=True)
     done = threading.Event()
     show = _show_live if console.is_terminal else _show_lines
-    thread = threading.Thread(target=show, args=(console, opened, done), name="display", daemon=True)
+    thread = threading.Thread(target=show, args=(console, migration, done), name="display", daemon=True)
     thread.start()
     try:
         with said(lambda text: console.print(Text(text, style="yellow"), soft_wrap=True, highlight=False)):
@@ -40,25 +40,25 @@ def terminal_watcher(opened: OpenPlan) -> Iterator[None]:
         thread.join()
 
 
-def _show_live(console: Console, opened: OpenPlan, done: threading.Event) -> None:
+def _show_live(console: Console, migration: Migration, done: threading.Event) -> None:
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while not done.wait(REFRESH_SECONDS):
-            live.update(picture(opened.plan.name, _snapshot(opened)))
-        live.update(picture(opened.plan.name, _snapshot(opened)))
+            live.update(picture(migration.plan.name, _snapshot(migration)))
+        live.update(picture(migration.plan.name, _snapshot(migration)))
 
 
-def _show_lines(console: Console, opened: OpenPlan, done: threading.Event) -> None:
+def _show_lines(console: Console, migration: Migration, done: threading.Event) -> None:
     while not done.wait(LINE_SECONDS):
-        console.print(line(_snapshot(opened)), soft_wrap=True, highlight=False)
-    console.print(line(_snapshot(opened)), soft_wrap=True, highlight=False)
+        console.print(line(_snapshot(migration)), soft_wrap=True, highlight=False)
+    console.print(line(_snapshot(migration)), soft_wrap=True, highlight=False)
 
 
-def _snapshot(opened: OpenPlan) -> Snapshot:
-    statistics = opened.box.statistics()
-    opened.progress.called(
+def _snapshot(migration: Migration) -> Snapshot:
+    statistics = migration.box.statistics()
+    migration.progress.called(
         calls=statistics.calls, rate_limited=statistics.rate_limited, bytes_sent=statistics.bytes_sent
     )
-    return opened.progress.snapshot()
+    return migration.progress.snapshot()
 
 
 def line(state: Snapshot) -> Text:

@@ -12,9 +12,9 @@ from prefect.context import FlowRunContext
 from flows.orchestration.box_warnings import said
 from flows.orchestration.page import shown
 from flows.orchestration.pause import obeyed
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 
-Watcher = Callable[[OpenPlan], AbstractContextManager[None]]
+Watcher = Callable[[Migration], AbstractContextManager[None]]
 
 #: What the command line set up; nothing by default.
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
@@ -31,14 +31,14 @@ def watching_with(watcher: Watcher) -> Iterator[None]:
 
 
 @contextmanager
-def watched(opened: OpenPlan) -> Iterator[None]:
+def watched(migration: Migration) -> Iterator[None]:
     """Show this run while the body lasts; inside a flow run on its page, too, where it also listens for a pause."""
     with ExitStack() as stack:
         watcher = _watcher.get()
         if watcher is not None:
-            stack.enter_context(watcher(opened))
+            stack.enter_context(watcher(migration))
         if FlowRunContext.get() is not None:
             stack.enter_context(said(get_run_logger().warning))
-            stack.enter_context(shown(opened))
-            stack.enter_context(obeyed(opened))
+            stack.enter_context(shown(migration))
+            stack.enter_context(obeyed(migration))
         yield

@@ -9,23 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.analysis.forecast import seconds_at_least
-from flows.errors import PlanError
+from flows.plan.connections import open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.words import duration_words, printable, size_words
-from state.checkpoint import Checkpoint
-from state.database.engine import sqlite_file
 from state.reports.status import plan_status
-
-
-def open_checkpoint(plan: MigrationPlan) -> Checkpoint:
-    """The checkpoint that a run has made. PlanError when there is none: who only asks makes none."""
-    url = plan.resolved_state_url()
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
-        raise PlanError(
-            f"state_url: there is no checkpoint {file} yet; the first run makes it: boxhaul migrate"
-        )
-    return Checkpoint.open(url)
 
 
 def status_document(plan: MigrationPlan) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from flows.errors import PlanError, WindowClosed
-from flows.transfer.migration import OpenPlan
+from flows.run.stop import StopSignal
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK_MINUTES = 7 * 24 * 60
@@ -70,7 +70,7 @@ class Window:
         return None
 
     @contextmanager
-    def enforced(self, opened: OpenPlan) -> Iterator[None]:
+    def enforced(self, stop: StopSignal) -> Iterator[None]:
         """Stop the run with WindowClosed when the hours are over while the body lasts."""
         done = threading.Event()
 
@@ -78,7 +78,7 @@ class Window:
             while self.is_open(datetime.now(UTC)):
                 if done.wait(LOOK_SECONDS):
                     return
-            opened.fail(WindowClosed(f"the window {self.text!r} is closed"))
+            stop.fail(WindowClosed(f"the window {self.text!r} is closed"))
 
         thread = threading.Thread(target=watch, name="window", daemon=True)
         thread.start()

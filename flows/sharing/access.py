@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from connectors.box.destination import BoxDestination
 from flows.errors import PlanError
+from flows.plan.connections import open_box, open_checkpoint, unopened_share
 from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
+from flows.run.leases import lease_budget, register
 from flows.sharing.editors import TreeEditors
 from state.checkpoint import Checkpoint
 from state.records import CollaboratorSpec, TreeRecord
@@ -60,11 +62,8 @@ def open_access(plan: MigrationPlan, *, begins: bool = False) -> Iterator[Access
 
     `begins`: a plan that no run has begun yet is written into the checkpoint. Otherwise PlanError for such a one.
     """
-    # Imported late: it imports this module.
-    from flows.transfer.migration import open_box
-
     with ExitStack() as stack:
-        checkpoint = stack.enter_context(closing(Checkpoint.open(plan.resolved_state_url())))
+        checkpoint = stack.enter_context(closing(open_checkpoint(plan, create=True)))
         plan_id = _begun_plan(plan, checkpoint) if begins else known_plan(plan, checkpoint)
         box = stack.enter_context(open_box(plan))
         box.whoami()
@@ -77,11 +76,8 @@ def budget_held(access: Access) -> Iterator[None]:
 
     LeaseHeld while a run of any plan uses the account.
     """
-    from flows.transfer.migration import LEASE_SECONDS, lease_budget, worker_name
-
     checkpoint, account = access.checkpoint, access.box.whoami()
-    seconds = LEASES_AT_ONCE * LEASE_SECONDS
-    worker = checkpoint.register_worker(access.plan_id, name=worker_name(), lease_seconds=seconds)
+    worker = register(checkpoint, access.plan_id, leases=LEASES_AT_ONCE)
     try:
         lease_budget(checkpoint, worker, access.box, account.id)
         try:
@@ -102,9 +98,7 @@ def known_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
 
 
 def _begun_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
-    from flows.transfer.migration import unopened_source
-
-    with closing(unopened_source(plan)) as source:
+    with closing(unopened_share(plan)) as source:
         return checkpoint.ensure_plan(
             name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
         )

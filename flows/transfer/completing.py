@@ -17,7 +17,7 @@ from flows.errors import Interrupted, WindowClosed
 from flows.leftovers import give_back_sessions
 from flows.plan.model import Verification
 from flows.sharing.trees import share_tree
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import (
     DIFFERENT_IN_BOX,
@@ -43,60 +43,62 @@ FOLDER_ATTEMPTS = 3
 NAMED_DIFFERENCES = 3
 
 
-def create_missing_folders(opened: OpenPlan, tree: TreeRecord) -> bool:
+def create_missing_folders(migration: Migration, tree: TreeRecord) -> bool:
     """Make the folders that no file has made yet (the empty ones). False when the run is stopping."""
     tries: Counter[int] = Counter()
-    while not opened.stopping():
-        if tree.id in opened.files_only_trees:
+    while not migration.stop.is_set():
+        if tree.id in migration.files_only_trees:
             return True
-        folders = opened.checkpoint.folders_to_create(
-            opened.pass_id, tree_ids=[tree.id], limit=FOLDERS_AT_ONCE
+        folders = migration.checkpoint.folders_to_create(
+            migration.pass_id, tree_ids=[tree.id], limit=FOLDERS_AT_ONCE
         )
         if not folders:
             return True
         tries.update(folder.id for folder in folders)
-        list(opened.senders.map(lambda folder: _create_folder(opened, folder, tries[folder.id]), folders))
-        opened.raise_if_stopped()
+        list(
+            migration.senders.map(lambda folder: _create_folder(migration, folder, tries[folder.id]), folders)
+        )
+        migration.stop.raise_if_stopped()
     return False
 
 
-def _create_folder(opened: OpenPlan, folder: FolderNode, attempt: int) -> None:
+def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> None:
     """A folder that cannot be made, or one above it, is recorded as failed: its tree is then incomplete."""
     try:
-        opened.folders.box_id(folder.id)
+        migration.folders.box_id(folder.id)
     except FatalError as exc:
-        opened.fail(exc)
+        migration.stop.fail(exc)
     except (Stopped, Interrupted):
         return
     except ConnectorError as exc:
         if isinstance(exc, DestinationGone) and attempt < FOLDER_ATTEMPTS:
             return  # somebody deleted its parents in Box; the next round makes them again
-        opened.checkpoint.record_folder_creation_failed(folder.id, reason=exc.reason, detail=str(exc))
+        migration.checkpoint.record_folder_creation_failed(folder.id, reason=exc.reason, detail=str(exc))
 
 
-def complete_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
+def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     """Verify and collaborate one tree if everything of it has arrived.
 
     True: nothing more is to do for it in this pass. False: Box differs from the checkpoint, the items concerned are
     pending again and want sending.
     """
-    needs_folder = tree.id not in opened.files_only_trees
-    if not opened.checkpoint.tree_is_settled(opened.pass_id, tree.id, needs_folder=needs_folder):
-        opened.checkpoint.set_tree_state(
+    needs_folder = tree.id not in migration.files_only_trees
+    if not migration.checkpoint.tree_is_settled(migration.pass_id, tree.id, needs_folder=needs_folder):
+        migration.checkpoint.set_tree_state(
             tree.id,
             TreeState.INCOMPLETE,
             reason=IncompleteReason.FAILED_ITEMS,
-            detail=_what_failed(opened, tree),
+            detail=_what_failed(migration, tree),
         )
         return True
-    if not tree.verified and not verify_tree(opened, tree):
+    if not tree.verified and not verify_tree(migration, tree):
         return False
-    collaborate_tree(opened, tree)
+    collaborate_tree(migration, tree)
     return True
 
 
-def _what_failed(opened: OpenPlan, tree: TreeRecord) -> str:
-    failures = opened.checkpoint.tree_report(tree.id).failures_by_reason
+def _what_failed(migration: Migration, tree: TreeRecord) -> str:
+    failures = migration.checkpoint.tree_report(tree.id).failures_by_reason
     return ", ".join(f"{count} {reason}" for reason, count in sorted(failures.items())) or "items are pending"
 
 
@@ -132,49 +134,49 @@ class Differences:
         return ", ".join(parts)
 
 
-def verify_tree(opened: OpenPlan, tree: TreeRecord) -> bool:
+def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
     """Compare every folder of the tree with Box's listing of it (name, size, sha1): one call per 1,000 items.
 
     True when all agree. Otherwise what differs is pending again; what Box has beyond the checkpoint is reported.
     """
-    if opened.plan.transfer.verify is Verification.RECEIPTS:
-        _record_verified(opened, tree)
+    if migration.plan.transfer.verify is Verification.RECEIPTS:
+        _record_verified(migration, tree)
         return True
     found = Differences()
-    with ThreadPoolExecutor(opened.plan.transfer.walk_threads, thread_name_prefix="verifier") as threads:
-        for differences in _windowed(threads, opened, opened.checkpoint.folders_to_verify(tree.id)):
+    with ThreadPoolExecutor(migration.plan.transfer.walk_threads, thread_name_prefix="verifier") as threads:
+        for differences in _windowed(threads, migration, migration.checkpoint.folders_to_verify(tree.id)):
             found.merge(differences)
-            opened.raise_if_stopped()
+            migration.stop.raise_if_stopped()
     detail = str(found)
     if not detail:
-        _record_verified(opened, tree)
+        _record_verified(migration, tree)
         return True
-    opened.checkpoint.record_verification_mismatch(
+    migration.checkpoint.record_verification_mismatch(
         tree.id, item_ids_by_reason=found.items, folder_ids_gone=found.folders_gone, detail=detail
     )
-    opened.checkpoint.set_tree_state(
+    migration.checkpoint.set_tree_state(
         tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.VERIFICATION_FAILED, detail=detail
     )
     return False
 
 
-def _record_verified(opened: OpenPlan, tree: TreeRecord) -> None:
+def _record_verified(migration: Migration, tree: TreeRecord) -> None:
     """With what proved it, which the plan may say otherwise by the time of the report."""
-    opened.record_event(
-        EventKind.PROVEN, {"tree": tree.name, "by": opened.plan.transfer.verify.value}, tree=tree
+    migration.record_event(
+        EventKind.PROVEN, {"tree": tree.name, "by": migration.plan.transfer.verify.value}, tree=tree
     )
-    opened.checkpoint.record_verified(tree.id)
+    migration.checkpoint.record_verified(tree.id)
 
 
 def _windowed(
-    threads: ThreadPoolExecutor, opened: OpenPlan, folders: Iterable[FolderNode]
+    threads: ThreadPoolExecutor, migration: Migration, folders: Iterable[FolderNode]
 ) -> Iterator[Differences]:
     """Verify many folders at once, never holding more of them than a few per thread (P9)."""
     source = iter(folders)
     window: set[Future[Differences]] = set()
     while True:
-        room = 4 * opened.plan.transfer.walk_threads - len(window)
-        window |= {threads.submit(_verify_folder, opened, folder) for folder in islice(source, room)}
+        room = 4 * migration.plan.transfer.walk_threads - len(window)
+        window |= {threads.submit(_verify_folder, migration, folder) for folder in islice(source, room)}
         if not window:
             return
         done, window = wait(window, return_when=FIRST_COMPLETED)
@@ -182,34 +184,34 @@ def _windowed(
             yield future.result()
 
 
-def _verify_folder(opened: OpenPlan, folder: FolderNode) -> Differences:
+def _verify_folder(migration: Migration, folder: FolderNode) -> Differences:
     """One folder's listing in Box against what the checkpoint expects there."""
     differences = Differences()
-    if opened.stopping() or folder.box_folder_id is None:
+    if migration.stop.is_set() or folder.box_folder_id is None:
         return differences
-    expected = opened.checkpoint.expected_children(folder.id)
+    expected = migration.checkpoint.expected_children(folder.id)
     try:
-        listed = {child.id: child for child in opened.box.list_folder(folder.box_folder_id)}
+        listed = {child.id: child for child in migration.box.list_folder(folder.box_folder_id)}
     except DestinationGone:
         differences.folders_gone.append(folder.id)
         return differences
     for box_id, child in expected.items():
         reason = compare_child(child, listed.get(box_id))
         if reason == DIFFERENT_IN_BOX:
-            reason = _second_look(opened, child)
+            reason = _second_look(migration, child)
         if reason is not None:
             differences.add(reason, child)
     extra = [child.name for box_id, child in listed.items() if box_id not in expected]
     if extra:
         detail = {"path": folder.path, "count": len(extra), "names": extra[:NAMED_DIFFERENCES]}
-        opened.record_event(EventKind.ONLY_IN_BOX, detail)
+        migration.record_event(EventKind.ONLY_IN_BOX, detail)
     return differences
 
 
-def _second_look(opened: OpenPlan, expected: ExpectedChild) -> str | None:
+def _second_look(migration: Migration, expected: ExpectedChild) -> str | None:
     """Ask for the file itself before its content is sent again: a listing may lag behind what it lists."""
     try:
-        stored = opened.box.file_info(expected.box_id)
+        stored = migration.box.file_info(expected.box_id)
     except DestinationGone:
         return GONE_FROM_BOX
     if stored.trashed:
@@ -226,34 +228,37 @@ def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | Non
     return None if listed.name == expected.box_name else RENAMED_IN_BOX
 
 
-def collaborate_tree(opened: OpenPlan, tree: TreeRecord) -> None:
+def collaborate_tree(migration: Migration, tree: TreeRecord) -> None:
     """Let the plan's people in, each once (P4). The tree is complete when all of them are, or are invited."""
-    share_tree(opened.sharing, tree)
+    share_tree(migration.access, tree)
 
 
-def finish_pass(opened: OpenPlan) -> dict[str, Any]:
+def finish_pass(migration: Migration) -> dict[str, Any]:
     """End the pass and say what it came to: plan, pass, complete, and each tree with its counts."""
-    opened.recorder.flush()
-    give_back_sessions(opened)
-    opened.save_call_counts()
-    trees = opened.refresh_trees()
+    migration.recorder.flush()
+    give_back_sessions(migration)
+    migration.call_counts.save()
+    trees = migration.refresh_trees()
     complete = all(tree.state is TreeState.COMPLETE for tree in trees)
-    summary: dict[str, Any] = {"complete": complete, "trees": [_tree_summary(opened, tree) for tree in trees]}
-    opened.checkpoint.end_pass(
-        opened.pass_id, PassState.COMPLETE if complete else PassState.INCOMPLETE, summary=summary
+    summary: dict[str, Any] = {
+        "complete": complete,
+        "trees": [_tree_summary(migration, tree) for tree in trees],
+    }
+    migration.checkpoint.end_pass(
+        migration.pass_id, PassState.COMPLETE if complete else PassState.INCOMPLETE, summary=summary
     )
-    opened.progress.enter("complete" if complete else "incomplete")
-    return {"plan": opened.plan.name, "pass": opened.pass_id, **summary}
+    migration.progress.enter("complete" if complete else "incomplete")
+    return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
 
 
-def unfinished_pass(opened: OpenPlan) -> dict[str, Any]:
+def unfinished_pass(migration: Migration) -> dict[str, Any]:
     """What finish_pass says, of a pass that stays open for the next run."""
-    trees = [_tree_summary(opened, tree) for tree in opened.refresh_trees()]
-    return {"plan": opened.plan.name, "pass": opened.pass_id, "complete": False, "trees": trees}
+    trees = [_tree_summary(migration, tree) for tree in migration.refresh_trees()]
+    return {"plan": migration.plan.name, "pass": migration.pass_id, "complete": False, "trees": trees}
 
 
-def _tree_summary(opened: OpenPlan, tree: TreeRecord) -> dict[str, Any]:
-    counts = opened.checkpoint.tree_report(tree.id).items
+def _tree_summary(migration: Migration, tree: TreeRecord) -> dict[str, Any]:
+    counts = migration.checkpoint.tree_report(tree.id).items
     return {
         "name": tree.name,
         "state": tree.state.value,
@@ -264,9 +269,9 @@ def _tree_summary(opened: OpenPlan, tree: TreeRecord) -> dict[str, Any]:
     }
 
 
-def give_up(opened: OpenPlan, cause: BaseException) -> None:
+def give_up(migration: Migration, cause: BaseException) -> None:
     """The run ends early: say so on every tree that is not complete. The pass stays open for the next run."""
-    opened.stop()
+    migration.stop.set()
     if isinstance(cause, WindowClosed | QuotaExceeded):
         reason, detail = IncompleteReason.LIMIT_REACHED, str(cause)
     elif not isinstance(cause, Exception | KeyboardInterrupt) or isinstance(
@@ -275,7 +280,7 @@ def give_up(opened: OpenPlan, cause: BaseException) -> None:
         reason, detail = IncompleteReason.CANCELLED, None
     else:
         reason, detail = IncompleteReason.STOPPED, str(cause)
-    for tree in opened.refresh_trees():
+    for tree in migration.refresh_trees():
         if tree.state is not TreeState.COMPLETE:
-            opened.checkpoint.set_tree_state(tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail)
-    opened.progress.enter(reason.value)
+            migration.checkpoint.set_tree_state(tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail)
+    migration.progress.enter(reason.value)

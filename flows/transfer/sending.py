@@ -25,7 +25,9 @@ from connectors.errors import (
 )
 from connectors.source import SourceFile
 from flows.errors import Interrupted
-from flows.transfer.migration import OpenPlan
+from flows.run.leases import Part
+from flows.run.stop import StoppableFile
+from flows.transfer.migration import Migration
 from flows.transfer.streams import UnkeptStreams, with_streams
 from state.checkpoint import Checkpoint
 from state.records import ClaimedItem, Failed, Holder, StoredPart, StoredSession, Uploaded
@@ -42,68 +44,75 @@ class Batch:
         self.items = items
 
 
-def send_batch(opened: OpenPlan, batch: Batch) -> None:
+def send_batch(migration: Migration, batch: Batch) -> None:
     """Send these files with the run's threads; every one ends as a recorded result, or as released when stopped.
 
     Raises FatalError when Box or the share refuses everything from now on.
     """
     unkept = UnkeptStreams()
-    pending = [opened.senders.submit(_send_and_record, opened, item, unkept) for item in batch.items]
+    pending = [migration.senders.submit(_send_and_record, migration, item, unkept) for item in batch.items]
     wait(pending)
     for kind, detail in unkept.remarks():
-        opened.record_event(kind, detail)
+        migration.record_event(kind, detail)
     errors = [future.exception() for future in pending]
     for error in errors:
         if error is not None:
             raise error
 
 
-def _send_and_record(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> None:
-    if opened.stopping():
-        opened.park(item)
+def _send_and_record(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
+    if migration.stop.is_set():
+        migration.claims.give_back(item)
         return
     try:
-        result = send_file(opened, item, unkept)
+        result = send_file(migration, item, unkept)
     except Stopped:
-        opened.park(item)
+        migration.claims.give_back(item)
         return
     except FatalError as exc:
-        opened.park(item)
-        opened.fail(exc)
+        migration.claims.give_back(item)
+        migration.stop.fail(exc)
         return
     if result is None:
-        opened.park(item)
+        migration.claims.give_back(item)
         return
-    opened.recorder.put(result)
+    migration.recorder.put(result)
 
 
-def send_file(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded | Failed | None:
+def let_uploaders_in(migration: Migration, tree_id: int) -> None:
+    """Before a file of this tree is sent: see that the uploader app users may write into its folder."""
+    if migration.box.identities and migration.part is not Part.SENDING:
+        root = next(tree.root_folder_id for tree in migration.trees if tree.id == tree_id)
+        migration.editors.let_in(tree_id, migration.folders.box_id(root))
+
+
+def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded | Failed | None:
     """One file: look, send, look again, answer. None: stopped before anything was decided."""
     try:
-        return _sent(opened, item, unkept)
+        return _sent(migration, item, unkept)
     except (Stopped, Interrupted):
         return None
     except FatalError:
         raise
     except ConnectorError as exc:
-        if opened.stopping():
+        if migration.stop.is_set():
             return None
         if isinstance(exc, NotFound | AccessDenied):
-            opened.require_root(item.tree_id)
+            migration.guard.require_root(item.tree_id)
         return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
 
 
-def _sent(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded:
-    before = _still_a_file(opened.source.stat(item.path))
-    opening = _Opening(opened, item)
-    if item.sha1 is not None and _read_sha1(opened, item, before, opening) == item.sha1:
+def _sent(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded:
+    before = _still_a_file(migration.source.stat(item.path))
+    opening = _Opening(migration, item)
+    if item.sha1 is not None and _read_sha1(migration, item, before, opening) == item.sha1:
         return _as_it_was(item, with_streams(before, opening.streams), item.sha1)
-    folder_id = opened.folders.box_id(item.folder_id)
-    opened.let_uploaders_in(item.tree_id)
+    folder_id = migration.folders.box_id(item.folder_id)
+    let_uploaders_in(migration, item.tree_id)
     try:
-        receipt = _put(opened, item, before, folder_id, opening)
+        receipt = _put(migration, item, before, folder_id, opening)
     except DestinationGone:
-        _forget_what_is_gone(opened, item, folder_id)
+        _forget_what_is_gone(migration, item, folder_id)
         raise
     unkept.add(item.path, opening.streams)
     return Uploaded(
@@ -122,13 +131,13 @@ def _sent(opened: OpenPlan, item: ClaimedItem, unkept: UnkeptStreams) -> Uploade
 class _Opening:
     """Opens a file as often as it must be read, and keeps what that shows of it beside its content."""
 
-    def __init__(self, opened: OpenPlan, item: ClaimedItem) -> None:
+    def __init__(self, migration: Migration, item: ClaimedItem) -> None:
         self.streams = NO_STREAMS
-        self._opened = opened
+        self._migration = migration
         self._path = item.path
 
     def __call__(self) -> SourceFile:
-        file = self._opened.open_file(self._path)
+        file = StoppableFile(self._migration.source.open(self._path), self._migration.stop)
         self.streams = file.streams or self.streams
         return file
 
@@ -147,16 +156,16 @@ def _as_it_was(item: ClaimedItem, before: Entry, sha1: str) -> Uploaded:
     )
 
 
-def _read_sha1(opened: OpenPlan, item: ClaimedItem, before: Entry, opening: _Opening) -> str | None:
+def _read_sha1(migration: Migration, item: ClaimedItem, before: Entry, opening: _Opening) -> str | None:
     """SHA-1 of the file as it is now; None where that cannot tell whether Box has it."""
     if item.box_file_id is None:
         return None
-    return sha1_of(opening, before.size, lambda: _check_source(opened, item, before))
+    return sha1_of(opening, before.size, lambda: _check_source(migration, item, before))
 
 
-def _check_source(opened: OpenPlan, item: ClaimedItem, before: Entry) -> None:
+def _check_source(migration: Migration, item: ClaimedItem, before: Entry) -> None:
     """ChangedWhileReading when the file is not what it was before it was read (P1)."""
-    if not opened.source.stat(item.path).fingerprint.same_content_as(before.fingerprint):
+    if not migration.source.stat(item.path).fingerprint.same_content_as(before.fingerprint):
         raise ChangedWhileReading
 
 
@@ -166,7 +175,9 @@ def _still_a_file(entry: Entry) -> Entry:
     return entry
 
 
-def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str, opening: _Opening) -> Receipt:
+def _put(
+    migration: Migration, item: ClaimedItem, before: Entry, folder_id: str, opening: _Opening
+) -> Receipt:
     """Hand the file to Box under the rule *adopt, don't ask*; torn content is never left as the last word."""
     upload = Upload(
         folder_id=folder_id,
@@ -180,42 +191,42 @@ def _put(opened: OpenPlan, item: ClaimedItem, before: Entry, folder_id: str, ope
     )
 
     def put(wanted: Upload) -> Receipt:
-        return opened.box.put(
+        return migration.box.put(
             wanted,
             opening,
-            CheckpointSessions(opened.checkpoint, item.id),
-            check_source=lambda: _check_source(opened, item, before),
+            CheckpointSessions(migration.checkpoint, item.id),
+            check_source=lambda: _check_source(migration, item, before),
         )
 
     try:
         receipt = put(upload)
     except DigestMismatch as exc:
-        _remember(opened, item, exc.box_id, exc.etag)
+        _remember(migration, item, exc.box_id, exc.etag)
         raise
     except NameInUse as exc:
-        if not _is_ours(opened, item, exc):
+        if not _is_ours(migration, item, exc):
             raise
-        _remember(opened, item, exc.box_id, exc.etag)
+        _remember(migration, item, exc.box_id, exc.etag)
         return put(replace(upload, file_id=exc.box_id, etag=exc.etag))
     if receipt.adopted and receipt.file_id != item.box_file_id:
-        _refuse_held(opened, item, receipt.file_id)
+        _refuse_held(migration, item, receipt.file_id)
     return receipt
 
 
-def _forget_what_is_gone(opened: OpenPlan, item: ClaimedItem, folder_id: str) -> None:
+def _forget_what_is_gone(migration: Migration, item: ClaimedItem, folder_id: str) -> None:
     """Somebody deleted the file's older version, or its folder, in Box: the next try makes it again."""
     if item.box_file_id is not None:
-        opened.checkpoint.record_verification_mismatch(
+        migration.checkpoint.record_verification_mismatch(
             item.tree_id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, detail="deleted in Box"
         )
         return
     try:
-        opened.box.folder_info(folder_id)
+        migration.box.folder_info(folder_id)
     except DestinationGone:
-        opened.folders.forget(item.tree_id, item.folder_id, folder_id)
+        migration.folders.forget(item.tree_id, item.folder_id, folder_id)
 
 
-def _is_ours(opened: OpenPlan, item: ClaimedItem, conflict: NameInUse) -> bool:
+def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bool:
     """True when what is in Box can only be an upload of this very path that this plan could not write down.
 
     It lies in a folder that this plan made, our own account made it, and no other item holds it. Anything less is
@@ -225,22 +236,22 @@ def _is_ours(opened: OpenPlan, item: ClaimedItem, conflict: NameInUse) -> bool:
         return False
     if item.box_file_id == conflict.box_id:
         return True
-    if _holder(opened, item, conflict.box_id) or not opened.checkpoint.folder_was_created_by_plan(
+    if _holder(migration, item, conflict.box_id) or not migration.checkpoint.folder_was_created_by_plan(
         item.folder_id
     ):
         return False
-    return opened.box.file_info(conflict.box_id).created_by_id in opened.our_user_ids
+    return migration.box.file_info(conflict.box_id).created_by_id in migration.our_user_ids
 
 
-def _holder(opened: OpenPlan, item: ClaimedItem, box_file_id: str) -> Holder | None:
+def _holder(migration: Migration, item: ClaimedItem, box_file_id: str) -> Holder | None:
     """The file of another name that this file of Box belongs to, in a tree that this run moves."""
-    holders = opened.checkpoint.other_holders_of_box_file(opened.plan_id, box_file_id, besides=item.id)
-    return next((holder for holder in holders if holder.tree_id in opened.tree_ids), None)
+    holders = migration.checkpoint.other_holders_of_box_file(migration.plan_id, box_file_id, besides=item.id)
+    return next((holder for holder in holders if holder.tree_id in migration.tree_ids), None)
 
 
-def _refuse_held(opened: OpenPlan, item: ClaimedItem, box_file_id: str) -> None:
+def _refuse_held(migration: Migration, item: ClaimedItem, box_file_id: str) -> None:
     """A file of Box holds one file of the source, even where two have the same content (P7)."""
-    if holder := _holder(opened, item, box_file_id):
+    if holder := _holder(migration, item, box_file_id):
         raise NameInUse(
             f"the file of Box with this name holds {holder.path!r} of the share; give that one its own name back in"
             " Box, then retry",
@@ -249,9 +260,9 @@ def _refuse_held(opened: OpenPlan, item: ClaimedItem, box_file_id: str) -> None:
         )
 
 
-def _remember(opened: OpenPlan, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:
+def _remember(migration: Migration, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:
     if box_id is not None:
-        opened.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)
+        migration.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from connectors.box.names import PlannedName, box_name, collision_key, plan_names
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from flows.transfer.remarks import remarks
 from state.diff import Change, diff_folder
 from state.records import FolderNode, KnownChild
@@ -20,67 +20,69 @@ OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
 WALK_BATCH = 64
 
 
-def walk_trees(opened: OpenPlan) -> None:
+def walk_trees(migration: Migration) -> None:
     """Walk every folder of the plan's trees that this pass has not seen, until none is left or somebody says stop.
 
     Raises FatalError when the share is gone, or looks as if it was; what was walked stays walked.
     """
     try:
-        _walk_frontier(opened)
+        _walk_frontier(migration)
     except Stopped:
         return  # whoever said stop knows why
     except BaseException as exc:
-        opened.fail(exc)
+        migration.stop.fail(exc)
         raise
     finally:
-        opened.end_walk()
+        migration.walking.clear()
 
 
-def _walk_frontier(opened: OpenPlan) -> None:
-    while not opened.stopping():
-        folders = opened.checkpoint.claim_folders_to_walk(
-            opened.worker, opened.pass_id, tree_ids=opened.tree_ids, limit=WALK_BATCH
+def _walk_frontier(migration: Migration) -> None:
+    while not migration.stop.is_set():
+        folders = migration.checkpoint.claim_folders_to_walk(
+            migration.worker, migration.pass_id, tree_ids=migration.tree_ids, limit=WALK_BATCH
         )
         if not folders:
             return
-        walk_folders(opened, folders)
+        walk_folders(migration, folders)
 
 
-def walk_folders(opened: OpenPlan, folders: Sequence[FolderNode]) -> None:
+def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
     """List these folders, many at once, and record each as it answers."""
     by_path: dict[str, list[FolderNode]] = {}
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
-    for path, listing in opened.source.list_folders(list(by_path)):
+    for path, listing in migration.source.list_folders(list(by_path)):
         if isinstance(listing, Stopped):
             return
         for folder in by_path[path]:
             if isinstance(listing, ConnectorError):
-                _record_failure(opened, folder, listing)
+                _record_failure(migration, folder, listing)
             else:
-                _record_listing(opened, folder, listing)
-        if opened.stopping():
+                _record_listing(migration, folder, listing)
+        if migration.stop.is_set():
             return
 
 
-def _record_listing(opened: OpenPlan, folder: FolderNode, listing: list[Entry]) -> None:
+def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entry]) -> None:
     if folder.parent_id is None:
-        opened.root_lists([tree for tree in opened.trees if tree.id == folder.tree_id], folder.path, listing)
-    if folder.tree_id in opened.files_only_trees:
+        migration.guard.root_lists(
+            [tree for tree in migration.trees if tree.id == folder.tree_id], folder.path, listing
+        )
+    if folder.tree_id in migration.files_only_trees:
         listing = [
-            entry for entry in listing if not moves_as_folder(entry) or opened.excluded(entry) is not None
+            entry for entry in listing if not moves_as_folder(entry) or migration.excluded(entry) is not None
         ]
-    known = opened.checkpoint.known_children(folder.id)
-    changes = compare_folder(opened, listing, known)
+    known = migration.checkpoint.known_children(folder.id)
+    changes = compare_folder(migration, listing, known)
     for kind, detail in remarks(folder.path, changes, listing):
-        opened.record_event(kind, detail)
-    opened.checkpoint.record_listing(folder.id, opened.pass_id, changes, worker=opened.worker)
-    opened.progress.walked(listing, changes)
+        migration.record_event(kind, detail)
+    migration.checkpoint.record_listing(folder.id, migration.pass_id, changes, worker=migration.worker)
+    migration.progress.walked(listing, changes)
 
 
-def compare_folder(opened: OpenPlan, listing: list[Entry], known: list[KnownChild]) -> list[Change]:
+def compare_folder(migration: Migration, listing: list[Entry], known: list[KnownChild]) -> list[Change]:
     """What differs between a listing and the checkpoint, with the Box name that each new entry gets (P7)."""
-    excluded = opened.excluded
+    excluded = migration.excluded
     moving = [entry for entry in listing if entry.skip_reason is None and excluded(entry) is None]
     rows = {_place(child.name, child.kind): child for child in known}
     own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
@@ -92,7 +94,7 @@ def compare_folder(opened: OpenPlan, listing: list[Entry], known: list[KnownChil
     taken = _names_held(strangers, newcomers, listing)
     planned = plan_names([(each.name, each.kind, assigned.get(each.name)) for each in moving], taken=taken)
     names = {name: choice.box_name for name, choice in planned.items()}
-    _report_renames(opened, moving, planned, assigned)
+    _report_renames(migration, moving, planned, assigned)
     return diff_folder(listing, known, box_names=names, excluded=excluded)
 
 
@@ -137,24 +139,26 @@ def _wish(name: str, kind: EntryKind) -> tuple[str, bool]:
 
 
 def _report_renames(
-    opened: OpenPlan, moving: list[Entry], planned: dict[str, PlannedName], assigned: dict[str, str]
+    migration: Migration, moving: list[Entry], planned: dict[str, PlannedName], assigned: dict[str, str]
 ) -> None:
     """Every name that Box gets differently is an event in the checkpoint, once."""
     for entry in moving:
         choice = planned[entry.name]
         if choice.reason is not None and assigned.get(entry.name) != choice.box_name:
             detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
-            opened.record_event(EventKind.RENAMED, detail)
+            migration.record_event(EventKind.RENAMED, detail)
 
 
-def _record_failure(opened: OpenPlan, folder: FolderNode, error: ConnectorError) -> None:
+def _record_failure(migration: Migration, folder: FolderNode, error: ConnectorError) -> None:
     """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2)."""
     if isinstance(error, FatalError):
         raise error
     if isinstance(error, NotFound | AccessDenied):
-        opened.require_root(folder.tree_id)
+        migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
-        opened.checkpoint.record_folder_vanished(folder.id, opened.pass_id)
+        migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id)
         return
-    opened.checkpoint.record_folder_failure(folder.id, opened.pass_id, reason=error.reason, detail=str(error))
-    opened.progress.folder_failed()
+    migration.checkpoint.record_folder_failure(
+        folder.id, migration.pass_id, reason=error.reason, detail=str(error)
+    )
+    migration.progress.folder_failed()

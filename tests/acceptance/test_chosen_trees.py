@@ -14,9 +14,11 @@ from flows.migrate import move_trees
 from flows.orchestration.fleet import let_everybody_in
 from flows.plan.file import load_plan
 from flows.plan.model import MigrationPlan
+from flows.run.leases import Part
 from flows.send import send_what_is_found
+from flows.transfer.beginning import begin
 from flows.transfer.completing import finish_pass
-from flows.transfer.migration import OpenPlan, Part, open_plan
+from flows.transfer.migration import Migration, open_migration
 from flows.transfer.walking import walk_trees
 from tests.program import Program, program_for
 from tests.trees import build_tree
@@ -42,30 +44,30 @@ def tree_of(program: Program, name: str) -> dict[str, Any]:
 
 def interrupted_run(plan: MigrationPlan) -> None:
     """All trees walked, their folders made, and not a file sent yet."""
-    with open_plan(plan, part=Part.CONDUCTING) as opened:
-        opened.begin(kind="migrate")
-        opened.begin_walk()
-        walk_trees(opened)
-        for tree in opened.trees:
-            opened.folders.box_id(tree.root_folder_id)
+    with open_migration(plan, part=Part.CONDUCTING) as migration:
+        begin(migration, kind="migrate")
+        migration.walking.set()
+        walk_trees(migration)
+        for tree in migration.trees:
+            migration.folders.box_id(tree.root_folder_id)
 
 
 def start_sender(plan: MigrationPlan, account_id: str) -> threading.Thread:
     """Another one that sends, as a process of the work pool does."""
 
     def send() -> None:
-        with open_plan(plan, part=Part.SENDING, account_id=account_id, name="sender 1") as opened:
-            send_what_is_found(opened)
+        with open_migration(plan, part=Part.SENDING, account_id=account_id, name="sender 1") as migration:
+            send_what_is_found(migration)
 
     thread = threading.Thread(target=send)
     thread.start()
     return thread
 
 
-def wait_for_files(opened: OpenPlan, tree_id: int) -> None:
+def wait_for_files(migration: Migration, tree_id: int) -> None:
     """Until the sender has sent the whole tree."""
     deadline = time.monotonic() + 60
-    while opened.checkpoint.tree_report(tree_id).files.uploaded < FILES:
+    while migration.checkpoint.tree_report(tree_id).files.uploaded < FILES:
         assert time.monotonic() < deadline, "the chosen tree never arrived"
         time.sleep(0.05)
 
@@ -80,8 +82,8 @@ def test_senders_take_no_tree_that_nobody_chose(program: Program, box: Sandbox, 
         program.write_plan(trees=[{"source": "B"}])
     plan = load_plan(program.plan_path)
 
-    with open_plan(plan, part=Part.CONDUCTING) as conductor:
-        conductor.begin(kind="migrate", only=["B"])
+    with open_migration(plan, part=Part.CONDUCTING) as conductor:
+        begin(conductor, kind="migrate", only=["B"])
         let_everybody_in(conductor)
         sender = start_sender(plan, conductor.account.id)
         wait_for_files(conductor, conductor.trees[0].id)

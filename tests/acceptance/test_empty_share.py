@@ -14,7 +14,8 @@ from connectors.box.sandbox import Sandbox
 from connectors.entry import Entry
 from connectors.source import Source
 from flows.plan.file import load_plan
-from flows.transfer.migration import open_plan
+from flows.transfer.beginning import begin
+from flows.transfer.migration import open_migration
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
 from tests.acceptance.test_live_share import SMALL, one_line, run_and, small_files
 from tests.program import Program, program_for
@@ -160,18 +161,18 @@ def test_folder_is_not_listed_for_each_entry_that_is_missed(
 ) -> None:
     """One entry that it listed is asked for instead, so that thousands of deleted files do not list it again."""
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "Accounting"}])
-    with open_plan(load_plan(program.plan_path)) as opened:
-        opened.begin(kind="migrate")
-        source = CountingSource(opened.source)
-        opened.source = source  # type: ignore[assignment]
-        (tree,) = opened.trees
+    with open_migration(load_plan(program.plan_path)) as migration:
+        begin(migration, kind="migrate")
+        source = CountingSource(migration.source)
+        migration.guard.source = source  # type: ignore[assignment]
+        (tree,) = migration.trees
         for _ in range(100):
-            opened.require_root(tree.id)
+            migration.guard.require_root(tree.id)
         once = list(source.listed)
         shutil.rmtree(share / "Accounting" / "2024")  # what is asked for is deleted itself
         shutil.rmtree(share / "Accounting" / "2025")
         for _ in range(100):
-            opened.require_root(tree.id)
+            migration.guard.require_root(tree.id)
 
     assert ["Accounting"] == once
     assert ["Accounting"] * 2 == source.listed

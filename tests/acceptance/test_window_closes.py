@@ -15,7 +15,7 @@ from flows.orchestration.watching import watching_with
 from flows.plan.file import load_plan
 from flows.run.window import Window
 from flows.run_plan import look_share
-from flows.transfer.migration import OpenPlan
+from flows.transfer.migration import Migration
 from state.errors import LostLease
 from tests.acceptance.proof import assert_arrived, sums_add_up
 from tests.program import Program, program_for
@@ -102,8 +102,8 @@ def test_dry_run_that_is_stopped_is_not_told_as_a_finished_one(tmp_path: Path, b
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "All"}])
 
     @contextmanager
-    def losing_its_lease(opened: OpenPlan) -> Iterator[None]:
-        opened.fail(LostLease("taken over"))
+    def losing_its_lease(migration: Migration) -> Iterator[None]:
+        migration.stop.fail(LostLease("taken over"))
         yield
 
     with watching_with(losing_its_lease), pytest.raises(LostLease):

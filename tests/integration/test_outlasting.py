@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
-from flows.transfer import migration as open_plan
-from flows.transfer.migration import lease_or_outlast
+from flows.run import leases
+from flows.run.leases import lease_or_outlast
 from state.checkpoint import Checkpoint
 from state.database.engine import Database
 from state.database.models import Worker
@@ -60,7 +60,7 @@ def move_out_of_sight(url: str, holder: WorkerLease) -> None:
 
 
 def begin(checkpoint: Checkpoint, plan_id: int) -> WorkerLease:
-    """Begin a run of the plan as open_plan does; its lease."""
+    """Begin a run of the plan as open_migration does; its lease."""
     worker = checkpoint.register_worker(plan_id, name="second")
 
     def lease() -> None:
@@ -74,7 +74,7 @@ def test_a_dead_run_elsewhere_is_outlasted(
     checkpoint: Checkpoint, plan_id: int, url: str, holder: WorkerLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run that goes on after a crash waits for the lease of the dead one, and then has it."""
-    monkeypatch.setattr(open_plan, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0.2)
     move_out_of_sight(url, holder)
 
     worker = begin(checkpoint, plan_id)
@@ -87,7 +87,7 @@ def test_a_living_run_elsewhere_is_told(
     checkpoint: Checkpoint, plan_id: int, url: str, holder: WorkerLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever runs a plan twice hears of it as soon as the other one prolongs its lease, and disturbs nobody."""
-    monkeypatch.setattr(open_plan, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0.2)
     move_out_of_sight(url, holder)
     done = threading.Event()
 
@@ -111,7 +111,7 @@ def test_a_living_run_on_this_machine_is_told_at_once(
     checkpoint: Checkpoint, plan_id: int, holder: WorkerLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process is seen to live: there is nothing to wait for."""
-    monkeypatch.setattr(open_plan, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 3600)
 
     with pytest.raises(LeaseHeld) as refused:
         begin(checkpoint, plan_id)

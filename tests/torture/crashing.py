@@ -182,12 +182,12 @@ def _have_little_patience(seconds: float) -> None:
 
 
 def _lease_for(seconds: float) -> None:
-    from flows.transfer import migration as open_plan
+    from flows.run import heartbeat, leases
     from state.database import engine
 
-    open_plan.LEASE_SECONDS = seconds
-    open_plan.BOOKS_SECONDS = seconds / 5
-    open_plan.HEARTBEAT_EVERY = 1
+    leases.LEASE_SECONDS = seconds
+    heartbeat.CALL_COUNTS_SECONDS = seconds / 5
+    heartbeat.HEARTBEAT_EVERY = 1
     engine.IDLE_SECONDS = seconds
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
-from flows.transfer.migration import open_plan
+from flows.transfer.beginning import begin
+from flows.transfer.migration import open_migration
 from tests.acceptance.account.conftest import Account
 from tests.acceptance.proof import report_items
 from tests.trees import build_tree
@@ -105,14 +106,14 @@ def test_folder_above_that_was_deleted_meanwhile(account: Account, box: Sandbox)
     account.change(
         trees=[{"source": name, "folder": f"Dept/2026/{name}"} for name in ("Accounting", "Legal")]
     )
-    with open_plan(account.plan) as opened:
-        opened.begin(kind="migrate")
-        first, second = (tree.root_folder_id for tree in opened.trees)
-        opened.folders.box_id(first)
-        opened.box.delete_folder(box.tree()["Dept/2026/Accounting"]["id"])
-        opened.box.delete_folder(box.tree()["Dept/2026"]["id"])
-        opened.box.delete_folder(box.tree()["Dept"]["id"])
-        again = opened.folders.box_id(second)
+    with open_migration(account.plan) as migration:
+        begin(migration, kind="migrate")
+        first, second = (tree.root_folder_id for tree in migration.trees)
+        migration.folders.box_id(first)
+        migration.box.delete_folder(box.tree()["Dept/2026/Accounting"]["id"])
+        migration.box.delete_folder(box.tree()["Dept/2026"]["id"])
+        migration.box.delete_folder(box.tree()["Dept"]["id"])
+        again = migration.folders.box_id(second)
 
     assert {"Dept", "Dept/2026", "Dept/2026/Legal"} == set(box.folders())
     assert again == box.tree()["Dept/2026/Legal"]["id"]

@@ -1,0 +1,72 @@
+"""Claims: which files this process sends next, and whether any are left. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.plan.model import MigrationPlan
+from flows.run.leases import Part
+from state.checkpoint import Checkpoint
+from state.records import ClaimedItem, TreeRecord, WorkerLease
+
+#: A batch lasts at most this long under Box's limit where several processes share the work.
+SHARED_BATCH_MINUTES = 4
+
+
+def batch_items(plan: MigrationPlan, part: Part) -> int:
+    """Return how many files a batch holds at most: where several processes send, no more than some minutes of one
+    identity's limit, so that they end together."""
+    wanted = plan.transfer.batch_items
+    limit = plan.box.limits.uploads_per_minute * SHARED_BATCH_MINUTES
+    return wanted if part is Part.ALONE else min(wanted, limit)
+
+
+class Claims:
+    """The files of one pass that wait to be sent. For the one thread that hands them out; give_back() for all."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, worker: WorkerLease, *, batch_items: int, batch_bytes: int
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._worker = worker
+        self._batch_items = batch_items
+        self._batch_bytes = batch_bytes
+        self._pass_id = 0
+        self._tree_ids: list[int] = []
+        #: Trees whose files the rules of this pass let through.
+        self._fit: set[int] = set()
+
+    def take_up(self, pass_id: int, tree_ids: Sequence[int]) -> None:
+        """Claim from these trees in this pass from now on."""
+        self._pass_id, self._tree_ids = pass_id, list(tree_ids)
+
+    def next_batch(self, *, attempts_at_most: int | None) -> list[ClaimedItem]:
+        """Claim the next files to send, leased to this process; those that failed more often wait."""
+        return self._checkpoint.claim_batch(
+            self._worker,
+            tree_ids=self._fit_to_send(),
+            max_items=self._batch_items,
+            max_bytes=self._batch_bytes,
+            attempts_at_most=attempts_at_most,
+        )
+
+    def has_pending_files(self) -> bool:
+        """Tell whether any file that may be sent is neither settled nor failed, whoever holds it."""
+        return self._checkpoint.has_pending_files(self._fit_to_send())
+
+    def tree_has_arrived(self, tree: TreeRecord) -> bool:
+        """Tell whether the tree is walked and none of its files is pending; folders may still be missing."""
+        return self._checkpoint.walk_is_done(
+            self._pass_id, tree.id
+        ) and not self._checkpoint.has_pending_files([tree.id])
+
+    def give_back(self, item: ClaimedItem) -> None:
+        """Give a claimed file back untouched."""
+        self._checkpoint.release_claims(self._worker, [item.id])
+
+    def _fit_to_send(self) -> list[int]:
+        """The trees of this run; after a change of the exclude rules each waits until it is walked by them."""
+        unknown = [tree_id for tree_id in self._tree_ids if tree_id not in self._fit]
+        if unknown:
+            self._fit.update(self._checkpoint.trees_fit_to_send(self._pass_id, unknown))
+        return [tree_id for tree_id in self._tree_ids if tree_id in self._fit]

@@ -1,0 +1,79 @@
+"""Beginning: find the plan's trees and begin its pass, or join the pass that another process conducts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from connectors.errors import Stopped
+from flows.analysis.coverage import uncovered
+from flows.errors import PlanError
+from flows.plan.exclude import ExcludeRules
+from flows.transfer.migration import Migration
+from flows.transfer.trees import taken_over, tree_specs
+from state.records import TreeSpec
+from state.statuses import EventKind, IncompleteReason
+
+
+def begin(migration: Migration, *, kind: str, only: Sequence[str] = ()) -> None:
+    """Find the plan's trees, begin or continue its pass; those that `only` leaves out are written down, no more.
+
+    PlanError when `only` names an unknown tree, ShareEmptied when there is nothing where trees were.
+    """
+    plan, checkpoint, plan_id = migration.plan, migration.checkpoint, migration.plan_id
+    known = checkpoint.trees(plan_id)
+    specs = tree_specs(plan, migration.source, known)
+    if not specs:
+        migration.guard.root_lists(known, "", [])
+    moving = _chosen(specs, only)
+    trees = checkpoint.ensure_trees(plan_id, specs, moving=moving)
+    if not plan.trees:
+        for tree in taken_over(known, specs):
+            checkpoint.record_tree_taken_over(tree.id)
+    ours = [tree for tree in trees if tree.name in moving]
+    migration.take_up(migration.pass_id, ours)
+    migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
+    migration.folders.know_trees(ours)
+    for tree in trees:
+        if tree.name in moving or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
+            checkpoint.ensure_collaborations(tree.id, migration.access.specs(tree))
+    _record_what_is_left_out(migration)
+    rules = ExcludeRules(plan.exclude).digest
+    migration.take_up(checkpoint.begin_pass(plan_id, kind=kind, rules=rules), ours)
+    migration.progress.start_from([checkpoint.tree_report(tree.id).files for tree in ours])
+
+
+def _record_what_is_left_out(migration: Migration) -> None:
+    if migration.plan.trees:
+        roots = [tree.source for tree in migration.plan.trees]
+        with suppress(Stopped):
+            found = uncovered(migration.source, roots, migration.excluded)
+            migration.record_event(EventKind.NOT_COVERED, found.document())
+
+
+def join(migration: Migration) -> bool:
+    """Look at the pass that another process conducts; False when there is none any more.
+
+    Only trees count that whoever conducts moves and has let the uploaders into.
+    """
+    pass_id = migration.checkpoint.current_pass(migration.plan_id)
+    if pass_id is None or migration.pass_id not in (0, pass_id):
+        return False
+    ours = migration.checkpoint.opened_trees(pass_id)
+    trees = [
+        tree
+        for tree in migration.checkpoint.trees(migration.plan_id)
+        if tree.id in ours and tree.box_folder_id and not tree.verified
+    ]
+    migration.take_up(pass_id, trees)
+    return True
+
+
+def _chosen(specs: Sequence[TreeSpec], only: Sequence[str]) -> set[str]:
+    """Return names of the trees that move. PlanError, with the ones there are, for each of `only` that is none."""
+    unknown = [name for name in only if not any(name in (spec.name, spec.source) for spec in specs)]
+    if unknown or not specs:
+        names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
+        fault = f"there is no tree {', '.join(map(repr, unknown))}" if unknown else "nothing to move"
+        raise PlanError(f"trees: {fault}; the plan's trees are: {names}")
+    return {spec.name for spec in specs if not only or spec.name in only or spec.source in only}
