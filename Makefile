@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo test unit torture bench lint clean
+.PHONY: help install demo test unit torture bench lint reference clean
 
 help:  ## Show what can be asked of make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,14 +34,18 @@ torture: install  ## Run the kill and fault matrices in full
 bench: install  ## Measure against peers and limits
 	@$(BIN)/python -m tests.benchmarks
 
-lint: install  ## Style, types, layers, schema
+lint: install  ## Style, types, layers, reference, schema
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m deployments.reference --check
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  export BOXHAUL_STATE_URL="sqlite:///$$folder/state.db" && \
 	  $(BIN)/python -m alembic upgrade head && $(BIN)/python -m alembic check
+
+reference: install  ## Write deployments/reference.md from commands and plan keys
+	@$(BIN)/python -m deployments.reference
 
 clean:  ## Remove what was built and what the demo left
 	rm -rf $(VENV) build dist demo screenshots .pytest_cache .mypy_cache .ruff_cache

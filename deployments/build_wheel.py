@@ -51,7 +51,9 @@ def write_below(root: Path, target: Path) -> None:
     """Copy what a wheel holds from a checkout to `target`, with its imports rewritten."""
     for name in (*PACKAGES, DATA):
         shutil.copytree(
-            root / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "build_wheel.py")
+            root / name,
+            target / name,
+            ignore=shutil.ignore_patterns("__pycache__", "build_wheel.py", "reference.py"),
         )
     (target / "__init__.py").write_text(ABOUT, encoding="utf-8")
     for path in sorted(target.rglob("*.py")):

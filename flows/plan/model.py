@@ -106,7 +106,8 @@ class SourcePlan(PlanModel):
     options: Annotated[
         dict[str, Any],
         Field(
-            title="Options", description="More settings of this kind of source, such as encrypt or key_file."
+            title="Options",
+            description="More settings of this kind of source, such as encryption or key_file.",
         ),
     ] = {}
     may_be_empty: Annotated[

@@ -42,7 +42,7 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     run(_config(options), options.config)
 
 
@@ -76,7 +76,8 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What may stand on the command line; the reference is written from it."""
     parser = argparse.ArgumentParser(prog="boxhaul sandbox", description="Serve a local Box on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=0, help="TCP port; 0 takes a free one")
     parser.add_argument("--config", type=Path, help="write a ready JWT configuration with the addresses here")
