@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from datetime import datetime
 
 import pytest
@@ -17,7 +18,7 @@ from connectors.box.sandbox.http.multipart import parse_upload
 from connectors.box.sandbox.http.openapi import DOCUMENT, KNOWN_ERRORS
 from connectors.box.sandbox.http.routes.table import Table
 from connectors.box.sandbox.rules.listing import marker_page
-from connectors.box.sandbox.rules.names import check_folder_name, name_key, sanitise_file_name
+from connectors.box.sandbox.rules.names import check_file_name, check_folder_name, name_key, wide_key
 from connectors.box.sandbox.rules.permissions import CAPABILITIES, RANKS
 from connectors.box.sandbox.settings import Settings
 from connectors.box.sandbox.store.contents import Blob
@@ -35,25 +36,37 @@ def test_dates_survive_the_round_trip(seconds: int) -> None:
 
 @given(st.text(max_size=300))
 def test_accepted_file_names_are_clean(name: str) -> None:
-    """A repaired name has nothing forbidden, and repairing it again changes nothing."""
+    """A repaired name has nothing forbidden, and is accepted as it is where nothing is repaired."""
     try:
-        stored = sanitise_file_name(name, Settings())
+        stored = check_file_name(name, Settings(repair_file_names=True))
     except BoxError as error:
         assert error.code in {"item_name_invalid", "item_name_too_long"}
         return
 
-    assert stored == sanitise_file_name(stored, Settings())
+    assert stored == check_file_name(stored, Settings())
     assert not set(stored) & set("/\\\0\n\x7f")
     assert not stored.endswith(" ")
 
 
 @given(st.text(max_size=20))
-def test_accepted_folder_names_are_unchanged(name: str) -> None:
-    """A folder's name is accepted as it is, or refused."""
-    try:
-        assert name == check_folder_name(name, Settings())
-    except BoxError as error:
-        assert 400 == error.status
+def test_accepted_names_are_unchanged(name: str) -> None:
+    """A name is accepted as it is, or refused, for files as for folders."""
+    outcomes = []
+    for check in (check_file_name, check_folder_name):
+        try:
+            outcomes.append(check(name, Settings()))
+        except BoxError as error:
+            assert 400 == error.status
+            outcomes.append(None)
+
+    assert outcomes in ([name, name], [None, None])
+
+
+@given(st.text(max_size=20))
+def test_wide_keys_see_more_than_name_keys(name: str) -> None:
+    """What is one name for `name_key` is one name in NFKC too, and the NFKC form of a name has its own key."""
+    assert wide_key(name) == wide_key(name_key(name)) == wide_key(wide_key(name))
+    assert wide_key(name) == wide_key(unicodedata.normalize("NFKC", name))
 
 
 @given(st.text(max_size=20))
@@ -137,6 +150,86 @@ def test_no_window_holds_more_than_the_limit(gaps: list[float], limit: int) -> N
     assert all(later - earlier >= 60 for earlier, later in zip(accepted, accepted[limit:], strict=False))
 
 
+@pytest.mark.parametrize("counting", ["sliding", "fixed", "bucket"])
+@given(st.lists(st.floats(0, 30), max_size=60), st.integers(1, 30))
+def test_retry_after_is_exact(counting: str, gaps: list[float], limit: int) -> None:
+    """In each way of counting a call that waits as long as Retry-After says is accepted."""
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits_module, "monotonic", clock)
+        limits = Limits(calls_per_minute=limit, counting=counting)
+        for gap in gaps:
+            clock.now += gap
+            try:
+                limits.charge(("u",), is_upload=False)
+            except BoxError as error:
+                clock.now += int(dict(error.headers)[b"retry-after"])
+                limits.charge(("u",), is_upload=False)
+
+
+@pytest.mark.parametrize(("counting", "at_once"), [("sliding", 20), ("fixed", 20), ("bucket", 2)])
+def test_ways_of_counting(counting: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket takes a tenth of the budget at once, windows all of it; evenly spread calls pass in all three."""
+    clock = Clock()
+    monkeypatch.setattr(limits_module, "monotonic", clock)
+    limits = Limits(calls_per_minute=20, counting=counting)
+    accepted = 0
+    with pytest.raises(BoxError):
+        while accepted < 21:
+            limits.charge(("u",), is_upload=False)
+            accepted += 1
+
+    assert at_once == accepted
+    clock.now += 60
+    for _ in range(60):
+        clock.now += 3.0
+        limits.charge(("u",), is_upload=False)
+
+
+def test_fixed_windows_let_two_budgets_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the border of two fixed windows twice the budget passes, which a sliding one refuses."""
+    clock = Clock()
+    monkeypatch.setattr(limits_module, "monotonic", clock)
+    refused = {}
+    for counting in ("fixed", "sliding"):
+        limits = Limits(calls_per_minute=5, counting=counting)
+        limits.charge(("u",), is_upload=False)
+        statuses = []
+        for step in (59.0, 0, 0, 0, 1.5, 0, 0, 0, 0):
+            clock.now += step
+            try:
+                limits.charge(("u",), is_upload=False)
+                statuses.append(200)
+            except BoxError as error:
+                statuses.append(error.status)
+        refused[counting] = statuses.count(429)
+
+    assert {"fixed": 0, "sliding": 4} == refused
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("429", (429, True)), ("429_bare", (429, False)), ("403", (403, True))]
+)
+def test_forms_of_refusal(form: str, expected: tuple[int, bool]) -> None:
+    """A limit is told by 429 with or without Retry-After, or by 403 with it."""
+    limits = Limits(calls_per_minute=1, refusal=form)
+    limits.charge(("u",), is_upload=False)
+    with pytest.raises(BoxError) as refused:
+        limits.charge(("u",), is_upload=False)
+
+    assert expected == (refused.value.status, b"retry-after" in dict(refused.value.headers))
+
+
+def test_unknown_ways_of_counting_are_refused() -> None:
+    """A limit that is mistyped is an error, and changes nothing."""
+    limits = Limits()
+    for wrong in ({"counting": "guessing"}, {"refusal": "500"}, {"callsperminute": 3}):
+        with pytest.raises(ValueError, match=r"guessing|500|callsperminute"):
+            limits.update(wrong)
+
+    assert Limits() == limits
+
+
 def test_faults_count_and_skip() -> None:
     """A rule strikes the n-th matching call, as often as told, and is then forgotten."""
     faults = Faults()
@@ -145,6 +238,16 @@ def test_faults_count_and_skip() -> None:
 
     assert [False, True, True, False, False] == struck
     assert (None, []) == (faults.find("GET /x"), faults.rules)
+
+
+def test_faults_about_one_thing() -> None:
+    """A rule about a subject strikes only calls that mention it."""
+    faults = Faults()
+    faults.next("POST *").about("ann").status(403).times(None)
+
+    assert faults.find("POST /x", {"bob"}.__contains__) is None
+    assert faults.find("POST /x") is None
+    assert faults.find("POST /x", {"ann"}.__contains__) is not None
 
 
 def test_faults_from_json() -> None:

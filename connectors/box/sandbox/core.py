@@ -41,14 +41,14 @@ class Core:
         self.mails: list[tuple[str, str]] = []
         self.store = Store(settings, contents, application.enterprise_id)
         self.people = People(self.store)
-        self.items = Items(self.store)
+        self.items = Items(self.store, self.faults.hidden)
         self.copying = Copying(self.store, self.items)
         self.collaborations = Collaborations(self.store, self.items, self.people)
         self.trash = Trash(self.store, self.items, self.collaborations)
         self.changes = Changes(self.store, self.items)
         self.sessions = Sessions(self.store, self.items)
         self.metadata = Metadata(self.store, self.items)
-        self.listings = Listings(self.store)
+        self.listings = Listings(self.store, self.items)
         self.downloads = Downloads()
         self.auth = Auth(self.store, application)
 

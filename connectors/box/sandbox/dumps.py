@@ -102,6 +102,7 @@ def user(one: User) -> Dump:
     return {
         "id": one.id,
         "login": one.login,
+        "aliases": list(one.aliases),
         "name": one.name,
         "kind": one.kind,
         "space_amount": one.space_amount,

@@ -5,6 +5,7 @@ Not the errors of our client: those are in `connectors.errors`.
 * SandboxError
   x BoxError        an answer of the API: status, code, message, context_info
     + MetadataError   the same without the ClientError's envelope
+    + BearerError     explained by a WWW-Authenticate header; Box sends no body with it
   x OAuthError      an answer of the token endpoint, which has another body shape
 """
 
@@ -63,6 +64,14 @@ class MetadataError(BoxError):
         return {"code": self.code, "message": self.message, "request_id": request_id}
 
 
+class BearerError(BoxError):
+    """A refusal that its WWW-Authenticate header explains; the body is empty unless a setting says otherwise."""
+
+    def __init__(self, status: int, code: str, message: str, error: str, description: str) -> None:
+        header = f'Bearer realm="Service", error="{error}", error_description="{description}"'
+        super().__init__(status, code, message, None, ((b"www-authenticate", header.encode()),))
+
+
 class OAuthError(SandboxError):
     """A refusal of `/oauth2/token`: `{"error", "error_description"}`, not the ClientError shape."""
 
@@ -111,12 +120,38 @@ def forbidden(message: str = "Access denied - insufficient permission") -> BoxEr
     return BoxError(403, "access_denied_insufficient_permissions", message)
 
 
-def insufficient_scope() -> BoxError:
+def insufficient_scope() -> BearerError:
     """403 for a call that the application's scopes do not cover."""
-    header = (b"www-authenticate", b'Bearer realm="Service", error="insufficient_scope"')
-    return BoxError(
-        403, "insufficient_scope", "The request requires higher privileges than provided.", None, (header,)
-    )
+    text = "The request requires higher privileges than provided by the access token."
+    return BearerError(403, "insufficient_scope", text, "insufficient_scope", text)
+
+
+def policy_violated(reason: str, message: str) -> BoxError:
+    """403 forbidden_by_policy, with the reason that an administrator's rule gives."""
+    errors = [{"reason": reason, "name": "accessible_by", "message": message}]
+    return BoxError(403, "forbidden_by_policy", message, {"errors": errors})
+
+
+def invalid_as_user(user_id: str) -> BoxError:
+    """404 for an As-User header that names nobody of the enterprise."""
+    return BoxError(404, "not_found", "Not Found", {"invalid_user_id": user_id})
+
+
+def invalid_name(
+    name: str, message: str = "The name has characters or a form that is not allowed"
+) -> BoxError:
+    """400 item_name_invalid, with the name in `context_info.errors`."""
+    errors = [
+        {"reason": "invalid_parameter", "name": "name", "message": f"Invalid value '{name}'. {message}."}
+    ]
+    return BoxError(400, "item_name_invalid", "Item name invalid", {"errors": errors})
+
+
+def group_name_taken(name: str) -> BoxError:
+    """409 conflict for a group's name; unlike other conflicts it names no item (windows-sdk#571)."""
+    message = f"Invalid value '{name}'. Resource with the same name already exists"
+    errors = [{"reason": "invalid_parameter", "name": "group_tag_name", "message": message}]
+    return BoxError(409, "conflict", "Resource with the same name already exists", {"errors": errors})
 
 
 def name_in_use(conflicts: Any) -> BoxError:
@@ -150,26 +185,22 @@ def method_not_allowed() -> BoxError:
     return BoxError(405, "method_not_allowed", "Method Not Allowed")
 
 
-def rate_limited(retry_after_seconds: int) -> BoxError:
-    """429 with the whole seconds after which a call fits again."""
-    return BoxError(
-        429,
-        "rate_limit_exceeded",
-        "Request rate limit exceeded, please try again later",
-        None,
-        ((b"retry-after", str(retry_after_seconds).encode()),),
-    )
+def rate_limited(retry_after_seconds: int, form: str = "429") -> BoxError:
+    """The refusal of a call beyond a limit, with the whole seconds after which one fits again.
+
+    form: "429"; "429_bare" leaves Retry-After out; "403" is a 403 with Retry-After. All three have been seen.
+    """
+    headers = () if form == "429_bare" else ((b"retry-after", str(retry_after_seconds).encode()),)
+    if form == "403":
+        return BoxError(403, "forbidden", "Forbidden", None, headers)
+    text = "Request rate limit exceeded, please try again later"
+    return BoxError(429, "rate_limit_exceeded", text, None, headers)
 
 
-def unauthorized(expired: bool) -> BoxError:
-    """401 for a token that is unknown, revoked or expired."""
-    error, text = (
-        ("expired_token", "The access token provided has expired.")
-        if expired
-        else ("invalid_token", "The access token provided is invalid.")
-    )
-    header = f'Bearer realm="Service", error="{error}", error_description="{text}"'
-    return BoxError(401, "unauthorized", "Unauthorized", None, ((b"www-authenticate", header.encode()),))
+def unauthorized(expired: bool) -> BearerError:
+    """401 for a token that is unknown, revoked or expired, or whose user is gone: `invalid_token` for all."""
+    text = "The access token provided has expired." if expired else "The access token provided is invalid."
+    return BearerError(401, "unauthorized", "Unauthorized", "invalid_token", text)
 
 
 def session_gone(code: str = "session_expired") -> BoxError:

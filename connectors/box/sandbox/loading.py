@@ -27,7 +27,7 @@ def load(core: Core, journal: SQLiteJournal) -> None:
         user = User(**persistence.user_fields(body))
         store.root_of(user)
         store.users[user.id] = user
-        store.logins[user.login.lower()] = user
+        store.logins |= dict.fromkeys(user.addresses, user)
     _load_groups(core, journal)
     _load_folders(core, journal)
     for _, body in journal.rows("File"):

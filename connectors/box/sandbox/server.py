@@ -27,6 +27,7 @@ from connectors.box.sandbox.http import app
 from connectors.box.sandbox.http.openapi import Validator
 from connectors.box.sandbox.http.routes.control import control_app
 from connectors.box.sandbox.loading import load
+from connectors.box.sandbox.person import Person
 from connectors.box.sandbox.rules.keys import Application, new_application
 from connectors.box.sandbox.settings import SandboxConfig, Settings
 from connectors.box.sandbox.store.contents import Contents
@@ -224,6 +225,28 @@ class Sandbox:
                 self.core.people.add_member(user, group)
             self.core.store.flush()
             return group
+
+    def add_alias(self, user: User, address: str) -> None:
+        """Give a user a secondary address: invitations to it reach him, his login stays what it is."""
+        with self.core.store.lock:
+            self.core.people.add_alias(user, address)
+            self.core.store.flush()
+
+    def change_login(self, user: User, login: str) -> None:
+        """Change a user's login; the old one reaches nobody then."""
+        with self.core.store.lock:
+            self.core.people.change_login(user, login)
+            self.core.store.flush()
+
+    def rename_group(self, group: Group, name: str) -> None:
+        """Give a group another name, as its administrator does."""
+        with self.core.store.lock:
+            self.core.people.rename_group(group, name)
+            self.core.store.flush()
+
+    def person(self, user: User | None = None) -> Person:
+        """The hands of a user in the web app; the service account's by default."""
+        return Person(self.core, user or self.service_account)
 
     def set_space(self, user_id: str, size: int) -> None:
         """Change a user's quota; -1 is unlimited."""

@@ -62,6 +62,15 @@ class Settings:
     max_offset: int = 9_999
     #: Refuse names with leading spaces (documented, but not observed).
     refuse_leading_spaces: bool = False
+    #: Remove from the names of files what Box does not take, as its guide says, and answer the name that is left.
+    #: False refuses them with item_name_invalid, as the live service has been seen to.
+    repair_file_names: bool = False
+    #: Folders (creation, rename, move) and preflights compare names in Unicode's form NFKC.
+    nfkc_folders: bool = False
+    #: Uploads, sessions and renames of files compare names in NFKC; one report says that they do not.
+    nfkc_uploads: bool = False
+    #: Such a comparison brings the names that are there into NFKC as well, not only the new one.
+    nfkc_existing: bool = True
     #: Refuse names with any of `< > : | ? * "` (documented, but not observed).
     refuse_windows_characters: bool = False
     #: Inviting a user to a folder below one that he already has: False refuses every such invitation with
@@ -74,9 +83,13 @@ class Settings:
     #: Count part uploads among the 240 uploads too; UNKNOWN at Box.
     parts_count_as_uploads: bool = False
     #: Whose budget an As-User call uses: "token", "acting" or "both"; UNKNOWN at Box.
-    as_user_charges: str = "token"
+    as_user_charges: str = "both"
     #: The service account may make metadata templates; UNKNOWN at Box.
     service_account_may_create_templates: bool = False
+    #: Refusals that a WWW-Authenticate header explains (401, and 403 for a missing scope) have no body.
+    empty_auth_bodies: bool = False
+    #: A part that overlaps another one answers 416 with `conflicting_part`, not 409.
+    overlap_is_416: bool = False
     #: Serve upload sessions only at the addresses that their creation gave, not at constructed ones.
     only_session_endpoints: bool = False
 

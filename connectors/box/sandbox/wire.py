@@ -14,6 +14,8 @@ from connectors.box.sandbox.store.records import User
 
 #: Where upload sessions live: a path in place of Box's regional upload hosts.
 REGION = "/upload-las/api/2.0"
+#: Bytes of a body that `Request.mentions` looks at.
+MENTION_BYTES = 16 * 1024
 JSON_TYPE = (b"content-type", b"application/json")
 _NO_QUERY: dict[str, str] = {}
 
@@ -86,6 +88,16 @@ class Request:
         except orjson.JSONDecodeError as exc:
             raise bad_request("Could not parse the request body as JSON") from exc
 
+    def mentions(self, word: str) -> bool:
+        """The word is one of the path's ids, or a JSON text in the first 16 KiB of the body."""
+        if word in self.params:
+            return True
+        head = self.body()[:MENTION_BYTES]
+        return (
+            json.dumps(word).encode() in head
+            or json.dumps(word, ensure_ascii=False).encode("utf-8", "surrogatepass") in head
+        )
+
     def fields(self, query: dict[str, str] | None = None) -> tuple[str, ...] | None:
         """The names of the `fields` parameter, or None when it is absent or empty."""
         text = (self.query if query is None else query).get("fields")
@@ -129,6 +141,11 @@ def parse_number(text: str) -> int | None:
     """A decimal number of at most 18 digits (Python refuses to convert thousands of them), or None."""
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
+def parse_limit(query: dict[str, str], default: int, most: int = 1000, least: int = 1) -> int:
+    """The `limit` parameter; what is above `most` is taken for `most`, 400 for anything else that does not fit."""
+    return min(parse_int(query, "limit", default, least, 10**18), most)
 
 
 def child_id(body: dict[str, Any], name: str, required: bool = True) -> str | None:

@@ -142,7 +142,7 @@ def test_limits_are_per_user(box: Sandbox, raw: Raw) -> None:
 
 
 def test_as_user_does_not_multiply_the_budget(box: Sandbox, raw: Raw) -> None:
-    """By default an As-User call uses the budget of the token's own user."""
+    """By default an As-User call uses the budget of the token's own user as well."""
     ann = box.add_user("ann@example.com")
     box.limits.calls_per_minute = 2
     raw("GET", "/2.0/users/me")

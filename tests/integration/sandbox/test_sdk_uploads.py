@@ -249,7 +249,7 @@ def test_commit_is_checked(client: BoxClient) -> None:
         commit(session.session_endpoints.commit, parts, digest(b""))
 
     assert (400, "parts_mismatch") == refused(incomplete)
-    assert (400, "bad_digest") == refused(wrong)
+    assert (400, "digest_mismatch") == refused(wrong)
 
 
 def test_small_files_are_refused(client: BoxClient, box: Sandbox) -> None:

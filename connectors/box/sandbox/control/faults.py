@@ -2,12 +2,15 @@
 
 box.faults.next("POST /files/content").status(503).times(3)
 box.faults.next("PUT /files/upload_sessions/:id").status(500, after_effect=True)
+box.faults.next("POST /collaborations").about("ann@example.com").status(403)
+box.faults.hide(folder_id, calls=3)
 box.faults.random(seed=1, probability=0.05, kinds=["503", "reset_after", "truncate"])
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,8 +18,13 @@ from typing import Any
 #: Kinds that `random` may pick; any three-digit status works as well.
 KINDS = (
     "429", "500", "502", "503", "504", "html", "delay", "reset_before", "reset_after", "after_effect", "truncate",
-    "expire_token", "wrong_digest", "wrong_answer",
+    "expire_token", "wrong_digest", "wrong_answer", "429_bare", "403_retry_after", "413_html",
 )  # fmt: skip
+
+
+def _nothing(subject: str) -> bool:
+    """What a call mentions of which nothing is known."""
+    return False
 
 
 @dataclass
@@ -26,6 +34,9 @@ class Effect:
     #: Answer this status instead of Box's answer.
     status: int | None = None
     code: str | None = None
+    #: Box's words, and the reasons behind them, for that status.
+    message: str | None = None
+    context: dict[str, Any] | None = None
     #: Do what was asked before answering wrongly.
     after_effect: bool = False
     retry_after: str | None = None
@@ -46,6 +57,8 @@ class Fault:
     """A rule: a route pattern, the call it starts with, how often it strikes, and the effect. Chainable."""
 
     pattern: str
+    #: Only calls that mention this: an id of the path, or a text of the body (a name, a login, an id).
+    subject: str | None = None
     effect: Effect = field(default_factory=Effect)
     remaining: int | None = 1
     skip: int = 0
@@ -63,8 +76,15 @@ class Fault:
         html: bool = False,
         after_effect: bool = False,
         error: str | None = None,
+        message: str | None = None,
+        context: dict[str, Any] | None = None,
     ) -> Fault:
-        """Answer with this status; `error` is Box's code for it, `after_effect` does the work all the same."""
+        """Answer with this status; `after_effect` does the work all the same.
+
+        error, message, context: Box's code, words and `context_info`. A 401 and error="insufficient_scope" come as
+        Box sends them, which is without a body while `empty_auth_bodies` is set.
+        """
+        self.effect.message, self.effect.context = message, context
         self.effect.status, self.effect.code, self.effect.body = code, error, body
         self.effect.html, self.effect.after_effect = html, after_effect
         self.effect.retry_after = None if retry_after is None else str(retry_after)
@@ -112,9 +132,16 @@ class Fault:
         self.skip = number - 1
         return self
 
-    def matches(self, route: str) -> bool:
-        """The pattern is the route's template, or a glob over templates."""
-        return self.pattern in {"*", route} or fnmatchcase(route, self.pattern)
+    def about(self, subject: str) -> Fault:
+        """Strike only calls that mention this id, name or login, in the path or in the body."""
+        self.subject = subject
+        return self
+
+    def matches(self, route: str, mentions: Callable[[str], bool] = _nothing) -> bool:
+        """The pattern is the route's template, or a glob over templates; the subject is mentioned."""
+        if self.pattern not in {"*", route} and not fnmatchcase(route, self.pattern):
+            return False
+        return self.subject is None or mentions(self.subject)
 
     def strike(self) -> Effect | None:
         """The effect for one matching call, or None when this rule lets it pass."""
@@ -139,12 +166,25 @@ class Faults:
 
     def __init__(self) -> None:
         self.rules: list[Fault] = []
+        #: Folders out of sight, by id: how many calls still meet them as absent; None is for ever.
+        self.hidden: dict[str, int | None] = {}
 
     def next(self, pattern: str) -> Fault:
         """A rule for the next matching call; chain what happens."""
         fault = Fault(pattern)
         self.rules.append(fault)
         return fault
+
+    def hide(self, folder_id: str, calls: int | None = 1) -> None:
+        """Let the folder and all below it be out of sight: 404 for so many calls, in no listing meanwhile.
+
+        None hides it until `show`. Its name stays taken.
+        """
+        self.hidden[folder_id] = calls
+
+    def show(self, folder_id: str) -> None:
+        """Let a hidden folder be seen again."""
+        self.hidden.pop(folder_id, None)
 
     def random(
         self,
@@ -163,29 +203,37 @@ class Faults:
         self.rules.append(fault)
         return fault
 
-    def find(self, route: str) -> Effect | None:
-        """The effect for a call of this route, or None."""
+    def find(self, route: str, mentions: Callable[[str], bool] = _nothing) -> Effect | None:
+        """The effect for a call of this route, or None; `mentions` says whether the call is about something."""
         for fault in self.rules:
-            if fault.matches(route) and (effect := fault.strike()) is not None:
+            if fault.matches(route, mentions) and (effect := fault.strike()) is not None:
                 if fault.spent:
                     self.rules.remove(fault)
                 return effect
         return None
 
     def clear(self) -> None:
-        """Forget all rules."""
+        """Forget all rules; everything is in sight again."""
         self.rules.clear()
+        self.hidden.clear()
 
-    def load(self, description: dict[str, Any]) -> Fault:
-        """A rule out of JSON: `route`, any field of `Effect`, `times`, `nth`; or `seed`, `probability`, `kinds`."""
+    def load(self, description: dict[str, Any]) -> Fault | None:
+        """A rule out of JSON: `route`, `about`, any field of `Effect`, `times`, `nth`.
+
+        Or `seed`, `probability`, `kinds` for one that strikes by chance; or `hide` (a folder's id) and `times`.
+        """
         values = dict(description)
+        if "hide" in values:
+            self.hide(values.pop("hide"), values.pop("times", 1))
+            return None
         route = values.pop("route", "*")
         times, nth = values.pop("times", 1), values.pop("nth", 1)
         if "probability" in values:
             return self.random(
                 values.pop("seed", 0), values.pop("probability"), route, values.pop("kinds", KINDS), times
             )
-        fault = Fault(route, Effect(**values)).times(times).nth(nth)
+        subject = values.pop("about", None)
+        fault = Fault(route, subject, Effect(**values)).times(times).nth(nth)
         self.rules.append(fault)
         return fault
 
@@ -203,6 +251,9 @@ def _effect_of(kind: str) -> Effect:
         "expire_token": Effect(expire_token=True),
         "wrong_digest": Effect(wrong_digest=True),
         "wrong_answer": Effect(wrong_answer=True),
+        "429_bare": Effect(status=429),
+        "403_retry_after": Effect(status=403, code="forbidden", retry_after="1"),
+        "413_html": Effect(status=413, html=True),
     }
     if kind not in table:
         raise ValueError(f"unknown kind of fault {kind!r}; known: {', '.join(KINDS)}")

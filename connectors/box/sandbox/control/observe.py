@@ -13,7 +13,9 @@ VIOLATIONS_SIZE = 2_000
 FORM_STATUSES = frozenset({400, 405, 411, 413, 415, 416})
 
 #: Codes with such a status that depend on what is there, not on how the request looks.
-STATE_CODES = frozenset({"user_already_collaborator", "folder_not_empty", "parts_mismatch", "bad_digest"})
+STATE_CODES = frozenset(
+    {"user_already_collaborator", "folder_not_empty", "parts_mismatch", "bad_digest", "digest_mismatch"}
+)
 
 
 class Call(NamedTuple):

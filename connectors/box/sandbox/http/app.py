@@ -13,8 +13,9 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,18 +24,28 @@ from connectors.box.sandbox.control.faults import Effect
 from connectors.box.sandbox.control.observe import FORM_STATUSES, STATE_CODES
 from connectors.box.sandbox.core import Core
 from connectors.box.sandbox.errors import (
+    BearerError,
     BoxError,
     OAuthError,
     forbidden,
     insufficient_scope,
     method_not_allowed,
     not_found,
+    unauthorized,
 )
 from connectors.box.sandbox.http.openapi import Validator
 from connectors.box.sandbox.http.routes.files import download
 from connectors.box.sandbox.http.routes.table import PART, Route, Table
 from connectors.box.sandbox.store.downloads import DOWNLOADS
-from connectors.box.sandbox.wire import REGION, Request, Response, dump, error_response, json_response
+from connectors.box.sandbox.wire import (
+    JSON_TYPE,
+    REGION,
+    Request,
+    Response,
+    dump,
+    error_response,
+    json_response,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +53,9 @@ CONTROL = "/_sandbox"
 _ITEM_PREFIXES = ("/files", "/folders", "/collaborations", "/shared_items", "/metadata")
 _SHA1 = re.compile(rb'"sha1":"[0-9a-f]{40}"')
 _ANOTHER_SHA1 = b'"sha1":"%s"' % (b"0" * 40)
-_HTML = b"<html><head><title>%d</title></head><body><h1>Service Unavailable</h1></body></html>"
+_HTML = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1></center></body>\r\n</html>\r\n"
+)
 
 
 class Disconnected(Exception):
@@ -76,7 +89,7 @@ class Application:
             await self._read(request, receive)
         except Disconnected:
             return
-        effect = self._fault(template)
+        effect = self._fault(request)
         response: Response | None
         if effect is None:
             response = await self._answer(request, route, refusal)
@@ -109,12 +122,12 @@ class Application:
             method_not_allowed() if known else not_found("path", request.path),
         )
 
-    def _fault(self, template: str) -> Effect | None:
+    def _fault(self, request: Request) -> Effect | None:
         faults = self.core.faults
         if not faults.rules:
             return None
         with self.core.store.lock:
-            return faults.find(template)
+            return faults.find(request.route, request.mentions)
 
     # --- answering ---
 
@@ -205,6 +218,11 @@ class Application:
     def _refuse(self, request: Request, error: BoxError) -> Response:
         if error.status in FORM_STATUSES and error.code not in STATE_CODES:
             self.core.violate(request.route, "refused", f"{error.status} {error.code}: {error.message}")
+        return self._render(error)
+
+    def _render(self, error: BoxError) -> Response:
+        if isinstance(error, BearerError) and self.core.settings.empty_auth_bodies:
+            return Response(error.status, b"", error.headers)
         return error_response(error, _request_id())
 
     # --- faults ---
@@ -220,14 +238,33 @@ class Application:
         if effect.reset == "before_effect":
             return None
         if effect.status is not None and not effect.after_effect:
-            return _faulty(request, effect)
+            return self._faulty(request, effect)
         request.corrupt = effect.wrong_digest
         response = await self._answer(request, route, refusal)
         if effect.reset == "after_effect":
             return None
         if effect.wrong_answer:
             response.body = _SHA1.sub(_ANOTHER_SHA1, response.body)
-        return response if effect.status is None else _faulty(request, effect)
+        return response if effect.status is None else self._faulty(request, effect)
+
+    def _faulty(self, request: Request, effect: Effect) -> Response:
+        status = effect.status or 500
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if effect.retry_after is not None:
+            headers = ((b"retry-after", effect.retry_after.encode()),)
+        if effect.html:
+            return Response(status, _page(status), (*headers, (b"content-type", b"text/html")))
+        if isinstance(effect.body, bytes):
+            return Response(status, effect.body, headers)
+        if effect.body is not None:
+            return Response(status, dump(effect.body), (*headers, JSON_TYPE))
+        code = effect.code or _CODES.get(status, "error")
+        message = effect.message or code.replace("_", " ")
+        if request.path in TOKEN_PATHS:
+            return json_response(OAuthError(code, message).body(), status, headers)
+        if code in _BEARER and not headers:
+            return self._render(_BEARER[code]())
+        return error_response(BoxError(status, code, message, effect.context, headers), _request_id())
 
     # --- bodies ---
 
@@ -298,23 +335,6 @@ def _is_constructed(request: Request, route: Route) -> bool:
     return about_session and not request.path.startswith(REGION)
 
 
-def _faulty(request: Request, effect: Effect) -> Response:
-    status = effect.status or 500
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    if effect.retry_after is not None:
-        headers = ((b"retry-after", effect.retry_after.encode()),)
-    if effect.html:
-        return Response(status, _HTML % status, (*headers, (b"content-type", b"text/html")))
-    if isinstance(effect.body, bytes):
-        return Response(status, effect.body, headers)
-    if effect.body is not None:
-        return Response(status, dump(effect.body), (*headers, (b"content-type", b"application/json")))
-    code = effect.code or _CODES.get(status, "error")
-    if request.path in TOKEN_PATHS:
-        return json_response(OAuthError(code, code.replace("_", " ")).body(), status, headers)
-    return error_response(BoxError(status, code, code.replace("_", " "), None, headers), _request_id())
-
-
 #: They answer in a form of their own, whatever the status.
 TOKEN_PATHS = frozenset({"/oauth2/token", "/oauth2/revoke"})
 
@@ -330,6 +350,18 @@ _CODES = {
     503: "unavailable",
     504: "gateway_timeout",
 }
+
+
+#: Codes that stand in the WWW-Authenticate header.
+_BEARER: dict[str, Callable[[], BoxError]] = {
+    "unauthorized": lambda: unauthorized(expired=False),
+    "insufficient_scope": insufficient_scope,
+}
+
+
+def _page(status: int) -> bytes:
+    """What a proxy or the edge puts in place of an answer of Box."""
+    return _HTML.format(f"{status} {HTTPStatus(status).phrase}").encode()
 
 
 def _request_id() -> str:

@@ -14,7 +14,13 @@ from urllib.parse import parse_qsl
 
 import jwt
 
-from connectors.box.sandbox.errors import BoxError, OAuthError, forbidden, insufficient_scope, unauthorized
+from connectors.box.sandbox.errors import (
+    OAuthError,
+    forbidden,
+    insufficient_scope,
+    invalid_as_user,
+    unauthorized,
+)
 from connectors.box.sandbox.rules.keys import Application
 from connectors.box.sandbox.store.records import User
 from connectors.box.sandbox.store.store import Store
@@ -130,22 +136,24 @@ class Auth:
         if token.expires <= self.now():
             raise unauthorized(expired=True)
         user = token.user
-        if user.status == "inactive":
-            raise BoxError(401, "unauthorized", "The user is inactive")
+        if user.status == "inactive" or user.id not in self.store.users:
+            raise unauthorized(expired=False)
         request.token, request.token_user, request.user = value, user, user
         as_user = request.headers.get(b"as-user")
         if as_user is not None:
             request.user = self._impersonate(user, as_user.decode("latin-1"))
 
     def _impersonate(self, user: User, user_id: str) -> User:
-        """The user of As-User (box.md §1.7): never oneself, never a service account, only of the enterprise."""
+        """The user of As-User (box.md §1.7): never oneself, never a service account; 404 outside the enterprise."""
         settings = self.store.settings
         if settings.app_access != "enterprise" or settings.limited_access_app:
             raise insufficient_scope()
         if user.kind not in {"service", "admin"}:
             raise forbidden("The as-user header needs the privileges of an admin")
         target = self.store.users.get(user_id)
-        if target is None or target is user or target.kind == "service" or not target.in_enterprise:
+        if target is None or not target.in_enterprise:
+            raise invalid_as_user(user_id)
+        if target is user or target.kind == "service":
             raise forbidden("Invalid value for the as-user header")
         if target.status == "inactive":
             raise forbidden("The user is inactive")
@@ -251,7 +259,7 @@ class Auth:
         # A refresh token works once; its successor comes with the answer.
         token = self.refresh_tokens.pop(value, None)
         self.store.drop(("refresh_token", value, None))
-        if token is None or token.expires <= self.now():
+        if token is None or token.expires <= self.now() or token.user.id not in self.store.users:
             raise OAuthError("invalid_grant", "Refresh token has expired")
         return self._answer(self.issue(token.user)) | {"refresh_token": self.issue_refresh(token.user)}
 

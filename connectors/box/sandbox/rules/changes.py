@@ -134,7 +134,7 @@ class Changes:
             permissions.require(user, item, "change")
             apply["description"] = description
         if body.get("tags") is not None:
-            permissions.require(user, item, "metadata")
+            permissions.require(user, item, "change")
             apply["tags"] = _tags(body["tags"])
         if "shared_link" in body:
             permissions.require(user, item, "share")
@@ -189,7 +189,7 @@ class Changes:
         }
 
     def _lock(self, user: User, file: File, wanted: object) -> dict[str, Any] | None:
-        permissions.require(user, file, "change")
+        permissions.require(user, file, "new_version")
         permissions.check_lock(file, user)
         if wanted is None:
             return None

@@ -5,6 +5,7 @@ Readings chosen where Box says nothing or more than one thing:
 * Inviting somebody who has a role on the item already, or above it: 400 user_already_collaborator. With a
   higher role than the one above it works only when `accept_higher_role_below` is set, because Box promises it
   only for the order child first, parent afterwards (box.md §8.2).
+* The item of a pending invitation is null for everybody, also where a managed user has yet to accept.
 * A domain outside the allow-list, and an outsider on a folder restricted to the enterprise: 403
   forbidden_by_policy.
 """
@@ -20,6 +21,7 @@ from connectors.box.sandbox.errors import (
     insufficient_scope,
     missing,
     not_found,
+    policy_violated,
 )
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.items import Items
@@ -29,6 +31,7 @@ from connectors.box.sandbox.store.records import Collaboration, Folder, Group, I
 from connectors.box.sandbox.store.store import Store
 from connectors.box.sandbox.wire import text_of
 
+FILE_ROLES = ("editor", "viewer")
 ROLES = ("editor", "viewer", "previewer", "uploader", "previewer uploader", "viewer uploader", "co-owner")
 
 
@@ -45,7 +48,7 @@ class Collaborations:
         if self.store.settings.limited_access_app:
             raise insufficient_scope()
         item = self._item(actor, body)
-        role = self._role(body, actor, item, ROLES)
+        role = self._role(body, item)
         self._require_inviter(actor, item, role)
         user, group, email = self._grantee(actor, body)
         self._check_policy(item, user, email)
@@ -98,7 +101,7 @@ class Collaborations:
             self._transfer(actor, grant)
             return None
         if role is not None and role != grant.role:
-            self._check_role(role, ROLES)
+            self._check_role(role, grant.item)
             self._require_inviter(actor, grant.item, role)
             grant.role = role
             self.store.events.record(now, "role_change", actor, grant)
@@ -147,7 +150,7 @@ class Collaborations:
             grant
             for grant in self.store.collaborations.values()
             if grant.status == "pending"
-            and (grant.user is actor or (grant.invite_email or "").lower() == actor.login.lower())
+            and (grant.user is actor or (grant.invite_email or "").lower() in actor.addresses)
         ]
 
     def of_group(self, actor: User, group: Group) -> list[Collaboration]:
@@ -183,15 +186,16 @@ class Collaborations:
             return self.items.file(actor, item_id)
         raise BoxError(400, "invalid_collaboration_item", "The item cannot be collaborated")
 
-    def _role(self, body: dict[str, Any], actor: User, item: Item, allowed: tuple[str, ...]) -> str:
+    def _role(self, body: dict[str, Any], item: Item) -> str:
         role = text_of(body, "role")
         if role is None:
             raise missing("role")
-        self._check_role(role, allowed)
+        self._check_role(role, item)
         return role
 
-    def _check_role(self, role: str, allowed: tuple[str, ...]) -> None:
-        if role not in allowed:
+    def _check_role(self, role: str, item: Item) -> None:
+        # Single files know editors and viewers only.
+        if role not in (ROLES if isinstance(item, Folder) else FILE_ROLES):
             raise bad_request(f"Invalid role '{role}'", "role")
 
     def _require_inviter(self, actor: User, item: Item, role: str) -> None:
@@ -248,13 +252,17 @@ class Collaborations:
         node: Item | None = item
         while node is not None:
             if isinstance(node, Folder) and node.is_collaboration_restricted_to_enterprise:
-                raise BoxError(403, "forbidden_by_policy", "Collaboration is restricted to the enterprise")
+                raise policy_violated(
+                    "restricted_to_enterprise", "Collaboration is restricted to the enterprise"
+                )
             node = node.parent
         domain = login.rpartition("@")[2].lower()
         allowed = {entry["domain"].lower() for entry in self.store.allowlist.values()}
         exempt = {entry["user"].id for entry in self.store.exempt.values()}
         if allowed and domain not in allowed and (user is None or user.id not in exempt):
-            raise BoxError(403, "forbidden_by_policy", "The domain is not on the collaboration allow-list")
+            raise policy_violated(
+                "domain_not_allowed", f"The domain {domain} is not on the collaboration allow-list"
+            )
 
     def _refuse_repeated(
         self, item: Item, role: str, user: User | None, group: Group | None, email: str | None
@@ -287,12 +295,12 @@ class Collaborations:
         return seconds
 
     def _concerns(self, actor: User, grant: Collaboration) -> bool:
-        invited = grant.user is actor or (grant.invite_email or "").lower() == actor.login.lower()
+        invited = grant.user is actor or (grant.invite_email or "").lower() in actor.addresses
         member = grant.group is not None and actor.id in grant.group.members
         return invited or member or permissions.sees(actor, grant.item)
 
     def _answer_invitation(self, actor: User, grant: Collaboration, status: str) -> None:
-        invited = grant.user is actor or (grant.invite_email or "").lower() == actor.login.lower()
+        invited = grant.user is actor or (grant.invite_email or "").lower() in actor.addresses
         if grant.status != "pending" or not invited:
             raise forbidden()
         if status not in {"accepted", "rejected"}:

@@ -29,7 +29,7 @@ class Copying:
         text = item.name if name is None else self.items.checked_name(item, name)
         if isinstance(item, Folder) and self.items.is_inside(target, item):
             raise BoxError(400, "cyclical_folder_structure", "Folder cannot be copied into itself")
-        self.items.refuse_taken(user, target, text, as_array=is_folder)
+        self.items.refuse_taken(target, text, type(item))
         total = sum(f.size for f in self.items.files_below(item))
         owner = target.owner
         if owner.space_amount >= 0 and owner.space_used + total > owner.space_amount:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeAlias
 
 from connectors.box.sandbox.errors import (
     BoxError,
@@ -16,19 +16,21 @@ from connectors.box.sandbox.errors import (
 )
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.mini import mini
-from connectors.box.sandbox.rules.names import check_folder_name, name_key, sanitise_file_name
+from connectors.box.sandbox.rules.names import check_file_name, check_folder_name, name_key, wide_key
 from connectors.box.sandbox.store.contents import Blob
 from connectors.box.sandbox.store.records import ROOT_ID, File, Folder, Item, User, Version
 from connectors.box.sandbox.store.store import Store
 
-MAX_COPY = 1_000_000
+#: Folders out of sight, by id: how many calls still meet them as absent; None is for ever.
+Hidden: TypeAlias = dict[str, int | None]
 
 
 class Items:
     """The rules of the tree. Every method checks everything before it changes anything."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, hidden: Hidden) -> None:
         self.store = store
+        self.hidden = hidden
 
     # --- finding ---
 
@@ -39,6 +41,7 @@ class Items:
         folder = self.store.folders.get(folder_id)
         if folder is None or not permissions.sees(user, folder):
             raise not_found(parameter, folder_id)
+        self._refuse_hidden(folder, parameter)
         permissions.check_not_trashed(folder)
         return folder
 
@@ -47,6 +50,7 @@ class Items:
         file = self.store.files.get(file_id)
         if file is None or not permissions.sees(user, file):
             raise not_found("file", file_id)
+        self._refuse_hidden(file, "file")
         permissions.check_not_trashed(file)
         return file
 
@@ -55,11 +59,23 @@ class Items:
         file = self.store.files.get(file_id)
         if file is None or not permissions.sees(user, file):
             raise not_found("file", file_id)
+        self._refuse_hidden(file, "file")
         return file
 
-    def occupant(self, folder: Folder, name: str) -> Item | None:
-        """What holds this name in the folder, compared as Box compares names."""
-        return folder.children.get(name_key(name))
+    def is_hidden(self, item: Item) -> bool:
+        """The item, or a folder above it, is out of sight for the moment."""
+        return bool(self.hidden) and self._hidden_by(item) is not None
+
+    def holders(self, folder: Folder, name: str, *, wide: bool) -> list[Item]:
+        """Return what holds this name in the folder; `wide` compares in NFKC as well."""
+        key = name_key(name)
+        found = [folder.children.get(key)]
+        if wide and (not name.isascii() or folder.wide):
+            form = wide_key(name)
+            found.append(folder.children.get(form))
+            if self.store.settings.nfkc_existing:
+                found += folder.wide.get(form, ())
+        return [item for item in found if item is not None]
 
     # --- creating ---
 
@@ -73,7 +89,7 @@ class Items:
         parent = self.folder(user, parent_id, "parent")
         permissions.require(user, parent, "create_folder")
         if not checked:
-            self.refuse_taken(user, parent, text, as_array=True)
+            self.refuse_taken(parent, text, Folder)
         now = self.store.now()
         folder = Folder(
             id=self.store.new_id(),
@@ -96,17 +112,19 @@ class Items:
         text = check_folder_name(name, self.store.settings)
         parent = self.folder(user, parent_id, "parent")
         permissions.require(user, parent, "create_folder")
-        self.refuse_taken(user, parent, text, as_array=True)
+        self.refuse_taken(parent, text, Folder)
 
-    def check_upload(self, user: User, parent_id: str, name: object, size: int | None) -> tuple[Folder, str]:
+    def check_upload(
+        self, user: User, parent_id: str, name: object, size: int | None, *, preflight: bool = False
+    ) -> tuple[Folder, str]:
         """What an upload, a preflight and a session creation check: parent, name, limits, conflict."""
-        text = sanitise_file_name(name, self.store.settings)
+        text = check_file_name(name, self.store.settings)
         parent = self.folder(user, parent_id, "parent")
         if parent.owner is not user:
             permissions.require(user, parent, "upload")
         if size is not None:
             self.check_room(parent.owner, size)
-        self.refuse_taken(user, parent, text, as_array=False)
+        self.refuse_taken(parent, text, File, preflight=preflight)
         return parent, text
 
     def check_room(self, owner: User, size: int) -> None:
@@ -202,7 +220,7 @@ class Items:
         permissions.check_lock(item, user)
         if moves:
             self._check_move(user, item, target)
-        self.refuse_taken(user, target, text, as_array=isinstance(item, Folder), but=item)
+        self.refuse_taken(target, text, type(item), but=item)
         self.detach(item)
         if moves and target.owner is not item.owner:
             self.give(item, target.owner)
@@ -219,15 +237,13 @@ class Items:
         if text == item.name or item.parent is None:
             return
         permissions.require(user, item, "change")
-        self.refuse_taken(user, item.parent, text, as_array=isinstance(item, Folder), but=item)
+        self.refuse_taken(item.parent, text, type(item), but=item)
 
     def checked_name(self, item: Item, name: object) -> str:
         """The name as this kind of item may have it."""
         settings = self.store.settings
         return (
-            check_folder_name(name, settings)
-            if isinstance(item, Folder)
-            else sanitise_file_name(name, settings)
+            check_folder_name(name, settings) if isinstance(item, Folder) else check_file_name(name, settings)
         )
 
     def touch(self, item: Item) -> None:
@@ -244,6 +260,8 @@ class Items:
         if key in parent.children:
             key = f"{key}\0{item.id}"
         parent.children[key] = item
+        if not item.name.isascii() and (form := wide_key(item.name)) != name_key(item.name):
+            parent.wide.setdefault(form, []).append(item)
         parent.edition += 1
         self.resize(parent, item.size)
 
@@ -260,6 +278,10 @@ class Items:
                 parent.children[key] = parent.children.pop(twin)
         else:
             parent.children.pop(f"{key}\0{item.id}", None)
+        if not item.name.isascii() and item in (same := parent.wide.get(wide_key(item.name), [])):
+            same.remove(item)
+            if not same:
+                del parent.wide[wide_key(item.name)]
         parent.edition += 1
         self.resize(parent, -item.size)
 
@@ -288,14 +310,33 @@ class Items:
     # --- inside ---
 
     def refuse_taken(
-        self, user: User, parent: Folder, name: str, *, as_array: bool, but: Item | None = None
+        self, parent: Folder, name: str, kind: type[Item], *, but: Item | None = None, preflight: bool = False
     ) -> None:
         """Raise 409 when an item other than `but` holds the name; folder calls get the conflict in an array."""
-        taken = parent.children.get(name_key(name))
-        if taken is None or taken is but:
+        settings = self.store.settings
+        wide = settings.nfkc_folders if kind is Folder or preflight else settings.nfkc_uploads
+        for taken in self.holders(parent, name, wide=wide):
+            if taken is not but:
+                raise name_in_use([mini(taken)] if kind is Folder else mini(taken))
+
+    def _hidden_by(self, item: Item) -> str | None:
+        node: Item | None = item
+        while node is not None:
+            if node.id in self.hidden:
+                return node.id
+            node = node.parent
+        return None
+
+    def _refuse_hidden(self, item: Item, parameter: str) -> None:
+        folder_id = self._hidden_by(item) if self.hidden else None
+        if folder_id is None:
             return
-        conflict: Any = mini(taken)
-        raise name_in_use([conflict] if as_array else conflict)
+        left = self.hidden[folder_id]
+        if left is not None:
+            self.hidden[folder_id] = left - 1
+            if left <= 1:
+                del self.hidden[folder_id]
+        raise not_found(parameter, item.id)
 
     def _check_move(self, user: User, item: Item, target: Folder) -> None:
         permissions.require_movable(user, item)

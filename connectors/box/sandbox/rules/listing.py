@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 from connectors.box.sandbox.errors import bad_request
 from connectors.box.sandbox.rules import permissions
+from connectors.box.sandbox.rules.items import Items
 from connectors.box.sandbox.store.records import File, Folder, Item, User
 from connectors.box.sandbox.store.store import Store
-from connectors.box.sandbox.wire import parse_bool, parse_int
+from connectors.box.sandbox.wire import parse_bool, parse_int, parse_limit
 
 T = TypeVar("T")
 MAX_LIMIT = 1000
@@ -33,19 +34,20 @@ _SORTS: dict[str, Callable[[Item], Any]] = {
 class Listings:
     """Sorted views of folders, kept until the folder changes: big folders are read page after page."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, items: Items) -> None:
         self.store = store
+        self.items = items
         #: Folder id → (edition, order, items); the few folders listed last.
         self._kept: dict[str, tuple[int, str, list[Item]]] = {}
 
     def folder(self, user: User, folder: Folder, query: dict[str, str]) -> tuple[list[Item], dict[str, Any]]:
         """One page of a folder: (items, the other keys of the answer)."""
         permissions.require(user, folder, "list")
-        limit = parse_int(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        limit = parse_limit(query, DEFAULT_LIMIT, MAX_LIMIT)
         if parse_bool(query, "usemarker"):
             if folder.parent is None and "sort" in query:
                 raise bad_request("sort cannot be used with a marker on the root folder", "sort")
-            items = self._sorted(user, folder, "id", "ASC")
+            items = self._visible(user, folder, "id", "ASC")
             return marker_page(items, query.get("marker"), limit, item_key)
         offset = parse_int(query, "offset", 0, 0, self.store.settings.max_offset)
         sort, direction = query.get("sort", "name"), query.get("direction", "ASC").upper()
@@ -53,10 +55,14 @@ class Listings:
             raise bad_request("Invalid sort", "sort")
         if direction not in {"ASC", "DESC"}:
             raise bad_request("Invalid direction", "direction")
-        items = self._sorted(user, folder, sort, direction)
+        items = self._visible(user, folder, sort, direction)
         order = [{"by": "type", "direction": "ASC"}, {"by": sort, "direction": direction}]
         page = items[offset : offset + limit]
         return page, {"total_count": len(items), "offset": offset, "limit": limit, "order": order}
+
+    def _visible(self, user: User, folder: Folder, sort: str, direction: str) -> list[Item]:
+        items = self._sorted(user, folder, sort, direction)
+        return [item for item in items if not self.items.is_hidden(item)] if self.items.hidden else items
 
     def _sorted(self, user: User, folder: Folder, sort: str, direction: str) -> list[Item]:
         wanted = f"{sort} {direction}"
@@ -109,7 +115,7 @@ def offset_page(
     items: Sequence[T], query: dict[str, str], max_limit: int = MAX_LIMIT, max_offset: int = 10**9
 ) -> tuple[list[T], dict[str, Any]]:
     """The page at the offset, with total_count, offset and limit."""
-    limit = parse_int(query, "limit", min(DEFAULT_LIMIT, max_limit), 1, max_limit)
+    limit = parse_limit(query, min(DEFAULT_LIMIT, max_limit), max_limit)
     offset = parse_int(query, "offset", 0, 0, max_offset)
     return list(items[offset : offset + limit]), {"total_count": len(items), "offset": offset, "limit": limit}
 

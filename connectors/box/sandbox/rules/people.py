@@ -9,6 +9,7 @@ from connectors.box.sandbox.errors import (
     BoxError,
     bad_request,
     forbidden,
+    group_name_taken,
     insufficient_scope,
     missing,
     not_found,
@@ -20,6 +21,9 @@ from connectors.box.sandbox.wire import text_of
 STATUSES = {"active", "inactive", "cannot_delete_edit", "cannot_delete_edit_upload"}
 KINDS = {"service", "app", "managed", "admin", "external"}
 ENTERPRISE_DOMAIN = "example.com"
+#: Longest texts of a user, as the document has them.
+MAX_TEXTS = {"name": 50, "job_title": 100, "phone": 100, "address": 255}
+USER_ROLES = {"coadmin", "user"}
 _LEVELS = {"admins_only", "admins_and_members", "all_managed_users"}
 
 
@@ -36,7 +40,7 @@ class People:
         if kind not in KINDS:
             raise ValueError(f"kind is one of {sorted(KINDS)}, not {kind!r}")
         if login.lower() in self.store.logins:
-            raise BoxError(409, "user_login_already_used", "User with the specified login already exists")
+            raise _login_taken()
         now = self.store.now()
         settings = self.store.settings
         user = User(
@@ -70,6 +74,7 @@ class People:
             if "@" not in login:
                 raise missing("login") if not login else bad_request("Invalid login", "login")
         amount = _integer(body, "space_amount")
+        _check_profile(body)
         user = self.add_user(login, name, kind, amount)
         self._set_profile(user, body)
         self.store.events.record(user.created, "new_user", actor, user)
@@ -116,15 +121,12 @@ class People:
             raise not_found("user", user_id)
         self.require_admin(actor, "manage_app_users" if user.kind == "app" else "manage_managed_users")
         amount = _integer(body, "space_amount")
-        status = text_of(body, "status")
-        if status is not None and status not in STATUSES:
-            raise bad_request("Invalid status", "status")
+        _check_profile(body)
         login = text_of(body, "login")
         if login is not None and login.lower() != user.login.lower():
             self._change_login(user, login)
         if amount is not None:
             user.space_amount = amount
-        user.status = status or user.status
         self._set_profile(user, body)
         user.modified = self.store.now()
         self.store.save(user)
@@ -142,7 +144,8 @@ class People:
         for membership in [m for m in self.store.memberships.values() if m.user is user]:
             self._remove_membership(membership)
         del self.store.users[user.id]
-        del self.store.logins[user.login.lower()]
+        for address in user.addresses:
+            self.store.logins.pop(address, None)
         self.store.drop(user)
         self.store.events.record(self.store.now(), "delete_user", actor, user)
         return user
@@ -159,13 +162,30 @@ class People:
         if enterprise and settings.app_access != "enterprise":
             raise forbidden()
 
+    def add_alias(self, user: User, address: str) -> None:
+        """Give the user a secondary address; 409 when somebody has it. Invitations to it reach the user."""
+        if address.lower() in self.store.logins:
+            raise _login_taken()
+        user.aliases = (*user.aliases, address)
+        self.store.logins[address.lower()] = user
+        self.store.save(user)
+
+    def change_login(self, user: User, login: str) -> None:
+        """Make another address the user's login, without asking for rights; the old one reaches nobody then.
+
+        409 when the address is somebody else's. A secondary address of the user may become the login.
+        """
+        self._change_login(user, login)
+        self.store.save(user)
+
     def _change_login(self, user: User, login: str) -> None:
         if "@" not in login:
             raise bad_request("Invalid login", "login")
-        if login.lower() in self.store.logins:
-            raise BoxError(409, "user_login_already_used", "User with the specified login already exists")
+        if self.store.logins.get(login.lower(), user) is not user:
+            raise _login_taken()
         del self.store.logins[user.login.lower()]
         user.login = login
+        user.aliases = tuple(alias for alias in user.aliases if alias.lower() != login.lower())
         self.store.logins[login.lower()] = user
 
     def _set_profile(self, user: User, body: dict[str, Any]) -> None:
@@ -173,19 +193,15 @@ class People:
         for name in ("job_title", "phone", "address", "language", "timezone"):
             setattr(user, name, text_of(body, name, getattr(user, name)))
         user.external_app_user_id = text_of(body, "external_app_user_id", user.external_app_user_id)
-        status = text_of(body, "status")
-        if status is not None:
-            if status not in STATUSES:
-                raise bad_request("Invalid status", "status")
-            user.status = status
+        user.status = text_of(body, "status") or user.status
+        user.role = text_of(body, "role") or user.role
         self.store.save(user)
 
     # --- groups ---
 
     def add_group(self, name: str) -> Group:
         """A new group, without asking for rights; 409 when the name is taken."""
-        if any(group.name.lower() == name.lower() for group in self.store.groups.values()):
-            raise BoxError(409, "conflict", "A group with the same name already exists")
+        self._refuse_taken(name)
         now = self.store.now()
         group = Group(id=self.store.new_id(), name=name, created=now, modified=now)
         self.store.groups[group.id] = group
@@ -224,13 +240,18 @@ class People:
         group = self.group(actor, group_id)
         self._check_group(body)
         name = text_of(body, "name") or group.name
-        if any(g is not group and g.name.lower() == name.lower() for g in self.store.groups.values()):
-            raise BoxError(409, "conflict", "A group with the same name already exists")
+        self._refuse_taken(name, but=group)
         group.name = name
         self._set_group(group, body)
         group.modified = self.store.now()
         self.store.events.record(group.modified, "group_edit", actor, group)
         return group
+
+    def rename_group(self, group: Group, name: str) -> None:
+        """Give the group another name, without asking for rights; 409 when it is taken."""
+        self._refuse_taken(name, but=group)
+        group.name = name
+        self.store.save(group)
 
     def delete_group(self, actor: User, group_id: str) -> Group:
         """DELETE /groups/:id; its memberships go with it."""
@@ -241,6 +262,10 @@ class People:
         self.store.drop(group)
         self.store.events.record(self.store.now(), "group_delete", actor, group)
         return group
+
+    def _refuse_taken(self, name: str, but: Group | None = None) -> None:
+        if any(g is not but and g.name.lower() == name.lower() for g in self.store.groups.values()):
+            raise group_name_taken(name)
 
     def _check_group(self, body: dict[str, Any]) -> None:
         for name in ("invitability_level", "member_viewability_level"):
@@ -312,6 +337,20 @@ class People:
         membership.group.members.pop(membership.user.id, None)
         self.store.memberships.pop(membership.id, None)
         self.store.drop(membership)
+
+
+def _login_taken() -> BoxError:
+    return BoxError(409, "user_login_already_used", "User with the specified login already exists")
+
+
+def _check_profile(body: dict[str, Any]) -> None:
+    for name, most in MAX_TEXTS.items():
+        if len(text_of(body, name) or "") > most:
+            raise bad_request(f"'{name}' may have {most} characters", name)
+    for name, allowed in (("status", STATUSES), ("role", USER_ROLES)):
+        text = text_of(body, name)
+        if text is not None and text not in allowed:
+            raise bad_request(f"Invalid {name} '{text}'", name)
 
 
 def _member_role(role: str) -> str:

@@ -3,8 +3,11 @@
 A session belongs to the user that created it (403 for others), takes each part once and in one alignment, does
 not occupy its name, and is gone after commit, abort or expiry. Readings chosen where Box says nothing:
 
-* A part whose Digest does not match its bytes: 412 precondition_failed is not used; 400 bad_digest is.
-* A part sent twice: 409 range_overlaps_existing_part, even when the bytes are the same.
+* A part whose Digest does not match its bytes: 412 precondition_failed is not used; 400 bad_digest is. A commit
+  with another digest than that of the parts answers 400 digest_mismatch, as has been seen.
+* A part sent twice: 409 range_overlaps_existing_part, even when the bytes are the same; with `overlap_is_416`
+  416 with the part in `context_info.conflicting_part`. Both have been seen.
+* A version session with a file name that is taken answers 409 at once, not at its commit.
 * A session that was committed or aborted: 404, except that a committed one may be deleted (Box's own client
   tests do so); one past its life: 410 session_expired.
 """
@@ -72,6 +75,7 @@ class Sessions:
         file = self.items.check_version(user, file_id, size, None)
         name = body.get("file_name")
         text = file.name if name is None else check_session_name(name, self.store.settings)
+        self.items.check_rename(user, file, text)
         return self._open(user, file, text, size, file.parent)
 
     def get(self, user: User, session_id: str) -> UploadSession:
@@ -161,7 +165,7 @@ class Sessions:
             raise NotReady
         actual = session.hasher.hexdigest()
         if actual != expected:
-            raise BoxError(400, "bad_digest", "The specified content digest did not match what we received")
+            raise BoxError(400, "digest_mismatch", "The digest of the file differs from that of its parts")
         file = self._store_file(user, session, actual, if_match, if_none_match, dates)
         self._end(session, "committed", keep_blobs=True)
         return file
@@ -216,10 +220,15 @@ class Sessions:
         self._check_offset(session, low, size)
         # Aligned parts of fixed sizes overlap only when they start at the same place.
         if low in session.parts:
-            raise BoxError(
-                409, "range_overlaps_existing_part", "The part overlaps one that was uploaded already"
-            )
+            raise self._overlap(session.parts[low])
         return low
+
+    def _overlap(self, part: Part) -> BoxError:
+        text = "The part overlaps one that was uploaded already"
+        if not self.store.settings.overlap_is_416:
+            return BoxError(409, "range_overlaps_existing_part", text)
+        found = {"part_id": part.id, "offset": part.offset, "size": part.size, "sha1": part.sha1}
+        return BoxError(416, "range_overlaps_existing_part", text, {"conflicting_part": found})
 
     def _check_offset(self, session: UploadSession, offset: int, size: int) -> None:
         expected = min(session.part_size, session.size - offset)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.box.sandbox.errors import BoxError, forbidden, name_in_use, not_found
+from connectors.box.sandbox.errors import BoxError, forbidden, not_found
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.collaborations import Collaborations
 from connectors.box.sandbox.rules.items import Items
-from connectors.box.sandbox.rules.mini import mini
-from connectors.box.sandbox.rules.names import name_key
 from connectors.box.sandbox.store.records import File, Folder, Item, User
 from connectors.box.sandbox.store.store import Store
 from connectors.box.sandbox.wire import child_id
@@ -66,9 +64,7 @@ class Trash:
         if target is None:
             raise not_found("parent")
         name = item.name if body.get("name") is None else self.items.checked_name(item, body["name"])
-        taken = target.children.get(name_key(name))
-        if taken is not None:
-            raise name_in_use([mini(taken)] if kind == "folder" else mini(taken))
+        self.items.refuse_taken(target, name, type(item))
         del self.store.trash[item.owner.id][item.id]
         item.trashed, item.name, item.parent = None, name, target
         self.items.attach(target, item)
@@ -90,6 +86,7 @@ class Trash:
         for item in owned:
             self._destroy(item)
         user.root.children.clear()
+        user.root.wide.clear()
         self.store.trash.pop(user.id, None)
         for grant in [grant for grant in self.store.collaborations.values() if grant.user is user]:
             self.collaborations.remove(grant)

@@ -42,6 +42,11 @@ def format_date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds")
 
 
+def format_utc(seconds: int) -> str:
+    """The text in UTC with a `Z`, in which the upload host gives the end of a session's life."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def format_optional(seconds: int | None) -> str | None:
     """`format_date`, or None for None."""
     return None if seconds is None else format_date(seconds)

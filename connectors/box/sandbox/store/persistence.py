@@ -33,6 +33,7 @@ Row: TypeAlias = tuple[str, str, Any]
 _USER = (
     "id", "login", "name", "kind", "created", "modified", "space_amount", "max_upload_size", "status", "language",
     "timezone", "job_title", "phone", "address", "external_app_user_id", "is_external_collab_restricted",
+    "aliases", "role",
 )  # fmt: skip
 _GROUP = (
     "id", "name", "created", "modified", "provenance", "external_sync_identifier", "description",
@@ -222,7 +223,10 @@ def _chosen(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def user_fields(body: dict[str, Any]) -> dict[str, Any]:
     """Constructor arguments of `User`."""
-    return _chosen(body, _USER)
+    # Folders written before users had secondary addresses lack the last two.
+    return _chosen({"aliases": (), "role": "user"} | body, _USER) | {
+        "aliases": tuple(body.get("aliases", ()))
+    }
 
 
 def group_fields(body: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class User:
     job_title: str = ""
     phone: str = ""
     address: str = ""
+    #: Secondary addresses; mail and invitations to them reach the user, lookups by login do not find them.
+    aliases: tuple[str, ...] = ()
+    role: str = "user"
     external_app_user_id: str | None = None
     is_external_collab_restricted: bool = False
     root: Folder = field(init=False, repr=False)
@@ -43,6 +46,11 @@ class User:
     def in_enterprise(self) -> bool:
         """False for users of other enterprises."""
         return self.kind != "external"
+
+    @property
+    def addresses(self) -> set[str]:
+        """Login and secondary addresses in lower case."""
+        return {self.login.lower(), *(alias.lower() for alias in self.aliases)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -116,6 +124,8 @@ class Folder:
     can_non_owners_view_collaborators: bool = True
     #: Name key → item; a duplicate that a race let in sits under its key followed by NUL and its id.
     children: dict[str, Item] = field(default_factory=dict, repr=False)
+    #: NFKC key → items whose own key is another one.
+    wide: dict[str, list[Item]] = field(default_factory=dict, repr=False)
     #: Raised with every change of `children`, so that sorted listings can be kept.
     edition: int = 0
 

@@ -15,7 +15,7 @@ from connectors.box.sandbox.wire import (
     Response,
     json_response,
     parse_bool,
-    parse_int,
+    parse_limit,
     require_child_id,
     text_of,
 )
@@ -162,9 +162,9 @@ def delete_exempt(core: Core, request: Request) -> Response:
 
 
 def view(grant: Collaboration, viewer: User, fields: tuple[str, ...] | None = None) -> JSON:
-    """A collaboration; a pending one hides its item from outsiders and shows the invited address."""
+    """A collaboration; a pending one has no item, and shows the invited address."""
     full: dict[str, Any] = {
-        "item": _item_view(grant, viewer),
+        "item": _item_view(grant),
         "accessible_by": _grantee_view(grant),
         "invite_email": grant.invite_email,
         "role": grant.role,
@@ -187,16 +187,14 @@ def view(grant: Collaboration, viewer: User, fields: tuple[str, ...] | None = No
 def _of_item(core: Core, request: Request, item: Item) -> Response:
     query = request.query
     found = sorted(core.collaborations.of_item(request.user, item), key=id_key)
-    limit = parse_int(query, "limit", 100, 1, 1000)
+    limit = parse_limit(query, 100)
     page, rest = marker_page(found, query.get("marker"), limit, id_key)
     fields = request.fields(query)
     return json_response(rest | {"entries": [view(grant, request.user, fields) for grant in page]})
 
 
-def _item_view(grant: Collaboration, viewer: User) -> JSON | None:
-    if grant.status == "pending" and (grant.user is None or grant.user.kind == "external"):
-        return None
-    return mini(grant.item)
+def _item_view(grant: Collaboration) -> JSON | None:
+    return None if grant.status == "pending" else mini(grant.item)
 
 
 def _grantee_view(grant: Collaboration) -> JSON | None:
@@ -254,7 +252,7 @@ def _enterprise(core: Core) -> JSON:
 
 def _dict_page(core: Core, request: Request, entries: dict[str, dict[str, Any]], show: Any) -> Response:
     query = request.query
-    limit = parse_int(query, "limit", 100, 1, 1000)
+    limit = parse_limit(query, 100)
     found = sorted(entries.values(), key=_entry_key)
     page, rest = marker_page(found, query.get("marker"), limit, _entry_key)
     return json_response(rest | {"entries": [show(core, entry) for entry in page]})

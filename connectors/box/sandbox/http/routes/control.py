@@ -44,6 +44,7 @@ def control_app(core: Core) -> Starlette:
         "users": lambda body: _add_user(core, body),
         "groups": lambda body: _add_group(core, body),
         "space": lambda body: _set_space(core, body),
+        "logins": lambda body: _change_logins(core, body),
     }
     routes = [Route(f"/_sandbox/{name}", _reader(core, read), methods=["GET"]) for name, read in get.items()]
     routes += [
@@ -85,6 +86,8 @@ def _add_user(core: Core, body: dict[str, Any]) -> dict[str, Any]:
     user = core.people.add_user(
         body["login"], body.get("name"), body.get("kind", "managed"), body.get("space_amount")
     )
+    for address in body.get("aliases", ()):
+        core.people.add_alias(user, address)
     return dumps.user(user)
 
 
@@ -93,6 +96,15 @@ def _add_group(core: Core, body: dict[str, Any]) -> dict[str, Any]:
     for user_id in body.get("members", ()):
         core.people.add_member(core.store.users[user_id], group)
     return {"id": group.id, "name": group.name, "members": list(group.members)}
+
+
+def _change_logins(core: Core, body: dict[str, Any]) -> dict[str, Any]:
+    user = core.store.users[body["user_id"]]
+    if "alias" in body:
+        core.people.add_alias(user, body["alias"])
+    if "login" in body:
+        core.people.change_login(user, body["login"])
+    return dumps.user(user)
 
 
 def _set_space(core: Core, body: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from connectors.box.sandbox.rules.mini import JSON, user_mini
 from connectors.box.sandbox.store.dates import format_date, parse_date
 from connectors.box.sandbox.store.events import KINDS, Event
 from connectors.box.sandbox.store.records import Collaboration, File, Folder, Group, User
-from connectors.box.sandbox.wire import Request, Response, json_response, parse_int, parse_number
+from connectors.box.sandbox.wire import Request, Response, json_response, parse_limit, parse_number
 
 _ADMIN = {"admin_logs", "admin_logs_streaming"}
 _USER = {"all", "changes", "sync"}
@@ -32,7 +32,7 @@ def events(core: Core, request: Request) -> Response:
     admin = stream in _ADMIN
     if admin:
         core.people.require_admin(request.user, "manage_enterprise_properties", enterprise=False)
-    limit = parse_int(query, "limit", 100, 0, 500)
+    limit = parse_limit(query, 100, 500, 0)
     log = core.store.events
     text = query.get("stream_position", "0") or "0"
     if text == "now":
@@ -142,11 +142,13 @@ def _user_source(event: Event) -> JSON:
 
 def _details(event: Event) -> JSON:
     source = event.source
+    by_app = event.actor.kind in {"service", "app"}
+    service = {"service_name": "Sandbox Application" if by_app else "Box Web Application"}
     if isinstance(source, File):
-        return {"size": source.size, "version_id": source.version_id, "service_name": "Boxhaul"}
+        return {"size": source.size, "version_id": source.version_id} | service
     if isinstance(source, Collaboration):
-        return {"role": source.role, "collab_id": source.id, "service_name": "Boxhaul"}
-    return {"service_name": "Boxhaul"}
+        return {"role": source.role, "collab_id": source.id} | service
+    return service
 
 
 async def subscribe(core: Core, request: Request) -> Response:

@@ -17,7 +17,7 @@ from connectors.box.sandbox.wire import (
     Response,
     json_response,
     parse_bool,
-    parse_int,
+    parse_limit,
     require_child_id,
 )
 
@@ -90,7 +90,7 @@ def trash_items(core: Core, request: Request) -> Response:
     fields = request.fields(query)
     entries = core.trash.entries(request.user)
     if parse_bool(query, "usemarker"):
-        limit = parse_int(query, "limit", 100, 1, 1000)
+        limit = parse_limit(query, 100)
         page, rest = marker_page(entries, query.get("marker"), limit, item_key)
     else:
         page, rest = offset_page(entries, query)

@@ -16,7 +16,7 @@ from connectors.box.sandbox.wire import (
     Response,
     json_response,
     parse_bool,
-    parse_int,
+    parse_limit,
     require_child_id,
     text_of,
 )
@@ -33,7 +33,7 @@ def users(core: Core, request: Request) -> Response:
     found = core.people.list_users(request.user, query)
     if parse_bool(query, "usemarker"):
         found.sort(key=id_key)
-        limit = parse_int(query, "limit", 100, 1, 1000)
+        limit = parse_limit(query, 100)
         page, rest = marker_page(found, query.get("marker"), limit, id_key)
     else:
         found.sort(key=lambda user: (user.name.lower(), user.id))
@@ -217,7 +217,7 @@ _USER_FIELDS: dict[str, Field] = {
     "address": lambda user, viewer: user.address,
     "avatar_url": lambda user, viewer: f"https://app.box.com/api/avatar/large/{user.id}",
     "notification_email": lambda user, viewer: None,
-    "role": lambda user, viewer: {"admin": "admin", "service": "coadmin"}.get(user.kind, "user"),
+    "role": lambda user, viewer: {"admin": "admin", "service": "coadmin"}.get(user.kind, user.role),
     "is_platform_access_only": lambda user, viewer: user.kind in {"app", "service"},
     "external_app_user_id": lambda user, viewer: user.external_app_user_id or "",
     "is_external_collab_restricted": lambda user, viewer: user.is_external_collab_restricted,

@@ -12,7 +12,7 @@ from connectors.box.sandbox.http import views
 from connectors.box.sandbox.http.multipart import Upload, parse_upload
 from connectors.box.sandbox.rules.listing import offset_page
 from connectors.box.sandbox.rules.sessions import NotReady, spoil
-from connectors.box.sandbox.store.dates import format_date, parse_date
+from connectors.box.sandbox.store.dates import format_utc, parse_date
 from connectors.box.sandbox.store.records import File, Part, UploadSession
 from connectors.box.sandbox.wire import (
     REGION,
@@ -62,7 +62,7 @@ def preflight(core: Core, request: Request) -> Response:
     body = request.json()
     size = _preflight_size(body)
     parent = child_id(body, "parent", required=False)
-    core.items.check_upload(request.user, parent or "0", body.get("name"), size)
+    core.items.check_upload(request.user, parent or "0", body.get("name"), size, preflight=True)
     return _upload_url(request, "files/content")
 
 
@@ -216,7 +216,7 @@ def _session(session: UploadSession, request: Request) -> dict[str, Any]:
     return {
         "id": session.id,
         "type": "upload_session",
-        "session_expires_at": format_date(int(session.expires)),
+        "session_expires_at": format_utc(int(session.expires)),
         "part_size": session.part_size,
         "total_parts": session.total_parts,
         "num_parts_processed": len(session.parts),
