@@ -46,6 +46,7 @@ nothing to show yet.
 KEYS = """\
 A plan is YAML. `${NAME}` takes an environment variable; an unknown key is an error that names the nearest known one.
 In a URL `%20` stands for a space; a local path that exists as it is written is meant as it is written.
+No tree contains another.
 """
 
 OTHER_URLS = """\

@@ -104,3 +104,50 @@ def test_no_file_names_a_registry_or_a_machine() -> None:
             and path.name != Path(__file__).name
         ):
             assert not pattern.search(path.read_text(encoding="utf-8")), name
+
+
+def documents() -> list[Path]:
+    """Every Markdown page."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True, cwd=ROOT)
+    return [ROOT / name for name in listed.stdout.splitlines()]
+
+
+def anchors(page: Path) -> set[str]:
+    """What may follow `#` in a link to the page: its headings as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link is a file or folder that is there, each anchor a heading."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+def test_every_chapter_is_reached_from_the_readme() -> None:
+    """Nothing for operators is hidden in a folder."""
+    linked = {(ROOT / path).resolve() for path in re.findall(r"\]\(([^)#\s]+)", README)}
+
+    assert set((ROOT / "deployments").glob("*.md")) <= linked
+
+
+def test_readme_maps_every_room() -> None:
+    """The map names each room of flows, each side of the connectors, and the other folders."""
+    rooms = {f"flows/{path.parent.name}/" for path in (ROOT / "flows").glob("*/__init__.py")}
+    rooms |= {f"connectors/{path.parent.name}/" for path in (ROOT / "connectors").glob("*/__init__.py")}
+    mapped = set(re.findall(r"`([\w/]+/)`", README.partition("## What is where")[2].partition("\n## ")[0]))
+
+    assert rooms <= mapped
+    assert [] == [name for name in mapped if not (ROOT / name).is_dir()]
+
+
+def test_readme_is_short() -> None:
+    """Four minutes at 250 words a minute, what the terminal printed and what is looked up left out."""
+    prose = re.sub(r"```.*?```|^\|.*$", "", README, flags=re.DOTALL | re.MULTILINE)
+
+    assert len(prose.split()) < 1_000
