@@ -34,7 +34,8 @@ from flows.plan.model import MigrationPlan
 from flows.run.leases import Part
 from flows.run.window import Window
 from flows.transfer.beginning import begin
-from flows.transfer.completing import create_missing_folders, finish_pass, give_up, unfinished_pass
+from flows.transfer.completing import create_missing_folders
+from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.transfer.sending import Batch
 from state.errors import LeaseHeld

@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from connectors.box.destination import BoxDestination
-from connectors.box.names import collision_key
-from connectors.box.types import BoxFolder, Collaboration
 from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
 from flows.errors import Interrupted
+from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
 from state.records import FolderNode, TreeRecord, WorkerLease
 
@@ -26,16 +23,6 @@ POLL_SECONDS = 0.2
 WAIT_SECONDS = 30.0
 
 
-@dataclass
-class _Place:
-    """A tree's own folder or one above it: many trees may need it, and it is made once."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    folder: BoxFolder | None = None
-    #: Who could see it when it was adopted.
-    grants: list[Collaboration] = field(default_factory=list)
-
-
 class BoxFolders:
     """Parent before child, one creator per path: Box makes two folders of one name when two ask at once (trap 8)."""
 
@@ -47,13 +34,13 @@ class BoxFolders:
         *,
         plan_id: int,
         landing_folder_id: str,
+        roots: Roots,
         stop: threading.Event,
-        in_plan: Callable[[TreeRecord, Collaboration], bool],
         makes: bool = True,
     ) -> None:
         """`makes`: False where another process makes every folder and this one waits for it."""
         self._plan_id = plan_id
-        self._in_plan = in_plan
+        self._roots = roots
         self._makes = makes
         self._checkpoint = checkpoint
         self._box = box
@@ -66,8 +53,6 @@ class BoxFolders:
         #: Folders that Box refused in this run, and why: the files below ask once, not once each.
         self._refused: dict[int, ItemError] = {}
         self._trees: dict[int, TreeRecord] = {}
-        #: By id of the parent in Box and the name as Box compares it.
-        self._places: dict[tuple[str, str], _Place] = {}
 
     def know_trees(self, trees: list[TreeRecord]) -> None:
         """The trees whose roots may have to be made."""
@@ -93,7 +78,7 @@ class BoxFolders:
             if self._ids.get(folder_id, box_id) != box_id:
                 return
             self._ids.clear()
-            self._forget_places()
+            self._roots.forget()
             self._checkpoint.record_verification_mismatch(
                 tree_id, item_ids_by_reason={}, folder_ids_gone=[folder_id], detail="deleted in Box"
             )
@@ -146,7 +131,7 @@ class BoxFolders:
     def _create(self, node: FolderNode, parent_box_id: str) -> str:
         tree = self._trees.get(node.id)
         if tree is not None:
-            folder = self._create_root(tree, node.box_name)
+            folder = self._roots.create(tree, node.box_name)
         else:
             folder = self._box.create_folder(parent_box_id, node.box_name)
         if folder.adopted:
@@ -155,46 +140,6 @@ class BoxFolders:
             node.id, box_folder_id=folder.id, box_name=folder.name, adopted=folder.adopted
         )
         return folder.id
-
-    def _create_root(self, tree: TreeRecord, box_name: str) -> BoxFolder:
-        """A tree's own folder and those above it. One of those may have been deleted since another tree made it."""
-        try:
-            return self._descend(tree, box_name)
-        except DestinationGone:
-            if "/" not in tree.folder:
-                raise
-            with self._lock:
-                self._forget_places()
-            return self._descend(tree, box_name)
-
-    def _descend(self, tree: TreeRecord, box_name: str) -> BoxFolder:
-        parent_box_id, path = self._landing_folder_id, ""
-        for name in tree.folder.split("/")[:-1]:
-            path = f"{path}/{name}".lstrip("/")
-            parent_box_id = self._for_tree(tree, parent_box_id, name, path).id
-        return self._for_tree(tree, parent_box_id, box_name, tree.folder)
-
-    def _for_tree(self, tree: TreeRecord, parent_box_id: str, name: str, path: str) -> BoxFolder:
-        folder, grants = self._made_place(parent_box_id, name)
-        self._refuse_shared(folder, grants, path, tree)
-        return folder
-
-    def _made_place(self, parent_box_id: str, name: str) -> tuple[BoxFolder, list[Collaboration]]:
-        """The folder of this name, made or adopted by whoever comes first, and who could see it before."""
-        with self._lock:
-            place = self._places.setdefault((parent_box_id, collision_key(name)), _Place())
-        with place.lock:
-            folder = place.folder
-            if folder is None:
-                folder = self._box.create_folder(parent_box_id, name)
-                place.grants = self._box.collaborations(folder.id) if folder.adopted else []
-                place.folder = folder
-            return folder, place.grants
-
-    def _forget_places(self) -> None:
-        """Box lost one of them; the locks stay, so that none is made twice."""
-        for place in self._places.values():
-            place.folder = None
 
     def _refuse_held(self, box_folder_id: str, node: FolderNode) -> None:
         """A folder of Box holds one folder of the source: somebody renamed another one's in Box to this name (P7)."""
@@ -208,36 +153,6 @@ class BoxFolders:
                     box_id=box_folder_id,
                     box_type="folder",
                 )
-
-    def _refuse_shared(
-        self, folder: BoxFolder, grants: Sequence[Collaboration], path: str, tree: TreeRecord
-    ) -> None:
-        """A folder that was there before must not show an unfinished tree to anybody but the plan's people (P4).
-
-        Those are the tree's own, and those of trees in whose folder it lies.
-        """
-        direct = [grant for grant in grants if grant.item_id in (None, folder.id)]
-        strangers = [grant for grant in direct if not self._in_plan(tree, grant)]
-        if strangers:
-            around = [
-                each
-                for each in self._checkpoint.trees(self._plan_id)
-                if f"{path}/".casefold().startswith(f"{each.folder}/".casefold())
-            ]
-            strangers = [
-                grant for grant in strangers if not any(self._in_plan(each, grant) for each in around)
-            ]
-        if strangers:
-            names = [
-                grant.accessible_by_login or grant.invite_email or grant.accessible_by_name or grant.id
-                for grant in strangers
-            ]
-            raise NameInUse(
-                f"the folder {path!r} was in Box before and {', '.join(names[:3])} can see it already;"
-                " end that access, or give the tree another folder in the plan",
-                box_id=folder.id,
-                box_type="folder",
-            )
 
     def _cached(self, folder_id: int) -> str | None:
         with self._lock:

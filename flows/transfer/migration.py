@@ -27,7 +27,7 @@ from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
 from flows.transfer.folders import BoxFolders
-from flows.transfer.roots import is_in_plan
+from flows.transfer.roots import Roots, is_in_plan
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord, WorkerLease
 from state.statuses import EventKind
@@ -190,16 +190,7 @@ def _assemble(
         claims=Claims(
             checkpoint, worker, batch_items=batch_items(plan, part), batch_bytes=transfer.batch_bytes
         ),
-        folders=BoxFolders(
-            checkpoint,
-            box,
-            worker,
-            plan_id=plan_id,
-            landing_folder_id=plan.box.landing_folder_id,
-            stop=stop.event,
-            in_plan=partial(is_in_plan, access, our_user_ids),
-            makes=part is not Part.SENDING,
-        ),
+        folders=_folders(access, part, worker, our_user_ids, stop),
         editors=editors,
         access=access,
         recorder=ResultRecorder(
@@ -212,4 +203,27 @@ def _assemble(
         ),
         excluded=ExcludeRules(plan.exclude).reason,
         our_user_ids=our_user_ids,
+    )
+
+
+def _folders(
+    access: Access, part: Part, worker: WorkerLease, our_user_ids: frozenset[str], stop: StopSignal
+) -> BoxFolders:
+    landing_folder_id = access.plan.box.landing_folder_id
+    roots = Roots(
+        access.checkpoint,
+        access.box,
+        plan_id=access.plan_id,
+        landing_folder_id=landing_folder_id,
+        in_plan=partial(is_in_plan, access, our_user_ids),
+    )
+    return BoxFolders(
+        access.checkpoint,
+        access.box,
+        worker,
+        plan_id=access.plan_id,
+        landing_folder_id=landing_folder_id,
+        roots=roots,
+        stop=stop.event,
+        makes=part is not Part.SENDING,
     )

@@ -1,12 +1,124 @@
-"""Roots: a tree's own folder in Box, and who could see it before."""
+"""Roots: a tree's own folder in Box and those above it, each made once, and who could see it before."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
-from connectors.box.types import Collaboration
+from connectors.box.destination import BoxDestination
+from connectors.box.names import collision_key
+from connectors.box.types import BoxFolder, Collaboration
+from connectors.errors import DestinationGone, NameInUse
 from flows.sharing.access import Access
+from state.checkpoint import Checkpoint
 from state.records import TreeRecord
+
+
+@dataclass
+class ParentFolder:
+    """A tree's own folder or one above it: many trees may need it, and it is made once."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    folder: BoxFolder | None = None
+    #: Who could see it when it was adopted.
+    grants: list[Collaboration] = field(default_factory=list)
+
+
+class Roots:
+    """Makes the folders at which trees begin. Refuses one that others than the plan's people see (P4)."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        box: BoxDestination,
+        *,
+        plan_id: int,
+        landing_folder_id: str,
+        in_plan: Callable[[TreeRecord, Collaboration], bool],
+    ) -> None:
+        """`in_plan`: whether a grant is of somebody whom the plan lets into that tree."""
+        self._checkpoint = checkpoint
+        self._box = box
+        self._plan_id = plan_id
+        self._landing_folder_id = landing_folder_id
+        self._in_plan = in_plan
+        self._lock = threading.Lock()
+        #: By id of the parent in Box and the name as Box compares it.
+        self._made: dict[tuple[str, str], ParentFolder] = {}
+
+    def create(self, tree: TreeRecord, box_name: str) -> BoxFolder:
+        """Make or adopt a tree's own folder and those above it.
+
+        One of those may have been deleted since another tree made it: then all are made again, once.
+        """
+        try:
+            return self._descend(tree, box_name)
+        except DestinationGone:
+            if "/" not in tree.folder:
+                raise
+            self.forget()
+            return self._descend(tree, box_name)
+
+    def forget(self) -> None:
+        """Box lost one of them: each is asked for again. The locks stay, so that none is made twice."""
+        with self._lock:
+            for parent in self._made.values():
+                parent.folder = None
+
+    def _descend(self, tree: TreeRecord, box_name: str) -> BoxFolder:
+        parent_box_id, path = self._landing_folder_id, ""
+        for name in tree.folder.split("/")[:-1]:
+            path = f"{path}/{name}".lstrip("/")
+            parent_box_id = self._for_tree(tree, parent_box_id, name, path).id
+        return self._for_tree(tree, parent_box_id, box_name, tree.folder)
+
+    def _for_tree(self, tree: TreeRecord, parent_box_id: str, name: str, path: str) -> BoxFolder:
+        folder, grants = self._make_once(parent_box_id, name)
+        self._refuse_shared(folder, grants, path, tree)
+        return folder
+
+    def _make_once(self, parent_box_id: str, name: str) -> tuple[BoxFolder, list[Collaboration]]:
+        """The folder of this name, made or adopted by whoever comes first, and who could see it before."""
+        with self._lock:
+            parent = self._made.setdefault((parent_box_id, collision_key(name)), ParentFolder())
+        with parent.lock:
+            folder = parent.folder
+            if folder is None:
+                folder = self._box.create_folder(parent_box_id, name)
+                parent.grants = self._box.collaborations(folder.id) if folder.adopted else []
+                parent.folder = folder
+            return folder, parent.grants
+
+    def _refuse_shared(
+        self, folder: BoxFolder, grants: Sequence[Collaboration], path: str, tree: TreeRecord
+    ) -> None:
+        """A folder that was there before must not show an unfinished tree to anybody but the plan's people (P4).
+
+        Those are the tree's own, and those of trees in whose folder it lies.
+        """
+        direct = [grant for grant in grants if grant.item_id in (None, folder.id)]
+        outsiders = [grant for grant in direct if not self._in_plan(tree, grant)]
+        if outsiders:
+            around = [
+                each
+                for each in self._checkpoint.trees(self._plan_id)
+                if f"{path}/".casefold().startswith(f"{each.folder}/".casefold())
+            ]
+            outsiders = [
+                grant for grant in outsiders if not any(self._in_plan(each, grant) for each in around)
+            ]
+        if outsiders:
+            names = [
+                grant.accessible_by_login or grant.invite_email or grant.accessible_by_name or grant.id
+                for grant in outsiders
+            ]
+            raise NameInUse(
+                f"the folder {path!r} was in Box before and {', '.join(names[:3])} can see it already;"
+                " end that access, or give the tree another folder in the plan",
+                box_id=folder.id,
+                box_type="folder",
+            )
 
 
 def is_in_plan(access: Access, our_user_ids: Collection[str], tree: TreeRecord, grant: Collaboration) -> bool:

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass, replace
 
-from connectors.box.types import PartState, Receipt, SessionState, Upload
+from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
 from connectors.entry import NO_STREAMS, Entry, EntryKind
-from connectors.errors import (
-    AccessDenied,
-    ChangedWhileReading,
-    ConnectorError,
-    DestinationGone,
-    DigestMismatch,
-    FatalError,
-    Locked,
-    NameInUse,
-    NotFound,
-    ReadFailed,
-    Stopped,
-    TransientError,
-)
-from connectors.source import SourceFile
-from flows.errors import Interrupted
+from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped
+from connectors.source import Source, SourceFile
 from flows.run.leases import Part
-from flows.run.stop import StoppableFile
+from flows.run.stop import StoppableFile, StopSignal
+from flows.transfer.conflicts import refuse_held, remembering, version_of_ours
 from flows.transfer.migration import Migration
+from flows.transfer.outcomes import outcome
+from flows.transfer.sessions import CheckpointSessions
 from flows.transfer.streams import UnkeptStreams, with_streams
-from state.checkpoint import Checkpoint
-from state.records import ClaimedItem, Failed, Holder, StoredPart, StoredSession, Uploaded
-from state.statuses import GONE_FROM_BOX
-
-#: Worth another try in the same pass; everything else needs a person, or another pass.
-RETRIED = (TransientError, DestinationGone, Locked, ChangedWhileReading, DigestMismatch, ReadFailed)
+from state.records import ClaimedItem, Uploaded
 
 
 class Batch:
@@ -45,38 +28,41 @@ class Batch:
 
 
 def send_batch(migration: Migration, batch: Batch) -> None:
-    """Send these files with the run's threads; every one ends as a recorded result, or as released when stopped.
+    """Send these files with the run's threads; every one ends as a recorded result, or as given back when stopped.
 
-    Raises FatalError when Box or the share refuses everything from now on.
+    Raises what is no file's business, such as a state database that is gone.
     """
     unkept = UnkeptStreams()
-    pending = [migration.senders.submit(_send_and_record, migration, item, unkept) for item in batch.items]
+    pending = [migration.senders.submit(send_file, migration, item, unkept) for item in batch.items]
     wait(pending)
     for kind, detail in unkept.remarks():
         migration.record_event(kind, detail)
-    errors = [future.exception() for future in pending]
-    for error in errors:
+    for error in [future.exception() for future in pending]:
         if error is not None:
             raise error
 
 
-def _send_and_record(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
-    if migration.stop.is_set():
-        migration.claims.give_back(item)
-        return
-    try:
-        result = send_file(migration, item, unkept)
-    except Stopped:
-        migration.claims.give_back(item)
-        return
-    except FatalError as exc:
-        migration.claims.give_back(item)
-        migration.stop.fail(exc)
-        return
-    if result is None:
-        migration.claims.give_back(item)
-        return
-    migration.recorder.put(result)
+def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
+    """Look at one file, put it into Box, look again, and hand the result to the recorder."""
+    with outcome(migration, item):
+        _refuse_when_stopping(migration.stop)
+        reading = Reading(migration.source, migration.stop, item.path)
+        if item.sha1 is not None and item.box_file_id is not None and reading.sha1() == item.sha1:
+            migration.recorder.put(_as_it_was(item, reading, item.sha1))
+            return
+        folder_id = migration.folders.box_id(item.folder_id)
+        let_uploaders_in(migration, item.tree_id)
+        upload = _upload(item, reading.before, folder_id)
+        sessions = CheckpointSessions(migration.checkpoint, item.id)
+        with remembering(migration, item, folder_id):
+            try:
+                receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
+            except NameInUse as exc:
+                upload = version_of_ours(migration, item, upload, exc)
+                receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
+        refuse_held(migration, item, receipt)
+        unkept.add(item.path, reading.streams)
+        migration.recorder.put(_uploaded(item, reading, receipt))
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:
@@ -86,87 +72,44 @@ def let_uploaders_in(migration: Migration, tree_id: int) -> None:
         migration.editors.let_in(tree_id, migration.folders.box_id(root))
 
 
-def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded | Failed | None:
-    """One file: look, send, look again, answer. None: stopped before anything was decided."""
-    try:
-        return _sent(migration, item, unkept)
-    except (Stopped, Interrupted):
-        return None
-    except FatalError:
-        raise
-    except ConnectorError as exc:
-        if migration.stop.is_set():
-            return None
-        if isinstance(exc, NotFound | AccessDenied):
-            migration.guard.require_root(item.tree_id)
-        return Failed(item_id=item.id, reason=exc.reason, detail=str(exc), retry=isinstance(exc, RETRIED))
+class Reading:
+    """One file of the share, as it is now: opened as often as it must be read, and compared afterwards (P1).
 
+    It keeps what opening shows of the file beside its content. NotFound when it is no ordinary file any more.
+    """
 
-def _sent(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> Uploaded:
-    before = _still_a_file(migration.source.stat(item.path))
-    opening = _Opening(migration, item)
-    if item.sha1 is not None and _read_sha1(migration, item, before, opening) == item.sha1:
-        return _as_it_was(item, with_streams(before, opening.streams), item.sha1)
-    folder_id = migration.folders.box_id(item.folder_id)
-    let_uploaders_in(migration, item.tree_id)
-    try:
-        receipt = _put(migration, item, before, folder_id, opening)
-    except DestinationGone:
-        _forget_what_is_gone(migration, item, folder_id)
-        raise
-    unkept.add(item.path, opening.streams)
-    return Uploaded(
-        item_id=item.id,
-        box_file_id=receipt.file_id,
-        box_version_id=receipt.version_id,
-        box_etag=receipt.etag,
-        box_name=receipt.name,
-        sha1=receipt.sha1,
-        entry=with_streams(before, opening.streams),
-        adopted=receipt.adopted,
-        identity=receipt.identity,
-    )
-
-
-class _Opening:
-    """Opens a file as often as it must be read, and keeps what that shows of it beside its content."""
-
-    def __init__(self, migration: Migration, item: ClaimedItem) -> None:
+    def __init__(self, source: Source, stop: StopSignal, path: str) -> None:
         self.streams = NO_STREAMS
-        self._migration = migration
-        self._path = item.path
+        self._source = source
+        self._stop = stop
+        self._path = path
+        #: The file before it was read.
+        self.before: Entry = _still_a_file(source.stat(path))
 
     def __call__(self) -> SourceFile:
-        file = StoppableFile(self._migration.source.open(self._path), self._migration.stop)
+        """Open it at its start."""
+        file = StoppableFile(self._source.open(self._path), self._stop)
         self.streams = file.streams or self.streams
         return file
 
+    def check(self) -> None:
+        """ChangedWhileReading when the file is not what it was before it was read."""
+        if not self._source.stat(self._path).fingerprint.same_content_as(self.before.fingerprint):
+            raise ChangedWhileReading
 
-def _as_it_was(item: ClaimedItem, before: Entry, sha1: str) -> Uploaded:
-    """Times, rights or owner changed and the bytes did not: Box has them already and is asked nothing (P6)."""
-    return Uploaded(
-        item_id=item.id,
-        box_file_id=item.box_file_id or "",
-        box_version_id=item.box_version_id,
-        box_etag=item.box_etag,
-        box_name=item.box_name,
-        sha1=sha1,
-        entry=before,
-        adopted=True,
-    )
+    def sha1(self) -> str:
+        """Read the whole file and return its SHA-1, 40 hex digits. ChangedWhileReading."""
+        return sha1_of(self, self.before.size, self.check)
 
-
-def _read_sha1(migration: Migration, item: ClaimedItem, before: Entry, opening: _Opening) -> str | None:
-    """SHA-1 of the file as it is now; None where that cannot tell whether Box has it."""
-    if item.box_file_id is None:
-        return None
-    return sha1_of(opening, before.size, lambda: _check_source(migration, item, before))
+    @property
+    def entry(self) -> Entry:
+        """The file as it was read, with a note of what does not arrive."""
+        return with_streams(self.before, self.streams)
 
 
-def _check_source(migration: Migration, item: ClaimedItem, before: Entry) -> None:
-    """ChangedWhileReading when the file is not what it was before it was read (P1)."""
-    if not migration.source.stat(item.path).fingerprint.same_content_as(before.fingerprint):
-        raise ChangedWhileReading
+def _refuse_when_stopping(stop: StopSignal) -> None:
+    if stop.is_set():
+        raise Stopped
 
 
 def _still_a_file(entry: Entry) -> Entry:
@@ -175,11 +118,8 @@ def _still_a_file(entry: Entry) -> Entry:
     return entry
 
 
-def _put(
-    migration: Migration, item: ClaimedItem, before: Entry, folder_id: str, opening: _Opening
-) -> Receipt:
-    """Hand the file to Box under the rule *adopt, don't ask*; torn content is never left as the last word."""
-    upload = Upload(
+def _upload(item: ClaimedItem, before: Entry, folder_id: str) -> Upload:
+    return Upload(
         folder_id=folder_id,
         name=item.box_name,
         size=before.size,
@@ -190,130 +130,30 @@ def _put(
         fingerprint=before.fingerprint,
     )
 
-    def put(wanted: Upload) -> Receipt:
-        return migration.box.put(
-            wanted,
-            opening,
-            CheckpointSessions(migration.checkpoint, item.id),
-            check_source=lambda: _check_source(migration, item, before),
-        )
 
-    try:
-        receipt = put(upload)
-    except DigestMismatch as exc:
-        _remember(migration, item, exc.box_id, exc.etag)
-        raise
-    except NameInUse as exc:
-        if not _is_ours(migration, item, exc):
-            raise
-        _remember(migration, item, exc.box_id, exc.etag)
-        return put(replace(upload, file_id=exc.box_id, etag=exc.etag))
-    if receipt.adopted and receipt.file_id != item.box_file_id:
-        _refuse_held(migration, item, receipt.file_id)
-    return receipt
+def _uploaded(item: ClaimedItem, reading: Reading, receipt: Receipt) -> Uploaded:
+    return Uploaded(
+        item_id=item.id,
+        box_file_id=receipt.file_id,
+        box_version_id=receipt.version_id,
+        box_etag=receipt.etag,
+        box_name=receipt.name,
+        sha1=receipt.sha1,
+        entry=reading.entry,
+        adopted=receipt.adopted,
+        identity=receipt.identity,
+    )
 
 
-def _forget_what_is_gone(migration: Migration, item: ClaimedItem, folder_id: str) -> None:
-    """Somebody deleted the file's older version, or its folder, in Box: the next try makes it again."""
-    if item.box_file_id is not None:
-        migration.checkpoint.record_verification_mismatch(
-            item.tree_id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, detail="deleted in Box"
-        )
-        return
-    try:
-        migration.box.folder_info(folder_id)
-    except DestinationGone:
-        migration.folders.forget(item.tree_id, item.folder_id, folder_id)
-
-
-def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bool:
-    """True when what is in Box can only be an upload of this very path that this plan could not write down.
-
-    It lies in a folder that this plan made, our own account made it, and no other item holds it. Anything less is
-    somebody else's file and stays untouched (trap 7).
-    """
-    if conflict.box_type != "file" or conflict.box_id is None:
-        return False
-    if item.box_file_id == conflict.box_id:
-        return True
-    if _holder(migration, item, conflict.box_id) or not migration.checkpoint.folder_was_created_by_plan(
-        item.folder_id
-    ):
-        return False
-    return migration.box.file_info(conflict.box_id).created_by_id in migration.our_user_ids
-
-
-def _holder(migration: Migration, item: ClaimedItem, box_file_id: str) -> Holder | None:
-    """The file of another name that this file of Box belongs to, in a tree that this run moves."""
-    holders = migration.checkpoint.other_holders_of_box_file(migration.plan_id, box_file_id, besides=item.id)
-    return next((holder for holder in holders if holder.tree_id in migration.tree_ids), None)
-
-
-def _refuse_held(migration: Migration, item: ClaimedItem, box_file_id: str) -> None:
-    """A file of Box holds one file of the source, even where two have the same content (P7)."""
-    if holder := _holder(migration, item, box_file_id):
-        raise NameInUse(
-            f"the file of Box with this name holds {holder.path!r} of the share; give that one its own name back in"
-            " Box, then retry",
-            box_id=box_file_id,
-            box_type="file",
-        )
-
-
-def _remember(migration: Migration, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:
-    if box_id is not None:
-        migration.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)
-
-
-@dataclass(frozen=True)
-class CheckpointSessions:
-    """The upload session of one item, kept in the checkpoint so that it outlives the process (P3)."""
-
-    checkpoint: Checkpoint
-    item_id: int
-
-    def load(self) -> SessionState | None:
-        """The stored session with its finished parts, or None."""
-        stored = self.checkpoint.upload_session(self.item_id)
-        if stored is None:
-            return None
-        parts = tuple(
-            PartState(part_id=part.part_id, offset=part.offset, size=part.size, sha1=part.sha1)
-            for part in stored.parts
-        )
-        return SessionState(
-            session_id=stored.session_id,
-            endpoints=stored.endpoints,
-            part_size=stored.part_size,
-            total_parts=stored.total_parts,
-            expires_at=stored.expires_at,
-            fingerprint=stored.fingerprint,
-            identity=stored.identity,
-            parts=parts,
-        )
-
-    def save(self, session: SessionState) -> None:
-        """Keep a session that Box has just opened."""
-        self.checkpoint.save_upload_session(
-            self.item_id,
-            StoredSession(
-                session_id=session.session_id,
-                endpoints=session.endpoints,
-                part_size=session.part_size,
-                total_parts=session.total_parts,
-                expires_at=session.expires_at,
-                fingerprint=session.fingerprint,
-                identity=session.identity,
-            ),
-        )
-
-    def add_part(self, part: PartState) -> None:
-        """Keep a part that Box has answered for."""
-        self.checkpoint.add_upload_part(
-            self.item_id,
-            StoredPart(part_id=part.part_id, offset=part.offset, size=part.size, sha1=part.sha1),
-        )
-
-    def clear(self) -> None:
-        """Forget the session: committed, aborted or gone."""
-        self.checkpoint.clear_upload_session(self.item_id)
+def _as_it_was(item: ClaimedItem, reading: Reading, sha1: str) -> Uploaded:
+    """Times, rights or owner changed and the bytes did not: Box has them already and is asked nothing (P6)."""
+    return Uploaded(
+        item_id=item.id,
+        box_file_id=item.box_file_id or "",
+        box_version_id=item.box_version_id,
+        box_etag=item.box_etag,
+        box_name=item.box_name,
+        sha1=sha1,
+        entry=reading.entry,
+        adopted=True,
+    )

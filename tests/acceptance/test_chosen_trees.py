@@ -17,7 +17,7 @@ from flows.plan.model import MigrationPlan
 from flows.run.leases import Part
 from flows.send import send_what_is_found
 from flows.transfer.beginning import begin
-from flows.transfer.completing import finish_pass
+from flows.transfer.ending import finish_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.transfer.walking import walk_trees
 from tests.program import Program, program_for

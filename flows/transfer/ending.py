@@ -1,0 +1,65 @@
+"""Ending: finish a pass, or give it up and say why on every tree that is not complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.errors import QuotaExceeded
+from flows.errors import Interrupted, WindowClosed
+from flows.transfer.migration import Migration
+from flows.transfer.sessions import give_back_sessions
+from state.records import TreeRecord
+from state.statuses import IncompleteReason, PassState, TreeState
+
+
+def finish_pass(migration: Migration) -> dict[str, Any]:
+    """End the pass and say what it came to: plan, pass, complete, and each tree with its counts."""
+    migration.recorder.flush()
+    give_back_sessions(migration)
+    migration.call_counts.save()
+    trees = migration.refresh_trees()
+    complete = all(tree.state is TreeState.COMPLETE for tree in trees)
+    summary: dict[str, Any] = {
+        "complete": complete,
+        "trees": [_tree_summary(migration, tree) for tree in trees],
+    }
+    migration.checkpoint.end_pass(
+        migration.pass_id, PassState.COMPLETE if complete else PassState.INCOMPLETE, summary=summary
+    )
+    migration.progress.enter("complete" if complete else "incomplete")
+    return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
+
+
+def unfinished_pass(migration: Migration) -> dict[str, Any]:
+    """What finish_pass says, of a pass that stays open for the next run."""
+    trees = [_tree_summary(migration, tree) for tree in migration.refresh_trees()]
+    return {"plan": migration.plan.name, "pass": migration.pass_id, "complete": False, "trees": trees}
+
+
+def _tree_summary(migration: Migration, tree: TreeRecord) -> dict[str, Any]:
+    counts = migration.checkpoint.tree_report(tree.id).items
+    return {
+        "name": tree.name,
+        "state": tree.state.value,
+        "incomplete_reason": tree.incomplete_reason.value if tree.incomplete_reason else None,
+        "detail": tree.detail,
+        "box_folder_id": tree.box_folder_id,
+        "items": {"total": counts.total, "uploaded": counts.uploaded, "failed": counts.failed},
+    }
+
+
+def give_up(migration: Migration, cause: BaseException) -> None:
+    """The run ends early: say so on every tree that is not complete. The pass stays open for the next run."""
+    migration.stop.set()
+    if isinstance(cause, WindowClosed | QuotaExceeded):
+        reason, detail = IncompleteReason.LIMIT_REACHED, str(cause)
+    elif not isinstance(cause, Exception | KeyboardInterrupt) or isinstance(
+        cause, KeyboardInterrupt | Interrupted
+    ):
+        reason, detail = IncompleteReason.CANCELLED, None
+    else:
+        reason, detail = IncompleteReason.STOPPED, str(cause)
+    for tree in migration.refresh_trees():
+        if tree.state is not TreeState.COMPLETE:
+            migration.checkpoint.set_tree_state(tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail)
+    migration.progress.enter(reason.value)

@@ -1,0 +1,89 @@
+"""Naming: compare a folder's listing with the checkpoint, and give each new entry its name in Box. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from connectors.box.names import PlannedName, box_name, collision_key, plan_names
+from connectors.entry import Entry, EntryKind
+from state.diff import Change, diff_folder
+from state.records import KnownChild
+from state.statuses import ItemStatus
+
+#: What is not there, or does not move: its name in Box is its own only while something lies there.
+OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+
+
+#: An entry that gets another name in Box than it has, and its new name with the reason.
+Rename = tuple[Entry, PlannedName]
+
+
+def compare_folder(
+    listing: list[Entry], known: list[KnownChild], *, excluded: Callable[[Entry], str | None]
+) -> tuple[list[Change], list[Rename]]:
+    """Return what differs between a listing and the checkpoint, with the Box name that each new entry gets (P7).
+
+    Also which of those names are other ones than the entries have.
+    """
+    moving = [entry for entry in listing if entry.skip_reason is None and excluded(entry) is None]
+    rows = {_place(child.name, child.kind): child for child in known}
+    own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
+    assigned = {
+        name: row.box_name for name, row in own.items() if row.placed or row.status not in OUT_OF_SIGHT
+    }
+    others = [child for child in known if child.placed and own.get(child.name) is not child]
+    newcomers = [entry for entry in moving if entry.name not in assigned]
+    taken = _names_held(others, newcomers, listing)
+    planned = plan_names([(each.name, each.kind, assigned.get(each.name)) for each in moving], taken=taken)
+    names = {name: choice.box_name for name, choice in planned.items()}
+    changes = diff_folder(listing, known, box_names=names, excluded=excluded)
+    return changes, list(_renames(moving, planned, assigned))
+
+
+def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
+    """The checkpoint's row of an entry: a file and a folder of one name are two things, as for diff_folder()."""
+    folder = rows.get((entry.name, True))
+    unknown = entry.fault is not None and entry.kind is EntryKind.SPECIAL
+    if entry.kind is EntryKind.FOLDER or (
+        unknown and folder is not None and folder.status not in OUT_OF_SIGHT
+    ):
+        return folder
+    return rows.get((entry.name, False))
+
+
+def _names_held(
+    others: Sequence[KnownChild], newcomers: Sequence[Entry], listing: Sequence[Entry]
+) -> list[str]:
+    """Names of what lies in Box and does not move now, gone or excluded: nothing else gets one of them (P7).
+
+    Except what took the place of the gone: the same kind of thing, under a name that is the same to Box.
+    """
+    if not others:
+        return []
+    there = {_place(entry.name, entry.kind) for entry in listing}
+    coming = {_wish(entry.name, entry.kind) for entry in newcomers}
+    held = []
+    for child in others:
+        wish = _wish(child.name, child.kind)
+        gone = _place(child.name, child.kind) not in there and wish[0] == collision_key(child.box_name)
+        if not (gone and wish in coming):
+            held.append(child.box_name)
+    return held
+
+
+def _place(name: str, kind: EntryKind) -> tuple[str, bool]:
+    return name, kind is EntryKind.FOLDER
+
+
+def _wish(name: str, kind: EntryKind) -> tuple[str, bool]:
+    """What Box would compare the name by, if it got the one that it would like."""
+    return collision_key(box_name(name, kind)), kind is EntryKind.FOLDER
+
+
+def _renames(
+    moving: Sequence[Entry], planned: Mapping[str, PlannedName], assigned: Mapping[str, str]
+) -> Iterator[Rename]:
+    for entry in moving:
+        choice = planned[entry.name]
+        if choice.reason is not None and assigned.get(entry.name) != choice.box_name:
+            yield entry, choice
