@@ -11,6 +11,7 @@ file's §3.7; the choices here are safe under every reading of it.
     space at the end                   U+2420 SYMBOL FOR SPACE
     dot at the end ("." and ".." too)  U+2024 ONE DOT LEADER: Box Drive on Windows cannot reach such names
     lone surrogate U+D800…U+DFFF       U+201B, "u", four hex digits (bytes that are no UTF-8 arrive as U+DC80…U+DCFF)
+    what else Box refuses (Offence)    the same, or "U" and six digits; only once Box has refused such a name
     one of these look-alikes           U+201B before it (of the dot and the space: at the end only)
     U+201B                             twice
     not in Unicode's form NFC          in NFC (the only step that source_name() cannot undo)
@@ -23,8 +24,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from connectors.entry import EntryKind
 
@@ -38,8 +40,14 @@ LAST_SPACE = "\u2420"
 LAST_DOT = "\u2024"
 
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f/\\\u201b\u2215\u29f5\u2400-\u2421\u2024\ud800-\udfff]*(?<![ .])")
+#: A character in hex, after a QUOTE.
+_HEX = re.compile(r"u[0-9a-f]{4}|U[0-9a-f]{6}")
 _ENCODED = {"/": "\u2215", "\\": "\u29f5", "\x7f": "\u2421", **{chr(c): chr(0x2400 + c) for c in range(0x20)}}
 _DECODED = {look_alike: plain for plain, look_alike in _ENCODED.items()}
+#: Characters that no server is known to mind, beside letters, marks and digits.
+_PLAIN_MARKS = frozenset(" !#$%&'()+,-.;=@[]^_`{}~")
+#: What box_name() puts into names; escaping it would only tell Box the same in more words.
+_OURS = frozenset(_DECODED) | {QUOTE, LAST_SPACE, LAST_DOT}
 _HASH_LENGTHS = (8, 16, 32, 64)
 
 
@@ -67,18 +75,38 @@ def source_name(box_name: str) -> str:
 
 
 def collision_key(name: str) -> str:
-    """Return a key that is equal for two names that Box may take for the same: case and forms do not count.
+    """Return a key that is equal for two names that Box may take for the same.
 
-    Files and folders share one namespace in Box.
+    Case, canonical and compatible forms (NFKC: widths, ligatures, circled digits) do not count: this is Unicode's
+    compatibility caseless match, the widest way in which Box is known to compare names. Files and folders share one
+    namespace in Box.
     """
     if name.isascii():
         return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    key = unicodedata.normalize("NFD", name)
+    for _ in range(2):
+        key = unicodedata.normalize("NFKD", key.casefold())
+    return key
 
 
-def risk_key(name: str) -> str:
-    """Return a key that is equal for names that look alike in more ways (NFKC: ligatures, widths)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+class Offence(IntEnum):
+    """What Box may refuse in a name beside what box_name() escapes always, the likeliest first."""
+
+    LEADING_SPACE = 1
+    WINDOWS = 2
+    UNUSUAL = 3
+
+
+def escape_offences(name: str, offences: Collection[Offence], kind: EntryKind = EntryKind.FILE) -> str:
+    """Return a name that box_name() made with the characters of these offences escaped as well.
+
+    source_name() undoes that too, unless the name had to be shortened for it.
+    """
+    escaped = "".join(
+        _escaped(char) if any(_offends(char, at, offence) for offence in offences) else char
+        for at, char in enumerate(name)
+    )
+    return escaped if _units(escaped) <= MAX_UNITS else _marked(escaped, name, kind, _HASH_LENGTHS[0])
 
 
 def plan_names(
@@ -156,16 +184,28 @@ def _encode(name: str) -> str:
     return "".join(out)
 
 
+def _offends(char: str, at: int, offence: Offence) -> bool:
+    if offence is Offence.LEADING_SPACE:
+        return at == 0 and char == " "
+    if offence is Offence.WINDOWS:
+        return char in '<>:|?*"'
+    plain = char in _PLAIN_MARKS or unicodedata.category(char)[0] in "LMN"
+    return not plain and char not in _OURS
+
+
+def _escaped(char: str) -> str:
+    return f"{QUOTE}u{ord(char):04x}" if char <= "\uffff" else f"{QUOTE}U{ord(char):06x}"
+
+
 def _decode(name: str) -> Iterator[str]:
     at, last = 0, len(name) - 1
     while at <= last:
         char = name[at]
         if char == QUOTE and at < last:
             at += 1
-            digits = name[at + 1 : at + 5]
-            if name[at] == "u" and re.fullmatch(r"d[89a-f][0-9a-f]{2}", digits):
-                yield chr(int(digits, 16))
-                at += 4
+            if escape := _HEX.match(name, at):
+                yield chr(int(escape[0][1:], 16))
+                at = escape.end() - 1
             else:
                 yield name[at]
         elif at == last and char in (LAST_SPACE, LAST_DOT):

@@ -1,4 +1,4 @@
-"""Remarks on what a listing brings: dates that Box cannot hold, what it does not keep, names that look alike. Pure.
+"""Remarks on what a listing brings: dates that Box cannot hold, what it does not keep. Pure.
 
 One remark per folder and kind, with a few names: a share where every file has one must not fill the events (P9).
 """
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from connectors.box.names import collision_key, risk_key
 from connectors.entry import LAST_NS, Entry
 from state.diff import Change, ChangeKind
 from state.statuses import EventKind
@@ -36,7 +35,6 @@ def remarks(path: str, changes: Sequence[Change], listing: Sequence[Entry]) -> I
             found.setdefault((EventKind.NOT_KEPT, entry.note), []).append(entry.name)
     for (kind, note), names in found.items():
         yield kind, _detail(path, names) | ({"note": note} if note else {})
-    yield from _look_alikes(path, {entry.name for entry in coming}, listing)
 
 
 def _odd_date(modified_ns: int | None, now_ns: int) -> EventKind | None:
@@ -47,18 +45,6 @@ def _odd_date(modified_ns: int | None, now_ns: int) -> EventKind | None:
     # A server's clock may be a little ahead of ours.
     late = EventKind.DATES_IN_THE_FUTURE if modified_ns > now_ns + 86_400 * 10**9 else None
     return EventKind.DATES_TOO_LATE if modified_ns >= LAST_NS else late
-
-
-def _look_alikes(path: str, coming: set[str], listing: Sequence[Entry]) -> Iterator[Remark]:
-    """Names that differ for Box (see connectors.box.names) and are one in form NFKC."""
-    if all(entry.name.isascii() for entry in listing):
-        return
-    groups: dict[str, dict[str, str]] = {}
-    for entry in listing:
-        groups.setdefault(risk_key(entry.name), {}).setdefault(collision_key(entry.name), entry.name)
-    for group in groups.values():
-        if len(group) > 1 and coming & set(group.values()):
-            yield EventKind.NAMES_LOOK_ALIKE, _detail(path, sorted(group.values()))
 
 
 def _detail(path: str, names: Sequence[str]) -> dict[str, Any]:

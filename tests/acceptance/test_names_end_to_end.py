@@ -293,3 +293,86 @@ def test_many_generated_names(plan: Path, running_box: Sandbox) -> None:
     lines = assert_names(plan, running_box)
 
     assert 300 < sum(line["kind"] == EntryKind.FILE for line in lines.values())
+
+
+#: Groups of names that are one in Unicode's form NFKC and none of which is another's NFC.
+COMPATIBLE = [
+    ["1", "①", "１", "¹"], ["テスト", "ﾃｽﾄ"], ["ﬁx", "FIX", "Ｆix"], ["№", "no", "NO"], ["Ⅷ", "viii"],
+    ["½", "1⁄2"], ["㎏", "kg"], ["™", "tm"],
+]  # fmt: skip
+
+#: Ways in which Box may compare: (folders, uploads, names that are there too).
+READINGS = [(True, True, True), (True, False, True), (True, False, False), (True, True, False)]
+
+
+@pytest.mark.parametrize(("folders", "uploads", "existing"), READINGS)
+def test_compatible_names_never_share_a_folder(
+    plan: Path, running_box: Sandbox, folders: bool, uploads: bool, existing: bool
+) -> None:
+    """Sibling folders and files that are one in NFKC arrive apart, with many senders at once, however Box compares."""
+    running_box.settings.update({"nfkc_folders": folders, "nfkc_uploads": uploads, "nfkc_existing": existing})
+    running_box.limits.update({"latency_seconds": 0.01})
+    root = plan.parent / "share"
+    for group in COMPATIBLE:
+        for name in group:
+            for path in (f"{name}/same.txt", f"deep/{name}/{name}/same.txt", f"files/{name}.txt"):
+                write(root, path)
+        write(root, f"mixed/{group[0]}")
+        write(root, f"mixed/{group[1]}/same.txt")
+
+    assert migrate(plan)
+    lines = assert_names(plan, running_box)
+
+    assert_apart(lines)
+    renamed = {(path.rpartition("/")[0], path) for path, line in lines.items() if line["renamed"]}
+    assert {"", "files", "mixed", "deep"} <= {parent for parent, _ in renamed}
+    assert {path for _, path in renamed} == {
+        event.detail["path"] for event in told_of(plan) if event.kind == "renamed"
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_compatible_names_and_lost_answers(plan: Path, running_box: Sandbox, seed: int) -> None:
+    """Where answers to creations are lost, what is adopted afterwards is the folder's own, never its neighbour's."""
+    running_box.settings.update({"nfkc_folders": True, "nfkc_uploads": True})
+    dice = random.Random(seed)
+    root = plan.parent / "share"
+    for group in COMPATIBLE:
+        for name in dice.sample(group, 2):
+            write(root, f"{name}/same.txt")
+            write(root, f"deep/{name}/same.txt")
+    running_box.faults.random(seed, 0.4, "POST /f*", ["reset_after", "after_effect"], times=20)
+
+    complete = migrate(plan)
+    running_box.faults.clear()
+
+    assert complete or migrate(plan)
+    assert_apart(assert_names(plan, running_box))
+
+
+def test_a_compatible_name_that_comes_later(plan: Path, running_box: Sandbox) -> None:
+    """What has its name in Box keeps it; a sibling that comes later and is one with it in NFKC gets another."""
+    root = plan.parent / "share"
+    for group in COMPATIBLE:
+        write(root, f"{group[-1]}/same.txt")
+    assert migrate(plan)
+    first = lines_of(plan)
+    for group in COMPATIBLE:
+        for name in group:
+            write(root, f"{name}/same.txt")
+
+    assert migrate(plan)
+    second = assert_names(plan, running_box)
+
+    assert_apart(second)
+    for path, line in first.items():
+        assert (line["box_name"], line["box_id"]) == (second[path]["box_name"], second[path]["box_id"])
+
+
+def assert_apart(lines: dict[str, dict[str, Any]]) -> None:
+    """No two entries hold one id of Box."""
+    shared = [
+        box_id for box_id, count in Counter(line["box_id"] for line in lines.values()).items() if count > 1
+    ]
+
+    assert [] == shared

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connectors.box.names import box_name, collision_key, plan_names, risk_key, source_name
+from connectors.box.names import Offence, box_name, collision_key, escape_offences, plan_names, source_name
 from connectors.entry import EntryKind
 
 FILE, FOLDER = EntryKind.FILE, EntryKind.FOLDER
@@ -200,12 +200,56 @@ def test_a_name_twice_in_one_folder_is_refused() -> None:
         plan_names([("a", FILE, None), ("a", FOLDER, None)])
 
 
-def test_risk_key_sees_more_than_box_is_known_to() -> None:
-    """Ligatures and widths are a risk to report, not a collision."""
-    assert risk_key("ﬁle") == risk_key("FILE")
-    assert collision_key("ﬁx") == collision_key("FIX")
-    assert collision_key("Ａ") != collision_key("A")
-    assert risk_key("Ａ") == risk_key("A")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1", "①", "１", "¹"),
+        ("テスト", "ﾃｽﾄ"),
+        ("ﬁx", "FIX"),
+        ("№", "no"),
+        ("K", "\u212a", "ｋ"),
+        ("™", "TM"),
+    ],
+)
+def test_compatible_forms_are_one_name(names: tuple[str, ...]) -> None:
+    """Widths, ligatures, circled and raised digits: one key, so that one of them keeps its name and others change."""
+    plan = plan_names([(name, FOLDER, None) for name in names])
+
+    assert 1 == len({collision_key(name) for name in names})
+    assert len(names) - 1 == sum(planned.reason is not None for planned in plan.values())
+
+
+@settings(max_examples=150, deadline=None)
+@given(NAMES)
+def test_no_other_way_to_compare_sees_more(name: str) -> None:
+    """Whatever form Box brings a name into, alone or with its case folded, the key stays the same."""
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        changed = unicodedata.normalize(form, name)  # type: ignore[arg-type]  # a literal in a tuple
+        assert collision_key(name) == collision_key(changed) == collision_key(changed.casefold())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(NAMES, LONG), st.sets(st.sampled_from(Offence)), st.sampled_from([FILE, FOLDER]))
+@example(" 😀:\u200b", set(Offence), FILE)
+def test_offences_are_escaped_reversibly(name: str, offences: set[Offence], kind: EntryKind) -> None:
+    """What Box refused is in no escaped name, what it never takes neither, and the source's name comes back."""
+    plain = box_name(name, kind)
+    escaped = escape_offences(plain, offences, kind)
+
+    assert None is refusal(escaped)
+    assert not (Offence.LEADING_SPACE in offences and escaped.startswith(" "))
+    assert not (Offence.WINDOWS in offences and set(escaped) & set('<>:|?*"'))
+    assert escaped == escape_offences(escaped, offences, kind)
+    if len(escape_offences(plain, offences, kind).encode("utf-16-le")) < 400 and "~" not in escaped:
+        assert unicodedata.normalize("NFC", name) == source_name(escaped)
+
+
+def test_a_harmless_name_is_not_escaped() -> None:
+    """Letters of any script, digits and common marks offend in no way; our own look-alikes neither."""
+    for name in ("Übersicht 2026 (final), v1.0", "テスト.txt", box_name("a/b\\c "), "e\u0301x"):
+        assert name == escape_offences(name, set(Offence))
+    assert "‛u0020a‛u003ab" == escape_offences(" a:b", {Offence.LEADING_SPACE, Offence.WINDOWS})
+    assert "‛U01f600" == escape_offences("😀", {Offence.UNUSUAL})
 
 
 def generated(count: int, seed: int) -> list[tuple[str, EntryKind, None]]:

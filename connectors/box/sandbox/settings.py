@@ -66,9 +66,9 @@ class Settings:
     #: False refuses them with item_name_invalid, as the live service has been seen to.
     repair_file_names: bool = False
     #: Folders (creation, rename, move) and preflights compare names in Unicode's form NFKC.
-    nfkc_folders: bool = False
+    nfkc_folders: bool = True
     #: Uploads, sessions and renames of files compare names in NFKC; one report says that they do not.
-    nfkc_uploads: bool = False
+    nfkc_uploads: bool = True
     #: Such a comparison brings the names that are there into NFKC as well, not only the new one.
     nfkc_existing: bool = True
     #: Refuse names with any of `< > : | ? * "` (documented, but not observed).

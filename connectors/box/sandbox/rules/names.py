@@ -37,7 +37,9 @@ def wide_key(name: str) -> str:
     """`name_key` of the name in NFKC, which takes widths, ligatures and circled digits for the plain characters."""
     if name.isascii():
         return name.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    form = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Folding may bring back what composes, and composing what folds.
+    return unicodedata.normalize("NFKC", form.casefold())
 
 
 def check_folder_name(name: object, settings: Settings) -> str:
