@@ -16,10 +16,12 @@ class EntryKind(StrEnum):
     SYMLINK = "symlink"
     #: An NTFS junction or mount point.
     JUNCTION = "junction"
-    #: Any other reparse point: DFS link, HSM stub, WOF, …
+    #: A reparse point that stands for something else and is no link that we know (DFS link, …): never read.
     REPARSE = "reparse"
     #: Socket, FIFO, device.
     SPECIAL = "special"
+    #: The source does not say: it may be a folder, a file, anything.
+    UNKNOWN = "unknown"
 
 
 class NamedStream(NamedTuple):
@@ -66,6 +68,10 @@ class Fingerprint:
         return self.size == other.size and all(a == b for a, b in known)
 
 
+#: Why nobody follows a symbolic link.
+LINK_REASON = "symbolic link, not followed"
+
+
 class Fault(NamedTuple):
     """Why a source cannot say more of an entry than that it is there."""
 
@@ -86,7 +92,6 @@ class Entry:
 
     #: Relative to the source's root, "/" between names, no leading slash; "" is the root itself.
     path: str
-    #: With a `fault`, SPECIAL means that not even this is known.
     kind: EntryKind
     #: Bytes; 0 for anything but files.
     size: int = 0
@@ -97,9 +102,9 @@ class Entry:
     changed_ns: int | None = None
     #: Stable id inside the share (inode, SMB FileId), for P1 and for renames.
     file_id: str | None = None
-    #: Why this entry is never followed or read, whoever asks: what it is says so. None for ordinary ones.
+    #: Why this entry is never followed: it is proven to be a link. None for everything else.
     skip_reason: str | None = None
-    #: It is there, and it could not be looked at, or cannot be asked for; None for ordinary ones. Size and times may
+    #: It is there, and it could not be looked at, told apart or asked for; None for ordinary ones. Size and times may
     #: be unknown then, so that they say nothing of a file that is known.
     fault: Fault | None = None
     #: What of it will not arrive in Box (extended attributes, …), for the report; None when nothing is lost.
@@ -111,6 +116,11 @@ class Entry:
             nanoseconds = getattr(self, field)
             if nanoseconds is not None and not FIRST_NS <= nanoseconds <= LAST_NS:
                 object.__setattr__(self, field, min(max(nanoseconds, FIRST_NS), LAST_NS))
+
+    @property
+    def is_link(self) -> bool:
+        """True for what is proven to be a link: it is listed, and nobody follows it (P5)."""
+        return self.kind in (EntryKind.SYMLINK, EntryKind.JUNCTION)
 
     @property
     def name(self) -> str:

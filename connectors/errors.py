@@ -9,7 +9,11 @@
   x ItemError                 record against the item, go on with the batch
     + NotFound                vanished since the walk
     + AccessDenied
+      - PathForbidden         never asked for: it could lead to another entry
     + Locked                  open elsewhere; worth another pass
+    + Offline                 its bytes are on slower storage, and the plan does not say to recall them
+    + NotAFile                a socket, a pipe or a device: there is no content to move
+    + Unclassified            the source does not say what it is, or it stands for something else
     + NameRejected
     + NameInUse               carries the id of what is there
     + DestinationGone         the Box folder or file that the call named is not there (any more)
@@ -17,6 +21,7 @@
     + ChangedWhileReading     bytes read differ from bytes declared, or the source moved under us
     + DigestMismatch          what the server stored is not what we sent
     + ReadFailed              the source answered with an error for this entry
+      - PathRefused           the server does not take the path
     + Rejected                Box refused this item for a reason that no retry changes
   x FatalError                stop the pass; nothing will get better by itself
     + AuthenticationFailed
@@ -98,10 +103,34 @@ class AccessDenied(ItemError):
     reason = "access_denied"
 
 
+class PathForbidden(AccessDenied):
+    """No such path is ever asked for, as it could lead to another entry; rename it in the source."""
+
+    reason = "path_forbidden"
+
+
 class Locked(ItemError):
     """Another program holds it open exclusively; run another pass when it is closed."""
 
     reason = "locked"
+
+
+class Offline(ItemError):
+    """Its bytes are on slower storage; set recall_offline in the source's options to have them recalled."""
+
+    reason = "offline"
+
+
+class NotAFile(ItemError):
+    """It is a socket, a pipe or a device, which holds no content; exclude it by a rule of the plan, or waive it."""
+
+    reason = "not_a_file"
+
+
+class Unclassified(ItemError):
+    """The source does not say what it is; look at it on the server, then exclude it by a rule, or waive it."""
+
+    reason = "unclassified"
 
 
 class NameRejected(ItemError):
@@ -173,6 +202,12 @@ class ReadFailed(ItemError):
     reason = "read_failed"
 
 
+class PathRefused(ReadFailed):
+    """The server does not take this path, which may well be there; shorten it, or rename it on the server."""
+
+    reason = "path_refused"
+
+
 class Rejected(ItemError):
     """Box refused this item."""
 
@@ -225,3 +260,9 @@ class BoxUnreachable(FatalError):
     """Box does not answer, or its certificate is not trusted; check base_url, proxy, firewall and ca_file."""
 
     reason = "box_unreachable"
+
+
+def item_error(reason: str, detail: str) -> ItemError:
+    """Return the error of a reason code with this message; a plain ItemError for a code that none has."""
+    kinds = {kind.reason: kind for kind in ItemError.__subclasses__()}
+    return kinds.get(reason, ItemError)(detail)

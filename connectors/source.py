@@ -77,6 +77,13 @@ class Source(Protocol):
         """The entry as it is now, never from a cache. Raises NotFound, AccessDenied."""
         ...
 
+    def require_inside(self, path: str) -> None:
+        """Prove anew that no link is among the folders above, where the server would follow one (P5).
+
+        What was seen before does not count. Raises AccessDenied, NotFound.
+        """
+        ...
+
     def open(self, path: str) -> SourceFile:
         """Open for reading with full sharing. Raises NotFound, AccessDenied, Locked."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry, EntryKind, Fault
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
@@ -58,6 +58,8 @@ def diff_folder(
     What comes back from MISSING or EXCLUDED is NEW with its `known`; the checkpoint makes it UPLOADED without a call
     when Box still holds that very content. WAIVED and FAILED things that did not change are left alone.
 
+    EXCLUDED is what `excluded` says, or a link, and nothing else: what is no file, no folder and no link is FAILED.
+
     What could not be looked at (`Entry.fault`) is FAILED, whatever is known of it: neither MISSING nor EXCLUDED. Where
     even its kind is unknown and a folder of this name is known, it is that folder, which the walk lists anyway.
     """
@@ -83,7 +85,7 @@ def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
 
 
 def _key_of(entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple[str, bool]:
-    if entry.fault is not None and entry.kind is EntryKind.SPECIAL:
+    if entry.fault is not None and entry.kind is EntryKind.UNKNOWN:
         folder = known.get((entry.name, True))
         if folder is not None and folder.status not in _OUT_OF_SIGHT:
             return entry.name, True
@@ -91,18 +93,21 @@ def _key_of(entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple
 
 
 def _reason(entry: Entry, excluded: Callable[[Entry], str | None]) -> str | None:
-    if entry.skip_reason is not None:
-        return entry.skip_reason
-    if entry.fault is None and entry.kind not in (EntryKind.FILE, EntryKind.FOLDER):
-        return entry.kind.value
-    return excluded(entry)
+    return (entry.skip_reason or entry.kind.value) if entry.is_link else excluded(entry)
+
+
+def _fault(entry: Entry) -> Fault | None:
+    """Why it cannot move, whatever the rules say; None for files, folders and links."""
+    if entry.fault is not None or entry.is_link or entry.kind in (EntryKind.FILE, EntryKind.FOLDER):
+        return entry.fault
+    return Fault("unclassified", f"{entry.path!r} is neither file nor folder, and not proven to be a link")
 
 
 def _compare(
     entry: Entry, known: KnownChild | None, box_names: Mapping[str, str], reason: str | None
 ) -> Change:
     kind = _kind_of_change(entry, known, reason)
-    failed = entry.fault if kind is ChangeKind.FAILED else None
+    failed = _fault(entry) if kind is ChangeKind.FAILED else None
     return Change(
         kind=kind,
         name=entry.name,
@@ -119,7 +124,7 @@ def _kind_of_change(entry: Entry, known: KnownChild | None, reason: str | None) 
         same = known is not None and known.status is ItemStatus.EXCLUDED
         same = same and known is not None and (known.reason, known.kind) == (reason, entry.kind)
         return ChangeKind.UNCHANGED if same else ChangeKind.EXCLUDED
-    if entry.fault is not None:
+    if _fault(entry) is not None:
         return _kind_of_fault(known)
     if known is None or known.status in _OUT_OF_SIGHT:
         return ChangeKind.NEW

@@ -11,7 +11,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.entry import Entry, EntryKind
+from connectors.entry import LINK_REASON, Entry, EntryKind, Fault
 from connectors.errors import (
     AuthenticationFailed,
     ChangedWhileReading,
@@ -19,10 +19,12 @@ from connectors.errors import (
     ConnectorError,
     NotFound,
     ServerBusy,
+    Unclassified,
+    item_error,
 )
 from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
-from connectors.sources.paths import named_apart, unnameable
+from connectors.sources.paths import unnameable
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile, RawFile
 from connectors.sources.resilient import WALKERS, ResilientSource
@@ -117,11 +119,13 @@ class FilesystemSource(ResilientSource):
     def _list(self, path: str) -> list[Entry]:
         folder = self._full(path)
         infos: list[dict[str, Any]] = self._filesystem.ls(folder, detail=True)
-        if [info["name"].rstrip("/") for info in infos] == [folder] and infos[0]["type"] == "file" and path:
+        if (
+            [info["name"].rstrip("/") for info in infos] == [folder]
+            and infos[0].get("type") == "file"
+            and path
+        ):
             raise NotFound(f"{path!r} is a file now, not a folder")
-        return named_apart(
-            path, [entry for info in infos if (entry := self._child(path, folder, info)) is not None]
-        )
+        return [entry for info in infos if (entry := self._child(path, folder, info)) is not None]
 
     def _stat(self, path: str) -> Entry:
         return self._entry(path, self._filesystem.info(self._full(path)))
@@ -131,6 +135,8 @@ class FilesystemSource(ResilientSource):
         try:
             info = getattr(raw, "details", None) or self._filesystem.info(self._full(path))
             entry = self._entry(path, info)
+            if entry.fault is not None:
+                raise item_error(*entry.fault)
             if entry.kind is not EntryKind.FILE:
                 raise IsADirectoryError(errno.EISDIR, f"{entry.kind}, not a file")
             return OpenedFile(raw=cast(RawFile, raw), entry=entry)
@@ -153,7 +159,7 @@ class FilesystemSource(ResilientSource):
     def _child(self, path: str, folder: str, info: Mapping[str, Any]) -> Entry | None:
         """The entry of one line of a listing; None for a store's marker of the folder itself."""
         name = str(info["name"]).removeprefix("/").removeprefix(folder.strip("/")).removeprefix("/")
-        is_folder = info["type"] == "directory"
+        is_folder = info.get("type") == "directory"
         name = name.removesuffix("/") if is_folder else name
         child = f"{path}/{name}" if path else name
         if not name and not is_folder and not info.get("size"):
@@ -167,10 +173,13 @@ def entry_of_info(path: str, info: Mapping[str, Any]) -> Entry:
     """An fsspec info dictionary as an Entry.
 
     Beside fsspec's own keys it takes `modified_ns`, `created_ns`, `changed_ns`, `file_id`, `kind`,
-    `skip_reason` and `note` as they are. A store that has only a creation time makes a new object with each
+    `skip_reason`, `fault` and `note` as they are. A store that has only a creation time makes a new object with each
     write, so that is its modified time.
     """
     kind = _kind(info)
+    fault = info.get("fault")
+    if fault is None and kind is EntryKind.UNKNOWN:
+        fault = Fault(Unclassified.reason, f"{path!r} is there, but the source does not say what it is")
     created_ns = _first_time(info, ("created_ns", *CREATED_KEYS))
     modified_ns = _first_time(info, ("modified_ns", *MODIFIED_KEYS))
     return Entry(
@@ -181,7 +190,8 @@ def entry_of_info(path: str, info: Mapping[str, Any]) -> Entry:
         created_ns=created_ns,
         changed_ns=info.get("changed_ns"),
         file_id=info.get("file_id") or _etag(info),
-        skip_reason=info.get("skip_reason") or _skip_reason(kind),
+        skip_reason=info.get("skip_reason") or (LINK_REASON if kind is EntryKind.SYMLINK else None),
+        fault=fault,
         note=info.get("note"),
     )
 
@@ -233,18 +243,14 @@ def _first_time(info: Mapping[str, Any], keys: Iterable[str]) -> int | None:
 def _kind(info: Mapping[str, Any]) -> EntryKind:
     if isinstance(info.get("kind"), EntryKind):
         return EntryKind(info["kind"])
-    if info.get("islink") or info["type"] == "link":
+    if info.get("islink") or info.get("type") == "link":
         return EntryKind.SYMLINK
-    return {"file": EntryKind.FILE, "directory": EntryKind.FOLDER}.get(info["type"], EntryKind.SPECIAL)
-
-
-def _skip_reason(kind: EntryKind) -> str | None:
-    if kind in (EntryKind.FILE, EntryKind.FOLDER):
-        return None
-    return "symbolic link, not followed" if kind is EntryKind.SYMLINK else "neither file nor folder"
+    return {"file": EntryKind.FILE, "directory": EntryKind.FOLDER}.get(
+        str(info.get("type")), EntryKind.UNKNOWN
+    )
 
 
 def _etag(info: Mapping[str, Any]) -> str | None:
     # An ETag names content, not a file; object stores have nothing finer than a second otherwise.
     etag = info.get("ETag") or info.get("etag")
-    return f"etag:{str(etag).strip(chr(34))}" if etag and info["type"] == "file" else None
+    return f"etag:{str(etag).strip(chr(34))}" if etag and info.get("type") == "file" else None

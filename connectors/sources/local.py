@@ -13,12 +13,13 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.entry import Entry, EntryKind, Fault
-from connectors.errors import AccessDenied, ReadFailed, ShareUnreachable
+from connectors.entry import LINK_REASON, Entry, EntryKind, Fault
+from connectors.errors import AccessDenied, NotAFile, ReadFailed
 from connectors.sources.location import Location
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
 from connectors.sources.resilient import WALKERS, ResilientSource
+from connectors.sources.root import RootMemory
 
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
 UNSTABLE_IDS = ("fuse", "vfat", "msdos", "exfat", "9p", "vboxsf")
@@ -61,7 +62,8 @@ class LocalSource(ResilientSource):
             Location(scheme="file", path=str(root)).display_url, patience=patience, walkers=walkers
         )
         self._root = root
-        self._identity: tuple[int, int] | None = None
+        self._root_memory = RootMemory(lambda: (path.name for path in root.iterdir()))
+        self._device: int | None = None
         self._stable_ids = True
 
     @classmethod
@@ -70,13 +72,15 @@ class LocalSource(ResilientSource):
         return cls(config.path)
 
     def _probe(self) -> None:
-        with self._folder("") as folder, os.scandir(folder) as entries:
-            next(entries, None)
+        with self._folder("") as folder, os.scandir(folder) as children:
+            self._root_memory.saw(child.name for child in children)
 
     def _list(self, path: str) -> list[Entry]:
         with self._folder(path) as folder, os.scandir(folder) as children:
-            listed = (self._child(path, child) for child in children)
-            return [entry for entry in listed if entry is not None]
+            listed = [entry for child in children if (entry := self._child(path, child)) is not None]
+        if not path:
+            self._root_memory.saw(entry.name for entry in listed)
+        return listed
 
     def _stat(self, path: str) -> Entry:
         parent, _, name = path.rpartition("/")
@@ -111,12 +115,10 @@ class LocalSource(ResilientSource):
     def _require_same_root(self, folder: int) -> None:
         """An unmounted share leaves an empty folder behind, in which everything would look deleted."""
         found = os.fstat(folder)
-        identity = (found.st_dev, found.st_ino)
-        if self._identity is None:
-            self._identity = identity
+        self._root_memory.require_same((found.st_dev, found.st_ino))
+        if found.st_dev != self._device:
+            self._device = found.st_dev
             self._stable_ids = has_stable_ids(found.st_dev)
-        if identity != self._identity:
-            raise ShareUnreachable(f"{self.display_url} is not the folder it was; check the mount")
 
     def _child(self, folder: str, child: os.DirEntry[str]) -> Entry | None:
         path = f"{folder}/{child.name}" if folder else child.name
@@ -129,8 +131,7 @@ class LocalSource(ResilientSource):
 
     def _entry(self, path: str, found: os.stat_result) -> Entry:
         """The device number changes with a reboot or a new mount, so only inodes of the root's own count."""
-        same_device = self._identity is not None and found.st_dev == self._identity[0]
-        return entry_of_stat(path, found, with_id=same_device and self._stable_ids)
+        return entry_of_stat(path, found, with_id=found.st_dev == self._device and self._stable_ids)
 
 
 class _LocalFile:
@@ -172,6 +173,7 @@ def entry_of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> 
         changed_ns=found.st_ctime_ns,
         file_id=f"{found.st_ino:x}" if with_id else None,
         skip_reason=_SKIP_REASONS.get(kind),
+        fault=Fault(NotAFile.reason, f"{path!r}: {NotAFile()}") if kind is EntryKind.SPECIAL else None,
     )
 
 
@@ -189,7 +191,7 @@ def _unseen(path: str, child: os.DirEntry[str], exc: OSError) -> Entry:
 
 
 def _listed_kind(child: os.DirEntry[str]) -> EntryKind:
-    """What the directory itself says of a child; SPECIAL where that is nothing."""
+    """What the directory itself says of a child; UNKNOWN where that is nothing."""
     try:
         if child.is_symlink():
             return EntryKind.SYMLINK
@@ -197,13 +199,10 @@ def _listed_kind(child: os.DirEntry[str]) -> EntryKind:
             return EntryKind.FOLDER
         return EntryKind.FILE if child.is_file(follow_symlinks=False) else EntryKind.SPECIAL
     except OSError:
-        return EntryKind.SPECIAL  # this file system keeps no kinds in its directories
+        return EntryKind.UNKNOWN  # this file system keeps no kinds in its directories
 
 
-_SKIP_REASONS = {
-    EntryKind.SYMLINK: "symbolic link, not followed",
-    EntryKind.SPECIAL: "neither file nor folder",
-}
+_SKIP_REASONS = {EntryKind.SYMLINK: LINK_REASON}
 
 
 def has_stable_ids(device: int, mounts: str | None = None) -> bool:

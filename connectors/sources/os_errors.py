@@ -10,6 +10,7 @@ from connectors.errors import (
     ConnectorError,
     Locked,
     NotFound,
+    PathRefused,
     ReadFailed,
     ServerBusy,
 )
@@ -51,4 +52,6 @@ def _error_of_errno(exc: OSError, path: str) -> ConnectorError:
         return Locked(f"{path!r} is held by another program; run another pass when it is closed")
     if exc.errno == errno.ELOOP:
         return AccessDenied(f"{path!r} is or passes a symbolic link; links are never followed")
+    if exc.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+        return PathRefused(f"{path!r}: {exc.strerror}; shorten it, or rename it in the source")
     return ReadFailed(f"{path!r}: {exc.strerror or type(exc).__name__}")

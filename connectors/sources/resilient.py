@@ -21,9 +21,10 @@ from connectors.errors import (
     ShareUnreachable,
     TransientError,
 )
-from connectors.sources.ancestry import AncestorCheck, ancestors, without_loops
+from connectors.sources.ancestry import AncestorCheck, ancestors
+from connectors.sources.loops import without_loops
 from connectors.sources.os_errors import connector_error
-from connectors.sources.paths import check_path
+from connectors.sources.paths import check_path, named_apart
 from connectors.sources.patience import NO_PATIENCE, Patience
 from connectors.sources.reopening import OpenedFile, ReopeningFile
 
@@ -47,7 +48,8 @@ class ResilientSource(ABC):
         self._display_url = display_url
         self._patience = patience or Patience()
         self._walkers = walkers
-        self._ancestry = AncestorCheck(self._stat) if self.checks_ancestors else None
+        look, list_root = self._stat, lambda: [entry.name for entry in self._list("")]
+        self._ancestry = AncestorCheck(look, list_root) if self.checks_ancestors else None
         self._stop: threading.Event | None = None
         self._files: WeakSet[ReopeningFile] = WeakSet()
         # Reentrant: the garbage collector may close a forgotten file while this thread holds it.
@@ -92,6 +94,13 @@ class ResilientSource(ABC):
         """The entry as it is now. Raises NotFound, AccessDenied, FatalError."""
         self._check_path(path)
         return self._retrying(path, lambda: self._stat_checked(path))
+
+    def require_inside(self, path: str) -> None:
+        """Look at every folder above, whatever was seen before. Raises AccessDenied, NotFound, FatalError."""
+        self._check_path(path)
+        ancestry = self._ancestry
+        if ancestry is not None:
+            self._retrying(path, lambda: ancestry.require_plain(ancestors(path), anew=True))
 
     def open(self, path: str) -> ReopeningFile:
         """Open for reading with full sharing. Raises NotFound, AccessDenied, Locked, FatalError."""
@@ -150,11 +159,19 @@ class ResilientSource(ABC):
 
     def _list_checked(self, path: str) -> list[Entry]:
         if self._ancestry is None:
-            return _sorted(self._list(path))
-        above = self._ancestry.require_plain([*ancestors(path), path])
-        entries = without_loops(self._list(path), above)
-        self._ancestry.saw(entries)
+            return _sorted(named_apart(path, self._list(path)))
+        above = [*ancestors(path), path]
+        self._ancestry.require_plain(above)
+        listed = named_apart(path, self._list(path))
+        entries = without_loops(listed, self._ancestry.ids(above), self._look)
+        self._ancestry.saw(entries, folder=path)
         return _sorted(entries)
+
+    def _look(self, path: str) -> Entry:
+        try:
+            return self._stat(path)
+        except Exception as exc:
+            raise self._error(exc, path) from exc
 
     def _stat_checked(self, path: str) -> Entry:
         if self._ancestry is not None:

@@ -25,7 +25,7 @@ def compare_folder(
 
     Also which of those names are other ones than the entries have.
     """
-    moving = [entry for entry in listing if entry.skip_reason is None and excluded(entry) is None]
+    moving = [entry for entry in listing if not entry.is_link and excluded(entry) is None]
     rows = {_place(child.name, child.kind): child for child in known}
     own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
     assigned = {
@@ -43,7 +43,7 @@ def compare_folder(
 def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
     """The checkpoint's row of an entry: a file and a folder of one name are two things, as for diff_folder()."""
     folder = rows.get((entry.name, True))
-    unknown = entry.fault is not None and entry.kind is EntryKind.SPECIAL
+    unknown = entry.fault is not None and entry.kind is EntryKind.UNKNOWN
     if entry.kind is EntryKind.FOLDER or (
         unknown and folder is not None and folder.status not in OUT_OF_SIGHT
     ):

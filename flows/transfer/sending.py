@@ -8,7 +8,7 @@ from concurrent.futures import wait
 from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
 from connectors.entry import NO_STREAMS, Entry, EntryKind
-from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped
+from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
@@ -46,7 +46,7 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
     """Look at one file, put it into Box, look again, and hand the result to the recorder."""
     with outcome(migration, item):
         _refuse_when_stopping(migration.stop)
-        reading = Reading(migration.source, migration.stop, item.path)
+        reading = Reading(migration.source, migration.stop, item)
         if item.sha1 is not None and item.box_file_id is not None and reading.sha1() == item.sha1:
             migration.recorder.put(_as_it_was(item, reading, item.sha1))
             return
@@ -78,13 +78,15 @@ class Reading:
     It keeps what opening shows of the file beside its content. NotFound when it is no ordinary file any more.
     """
 
-    def __init__(self, source: Source, stop: StopSignal, path: str) -> None:
+    def __init__(self, source: Source, stop: StopSignal, item: ClaimedItem) -> None:
         self.streams = NO_STREAMS
         self._source = source
         self._stop = stop
-        self._path = path
+        self._path = item.path
         #: The file before it was read.
-        self.before: Entry = _still_a_file(source.stat(path))
+        self.before: Entry = _still_a_file(source.stat(item.path))
+        if not self.before.fingerprint.same_content_as(item.fingerprint):
+            source.require_inside(item.path)
 
     def __call__(self) -> SourceFile:
         """Open it at its start."""
@@ -93,7 +95,9 @@ class Reading:
         return file
 
     def check(self) -> None:
-        """ChangedWhileReading when the file is not what it was before it was read."""
+        """ChangedWhileReading when the file is not what it was before it was read; AccessDenied when a folder above it
+        is a link by now, which may have led the reading out of the root (P5)."""
+        self._source.require_inside(self._path)
         if not self._source.stat(self._path).fingerprint.same_content_as(self.before.fingerprint):
             raise ChangedWhileReading
 
@@ -113,6 +117,8 @@ def _refuse_when_stopping(stop: StopSignal) -> None:
 
 
 def _still_a_file(entry: Entry) -> Entry:
+    if entry.fault is not None:
+        raise item_error(*entry.fault)
     if entry.kind is not EntryKind.FILE or entry.skip_reason is not None:
         raise NotFound("it is no longer an ordinary file; the next pass will record what it is now")
     return entry

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
+from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.migration import Migration
 from flows.transfer.naming import compare_folder
 from flows.transfer.remarks import remarks
@@ -47,12 +48,13 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
     by_path: dict[str, list[FolderNode]] = {}
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
+    listings = Listings(migration.source)
     for path, listing in migration.source.list_folders(list(by_path)):
         if isinstance(listing, Stopped):
             return
         for folder in by_path[path]:
             if isinstance(listing, ConnectorError):
-                _record_failure(migration, folder, listing)
+                _record_failure(migration, folder, listing, listings)
             else:
                 _record_listing(migration, folder, listing)
         if migration.stop.is_set():
@@ -64,11 +66,12 @@ def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entr
         migration.guard.root_lists(
             [tree for tree in migration.trees if tree.id == folder.tree_id], folder.path, listing
         )
+    known = migration.checkpoint.known_children(folder.id)
+    listing = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
     if folder.tree_id in migration.files_only_trees:
         listing = [
             entry for entry in listing if not moves_as_folder(entry) or migration.excluded(entry) is not None
         ]
-    known = migration.checkpoint.known_children(folder.id)
     changes, renames = compare_folder(listing, known, excluded=migration.excluded)
     for entry, choice in renames:
         detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
@@ -79,15 +82,24 @@ def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entr
     migration.progress.walked(listing, changes)
 
 
-def _record_failure(migration: Migration, folder: FolderNode, error: ConnectorError) -> None:
-    """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2)."""
+def _record_failure(
+    migration: Migration, folder: FolderNode, error: ConnectorError, listings: Listings
+) -> None:
+    """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2).
+
+    It is gone when the folder above does not list it any more, and not because the server says that it is not there.
+    """
     if isinstance(error, FatalError):
         raise error
     if isinstance(error, NotFound | AccessDenied):
         migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
-        migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id)
-        return
+        if not listings.shows(folder.path):
+            migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id)
+            return
+        error = NotFound(
+            f"{error}, and the folder above lists it: its path may be too long for the server; shorten it"
+        )
     migration.checkpoint.record_folder_failure(
         folder.id, migration.pass_id, reason=error.reason, detail=str(error)
     )

@@ -273,9 +273,19 @@ def test_unreadable_folder_in_the_middle(program: Program, box: Sandbox, samba: 
     assert_arrived(program, box, share)
 
 
+#: Names, and what a Windows server says of them in a listing: attributes and reparse tag.
+AS_WINDOWS = (
+    ("offline.dat", 0x1020, None),
+    ("junction", 0x410, 0xA000_0003),
+    ("tiered.dat", 0x420, 0x8000_001E),
+    ("vendor folder", 0x410, 0x8000_0099),
+    ("stands for.dat", 0x420, 0xA000_0099),
+)
+
+
 def as_windows(data: bytes) -> bytes:
-    """Samba's listing as a Windows server would send it: one file offline, one folder a junction ([MS-FSCC] 2.4)."""
-    for name, attributes, tag in (("offline.dat", 0x1020, None), ("junction", 0x410, 0xA000_0003)):
+    """Samba's listing as a Windows server would send it ([MS-FSCC] 2.4)."""
+    for name, attributes, tag in AS_WINDOWS:
         at = data.find(name.encode("utf-16-le"))
         if (
             at >= 80
@@ -289,12 +299,14 @@ def as_windows(data: bytes) -> bytes:
 
 
 def test_odd_entries(program: Program, box: Sandbox, samba: Samba, share: Path) -> None:
-    """Loops, junctions and offline files are not followed; deep, sparse, old, late and tagged files arrive."""
+    """Loops and junctions are not followed; deep, sparse, old, late and tagged files arrive, and so does what a reparse
+    tag leaves its own data; offline files fail, and what stands for something unknown."""
     deep = "/".join(letter * 100 for letter in "abcde")
     (share / deep).mkdir(parents=True)
     (share / deep / "bottom.txt").write_bytes(b"over 400 characters")
     build_tree(share, {"odd": {"old.txt": b"old", "late.txt": b"late", "tagged.txt": b"tagged"}})
     build_tree(share, {"junction": {"beyond.txt": b"not ours"}, "offline.dat": b"on a tape"})
+    build_tree(share, {"tiered.dat": b"in a cloud", "vendor folder": {"a.txt": b"1"}, "stands for.dat": b"?"})
     with (share / "odd" / "sparse.bin").open("wb") as file:
         file.truncate(LARGE)
     os.utime(share / "odd" / "old.txt", ns=(0, -86_400 * 365 * 10**9))
@@ -307,14 +319,17 @@ def test_odd_entries(program: Program, box: Sandbox, samba: Samba, share: Path) 
 
         finished = program.run("migrate")
 
-    assert 0 == finished.code, finished.output
+    assert 1 == finished.code, finished.output
     lines = report_items(program)
     skipped = {path: line["reason"] for path, line in lines.items() if line["status"] == "excluded"}
-    assert {"odd/loop", "junction", "offline.dat"} == set(skipped)
+    failed = {path: line["reason"] for path, line in lines.items() if line["status"] == "failed"}
+    assert {"odd/loop", "junction"} == set(skipped)
+    assert {"offline.dat": "offline", "stands for.dat": "unclassified"} == failed
     assert "leads back" in skipped["odd/loop"]
     assert "junction" in skipped["junction"]
-    assert "recall_offline" in skipped["offline.dat"]
+    assert "recall_offline" in lines["offline.dat"]["detail"]
     held = box.files()
+    assert {"All/tiered.dat", "All/vendor folder/a.txt"} <= set(held)
     assert f"All/{deep}/bottom.txt" in held
     assert digest(share / "odd" / "sparse.bin") == held["All/odd/sparse.bin"].sha1
     assert (0, 4_102_444_800) == (

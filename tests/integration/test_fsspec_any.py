@@ -105,8 +105,8 @@ class TestS3(SourceContract):
             return found
 
         assert {
-            "folder/(folder '')": (EntryKind.SPECIAL, 0, True),
-            "folder/(folder '..')": (EntryKind.SPECIAL, 0, True),
+            "folder/(folder '')": (EntryKind.UNKNOWN, 0, True),
+            "folder/(folder '..')": (EntryKind.UNKNOWN, 0, True),
             "folder/file": (EntryKind.FILE, 1, False),
         } == listed("folder")
         assert {

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from connectors.entry import EntryKind
-from connectors.errors import AccessDenied, AuthenticationFailed, ConnectionLost, NotFound, ShareUnreachable
+from connectors.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ConnectionLost,
+    NotAFile,
+    NotFound,
+    ShareUnreachable,
+)
 from connectors.source import Source
 from connectors.sources.registry import open_source
 from tests.contract import Root, SourceContract
@@ -66,22 +73,22 @@ class TestSFTP(SourceContract):
 
 
 def test_links_are_listed_not_followed(source: Source, root: Root, tmp_path: Path) -> None:
-    """Symlinks and FIFOs appear with a reason; neither open nor a path through them works."""
+    """Symlinks appear as such and FIFOs as failures; neither open nor a path through them works."""
     (tmp_path / "secret").write_text("not for you")
     (root.path / "file link").symlink_to(tmp_path / "secret")
     (root.path / "folder link").symlink_to(tmp_path)
     (root.path / "loop").symlink_to(".")
     os.mkfifo(root.path / "pipe")
-    kinds = {entry.path: (entry.kind, bool(entry.skip_reason)) for entry in source.list_folder("")}
+    kinds = {entry.path: (entry.kind, entry.fault and entry.fault.reason) for entry in source.list_folder("")}
 
     assert {
-        "file link": (EntryKind.SYMLINK, True),
-        "folder link": (EntryKind.SYMLINK, True),
-        "loop": (EntryKind.SYMLINK, True),
-        "pipe": (EntryKind.SPECIAL, True),
+        "file link": (EntryKind.SYMLINK, None),
+        "folder link": (EntryKind.SYMLINK, None),
+        "loop": (EntryKind.SYMLINK, None),
+        "pipe": (EntryKind.SPECIAL, "not_a_file"),
     } == kinds
     for path in ("file link", "folder link/secret", "pipe"):
-        with pytest.raises(AccessDenied):
+        with pytest.raises(AccessDenied if "link" in path else NotAFile):
             source.open(path)
     for path in ("folder link", "loop"):
         with pytest.raises(AccessDenied):

@@ -271,11 +271,11 @@ def test_links_out_of_the_share_lead_nowhere(source: Source, root: Root, tmp_pat
 
 
 def test_dfs_links_are_listed_not_followed(open_smb: OpenSource) -> None:
-    """A DFS link is a reparse point with the reason and what to do."""
+    """A DFS link fails with what to do about it: no rule of the plan excludes it."""
     (link,) = open_smb("dfs").list_folder("")
 
     assert (link.name, link.kind) == ("link", EntryKind.REPARSE)
-    assert "make its target a source of its own" in str(link.skip_reason)
+    assert "make its target a source of its own" in str(link.fault)
 
 
 def test_backslash_and_colon_are_no_way_out(source: Source, root: Root) -> None:

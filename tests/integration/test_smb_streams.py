@@ -198,13 +198,13 @@ def test_a_refusal_for_one_file_is_for_that_file(samba: Samba, open_smb: OpenSou
 
 
 def test_offline_files_are_left_where_they_are(samba: Samba, open_smb: OpenSource, root: Root) -> None:
-    """Files that a server holds on slower storage are listed with the reason; when told, they are read."""
+    """Files that a server holds on slower storage fail as offline; when told, they are read."""
     samba.require_module("offline")
     root.build({"on tape.txt": b"slow", "folder": {}})
-    skipped = {entry.name: entry.skip_reason for entry in open_smb("tape").list_folder("")}
+    faults = {entry.name: entry.fault for entry in open_smb("tape").list_folder("")}
     told = open_smb("tape", recall_offline=True)
 
-    assert skipped["folder"] is None
-    assert "recall_offline" in str(skipped["on tape.txt"])
-    assert [None, None] == [entry.skip_reason for entry in told.list_folder("")]
+    assert faults["folder"] is None
+    assert "recall_offline" in str(faults["on tape.txt"])
+    assert [None, None] == [entry.fault for entry in told.list_folder("")]
     assert b"slow" == read(told, "on tape.txt")[0]

@@ -15,8 +15,12 @@ import asyncssh
 class PasswordServer:
     """Serves a folder to one user; counts the passwords that it was offered."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, sftp_server: Callable[..., asyncssh.SFTPServer] = asyncssh.SFTPServer
+    ) -> None:
+        """`sftp_server` is called for each channel, as asyncssh.SFTPServer."""
         self.root = root
+        self._sftp_server = sftp_server
         self.username = "ann"
         self.password = secrets.token_urlsafe(12)
         self.attempts = 0
@@ -48,7 +52,7 @@ class PasswordServer:
             "127.0.0.1",
             0,
             server_host_keys=[self._key],
-            sftp_factory=partial(asyncssh.SFTPServer, chroot=str(self.root)),
+            sftp_factory=partial(self._sftp_server, chroot=str(self.root)),
         )
 
     async def _close(self) -> None:

@@ -122,6 +122,9 @@ def test_what_comes_back_is_new_with_its_past(status: ItemStatus, kind: EntryKin
     assert (ChangeKind.NEW, past) == (change.kind, change.known)
 
 
+SETTLED_BY_ITSELF = (ItemStatus.FAILED, ItemStatus.WAIVED)
+
+
 def test_name_in_box_may_be_taken_meanwhile() -> None:
     """What comes back gets the name that is free now, and else the one it had."""
     past = known("f", status=ItemStatus.MISSING, box_name="f_")
@@ -130,27 +133,45 @@ def test_name_in_box_may_be_taken_meanwhile() -> None:
     assert diff([file("f")], [past], box_names={"f": "f (2)"})[0].box_name == "f (2)"
 
 
-@pytest.mark.parametrize(
-    "kind", [EntryKind.SYMLINK, EntryKind.JUNCTION, EntryKind.REPARSE, EntryKind.SPECIAL]
-)
-def test_what_is_never_followed(kind: EntryKind) -> None:
-    """Links and devices are EXCLUDED, with their kind as the reason."""
+@pytest.mark.parametrize("kind", EntryKind)
+@pytest.mark.parametrize("fault", [None, Fault("offline", "on tape")])
+@pytest.mark.parametrize("skip_reason", [None, "whatever a source says"])
+@pytest.mark.parametrize("status", [None, *ItemStatus])
+def test_only_links_and_rules_exclude(
+    kind: EntryKind, fault: Fault | None, skip_reason: str | None, status: ItemStatus | None
+) -> None:
+    """Whatever a source says of an entry and whatever is known of it: without a rule, links alone are EXCLUDED, and
+    what is neither file, folder nor link FAILED, unless it already is, or was waived."""
+    links = (EntryKind.SYMLINK, EntryKind.JUNCTION)
+    entry = Entry(path="A/l", kind=kind, fault=fault, skip_reason=skip_reason)
+    children = [] if status is None else [known("l", kind=kind, status=status)]
+    found = [change.kind for change in diff([entry], children)]
+
+    assert kind in links or ChangeKind.EXCLUDED not in found
+    assert kind not in links or status is ItemStatus.EXCLUDED or [ChangeKind.EXCLUDED] == found
+    if kind not in (*links, EntryKind.FILE, EntryKind.FOLDER) and status not in SETTLED_BY_ITSELF:
+        assert [ChangeKind.FAILED] == found
+
+
+@pytest.mark.parametrize("kind", [EntryKind.SPECIAL, EntryKind.REPARSE, EntryKind.UNKNOWN])
+def test_what_is_not_classified_says_so(kind: EntryKind) -> None:
+    """Without a fault of its own it has a reason all the same."""
     [change] = diff([Entry(path="A/l", kind=kind)], [])
 
-    assert (ChangeKind.EXCLUDED, kind.value) == (change.kind, change.reason)
+    assert (ChangeKind.FAILED, "unclassified") == (change.kind, change.reason)
 
 
 def test_reasons_of_exclusion() -> None:
-    """The source's own reason comes first, then the kind, then the plan's rule."""
+    """The source's own reason for a link comes first, then its kind, then the plan's rule."""
     listing = [
-        Entry(path="A/x1", kind=EntryKind.REPARSE, skip_reason="hsm stub"),
+        Entry(path="A/x1", kind=EntryKind.JUNCTION, skip_reason="volume mount point"),
         Entry(path="A/x2", kind=EntryKind.SYMLINK),
         file("x3"),
         folder("x4"),
     ]
 
     assert [change.reason for change in diff(listing, [], rule="rule: x*")] == [
-        "hsm stub",
+        "volume mount point",
         "symlink",
         "rule: x*",
         "rule: x*",
@@ -200,7 +221,7 @@ def unseen(name: str, kind: EntryKind = EntryKind.FILE) -> Entry:
     return Entry(path=f"A/{name}", kind=kind, fault=Fault("access_denied", "no"))
 
 
-@pytest.mark.parametrize("kind", [EntryKind.FILE, EntryKind.SPECIAL])
+@pytest.mark.parametrize("kind", [EntryKind.FILE, EntryKind.SPECIAL, EntryKind.UNKNOWN])
 @pytest.mark.parametrize(
     "status",
     [None, ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.MISSING, ItemStatus.EXCLUDED],
@@ -228,7 +249,7 @@ def test_rule_beats_fault() -> None:
 @pytest.mark.parametrize("status", SETTLED)
 def test_known_folder_of_which_nothing_could_be_learned(status: ItemStatus) -> None:
     """It stays what it is: the walk lists it and says what is wrong."""
-    assert diff([unseen("d", EntryKind.SPECIAL)], [known("d", kind=EntryKind.FOLDER, status=status)]) == []
+    assert diff([unseen("d", EntryKind.UNKNOWN)], [known("d", kind=EntryKind.FOLDER, status=status)]) == []
 
 
 def test_folder_that_became_a_file_that_could_not_be_looked_at() -> None:

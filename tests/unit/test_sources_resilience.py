@@ -23,7 +23,7 @@ from connectors.errors import (
     ShareUnreachable,
     Stopped,
 )
-from connectors.sources.ancestry import AncestorCheck, ancestors, without_loops
+from connectors.sources.ancestry import AncestorCheck, ancestors
 from connectors.sources.filesystem import entry_of_info, filesystem_error, nanoseconds
 from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import check_path
@@ -97,7 +97,7 @@ def test_ancestors_go_from_the_root_down() -> None:
 
 
 def test_parents_are_looked_at_once_a_while() -> None:
-    """A folder seen a moment ago is not asked about again; after a minute it is; a listing counts as seeing."""
+    """A folder seen a moment ago is not asked about again, unless anew; a second later it is; a listing counts."""
     asked: list[str] = []
     clock = Clock()
 
@@ -105,42 +105,31 @@ def test_parents_are_looked_at_once_a_while() -> None:
         asked.append(path)
         return Entry(path=path, kind=EntryKind.FOLDER, file_id=path or "root")
 
-    check = AncestorCheck(look, clock=clock)
+    check = AncestorCheck(look, list, clock=clock)
     check.saw([Entry(path="a", kind=EntryKind.FOLDER, file_id="a")])
+    check.require_plain(["", "a"])
 
-    assert {"root", "a"} == check.require_plain(["", "a"])
     assert [""] == asked
-    clock.sleep(59)
+    assert {"": "root", "a": "a"} == check.ids(["", "a"])
+    clock.sleep(0.9)
     check.require_plain(["", "a"])
     assert [""] == asked
-    clock.sleep(2)
-    check.require_plain(["", "a"])
+    check.require_plain(["", "a"], anew=True)
     assert ["", "", "a"] == asked
+    clock.sleep(1.1)
+    check.require_plain(["", "a"])
+    assert ["", "", "a", "", "a"] == asked
 
 
 @pytest.mark.parametrize(("kind", "error"), [(EntryKind.SYMLINK, AccessDenied), (EntryKind.FILE, NotFound)])
 def test_a_parent_that_is_no_folder_ends_it(kind: EntryKind, error: type[ConnectorError]) -> None:
     """A link is refused, a file is not the folder that was there; both also when a listing showed them later."""
-    check = AncestorCheck(lambda path: Entry(path=path, kind=kind))
+    check = AncestorCheck(lambda path: Entry(path=path, kind=kind), list)
     check.saw([Entry(path="a", kind=EntryKind.FOLDER)])
     check.saw([Entry(path="a", kind=kind)])
 
     with pytest.raises(error):
         check.require_plain(["a"])
-
-
-def test_a_folder_that_is_its_own_ancestor_is_a_link() -> None:
-    """Only folders with an ancestor's id are; files and folders without ids are left alone."""
-    entries = [
-        Entry(path="p/up", kind=EntryKind.FOLDER, file_id="p"),
-        Entry(path="p/down", kind=EntryKind.FOLDER, file_id="d"),
-        Entry(path="p/file", kind=EntryKind.FILE, file_id="p"),
-        Entry(path="p/unknown", kind=EntryKind.FOLDER),
-    ]
-
-    assert [EntryKind.SYMLINK, EntryKind.FOLDER, EntryKind.FILE, EntryKind.FOLDER] == [
-        entry.kind for entry in without_loops(entries, {"p"})
-    ]
 
 
 def test_what_is_transient_is_repeated() -> None:
@@ -287,26 +276,33 @@ def test_info_dictionaries_become_entries() -> None:
         "file": lambda: entry_of_info("a", {"type": "file", "size": 5}),
         "folder": lambda: entry_of_info("a", {"type": "directory", "size": 4096}),
         "symlink": lambda: entry_of_info("a", {"type": "link", "size": 5}),
-        "special": lambda: entry_of_info("a", {"type": "other", "size": None}),
+        "unknown": lambda: entry_of_info("a", {"type": "other", "size": None}),
     }
 
-    assert {"file": 5, "folder": 0, "symlink": 0, "special": 0} == {
+    assert {"file": 5, "folder": 0, "symlink": 0, "unknown": 0} == {
         name: make().size for name, make in kinds.items()
     }
     assert list(kinds) == [make().kind.value for make in kinds.values()]
-    assert [True, True, False, False] == [make().skip_reason is None for make in kinds.values()]
+    assert [True, True, False, True] == [make().skip_reason is None for make in kinds.values()]
+    assert [True, True, True, False] == [make().fault is None for make in kinds.values()]
 
 
-def test_a_root_that_became_another_folder_is_unreachable() -> None:
-    """A root with another id than at first is a lost mount on the server, not a share where all was deleted."""
-    ids = iter(["mounted", "mounted", "empty mount point"])
-    clock = Clock()
+@pytest.mark.parametrize(
+    ("names_now", "is_the_same"), [([], False), (["lost+found"], False), (["new", "Accounting"], True)]
+)
+def test_a_root_with_another_id(names_now: list[str], is_the_same: bool) -> None:
+    """Another id alone is nothing: a merged file system changes it. Nothing left of what was there is a lost mount."""
+    ids = iter(["mounted", "mounted", "another"])
     check = AncestorCheck(
-        lambda path: Entry(path=path, kind=EntryKind.FOLDER, file_id=next(ids)), clock=clock
+        lambda path: Entry(path=path, kind=EntryKind.FOLDER, file_id=next(ids)), lambda: names_now
     )
-    for _ in range(2):
-        assert {"mounted"} == check.require_plain([""])
-        clock.sleep(61)
+    check.require_plain([""], anew=True)
+    listing = [Entry(path=name, kind=EntryKind.FOLDER) for name in ("Accounting", "Legal")]
+    check.saw(listing, folder="")
+    check.require_plain([""], anew=True)
 
-    with pytest.raises(ShareUnreachable, match="mounted on the server"):
-        check.require_plain([""])
+    if is_the_same:
+        check.require_plain([""], anew=True)
+    else:
+        with pytest.raises(ShareUnreachable, match="check what is mounted"):
+            check.require_plain([""], anew=True)

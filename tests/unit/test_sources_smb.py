@@ -17,6 +17,7 @@ from connectors.errors import (
     ItemError,
     Locked,
     NotFound,
+    PathRefused,
     ReadFailed,
     ServerBusy,
     ShareUnreachable,
@@ -156,30 +157,57 @@ def test_times_are_exact() -> None:
         (0x420, 0xA000_000C, EntryKind.SYMLINK, "symbolic link"),
         (0x410, 0xA000_000C, EntryKind.SYMLINK, "symbolic link"),
         (0x410, 0x8000_000A, EntryKind.REPARSE, "DFS link"),
-        (0x420, 0x8000_0014, EntryKind.REPARSE, "0x80000014"),
+        (0x420, 0xA000_001D, EntryKind.REPARSE, "0xA000001D"),
+        (0x420, 0, EntryKind.REPARSE, "0x00000000"),
+        (0x420, 0x8000_0014, EntryKind.FILE, None),
+        (0x420, 0x8000_001E, EntryKind.FILE, None),  # tiered by a sync agent
         (0x420, 0x8000_0013, EntryKind.FILE, None),  # deduplicated: ordinary to every reader
         (0x420, 0x8000_0017, EntryKind.FILE, None),  # compressed by WOF
-        (0x1420, 0xC000_0004, EntryKind.FILE, "offline"),  # HSM stub
-        (0x40_0420, 0x9000_701A, EntryKind.FILE, "offline"),  # dehydrated cloud file
-        (0x1020, 0, EntryKind.FILE, "offline"),
-        (0x4_0020, 0, EntryKind.FILE, "offline"),
+        (0x1420, 0xC000_0004, EntryKind.FILE, "recall_offline"),  # HSM stub
+        (0x40_0420, 0x9000_701A, EntryKind.FILE, "recall_offline"),  # dehydrated cloud file
+        (0x40_1420, 0x8000_001E, EntryKind.FILE, "recall_offline"),
+        (0x1020, 0, EntryKind.FILE, "recall_offline"),
+        (0x4_0020, 0, EntryKind.FILE, "recall_offline"),
         (0x9010, 0, EntryKind.FOLDER, None),
     ],
 )
 def test_what_attributes_and_tags_mean(
     attributes: int, tag: int, kind: EntryKind, reason: str | None
 ) -> None:
-    """Links are never followed; what holds its own data is read; what is on slower storage is left unless told."""
-    found, skip_reason = classify(record(attributes, tag))
+    """Links are never followed; what holds its own data is read; what is neither fails, offline files unless told."""
+    found = classify(record(attributes, tag))
+    told = found.skip_reason or (found.fault and found.fault.detail)
 
-    assert kind is found
-    assert (reason is None) is (skip_reason is None)
-    assert (reason or "") in (skip_reason or "")
+    assert kind is found.kind
+    assert (kind in (EntryKind.SYMLINK, EntryKind.JUNCTION)) is (found.skip_reason is not None)
+    assert (reason is None) is (told is None)
+    assert (reason or "") in (told or "")
+
+
+@given(
+    st.integers(0, 0xFFFF_FFFF),
+    st.sampled_from([0, 0x10, 0x20, 0x1000, 0x4_0000, 0x40_0000, 0x40_1000, 0x1010]),
+    st.booleans(),
+)
+def test_every_tag_is_read_or_a_link_or_fails(tag: int, others: int, recall: bool) -> None:
+    """Without the name-surrogate bit a tag's data is the file's own; two tags are links; nothing else is left out."""
+    found = classify(record(0x400 | others, tag), recall_offline=recall)
+    links = {0xA000_000C: EntryKind.SYMLINK, 0xA000_0003: EntryKind.JUNCTION}
+    plain = EntryKind.FOLDER if others & 0x10 else EntryKind.FILE
+
+    assert (tag in links) is (found.skip_reason is not None)
+    if tag in links:
+        assert links[tag] is found.kind
+    elif not tag & 0x2000_0000 and tag not in (0, 1, 2, 0x8000_000A):
+        offline = plain is EntryKind.FILE and others & 0x44_1000 and not recall
+        assert (plain, "offline" if offline else None) == (found.kind, found.fault and found.fault.reason)
+    else:
+        assert (EntryKind.REPARSE, True) == (found.kind, found.fault is not None)
 
 
 def test_offline_files_are_read_when_told() -> None:
     """`recall_offline` takes the reason away, and nothing else: links stay links."""
-    assert (EntryKind.FILE, None) == classify(record(0x1420, 0xC000_0004), recall_offline=True)
+    assert (EntryKind.FILE, None, None) == classify(record(0x1420, 0xC000_0004), recall_offline=True)
     assert EntryKind.JUNCTION is classify(record(0x1410, 0xA000_0003), recall_offline=True)[0]
 
 
@@ -192,7 +220,7 @@ def test_offline_files_are_read_when_told() -> None:
         (statuses.CONNECTION_OVER, ConnectionLost),
         (statuses.BUSY, ServerBusy),
         ({statuses.STOPPED_ON_SYMLINK: ""}, AccessDenied),
-        ({statuses.NAME_INVALID: ""}, ReadFailed),
+        (statuses.PATH_REFUSED, PathRefused),
         ({statuses.DFS_LINK: ""}, ItemError),
         ({0xC000_009C: "STATUS_DEVICE_DATA_ERROR", 0xC000_0032: "", 0xDEAD_BEEF: ""}, ReadFailed),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from sshfs import SSHFileSystem
 from connectors.sources.sftp.attributes import info_of
 from connectors.sources.sftp.config import SFTPConfig
 from connectors.sources.sftp.status import is_lost
+from connectors.sources.sftp.telling import tell
 
 #: What came of a listing in so many seconds is handed over; what the limit for an answer is added to.
 PAGE_SECONDS = 1.0
@@ -49,12 +50,18 @@ class SFTPFileSystem(SSHFileSystem):  # type: ignore[misc]
     async def look(self, path: str) -> dict[str, Any]:
         """What is there, itself if it is a link."""
         async with self._pool.get() as channel:
-            return info_of(path, await channel.lstat(path))
+            kind, attributes = await tell(channel, path)
+        return info_of(path, attributes, kind=kind)
 
     async def look_behind_link(self, path: str) -> dict[str, Any]:
         """As `look`, with a link resolved."""
         async with self._pool.get() as channel:
-            return info_of(path, await channel.stat(path))
+            kind, attributes = await tell(channel, path, follow=True)
+        return info_of(path, attributes, kind=kind)
+
+    async def look_at_many(self, paths: Sequence[str]) -> list[dict[str, Any] | BaseException]:
+        """As `look`, for some paths at once: what each is, or why that cannot be said."""
+        return await asyncio.gather(*map(self.look, paths), return_exceptions=True)
 
     async def pages(self, path: str) -> AsyncGenerator[list[asyncssh.SFTPName], None]:
         """A folder piece by piece, "." and ".." included where the server lists them."""

@@ -5,21 +5,32 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 
 import asyncssh
 
-from connectors.entry import Entry, EntryKind
-from connectors.errors import AccessDenied, AuthenticationFailed, ConnectorError, Stopped
+from connectors.entry import Entry, EntryKind, Fault
+from connectors.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ConnectorError,
+    ItemError,
+    Stopped,
+    item_error,
+)
 from connectors.sources.filesystem import entry_of_info
 from connectors.sources.location import Location
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
 from connectors.sources.resilient import ResilientSource
-from connectors.sources.sftp.attributes import child_entry
+from connectors.sources.sftp.attributes import child_entry, is_unclassified
 from connectors.sources.sftp.config import DEFAULT_PORT, SFTPConfig
 from connectors.sources.sftp.filesystem import PAGE_SECONDS, SFTPFile, SFTPFileSystem
 from connectors.sources.sftp.status import LOST, is_lost, login_error, sftp_error
+
+#: What a listing says too little of is asked for so many at a time.
+LOOKED_AT_TOGETHER = 64
 
 
 class SFTPSource(ResilientSource):
@@ -54,7 +65,26 @@ class SFTPSource(ResilientSource):
             names = self._names(filesystem, full)
             if all(name.filename != "." for name in names):
                 self._require_searchable(filesystem, path)
-        return [child_entry(path, name) for name in names if name.filename not in (".", "..")]
+            listed = [child_entry(path, name) for name in names if name.filename not in (".", "..")]
+            return self._told_apart(filesystem, listed)
+
+    def _told_apart(self, filesystem: SFTPFileSystem, listed: list[Entry]) -> list[Entry]:
+        """The entries of a listing; those of which the server said too little are asked for by themselves."""
+        vague = [entry for entry in listed if is_unclassified(entry)]
+        told: dict[str, Entry] = {}
+        for start in range(0, len(vague), LOOKED_AT_TOGETHER):
+            batch = vague[start : start + LOOKED_AT_TOGETHER]
+            infos = filesystem.run(filesystem.look_at_many, [self._full(entry.path) for entry in batch])
+            told |= {entry.path: self._told(entry, info) for entry, info in zip(batch, infos, strict=True)}
+        return [told.get(entry.path, entry) for entry in listed]
+
+    def _told(self, entry: Entry, info: dict[str, Any] | BaseException) -> Entry:
+        if not isinstance(info, BaseException):
+            return entry_of_info(entry.path, info)
+        error = self._error(info, entry.path) if isinstance(info, Exception) else None
+        if error is None or not isinstance(error, ItemError):
+            raise info
+        return replace(entry, fault=Fault(error.reason, str(error)))
 
     def _names(self, filesystem: SFTPFileSystem, full: str) -> list[asyncssh.SFTPName]:
         """A whole folder, however long that takes, as long as each answer comes in time."""
@@ -93,6 +123,8 @@ class SFTPSource(ResilientSource):
 
     def _open(self, path: str) -> OpenedFile:
         entry = self._stat(path)
+        if entry.fault is not None:
+            raise item_error(*entry.fault)
         if entry.kind is not EntryKind.FILE:
             raise AccessDenied(f"{path!r} is no regular file ({entry.kind}); links are never followed")
         with self._using() as filesystem:

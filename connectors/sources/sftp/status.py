@@ -19,7 +19,7 @@ from connectors.errors import (
 from connectors.sources.os_errors import connector_error
 
 _NOT_FOUND = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory,
-              asyncssh.SFTPInvalidFilename, asyncssh.SFTPFileIsADirectory, asyncssh.SFTPDeletePending)  # fmt: skip
+              asyncssh.SFTPFileIsADirectory, asyncssh.SFTPDeletePending)  # fmt: skip
 _LOCKED = (asyncssh.SFTPLockConflict, asyncssh.SFTPByteRangeLockConflict, asyncssh.SFTPByteRangeLockRefused)
 LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.SFTPInvalidHandle,
          asyncssh.SFTPBadMessage, asyncssh.DisconnectError, FSTimeoutError)  # fmt: skip
@@ -27,6 +27,11 @@ LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.SFTPInv
 
 def sftp_error(exc: Exception, path: str) -> ConnectorError:
     """An exception of asyncssh as one of ours; anything else by its errno."""
+    if isinstance(exc, asyncssh.SFTPInvalidFilename) or _is_refused_path(exc):
+        # Not NotFound: it may well be there, and would be taken for deleted.
+        return ReadFailed(
+            f"{path!r}: the server does not take this path, which may be too long; shorten or rename it"
+        )
     if isinstance(exc, LOST):
         return ConnectionLost(f"the connection was lost at {path!r}")
     if isinstance(exc, _NOT_FOUND):
@@ -44,6 +49,11 @@ def sftp_error(exc: Exception, path: str) -> ConnectorError:
     if isinstance(exc, asyncssh.SFTPError):
         return ReadFailed(f"{path!r}: the server answered {type(exc).__name__}; check the disk behind it")
     return connector_error(exc, path)
+
+
+def _is_refused_path(exc: Exception) -> bool:
+    """OpenSSH answers "Bad message" to a path that is too long; asyncssh raises the same class for broken packets."""
+    return isinstance(exc, asyncssh.SFTPBadMessage) and exc.reason == "Bad message"
 
 
 def is_lost(exc: Exception) -> bool:

@@ -33,7 +33,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """Paths are relative to the share, "/" between names. Safe for threads: each call has a connection.
 
     `info` and `ls` carry, beside fsspec's keys: modified_ns, created_ns, changed_ns, file_id, kind (an
-    EntryKind), skip_reason, note, attributes, reparse_tag. A refused login is not tried again: that would
+    EntryKind), skip_reason, fault, note, attributes, reparse_tag. A refused login is not tried again: that would
     lock the account.
     """
 
@@ -58,13 +58,14 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         with self._link() as link:
             try:
-                folder, records = link.list_folder(path)
+                folder, records = self._records_of(link, path)
             except SMBNotFoundError as exc:
                 if exc.status == NO_SUCH_FILE and link.query(path).is_folder:
                     # It is there, and not even its "." may be looked at: Samba leaves out all of it.
                     raise SMBAccessError(exc.status, path) from exc
                 raise
-        self._require_plain_folder(path, folder)
+        if not folder.is_folder:
+            raise SMBNotFoundError(_NOT_A_DIRECTORY, path)
         infos = [
             self._info_of(f"{path}/{r.name}" if path else r.name, r)
             for r in records
@@ -116,7 +117,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _info_of(self, path: str, record: wire.Record) -> dict[str, Any]:
         record = record._replace(name=path.rpartition("/")[2])
-        kind, skip_reason = classify(record, recall_offline=self._recall_offline)
+        kind, skip_reason, fault = classify(record, recall_offline=self._recall_offline)
         return {
             "name": path,
             "size": record.size if kind is EntryKind.FILE else 0,
@@ -127,19 +128,21 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             "file_id": file_id_of(record.file_id),
             "kind": kind,
             "skip_reason": skip_reason,
+            "fault": fault,
             "note": note_of(record),
             "attributes": record.attributes,
             "reparse_tag": record.reparse_tag,
         }
 
-    def _require_plain_folder(self, path: str, folder: wire.Record) -> None:
-        if not folder.is_folder:
-            raise SMBNotFoundError(_NOT_A_DIRECTORY, path)
-        if folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
-            # Some volumes tag ordinary folders, too (replication, deduplication); the tag decides.
-            with self._link() as link:
-                if classify(link.query(path))[0] is not EntryKind.FOLDER:
-                    raise SMBAccessError(STOPPED_ON_SYMLINK, path)
+    def _records_of(self, link: SMBLink, path: str) -> tuple[wire.Record, list[wire.Record]]:
+        folder, records = link.list_folder(path)
+        if not folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
+            return folder, records
+        # Some volumes tag ordinary folders, too (replication, deduplication, tiering); the tag decides.
+        if classify(link.query(path)).kind is not EntryKind.FOLDER:
+            raise SMBAccessError(STOPPED_ON_SYMLINK, path)
+        # Opened as a reparse point it may list less than what belongs to it.
+        return link.list_folder(path, follow_data_tag=True)
 
     def _start_pool(self) -> None:
         self._pid = os.getpid()

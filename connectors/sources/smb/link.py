@@ -109,9 +109,14 @@ class SMBLink:
         """False once the server closed the connection, and in a forked child."""
         return self._pid == os.getpid() and bool(self._connection.transport.connected)
 
-    def list_folder(self, path: str) -> tuple[wire.Record, list[wire.Record]]:
-        """What the folder itself is and all its records: one round trip for some 1,200 entries."""
-        options = wire.OPTION_FOLDER | wire.OPTION_REPARSE_POINT_ITSELF
+    def list_folder(
+        self, path: str, *, follow_data_tag: bool = False
+    ) -> tuple[wire.Record, list[wire.Record]]:
+        """What the folder itself is and all its records: one round trip for some 1,200 entries.
+
+        A link is opened itself, unless its tag is known to hold the folder's own entries.
+        """
+        options = wire.OPTION_FOLDER | (0 if follow_data_tag else wire.OPTION_REPARSE_POINT_ITSELF)
         query = wire.query_directory_request(wire.PREVIOUS_FILE, LISTING_BUFFER)
         created, *pages = self._compound(
             path, [wire.create_request(path, access=wire.READ_DATA, options=options), query, query]

@@ -16,6 +16,8 @@ from connectors.errors import (
     ItemError,
     Locked,
     NotFound,
+    PathForbidden,
+    PathRefused,
     ReadFailed,
     ServerBusy,
     ShareUnreachable,
@@ -31,7 +33,7 @@ from connectors.sources.smb.login import SMBAccount
 from connectors.sources.smb.status import (
     BUSY,
     DFS_LINK,
-    NAME_INVALID,
+    PATH_REFUSED,
     STOPPED_ON_SYMLINK,
     SMBConnectionLostError,
     SMBLockedError,
@@ -132,7 +134,7 @@ class SMBSource(FilesystemSource):
     def _check_path(self, path: str) -> None:
         super()._check_path(path)
         if not FORBIDDEN_CHARACTERS.isdisjoint(path):
-            raise AccessDenied(f"{path!r} holds a character that SMB gives another meaning; rename it")
+            raise PathForbidden(f"{path!r} holds a character that SMB gives another meaning; rename it")
 
     def _error(self, exc: Exception, path: str) -> ConnectorError:
         return smb_error(exc, path, self.display_url)
@@ -159,9 +161,12 @@ def smb_error(exc: Exception, path: str, url: str) -> ConnectorError:
 def _error_of_status(exc: SMBStatusError, path: str) -> ConnectorError:
     if exc.status == STOPPED_ON_SYMLINK:
         return AccessDenied(f"{path!r} is or passes a link; links are never followed")
-    if exc.status == NAME_INVALID:
+    if exc.status in PATH_REFUSED:
         # Not NotFound: it is there, and would be taken for deleted.
-        return ReadFailed(f"{path!r} cannot be opened under this name over SMB; rename it on the server")
+        return PathRefused(
+            f"{path!r} cannot be opened under this path over SMB ({status_name(exc.status)}); shorten it, or rename it "
+            "on the server"
+        )
     if exc.status == DFS_LINK:
         return ItemError(f"{path!r} is a DFS link; make its target a source of its own")
     if exc.status in BUSY:

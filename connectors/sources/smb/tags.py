@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from connectors.entry import EntryKind
+from connectors.entry import EntryKind, Fault
+from connectors.errors import Offline, Unclassified
 from connectors.sources.smb import wire
 
 SUBSTITUTE_NAME_NOTE = "looks like what the server shows instead of a name that Windows does not allow"
@@ -17,23 +19,39 @@ _OFFLINE = 0x0000_1000 | 0x0004_0000 | 0x0040_0000  # OFFLINE, RECALL_ON_OPEN, R
 _TAG_SYMLINK = 0xA000_000C
 _TAG_MOUNT_POINT = 0xA000_0003
 _TAG_DFS = 0x8000_000A
-#: Reparse points that hold the file's own data: deduplicated, compressed, replicated or tiered files.
-_DATA_TAGS = frozenset(
-    {0x8000_0013, 0x8000_0017, 0x8000_0012, 0xC000_0004, 0x8000_0006, 0x8000_0007, 0x9000_001B}
+#: Reserved: a server that sends one of these says nothing ([MS-FSCC] 2.1.2.1).
+_NO_TAGS = frozenset({0, 1, 2})
+#: The bit of a tag whose file stands for something else; without it the data is the file's own.
+_NAME_SURROGATE = 0x2000_0000
+
+_LINKS = {
+    _TAG_SYMLINK: (EntryKind.SYMLINK, "symbolic link, not followed"),
+    _TAG_MOUNT_POINT: (EntryKind.JUNCTION, "junction or mount point, not followed"),
+}
+OFFLINE = Fault(
+    Offline.reason,
+    "its bytes are on slower storage; set recall_offline in the source's options to recall them",
 )
-_TAG_CLOUD = 0x9000_001A
-_CLOUD_MASK = 0xFFFF_0FFF
 
 
-def classify(record: wire.Record, *, recall_offline: bool = False) -> tuple[EntryKind, str | None]:
-    """What a record is for a migration, and why it is not read, by [MS-FSCC] 2.1.2.1 and 2.6."""
+class Class(NamedTuple):
+    """What a record is for a migration."""
+
+    kind: EntryKind
+    #: It is a link, and this says which.
+    skip_reason: str | None = None
+    #: It is not read, and no rule of the plan says so.
+    fault: Fault | None = None
+
+
+def classify(record: wire.Record, *, recall_offline: bool = False) -> Class:
+    """What a record is for a migration, by [MS-FSCC] 2.1.2.1 and 2.6: only what is proven to be a link is one."""
     plain = EntryKind.FOLDER if record.is_folder else EntryKind.FILE
-    tag = record.reparse_tag
-    if record.attributes & wire.ATTRIBUTE_REPARSE_POINT and not holds_own_data(tag):
-        return _link_kind(tag)
+    if record.attributes & wire.ATTRIBUTE_REPARSE_POINT and not holds_own_data(record.reparse_tag):
+        return _of_surrogate(record.reparse_tag)
     if plain is EntryKind.FILE and record.attributes & _OFFLINE and not recall_offline:
-        return plain, "offline: its bytes are on slower storage; set recall_offline to have them recalled"
-    return plain, None
+        return Class(plain, fault=OFFLINE)
+    return Class(plain)
 
 
 def note_of(record: wire.Record) -> str | None:
@@ -44,18 +62,18 @@ def note_of(record: wire.Record) -> str | None:
 
 
 def holds_own_data(tag: int) -> bool:
-    """True for a reparse point whose data is the file's own."""
-    return tag in _DATA_TAGS or tag & _CLOUD_MASK == _TAG_CLOUD
+    """True for a reparse point whose data is the file's own: deduplicated, compressed, tiered, replicated, …"""
+    return not tag & _NAME_SURROGATE and tag not in _NO_TAGS and tag != _TAG_DFS
 
 
-def _link_kind(tag: int) -> tuple[EntryKind, str]:
-    if tag == _TAG_SYMLINK:
-        return EntryKind.SYMLINK, "symbolic link, not followed"
-    if tag == _TAG_MOUNT_POINT:
-        return EntryKind.JUNCTION, "junction or mount point, not followed"
+def _of_surrogate(tag: int) -> Class:
+    if tag in _LINKS:
+        return Class(*_LINKS[tag])
     if tag == _TAG_DFS:
-        return EntryKind.REPARSE, "DFS link, not followed; make its target a source of its own"
-    return EntryKind.REPARSE, f"reparse point 0x{tag:08X}, not followed"
+        detail = "it is a DFS link; make its target a source of its own, and exclude the link by a rule of the plan"
+    else:
+        detail = f"it is a reparse point (0x{tag:08X}) of an unknown kind; look at it there, then exclude or waive it"
+    return Class(EntryKind.REPARSE, fault=Fault(Unclassified.reason, detail))
 
 
 def file_id_of(number: int) -> str | None:
