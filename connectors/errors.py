@@ -11,6 +11,7 @@
     + AccessDenied
       - PathForbidden         never asked for: it could lead to another entry
     + Locked                  open elsewhere; worth another pass
+      - LockedInBox           somebody locked the file in Box
     + Offline                 its bytes are on slower storage, and the plan does not say to recall them
     + NotAFile                a socket, a pipe or a device: there is no content to move
     + Unclassified            the source does not say what it is, or it stands for something else
@@ -18,6 +19,8 @@
     + NameInUse               carries the id of what is there
     + DestinationGone         the Box folder or file that the call named is not there (any more)
     + TooLarge
+    + RequestTooLarge         Box's edge or a proxy takes no request of this size
+    + NotPermitted            the role that the account has there does not allow this one thing
     + ChangedWhileReading     bytes read differ from bytes declared, or the source moved under us
     + DigestMismatch          what the server stored is not what we sent
     + ReadFailed              the source answered with an error for this entry
@@ -115,6 +118,12 @@ class Locked(ItemError):
     reason = "locked"
 
 
+class LockedInBox(Locked):
+    """Somebody locked this file in Box; ask for it to be unlocked there, then retry."""
+
+    reason = "locked_in_box"
+
+
 class Offline(ItemError):
     """Its bytes are on slower storage; set recall_offline in the source's options to have them recalled."""
 
@@ -174,6 +183,18 @@ class TooLarge(ItemError):
     """The file exceeds the size that the owner of the Box folder may store."""
 
     reason = "too_large"
+
+
+class RequestTooLarge(ItemError):
+    """A proxy on the way, or Box's edge, takes no request of this size (413); raise the proxy's limit, then retry."""
+
+    reason = "request_too_large"
+
+
+class NotPermitted(ItemError):
+    """Box does not let the service account do this here; give it editor or co-owner on this folder, then retry."""
+
+    reason = "not_permitted"
 
 
 class ChangedWhileReading(ItemError):

@@ -12,7 +12,14 @@ from connectors.box.client.connection import BoxConnection
 from connectors.box.client.errors import LimitedAccessApp, code_of, status_of
 from connectors.box.types import Account, Group
 from connectors.box.values import id_of, json_object, object_of, size_of, text_of
-from connectors.errors import BoxUnreachable, ConnectionLost, NameInUse, PermissionMissing, Rejected
+from connectors.errors import (
+    BoxUnreachable,
+    ConnectionLost,
+    ItemError,
+    NameInUse,
+    PermissionMissing,
+    Rejected,
+)
 
 USER_FIELDS = [
     "name",
@@ -69,6 +76,17 @@ def find_user(connection: BoxConnection, login: str) -> Account | None:
         if account.login.casefold() == login.casefold():
             return account
     return None
+
+
+def aliases(connection: BoxConnection, user_id: str) -> set[str]:
+    """Return the other addresses of a user in small letters; none where this account may not see them."""
+    route = "GET /users/:id/email_aliases"
+    try:
+        answer = connection.ask(route, f"/users/{user_id}/email_aliases")
+    except (ItemError, PermissionMissing):
+        return set()
+    entries = object_of(answer.data).get("entries")
+    return {str(object_of(each).get("email") or "").casefold() for each in entries or []} - {""}
 
 
 def find_group(connection: BoxConnection, name: str) -> Group | None:

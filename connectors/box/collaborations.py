@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,10 +23,11 @@ from connectors.box.client.errors import code_of
 from connectors.box.folders import folder_info
 from connectors.box.types import Collaboration, Invitee
 from connectors.box.values import id_of, json_object, moment_of, object_of, text_of
-from connectors.errors import DestinationGone, ItemError, Rejected
+from connectors.errors import DestinationGone, ItemError, NotPermitted, PermissionMissing, Rejected
 
 FIELDS = [
     "role", "status", "accessible_by", "invite_email", "item", "expires_at", "can_view_path", "is_access_only",
+    "created_by",
 ]  # fmt: skip
 PAGE_SIZE = 1000
 ALREADY = "user_already_collaborator"
@@ -58,26 +59,61 @@ class Grant:
     expires_at: datetime | None = None
 
 
-def ensure(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: bool = False) -> Collaboration:
-    """Create the grant; when there is one, change its role if it differs. A repeat changes nothing (P4)."""
+def ensure(
+    connection: BoxConnection,
+    folder_id: str,
+    grant: Grant,
+    *,
+    notify: bool = False,
+    known_id: str | None = None,
+    others: Collection[str] = (),
+) -> Collaboration:
+    """Create the grant; when there is one, change its role if it differs. A repeat changes nothing (P4).
+
+    known_id: the collaboration that this invitee was given earlier; it counts as long as Box has it, whatever the
+    login or the group is called now. others: the collaborations of other people of this folder, which are not it.
+    """
+    known = _by_id(list_on(connection, folder_id), known_id) if known_id else None
+    if known is not None:
+        return _made_to_agree(connection, folder_id, known, grant)
     grant = _checked(connection, grant)
     try:
-        return _create(connection, folder_id, grant, notify=notify)
+        return replace(_create(connection, folder_id, grant, notify=notify), item_id=folder_id)
     except ItemError as exc:
         if code_of(exc) != ALREADY:
             raise
         already = exc
-    found = find(connection, folder_id, grant.invitee)
+    grants = list_on(connection, folder_id)
+    found = among(grants, folder_id, grant.invitee) or _otherwise_called(
+        connection, grants, grant.invitee, others
+    )
     if found is None:
         return _owned(connection, folder_id, grant.invitee, already)
-    if found.item_id not in (None, folder_id):
-        return _inherited(found, grant)
-    return _update(connection, found, grant)
+    return _made_to_agree(connection, folder_id, found, grant)
 
 
 def list_on(connection: BoxConnection, folder_id: str) -> list[Collaboration]:
-    """Return every grant on the folder, pending ones included."""
-    return list(_pages(connection, folder_id))
+    """Return every grant on the folder and, as Box does, those of folders above; pending ones included.
+
+    Box shows no item while an invitation is pending. Such a one is on this folder unless the folder above lists it,
+    too: then item_id is that folder's. Where that cannot be seen item_id stays None, and nobody touches it.
+    """
+    grants = list(_pages(connection, folder_id))
+    if all(grant.item_id is not None for grant in grants):
+        return grants
+    parent_id = folder_info(connection, folder_id).parent_id
+    above = set[str]()
+    if parent_id not in (None, "0"):  # nobody is let into an account's root
+        try:
+            above = {grant.id for grant in _pages(connection, parent_id)}
+        except ItemError:
+            return grants
+    return [
+        replace(grant, item_id=parent_id if grant.id in above else folder_id)
+        if grant.item_id is None
+        else grant
+        for grant in grants
+    ]
 
 
 def find(connection: BoxConnection, folder_id: str, invitee: Invitee) -> Collaboration | None:
@@ -88,10 +124,14 @@ def find(connection: BoxConnection, folder_id: str, invitee: Invitee) -> Collabo
     return among(list_on(connection, folder_id), folder_id, invitee)
 
 
-def among(grants: Sequence[Collaboration], folder_id: str, invitee: Invitee) -> Collaboration | None:
-    """Return the invitee's grant in a list that is at hand."""
+def among(
+    grants: Sequence[Collaboration], folder_id: str, invitee: Invitee, *, known_id: str | None = None
+) -> Collaboration | None:
+    """Return the invitee's grant in a list that is at hand; known_id, which was given earlier, comes first."""
+    if known := _by_id(grants, known_id):
+        return known
     found = [each for each in grants if _is_of(each, invitee)]
-    return min(found, key=lambda each: each.item_id not in (None, folder_id), default=None)
+    return min(found, key=lambda each: each.item_id != folder_id, default=None)
 
 
 def covers(role: str, wanted: str) -> bool:
@@ -111,6 +151,37 @@ def remove(connection: BoxConnection, collaboration_id: str) -> None:
 # --- private ---
 
 
+def _by_id(grants: Sequence[Collaboration], known_id: str | None) -> Collaboration | None:
+    return next((each for each in grants if known_id and each.id == known_id), None)
+
+
+def _made_to_agree(
+    connection: BoxConnection, folder_id: str, found: Collaboration, grant: Grant
+) -> Collaboration:
+    """Change a grant of this very folder as far as it differs; one from above counts as it is, or is told."""
+    return _update(connection, found, grant) if found.item_id == folder_id else _inherited(found, grant)
+
+
+def _otherwise_called(
+    connection: BoxConnection, grants: Sequence[Collaboration], invitee: Invitee, others: Collection[str]
+) -> Collaboration | None:
+    """Return the grant of a person whom the plan names by an address that Box's list does not show.
+
+    Box says that this person has access. It is who has the address as an alias; where aliases cannot be seen, the
+    only one whom this account let in and who is nobody else of the plan.
+    """
+    if invitee.login is None:
+        return None
+    people = [each for each in grants if each.accessible_by_type != "group" and each.id not in others]
+    for each in people:
+        if each.accessible_by_id and invitee.login.casefold() in accounts.aliases(
+            connection, each.accessible_by_id
+        ):
+            return each
+    ours = [each for each in people if connection.user_id and each.created_by_id == connection.user_id]
+    return ours[0] if len(ours) == 1 else None
+
+
 def _checked(connection: BoxConnection, grant: Grant) -> Grant:
     """Return the grant with a group's id in place of its name; Rejected for a role that Box does not have."""
     if grant.role not in {role.value for role in CreateCollaborationRole}:
@@ -118,7 +189,10 @@ def _checked(connection: BoxConnection, grant: Grant) -> Grant:
         raise Rejected(f"Box has no role {grant.role!r}; it has {known}.")
     if grant.invitee.group is None:
         return grant
-    group = accounts.find_group(connection, grant.invitee.group)
+    try:
+        group = accounts.find_group(connection, grant.invitee.group)
+    except PermissionMissing as exc:  # people come in all the same: only groups cannot be looked up
+        raise NotPermitted(f"The group {grant.invitee.group!r} cannot be looked up. {exc}") from exc
     if group is None:
         raise DestinationGone(f"Box has no group {grant.invitee.group!r}; create it, or correct the plan.")
     return replace(grant, invitee=Invitee(group_id=group.id))
@@ -237,6 +311,7 @@ def _collaboration(entry: Mapping[str, Any]) -> Collaboration:
         id=str(entry["id"]),
         role=text_of(entry.get("role")) or "",
         status=text_of(entry.get("status")) or "",
+        created_by_id=id_of(entry.get("created_by")),
         accessible_by_type=text_of(who.get("type")),
         accessible_by_id=id_of(who),
         accessible_by_login=text_of(who.get("login")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.client.transport import Transport
 from connectors.box.config import BoxConfig
-from connectors.box.probes import Permission
+from connectors.box.probes import Permission, Standing
 from connectors.box.types import (
     Account,
     BoxChild,
@@ -68,6 +68,7 @@ class BoxDestination:
             user_id: self._connect_as(user_id)
             for user_id in (config.identities if uploading is None else uploading)
         }
+        self._standing = Standing(self._service, config.landing_folder_id)
         self._borrow_lock = threading.Lock()
         self._parts = PartSenders(config.part_threads)
         self._account: Account | None = None
@@ -119,13 +120,16 @@ class BoxDestination:
         """Return a folder with owner and permissions. DestinationGone when it is not there."""
         return folders.folder_info(self._service, folder_id)
 
-    def create_folder(self, parent_id: str, name: str) -> BoxFolder:
+    def create_folder(self, parent_id: str, name: str, *, claimed_at: datetime | None = None) -> BoxFolder:
         """Create it, or adopt the folder that has this name (adopted=True). One writer per path.
 
         Box has been seen to create two folders under a race (facts: concurrent creates), so callers claim the path
-        first. NameInUse when a file has the name, NameRejected, DestinationGone (parent), PermissionMissing.
+        first. NameInUse when a file has the name, NameRejected, DestinationGone (parent), NotPermitted here or
+        PermissionMissing as a whole. claimed_at (aware): when a process that died claimed the path; what this
+        account made there since then is that claim's own, and not adopted.
         """
-        return folders.create_folder(self._service, parent_id, name)
+        with self._standing.needed("can_upload"):
+            return folders.create_folder(self._service, parent_id, name, claimed_at=claimed_at)
 
     def list_folder(self, folder_id: str) -> Iterator[BoxChild]:
         """Yield every child once, in pages of 1,000 (one call each). DestinationGone when the folder is not there."""
@@ -134,7 +138,7 @@ class BoxDestination:
     def share_folder(self, folder_id: str, link: SharedLink, password: str | None = None) -> SharedLink:
         """Publish a folder under this link, or change the one it has; the answer names its address.
 
-        Rejected where the enterprise forbids it, PermissionMissing, DestinationGone.
+        Rejected where the enterprise forbids it, NotPermitted, DestinationGone.
         """
         return folders.share_folder(self._service, folder_id, link, password)
 
@@ -158,16 +162,18 @@ class BoxDestination:
         one file across processes (large files only). check_source is asked before the last byte leaves.
         NameInUse: Box holds other content under this name (box_id, sha1, etag say which). DigestMismatch: Box stored
         other bytes (box_id, etag: send a version over it). ChangedWhileReading: nothing was stored. Also TooLarge,
-        NameRejected, DestinationGone, QuotaExceeded, PermissionMissing, and whatever the source raised.
+        NameRejected, DestinationGone, LockedInBox, NotPermitted (here) or PermissionMissing (the whole account),
+        QuotaExceeded, and whatever the source raised.
         """
         store = sessions or MemorySessions()
-        if item.size < self.config.direct_upload_limit_bytes:
-            return put_direct(self._pick_uploader(), item, open_file, check_source)
-        stored = store.load()
-        connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
-        if not self._uploaders:
-            self.whoami()
-        return put_session(connection, item, open_file, store, self._parts, check_source)
+        with self._standing.needed("can_upload"):
+            if item.size < self.config.direct_upload_limit_bytes:
+                return put_direct(self._pick_uploader(), item, open_file, check_source)
+            stored = store.load()
+            connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
+            if not self._uploaders:
+                self.whoami()
+            return put_session(connection, item, open_file, store, self._parts, check_source)
 
     def abort_session(self, session: SessionState) -> None:
         """Give an upload session back to Box; one that is gone already counts as done."""
@@ -189,10 +195,14 @@ class BoxDestination:
         can_view_path: bool = False,
         is_access_only: bool = False,
         expires_at: datetime | None = None,
+        known_id: str | None = None,
+        others: Collection[str] = (),
     ) -> Collaboration:
         """Make sure that invitee has this role on the folder; `outcome` says created, updated or unchanged.
 
-        DestinationGone (folder, or a group of that name), Rejected (policy, malformed login), PermissionMissing.
+        known_id: the collaboration that this invitee was given before; others: those of the folder's other people.
+        DestinationGone (folder, or a group of that name), Rejected (policy, malformed login), NotPermitted (this
+        role or person) or PermissionMissing (the whole account).
         """
         wanted = collaborations.Grant(
             invitee=invitee,
@@ -201,7 +211,10 @@ class BoxDestination:
             is_access_only=is_access_only,
             expires_at=expires_at,
         )
-        return collaborations.ensure(self._service, folder_id, wanted, notify=notify)
+        with self._standing.needed("can_invite_collaborator"):
+            return collaborations.ensure(
+                self._service, folder_id, wanted, notify=notify, known_id=known_id, others=others
+            )
 
     def collaborations(self, folder_id: str) -> list[Collaboration]:
         """Return every grant on the folder, pending ones included."""

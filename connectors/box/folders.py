@@ -4,30 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from box_sdk_gen.managers.folders import CreateFolderParent
+from box_sdk_gen.schemas.folder_full import FolderFull
 
 from connectors.box.client.connection import BoxConnection
+from connectors.box.names import collision_key
 from connectors.box.types import BoxChild, BoxFolder, SharedLink
 from connectors.box.values import id_of, json_object, moment_of, object_of, size_of, text_of
 from connectors.errors import DestinationGone, LandingFolderMissing, NameInUse, ServerBusy
 
 LIST_FIELDS = "name,size,sha1,etag,content_modified_at"
-FOLDER_FIELDS = "name,etag,parent,owned_by,permissions,item_status,trashed_at"
+FOLDER_FIELDS = "name,etag,parent,owned_by,created_by,created_at,permissions,item_status,trashed_at"
 PAGE_SIZE = 1000
+#: Box keeps whole seconds, and its clock is known to about one.
+CLOCK_TOLERANCE = timedelta(seconds=3)
 
 
-def create_folder(connection: BoxConnection, parent_id: str, name: str) -> BoxFolder:
-    """Create the folder, or adopt the one that has this name: a lost answer, an earlier run, a person."""
-    parent = CreateFolderParent(id=parent_id)
+def create_folder(
+    connection: BoxConnection, parent_id: str, name: str, *, claimed_at: datetime | None = None
+) -> BoxFolder:
+    """Create the folder, or adopt the one that has this name: an earlier run's or a person's.
+
+    claimed_at: when a process that died claimed this path. What this account made since then is no adopted folder:
+    that claim made it, and Box's answer was lost; nor is one that this very call made at its first attempt.
+    NameInUse when what Box has is no folder, or has another name.
+    """
+    began, attempts = datetime.now(UTC), 0
+
+    def send() -> FolderFull:
+        nonlocal attempts
+        attempts += 1
+        parent = CreateFolderParent(id=parent_id)
+        return connection.client.folders.create_folder(name, parent, fields=["name", "etag"])
+
     try:
-        made = connection.call(
-            "POST /folders",
-            lambda: connection.client.folders.create_folder(name, parent, fields=["name", "etag"]),
-        )
+        made = connection.call("POST /folders", send)
     except NameInUse as exc:
-        return _adopt(connection, parent_id, name, exc)
+        found = _adopt(connection, parent_id, name, exc)
+        since = claimed_at or (began if attempts > 1 else None)
+        return _made_since(since, connection, found) if since else found
     return BoxFolder(id=made.id, name=made.name or name, etag=made.etag, parent_id=parent_id)
 
 
@@ -46,6 +65,8 @@ def folder_info(connection: BoxConnection, folder_id: str) -> BoxFolder:
         etag=text_of(answer.get("etag")),
         parent_id=id_of(answer.get("parent")),
         owner_id=id_of(owner),
+        created_by_id=id_of(answer.get("created_by")),
+        created_at=moment_of(answer.get("created_at")),
         owner_login=text_of(owner.get("login")),
         permissions={str(name): bool(value) for name, value in object_of(answer.get("permissions")).items()},
     )
@@ -134,15 +155,29 @@ def delete_folder(connection: BoxConnection, folder_id: str) -> None:
 def _adopt(connection: BoxConnection, parent_id: str, name: str, error: NameInUse) -> BoxFolder:
     if error.box_id is None:  # Box does not always say what is in the way
         for child in list_folder(connection, parent_id):
-            if child.name.casefold() == name.casefold():
+            if collision_key(child.name) == collision_key(name):
                 error.box_id, error.box_type, error.box_name = child.id, child.type, child.name
                 error.etag = child.etag
                 break
     if error.box_id is None or error.box_type != "folder":
         raise error
+    if error.box_name is not None and collision_key(error.box_name) != collision_key(name):
+        raise error  # two names that Box alone takes for the same: what is there belongs to the other one (P7)
     return BoxFolder(
         id=error.box_id, name=error.box_name or name, adopted=True, etag=error.etag, parent_id=parent_id
     )
+
+
+def _made_since(claimed_at: datetime, connection: BoxConnection, found: BoxFolder) -> BoxFolder:
+    """Return the folder as made by this claim when this account made it since then; else as adopted."""
+    if connection.user_id is None:
+        return found
+    folder = folder_info(connection, found.id)
+    ahead = timedelta(seconds=connection.transport.clock_skew_seconds or 0.0)
+    earliest = claimed_at + ahead - CLOCK_TOLERANCE
+    by_us = folder.created_by_id == connection.user_id
+    ours = by_us and folder.created_at is not None and folder.created_at >= earliest
+    return replace(found, adopted=not ours, created_by_id=folder.created_by_id, created_at=folder.created_at)
 
 
 def _child(entry: Mapping[str, Any]) -> BoxChild:

@@ -61,6 +61,9 @@ class BoxFolder:
     parent_id: str | None = None
     owner_id: str | None = None
     owner_login: str | None = None
+    created_by_id: str | None = None
+    #: When Box made it, aware.
+    created_at: datetime | None = None
     #: What the caller may do: can_upload, can_invite_collaborator, … as Box names them; empty when not asked.
     permissions: dict[str, bool] = field(default_factory=dict)
 
@@ -132,7 +135,7 @@ class Receipt:
     file_id: str
     version_id: str | None
     etag: str | None
-    #: As Box stored it (it may differ from what was asked for).
+    #: As Box stored it.
     name: str
     #: 40 hex digits.
     sha1: str
@@ -143,6 +146,8 @@ class Receipt:
     parts_sent: int = 0
     #: Who sent it: a Box user id; None for the service account before whoami().
     identity: str | None = None
+    #: The name that was asked for, where Box stored another one by its own choice; None where it did not.
+    renamed_from: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,8 +215,10 @@ class Collaboration:
     accessible_by_name: str | None = None
     #: Set while an invitation to an unknown address is pending.
     invite_email: str | None = None
-    #: The folder it was made on; below it Box reports the same grant.
+    #: The folder it was made on; below it Box lists the same grant. Of a pending one from above: the folder above.
+    #: None: Box does not show it, and it cannot be found out; such a grant is nobody's to touch.
     item_id: str | None = None
+    created_by_id: str | None = None
     can_view_path: bool = False
     is_access_only: bool = False
     expires_at: datetime | None = None

@@ -74,8 +74,6 @@ FATAL = [
     ("POST /oauth2/token", refuse(503), "oauth2/token"),
     ("GET /folders/:id", refuse(404), "landing folder"),
     (CREATE, refuse(403, "insufficient_scope"), "scope"),
-    (CREATE, refuse(403), "scope or a role"),
-    (DIRECT, refuse(403, "access_denied_insufficient_permissions"), "scope or a role"),
     (DIRECT, refuse(403, "storage_limit_exceeded"), "raise the quota"),
     (SESSION, refuse(403, "storage_limit_exceeded"), "raise the quota"),
     (COMMIT, refuse(403, "storage_limit_exceeded"), "raise the quota"),
@@ -103,10 +101,11 @@ def test_fatal_refusals_stop_the_run(scene: Scene, route: str, fault: Refuse, to
 #: What Box answers for ever → the reason of the items that it concerns; the rest arrives.
 REFUSED = [
     (DIRECT, refuse(403, "file_size_limit_exceeded"), "too_large"),
-    (DIRECT, refuse(413, html=True), "too_large"),
+    (DIRECT, refuse(413, html=True), "request_too_large"),
+    (DIRECT, refuse(403, "access_denied_insufficient_permissions"), "not_permitted"),
     (DIRECT, refuse(400, "item_name_invalid"), "name_rejected"),
     (DIRECT, refuse(400, "item_name_too_long"), "name_rejected"),
-    (DIRECT, refuse(403, "access_denied_item_locked"), "locked"),
+    (DIRECT, refuse(403, "access_denied_item_locked"), "locked_in_box"),
     (DIRECT, refuse(403, "forbidden_by_policy"), "rejected"),
     (DIRECT, refuse(400, "bad_digest"), "digest_mismatch"),
     (DIRECT, refuse(400, "a_code_that_nobody_knows"), "rejected"),
@@ -122,6 +121,7 @@ REFUSED = [
     (PART, refuse(412), "digest_mismatch"),
     (COMMIT, refuse(500), "server_busy"),
     (COMMIT, refuse(400, "bad_digest"), "digest_mismatch"),
+    (COMMIT, refuse(400, "digest_mismatch"), "digest_mismatch"),
 ]
 
 

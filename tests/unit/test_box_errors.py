@@ -18,6 +18,7 @@ from connectors.box.client.errors import (
     BY_STATUS,
     SDK_EXCEPTIONS,
     Refusal,
+    Unauthorised,
     code_of,
     from_refusal,
     printable,
@@ -36,6 +37,8 @@ from connectors.errors import (
     FatalError,
     ItemError,
     NameInUse,
+    NotPermitted,
+    PermissionMissing,
     RateLimited,
     ServerBusy,
     TransientError,
@@ -242,3 +245,74 @@ def test_every_error_says_what_to_do() -> None:
 
     assert [] == [each.__name__ for each in classes if not str(each()).endswith(".")]
     assert len(classes) == len({each.reason for each in classes})
+
+
+@pytest.mark.parametrize(
+    ("status", "challenge", "kind"),
+    [
+        (403, 'Bearer realm="Service", error="insufficient_scope"', PermissionMissing),
+        (401, 'Bearer realm="Service", error="invalid_token"', Unauthorised),
+        (
+            401,
+            'Bearer realm="Service", error="expired_token", error_description="has expired."',
+            Unauthorised,
+        ),
+    ],
+)
+def test_an_empty_refusal_has_its_reason_in_a_header(
+    status: int, challenge: str, kind: type[ConnectorError]
+) -> None:
+    """A missing scope and a bad token come without a body; WWW-Authenticate alone says which it is."""
+    error = to_connector_error(answer(status, headers={"WWW-Authenticate": challenge}), ROUTE)
+
+    assert kind is type(error)
+    assert challenge.split('error="')[1].split('"')[0] == code_of(error)
+
+
+@pytest.mark.parametrize(
+    ("route", "kind"),
+    [
+        ("POST /files/content", NotPermitted),
+        ("POST /files/:id/upload_sessions", NotPermitted),
+        ("POST /folders", NotPermitted),
+        ("POST /collaborations", NotPermitted),
+        ("GET /folders/:id/items", NotPermitted),
+        ("GET /users", PermissionMissing),
+        ("PUT /users/:id", PermissionMissing),
+        ("GET /groups", PermissionMissing),
+        ("POST /groups", PermissionMissing),
+    ],
+)
+def test_a_missing_role_concerns_what_was_asked_for(route: str, kind: type[ConnectorError]) -> None:
+    """It is one item's failure, but where all users or groups are refused alike."""
+    refusal = Refusal(status=403, code="access_denied_insufficient_permissions")
+
+    assert kind is type(from_refusal(refusal, route))
+
+
+def test_a_403_with_retry_after_is_a_limit() -> None:
+    """Box has been seen to refuse too many calls with 403; only its time says that it passes."""
+    error = to_connector_error(answer(403, {"code": "forbidden"}, {"Retry-After": "7"}), ROUTE)
+
+    assert (RateLimited, 7.0) == (type(error), getattr(error, "retry_after_seconds", None))
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        (
+            {"errors": [{"reason": "invalid_parameter", "name": "parent", "message": "Invalid value 'x'."}]},
+            "400 bad_request (Bad Request; parent: Invalid value 'x'.)",
+        ),
+        ({"errors": [{"reason": "missing_parameter", "name": "name"}]}, "name: missing_parameter"),
+        ({"invalid_user_id": 12}, "invalid_user_id: 12"),
+        ({"errors": ["nonsense", {}]}, "400 bad_request (Bad Request)"),
+        ({"conflicts": [{"id": "1"}]}, "400 bad_request (Bad Request)"),
+        ({"reason": "two\nlines"}, "reason: two lines"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_told(context: dict[str, Any], said: str) -> None:
+    """What Box names beside its code (the parameter, the rule) reaches the report, on one line."""
+    body = {"code": "bad_request", "message": "Bad Request", "context_info": context}
+
+    assert said in str(to_connector_error(answer(400, body), ROUTE))

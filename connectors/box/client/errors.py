@@ -6,6 +6,7 @@ the exceptions that are kept as cause.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,13 +26,15 @@ from connectors.errors import (
     ConnectorError,
     DestinationGone,
     DigestMismatch,
-    Locked,
+    LockedInBox,
     NameInUse,
     NameRejected,
+    NotPermitted,
     PermissionMissing,
     QuotaExceeded,
     RateLimited,
     Rejected,
+    RequestTooLarge,
     ServerBusy,
     TooLarge,
 )
@@ -57,20 +60,23 @@ class NotBox(Exception):
 #: The class decides what happens next. Codes are an open set: what is not here goes by its status.
 BY_CODE: Mapping[str, type[ConnectorError]] = {
     "unauthorized": Unauthorised,
+    "invalid_token": Unauthorised,
+    "expired_token": Unauthorised,
     "terms_of_service_required": AuthenticationFailed,
     "password_reset_required": AuthenticationFailed,
     "user_email_confirmation_required": AuthenticationFailed,
-    "access_denied_insufficient_permissions": PermissionMissing,
+    "access_denied_insufficient_permissions": NotPermitted,  # of users and groups: see ADMINISTRATION
     "insufficient_scope": PermissionMissing,
     "access_from_location_blocked": PermissionMissing,
     "storage_limit_exceeded": QuotaExceeded,
     "file_size_limit_exceeded": TooLarge,
-    "request_entity_too_large": TooLarge,
+    "request_entity_too_large": RequestTooLarge,
     "item_name_invalid": NameRejected,
     "item_name_too_long": NameRejected,
     "item_name_in_use": NameInUse,
     "bad_digest": DigestMismatch,
-    "access_denied_item_locked": Locked,
+    "digest_mismatch": DigestMismatch,  # what a commit answers (facts §3.7)
+    "access_denied_item_locked": LockedInBox,
     "not_found": DestinationGone,
     "trashed": DestinationGone,
     "name_temporarily_reserved": ServerBusy,  # another operation holds the name for some seconds
@@ -80,6 +86,9 @@ BY_CODE: Mapping[str, type[ConnectorError]] = {
     "bad_gateway": ServerBusy,
     "unavailable": ServerBusy,
 }
+
+#: Routes that work for all users or groups, or for none: whom Box refuses here is the account, not one item.
+ADMINISTRATION = re.compile(r"[A-Z]+ /(users|groups)\b")
 
 #: What a person does about a refusal that the class alone does not explain.
 ADVICE: Mapping[str, str] = {
@@ -100,7 +109,7 @@ BY_STATUS: Mapping[int, type[ConnectorError]] = {
     410: DestinationGone,
     411: Rejected,
     412: Rejected,
-    413: TooLarge,
+    413: RequestTooLarge,
     415: Rejected,
     416: Rejected,
     429: RateLimited,
@@ -109,6 +118,12 @@ BY_STATUS: Mapping[int, type[ConnectorError]] = {
 
 #: Every exception class of the SDK and how it is met; a test fails when the SDK grows one that is not here.
 SDK_EXCEPTIONS: tuple[type[Exception], ...] = (BoxAPIError, BoxSDKError, GeneratedCodeError)
+
+
+#: Facts of one refusal that a message names.
+NAMED_REASONS = 3
+
+_CHALLENGE = re.compile(r'\b(error|error_description)="([^"]*)"')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,9 +138,22 @@ class Refusal:
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        parts = [str(self.status), self.code or "", self.message and f"({self.message})"]
+        said = [part for part in (self.message, *self.reasons) if part]
+        parts = [str(self.status), self.code or "", (said and f"({'; '.join(said)})") or ""]
         text = " ".join(part for part in parts if part)
         return f"{text}, request id {self.request_id}" if self.request_id else text
+
+    @property
+    def reasons(self) -> list[str]:
+        """What Box says beside code and message: the parameters it does not take, or other short facts."""
+        errors = self.context.get("errors")
+        if isinstance(errors, list):
+            named = [each for each in errors if isinstance(each, Mapping)]
+            facts = [_joined(each.get("name"), each.get("message") or each.get("reason")) for each in named]
+        else:
+            plain = {name: value for name, value in self.context.items() if isinstance(value, str | int)}
+            facts = [_joined(name, value) for name, value in plain.items()]
+        return [fact for fact in facts if fact and fact != self.message][:NAMED_REASONS]
 
     @property
     def conflict(self) -> Mapping[str, Any]:
@@ -170,7 +198,7 @@ def to_connector_error(error: Exception, route: str) -> ConnectorError:
 
 def from_refusal(refusal: Refusal, route: str) -> ConnectorError:
     """Return our error for what Box answered; the answer hangs on it as `refusal`."""
-    kind = BY_CODE.get(refusal.code or "") or _by_status(refusal.status)
+    kind = _kind_of(refusal, route)
     message = f"{(kind.__doc__ or '').splitlines()[0]}{ADVICE.get(refusal.code or '', '')} Box to {route}: {refusal}"
     error: ConnectorError
     if issubclass(kind, NameInUse):
@@ -187,13 +215,16 @@ def read_refusal(error: BoxAPIError) -> Refusal:
     """Return the parts of an SDK exception that may be kept. The body may be HTML, empty or OAuth's."""
     info = error.response_info
     body: Mapping[str, Any] = info.body if isinstance(info.body, dict) else {}
-    code = body.get("code") or body.get("error")
     headers = {str(name).lower(): str(value) for name, value in (info.headers or {}).items()}
+    # A missing scope and a bad token come with an empty body; the reason is in this header alone (facts §3.7).
+    challenge = dict(_CHALLENGE.findall(headers.get("www-authenticate", "")))
+    code = body.get("code") or body.get("error") or challenge.get("error")
+    said = body.get("message") or body.get("error_description") or challenge.get("error_description")
     context = body.get("context_info")
     return Refusal(
         status=info.status_code,
-        code=str(code) if code else None,
-        message=printable(str(body.get("message") or body.get("error_description") or "")),
+        code=printable(str(code)) if code else None,
+        message=printable(str(said or "")),
         request_id=printable(str(body.get("request_id") or headers.get("box-request-id") or "")) or None,
         retry_after_seconds=retry_after_seconds(headers.get("retry-after")),
         context=context if isinstance(context, Mapping) else {},
@@ -245,8 +276,18 @@ def printable(text: str, limit: int = 300) -> str:
 # --- private ---
 
 
-def _by_status(status: int) -> type[ConnectorError]:
-    return BY_STATUS.get(status) or (ServerBusy if status >= 500 else Rejected)
+def _kind_of(refusal: Refusal, route: str) -> type[ConnectorError]:
+    kind = BY_CODE.get(refusal.code or "")
+    if kind is NotPermitted and ADMINISTRATION.match(route):
+        return PermissionMissing
+    if kind is None and refusal.status == 403 and refusal.retry_after_seconds is not None:
+        return RateLimited  # a rate limit in other words (facts §3.7)
+    return kind or BY_STATUS.get(refusal.status) or (ServerBusy if refusal.status >= 500 else Rejected)
+
+
+def _joined(name: object, value: object) -> str:
+    """Return "name: value" in one short line; the name alone where there is no value."""
+    return printable(": ".join(str(part) for part in (name, value) if part not in (None, "")), limit=120)
 
 
 def _name_in_use(refusal: Refusal, message: str) -> NameInUse:

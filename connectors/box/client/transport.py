@@ -6,6 +6,7 @@ It neither repeats nor waits: that is BoxConnection's business.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections import Counter
@@ -28,7 +29,7 @@ from box_sdk_gen.networking.retries import RetryStrategy
 from box_sdk_gen.networking.timeout_config import TimeoutConfig
 from requests.adapters import HTTPAdapter
 
-from connectors.box.client.errors import NotBox
+from connectors.box.client.errors import NotBox, printable
 from connectors.box.client.outage import Outages
 from connectors.box.config import BoxConfig, checked_url, is_loopback
 from connectors.box.types import Statistics
@@ -52,6 +53,10 @@ SLOW_READ_SECONDS = 660.0
 #: Connections kept per host; more threads than that open some for one call each.
 POOL_SIZE = 64
 SEND_BLOCK_BYTES = 128 * 1024
+#: An address that all parsers of URLs read alike: no backslash, blank or user name before the path.
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\[\]-~]*)?$")
+#: Box's own; session endpoints name hosts of many regions below them.
+BOX_DOMAINS = ("box.com", "boxcloud.com")
 #: Good answers of Box that have no body: a commit under way, a deletion.
 EMPTY_ANSWERS = frozenset({202, 204})
 #: The route that this thread is asking, for the meter.
@@ -70,12 +75,47 @@ class NoRetries(RetryStrategy):
         return 0.0
 
 
+class Addresses:
+    """Where a token may go: the hosts that the plan names, and Box's own domains over TLS."""
+
+    def __init__(self, *configured: str) -> None:
+        self._configured = {_origin(url) for url in configured}
+
+    def allows(self, url: str) -> bool:
+        """Return True when a request with a token may be sent to this address."""
+        try:
+            if not _PLAIN_ADDRESS.match(url):
+                return False
+            checked_url(url)
+            scheme, host, port = origin = _origin(url)
+        except ValueError:
+            return False
+        of_box = any(host == domain or host.endswith(f".{domain}") for domain in BOX_DOMAINS)
+        return origin in self._configured or (of_box and (scheme, port) == ("https", 443))
+
+    def require(self, url: str) -> None:
+        """Raise BoxUnreachable for any other address: session endpoints come from answers, and from a database."""
+        if not self.allows(url):
+            named = printable(urlsplit(url).netloc.rpartition("@")[2], limit=80)
+            raise BoxUnreachable(
+                f"Box's answer, or the checkpoint, names the address {named!r}, which is neither in the plan "
+                "(base_url, upload_url) nor Box's own over TLS; nothing was sent there."
+            )
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").rstrip("."), port
+
+
 class Transport(BoxNetworkClient):
     """The SDK's network client with a pool of its own, metered per route. Shared by all identities and threads."""
 
     def __init__(self, config: BoxConfig, *, base_dir: Path | None = None) -> None:
         """base_dir: what a relative ca_file is relative to."""
         super().__init__(requests_session=_requests_session(config, base_dir))
+        self._addresses = Addresses(config.base_url, config.upload_url)
         self.clock_skew_seconds: float | None = None
         self.outages = Outages(
             urlsplit(config.base_url).netloc,
@@ -92,7 +132,7 @@ class Transport(BoxNetworkClient):
 
         A good status without JSON is somebody else's page: ServerBusy, so that it is asked again.
         """
-        _refuse_plain_http(options.url)
+        self._addresses.require(options.url)
         host = urlsplit(options.url).netloc
         route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else current_route.get()
         try:
@@ -113,11 +153,18 @@ class Transport(BoxNetworkClient):
             raise
         asked_address.set(options.url)  # not before: a token may have been asked for on the way
         self._count(route, response.status, response.headers)
+        if 300 <= response.status < 400:  # whoever is behind it must not get a token or the client secret
+            self.outages.unanswered(host)
+            raise ServerBusy(f"{route}: the answer leads to another address; is a proxy in the way?")
         if not response.data and response.status not in EMPTY_ANSWERS:
             self.outages.unanswered(host)
             raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
         self.outages.answered(host)
         return response
+
+    def may_ask(self, url: str) -> bool:
+        """Return True when a request with a token may be sent to this address."""
+        return self._addresses.allows(url)
 
     def count_bytes(self, count: int) -> None:
         """Count content that Box took."""
@@ -156,14 +203,6 @@ class Transport(BoxNetworkClient):
                 self.clock_skew_seconds = skew
 
 
-def _refuse_plain_http(url: str) -> None:
-    """Refuse an address in the clear: session endpoints come from Box's answers, and a token would follow."""
-    try:
-        checked_url(url)
-    except ValueError as exc:
-        raise BoxUnreachable(f"Box named an address that is not used: {exc}.") from None
-
-
 def network_session(config: BoxConfig, transport: Transport, read_seconds: float) -> NetworkSession:
     return NetworkSession(
         network_client=transport,
@@ -182,7 +221,7 @@ def network_session(config: BoxConfig, transport: Transport, read_seconds: float
 def _requests_session(config: BoxConfig, base_dir: Path | None) -> requests.Session:
     """Proxies and CA bundle of the environment are read once; ~/.netrc (it would replace the token) and cookies
     are not used; a sandbox on this machine is never reached through a proxy."""
-    session = requests.Session()
+    session = _Session()
     host = urlsplit(config.base_url).hostname or ""
     session.trust_env = False
     if not is_loopback(host):
@@ -193,6 +232,14 @@ def _requests_session(config: BoxConfig, base_dir: Path | None) -> requests.Sess
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0))
     return session
+
+
+class _Session(requests.Session):
+    """Follows no redirect: the next host would get what was for Box."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return None: there is nowhere to go."""
+        return None
 
 
 class _Adapter(HTTPAdapter):

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.box.client.connection import BoxConnection
 from connectors.box.files import file_info
+from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, Receipt, Upload
 from connectors.box.values import id_of, json_object, size_of, text_of
 from connectors.errors import DigestMismatch, NameInUse, ServerBusy
@@ -30,18 +31,21 @@ def accept(connection: BoxConnection, item: Upload, entry: Mapping[str, Any], sh
     if file_id is None:
         raise ServerBusy("Box's answer to the upload names no file; what it did is seen at the next attempt.")
     if str(entry.get("sha1") or "").lower() == sha1 and size_of(entry.get("size")) == item.size:
+        name = str(entry.get("name") or item.name)
         return Receipt(
             file_id=file_id,
+            renamed_from=None if name == item.name else item.name,
             version_id=id_of(entry.get("file_version")),
             etag=text_of(entry.get("etag")),
-            name=str(entry.get("name") or item.name),
+            name=name,
             sha1=sha1,
             size=item.size,
             identity=connection.user_id,
         )
     stored = file_info(connection, file_id)
     if stored.sha1 == sha1 and stored.size == item.size:
-        return replace(_adopted(connection, stored), adopted=False)
+        renamed_from = None if stored.name == item.name else item.name
+        return replace(_adopted(connection, stored), adopted=False, renamed_from=renamed_from)
     raise DigestMismatch(
         f"Box stored {stored.size} bytes with sha1 {stored.sha1 or '?'}; sent were {item.size} with {sha1}.",
         box_id=file_id,
@@ -56,13 +60,16 @@ def adopt_name(connection: BoxConnection, item: Upload, error: NameInUse, sha1: 
     """
     if error.box_id is None or error.box_type not in (None, "file"):
         raise error
+    if error.box_name is not None and not _same_name(error.box_name, item.name):
+        raise error
     if item.file_id not in (None, error.box_id):  # another file has the name that this one was to get
         raise error
     if error.sha1 is not None and error.sha1.lower() != sha1:
         raise error
     if error.sha1 is None or error.etag is None or error.version_id is None or error.box_name is None:
         stored = file_info(connection, error.box_id)
-        if stored.sha1 != sha1 or stored.size != item.size:
+        error.box_name = stored.name
+        if stored.sha1 != sha1 or stored.size != item.size or not _same_name(stored.name, item.name):
             error.sha1, error.etag = stored.sha1, stored.etag
             raise error
         return _adopted(connection, stored)
@@ -113,6 +120,11 @@ def box_date(nanoseconds: int) -> str:
 
 
 # --- private ---
+
+
+def _same_name(in_box: str, asked: str) -> bool:
+    """Return False for two names that Box alone takes for the same: that file belongs to the other name (P7)."""
+    return collision_key(in_box) == collision_key(asked)
 
 
 def _adopted(connection: BoxConnection, stored: BoxFile) -> Receipt:

@@ -138,7 +138,9 @@ def commit(
 
 
 def abort(connection: BoxConnection, session: SessionState) -> None:
-    """Give the session back; one that is gone already counts as done."""
+    """Give the session back; one that is gone, or has somebody else's address, counts as done."""
+    if not connection.transport.may_ask(session.endpoints["abort"]):
+        return
     chunked = connection.client.chunked_uploads
     try:
         connection.call(
@@ -192,6 +194,9 @@ def _resume(work: _Work) -> SessionState | None:
     """Return the stored session with the parts that Box really has; None when there is none to go on with."""
     stored = work.store.load()
     if stored is None:
+        return None
+    if not all(work.connection.transport.may_ask(url) for url in stored.endpoints.values()):
+        work.store.clear()  # somebody else's address in the checkpoint: neither asked nor given back there
         return None
     if not stored.fingerprint.same_content_as(work.item.content):
         abort(work.connection, stored)

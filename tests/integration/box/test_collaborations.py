@@ -160,3 +160,104 @@ def test_many_collaborators_are_all_listed(box: Sandbox, destination: BoxDestina
         destination.collaborate(folder, Invitee(login=f"user{n}@elsewhere.example"), "viewer")
 
     assert 30 == len({each.id for each in destination.collaborations(folder)})
+
+
+def test_a_secondary_address_is_somebody_who_is_in(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Invited by an alias, shown by the login: the collaboration's id says that it is the same person."""
+    box.add_alias(box.add_user("bob@example.com"), "robert@example.com")
+    robert = Invitee(login="robert@example.com")
+    made = destination.collaborate(folder, robert, "viewer")
+    again = destination.collaborate(folder, robert, "viewer", known_id=made.id)
+    changed = destination.collaborate(folder, robert, "editor", known_id=made.id)
+
+    assert "bob@example.com" == made.accessible_by_login
+    assert [(made.id, "unchanged"), (made.id, "updated")] == [
+        (again.id, again.outcome),
+        (changed.id, changed.outcome),
+    ]
+
+
+def test_a_secondary_address_whose_record_was_lost(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Killed between Box's 201 and the record: the one whom we let in and who is nobody else of the plan."""
+    destination.whoami()
+    box.add_alias(box.add_user("bob@example.com"), "robert@example.com")
+    robert = Invitee(login="robert@example.com")
+    others = [destination.collaborate(folder, ANN, "viewer").id]
+    lost = destination.collaborate(folder, robert, "viewer")
+    found = destination.collaborate(folder, robert, "viewer", others=others)
+    with pytest.raises(Rejected, match="its list of this folder does not"):
+        destination.collaborate(folder, robert, "viewer")  # it might be Ann's
+
+    assert (lost.id, "unchanged") == (found.id, found.outcome)
+
+
+def test_a_login_that_changed_is_still_the_same_person(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Nobody is invited twice because an administrator renamed the account."""
+    bob = box.add_user("bob@example.com")
+    made = destination.collaborate(folder, Invitee(login="bob@example.com"), "viewer")
+    box.change_login(bob, "robert@example.com")
+    again = destination.collaborate(folder, Invitee(login="bob@example.com"), "viewer", known_id=made.id)
+
+    assert (made.id, "unchanged", "robert@example.com") == (
+        again.id,
+        again.outcome,
+        again.accessible_by_login,
+    )
+    assert 1 == len(box.collaborations())
+
+
+def test_a_group_that_was_renamed_is_still_the_same(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Nor when another group has the old name now."""
+    finance = box.add_group("Finance")
+    made = destination.collaborate(folder, Invitee(group="Finance"), "viewer")
+    box.rename_group(finance, "Finance Europe")
+    again = destination.collaborate(folder, Invitee(group="Finance"), "viewer", known_id=made.id)
+    box.add_group("Finance")
+    still = destination.collaborate(folder, Invitee(group="Finance"), "viewer", known_id=made.id)
+
+    assert {(made.id, finance.id, "unchanged")} == {
+        (each.id, each.accessible_by_id, each.outcome) for each in (again, still)
+    }
+
+
+@pytest.mark.parametrize("wanted", ["previewer", "editor"])
+def test_a_pending_invitation_from_above_is_left_alone(
+    box: Sandbox, destination: BoxDestination, folder: str, wanted: str
+) -> None:
+    """Box shows no item while it is pending; it is the landing folder's, and its role there is nobody's to change."""
+    eve = Invitee(login="eve@elsewhere.example")
+    above = destination.collaborate(folder, eve, "viewer")
+    below = destination.create_folder(folder, "Below").id
+    if wanted == "editor":
+        with pytest.raises(Rejected, match="viewer on a folder above"):
+            destination.collaborate(below, eve, wanted)
+    else:
+        assert "unchanged" == destination.collaborate(below, eve, wanted).outcome
+
+    found = destination.find_collaboration(below, eve)
+    assert (above.id, folder) == (found and found.id, found and found.item_id)
+    assert [("viewer", "pending")] == [(each["role"], each["status"]) for each in box.collaborations()]
+
+
+def test_a_pending_invitation_of_this_folder_is_told_from_one_above(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Of two that show no item, the one that the folder above does not list is this folder's."""
+    below = destination.create_folder(folder, "Below").id
+    here = destination.collaborate(below, Invitee(login="joe@elsewhere.example"), "viewer")
+    above = destination.collaborate(folder, Invitee(login="eve@elsewhere.example"), "viewer")
+
+    assert {here.id: below, above.id: folder} == {
+        each.id: each.item_id for each in destination.collaborations(below)
+    }
+    assert (
+        "updated" == destination.collaborate(below, Invitee(login="joe@elsewhere.example"), "editor").outcome
+    )

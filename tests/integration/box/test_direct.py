@@ -18,6 +18,7 @@ from connectors.errors import (
     NameRejected,
     QuotaExceeded,
     Rejected,
+    RequestTooLarge,
     Stopped,
     TooLarge,
 )
@@ -215,7 +216,7 @@ def test_wrong_bytes_in_box_are_noticed(box: Sandbox, destination: BoxDestinatio
         (403, "storage_limit_exceeded", QuotaExceeded),
         (409, "storage_limit_exceeded", QuotaExceeded),
         (403, "file_size_limit_exceeded", TooLarge),
-        (413, "request_entity_too_large", TooLarge),
+        (413, "request_entity_too_large", RequestTooLarge),
         (400, "item_name_invalid", NameRejected),
         (404, "not_found", DestinationGone),
         (403, "forbidden_by_policy", Rejected),
@@ -305,3 +306,29 @@ def test_a_version_whose_name_another_file_has(box: Sandbox, destination: BoxDes
         destination.put(upload("0", "b.txt", b"two", file_id=first.file_id, etag=first.etag), opener(b"two"))
 
     assert other.file_id == caught.value.box_id
+
+
+@pytest.mark.parametrize("data", [b"same", b"other"])
+def test_a_name_that_box_alone_takes_for_the_same(
+    box: Sandbox, destination: BoxDestination, data: bytes
+) -> None:
+    """Box holds another name's file there: not even the same content is adopted from it (P7)."""
+    box.settings.repair_file_names = True
+    first = destination.put(upload("0", "ab", b"same"), opener(b"same"))
+    with pytest.raises(NameInUse) as caught:
+        destination.put(upload("0", "a/b", data), opener(data))
+    box.violations.clear()
+
+    assert (first.file_id, "ab") == (caught.value.box_id, caught.value.box_name)
+    assert b"same" == box.content(first.file_id)
+
+
+def test_a_name_that_box_changed_is_told(box: Sandbox, destination: BoxDestination) -> None:
+    """Box stores the file under another name than was asked for: the receipt has both."""
+    box.settings.repair_file_names = True
+    plain = destination.put(upload("0", "ab", b"1"), opener(b"1"))
+    receipt = destination.put(upload("0", "a/c", b"1"), opener(b"1"))
+    box.violations.clear()
+
+    assert (None, "ab") == (plain.renamed_from, plain.name)
+    assert ("a/c", "ac") == (receipt.renamed_from, receipt.name)

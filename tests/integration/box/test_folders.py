@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from connectors.box.config import BoxConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
+from connectors.box.types import Invitee
 from connectors.errors import (
     DestinationGone,
     LandingFolderMissing,
@@ -181,3 +184,59 @@ def test_file_info(box: Sandbox, destination: BoxDestination) -> None:
     )
     assert box.service_account.id == info.created_by_id == info.owner_id
     assert not info.trashed
+
+
+def test_a_folder_whose_answer_was_lost_is_no_adopted_one(box: Sandbox, destination: BoxDestination) -> None:
+    """Box made it and the line broke: the repeat meets this account's own folder of this very call."""
+    destination.whoami()
+    box.faults.next("POST /folders").reset("after_effect")
+    folder = destination.create_folder("0", "HR")
+
+    assert False is folder.adopted
+    assert 1 == len(box.folders())
+
+
+def test_a_folder_of_a_dead_process_is_its_claims_own(box: Sandbox, destination: BoxDestination) -> None:
+    """Killed between Box's 201 and the record: the next process knows since when the path was claimed."""
+    destination.whoami()
+    claimed_at = datetime.now(UTC)
+    destination.create_folder("0", "HR")
+
+    assert False is destination.create_folder("0", "HR", claimed_at=claimed_at).adopted
+
+
+@pytest.mark.parametrize("skew", [-7200.0, 7200.0])
+def test_a_claim_is_compared_by_boxs_clock(box: Sandbox, destination: BoxDestination, skew: float) -> None:
+    """A clock that is wrong here makes no older folder ours, and none of ours an older one."""
+    box.settings.clock_skew = skew
+    destination.whoami()
+    destination.create_folder("0", "HR")
+    now = datetime.now(UTC)
+
+    assert [True, False] == [
+        destination.create_folder("0", "HR", claimed_at=now + timedelta(minutes=minutes)).adopted
+        for minutes in (1, -1)
+    ]
+
+
+def test_a_folder_of_somebody_else_stays_adopted(box: Sandbox, destination: BoxDestination) -> None:
+    """A person made a folder of this name after the claim: it is adopted, never taken for ours."""
+    destination.whoami()
+    claimed_at = datetime.now(UTC)
+    landing = destination.create_folder("0", "Landing")
+    ann = box.add_user("ann@example.com")
+    destination.collaborate(landing.id, Invitee(user_id=ann.id), "editor")
+    box.person(ann).make_folder("HR", landing.id)
+
+    assert True is destination.create_folder(landing.id, "HR", claimed_at=claimed_at).adopted
+
+
+def test_a_folder_that_box_alone_takes_for_the_same(box: Sandbox, destination: BoxDestination) -> None:
+    """What Box names in the way has another name by our strictest comparison: it is not adopted (P7)."""
+    other = destination.create_folder("0", "HR")
+    conflict = {"type": "folder", "id": other.id, "name": "HR", "etag": "0"}
+    box.faults.next("POST /folders").status(409, error="item_name_in_use", context={"conflicts": [conflict]})
+    with pytest.raises(NameInUse) as caught:
+        destination.create_folder("0", "Personnel")
+
+    assert (other.id, "HR") == (caught.value.box_id, caught.value.box_name)

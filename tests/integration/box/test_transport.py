@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 import pytest
 import trustme
 
+from connectors.box.client.transport import Addresses
 from connectors.box.config import BoxConfig, JWTAuthConfig
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
-from connectors.errors import BoxUnreachable
+from connectors.box.types import SessionState
+from connectors.errors import BoxUnreachable, ConnectorError
 from tests.integration.box.files import Sessions, content, opener, upload
 
 
@@ -117,7 +123,130 @@ def test_a_token_does_not_follow_into_the_clear(box: Sandbox, destination: BoxDe
     }
     box.faults.next("POST /files/upload_sessions").status(201, body=body)
     data = content(6_000)
-    with pytest.raises(BoxUnreachable, match="https only"):
+    with pytest.raises(BoxUnreachable, match="names the address"):
         destination.put(upload("0", "big", data), opener(data), Sessions())
 
     assert 0 == destination.call_counts().get("PUT /files/upload_sessions/:id", 0)
+
+
+class Listener:
+    """Somebody else's server on this machine: it remembers what it was sent, and answers as it is told."""
+
+    def __init__(self, answer: tuple[int, dict[str, str]] = (200, {})) -> None:
+        self.requests: list[str] = []
+        heard = self.requests
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("latin-1")
+                heard.append(f"{self.command} {self.path} {dict(self.headers)} {body}")
+                self.send_response(answer[0])
+                for name, value in {**answer[1], "Content-Length": "0"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            do_GET = do_POST = do_PUT = do_DELETE = handle_any
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> Self:
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+ENDPOINTS = ("upload_part", "commit", "abort", "list_parts", "status")
+
+
+def test_a_token_goes_to_no_other_host_of_an_answer(box: Sandbox, destination: BoxDestination) -> None:
+    """Session endpoints name another server: neither token nor content reaches it."""
+    destination.whoami()
+    data = content(6_000)
+    with Listener() as outsider:
+        body = {
+            "id": "F1",
+            "type": "upload_session",
+            "part_size": 1000,
+            "total_parts": 6,
+            "session_expires_at": "2099-01-01T00:00:00Z",
+            "session_endpoints": {name: f"{outsider.url}/{name}" for name in ENDPOINTS},
+        }
+        box.faults.next("POST /files/upload_sessions").status(201, body=body)
+        with pytest.raises(BoxUnreachable, match="names the address"):
+            destination.put(upload("0", "big", data), opener(data), Sessions())
+
+    assert [] == outsider.requests
+
+
+def test_a_token_goes_to_no_other_host_of_the_checkpoint(box: Sandbox, destination: BoxDestination) -> None:
+    """A stored session with somebody else's addresses is neither asked nor given back there; the file is sent."""
+    destination.whoami()
+    data, sessions = content(6_000), Sessions()
+    item = upload("0", "big", data)
+    with Listener() as outsider:
+        stored = SessionState(
+            session_id="F1",
+            endpoints={name: f"{outsider.url}/{name}" for name in ENDPOINTS},
+            part_size=1000,
+            total_parts=6,
+            expires_at=datetime(2099, 1, 1, tzinfo=UTC),
+            fingerprint=item.content,
+            identity=None,
+        )
+        destination.abort_session(stored)
+        sessions.save(stored)
+        receipt = destination.put(item, opener(data), sessions)
+
+    assert [] == outsider.requests
+    assert data == box.content(receipt.file_id)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(config: BoxConfig, status: int) -> None:
+    """Neither client secret nor assertion nor token goes where a redirect leads, not even on the same host."""
+    with Listener() as outsider, Listener((status, {"Location": f"{outsider.url}/x"})) as proxy:
+        there = config.model_copy(update={"base_url": proxy.url, "upload_url": proxy.url})
+        with BoxDestination(there) as destination, pytest.raises(ConnectorError, match="leads to another"):
+            destination.whoami()
+
+    assert [] == outsider.requests
+    assert proxy.requests
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://api.box.com/2.0/users/me", True),
+        ("https://upload.app.box.com/api/2.0/files/content", True),
+        ("https://fupload-eu.app.box.com:443/x", True),
+        ("https://dl.boxcloud.com/x", True),
+        ("https://box.example.com:8443/2.0/x?a=b%20c", True),
+        ("http://upload.box.com/x", False),
+        ("https://upload.box.com:444/x", False),
+        ("https://box.example.com/2.0/x", False),
+        ("https://notbox.com/x", False),
+        ("https://box.com.example.org/x", False),
+        ("https://evil.example\\.box.com/x", False),
+        ("https://evil.example#.box.com/x", False),
+        ("https://evil.example/.box.com", False),
+        ("https://api.box.com@evil.example/x", False),
+        ("https://evil.example:443\t.box.com/x", False),
+        ("https://127.0.0.1/x", False),
+        ("ftp://api.box.com/x", False),
+        ("", False),
+    ],
+)
+def test_where_a_token_may_go(url: str, allowed: bool) -> None:
+    """The plan's own addresses, and Box's domains over TLS; nothing that two parsers could read differently."""
+    addresses = Addresses("https://box.example.com:8443", "https://upload.box.com/api")
+
+    assert allowed is addresses.allows(url)

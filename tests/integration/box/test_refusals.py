@@ -1,0 +1,186 @@
+"""What Box refuses to one item, and what to the whole account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from connectors.box.config import BoxConfig
+from connectors.box.destination import BoxDestination
+from connectors.box.sandbox import Sandbox
+from connectors.box.types import Invitee
+from connectors.errors import (
+    DigestMismatch,
+    ItemError,
+    LockedInBox,
+    NotPermitted,
+    PermissionMissing,
+    RequestTooLarge,
+)
+from tests.integration.box.files import Sessions, content, opener, upload
+
+DENIED = "access_denied_insufficient_permissions"
+ANN = Invitee(login="ann@example.com")
+
+
+def put(to: BoxDestination, folder_id: str) -> object:
+    return to.put(upload(folder_id, "a", b"x"), opener(b"x"))
+
+
+def put_large(to: BoxDestination, folder_id: str) -> object:
+    data = content(5_500)
+    return to.put(upload(folder_id, "big", data), opener(data), Sessions())
+
+
+ACTIONS = {
+    "POST /files/content": put,
+    "POST /files/upload_sessions": put_large,
+    "POST /folders": lambda to, folder_id: to.create_folder(folder_id, "below"),
+    "POST /collaborations": lambda to, folder_id: to.collaborate(folder_id, ANN, "editor"),
+}
+
+
+@pytest.fixture
+def landing(box: Sandbox) -> str:
+    """The landing folder belongs to somebody else, who let the service account in as editor."""
+    owner = box.add_user("owner@example.com")
+    box.add_user("ann@example.com")
+    folder_id = box.person(owner).make_folder("Landing")
+    box.person(owner).invite(folder_id, box.service_account.login, "editor")
+    box.person().accept()
+    return folder_id
+
+
+@pytest.fixture
+def to(config: BoxConfig, landing: str) -> BoxDestination:
+    with BoxDestination(config.model_copy(update={"landing_folder_id": landing})) as destination:
+        yield destination  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("route", ACTIONS)
+def test_one_refusal_is_one_items_failure(box: Sandbox, to: BoxDestination, landing: str, route: str) -> None:
+    """Box refuses one file, folder or person for its role: the next one goes on, the landing folder is fine."""
+    box.faults.next(route).status(403, error=DENIED)
+    with pytest.raises(NotPermitted, match=DENIED):
+        ACTIONS[route](to, landing)
+
+    assert ACTIONS[route](to, landing)
+
+
+@pytest.mark.parametrize("route", ACTIONS)
+def test_an_account_that_lost_its_role_stops_everything(
+    box: Sandbox, to: BoxDestination, landing: str, route: str
+) -> None:
+    """The service account became a viewer of the landing folder: nothing can go on, and no item is to blame."""
+    grant = next(each for each in box.collaborations() if each["role"] == "editor")
+    owner = box.core.store.logins["owner@example.com"]
+    box.person(owner).set_role(grant["id"], "viewer")
+
+    with pytest.raises(PermissionMissing, match="landing folder"):
+        ACTIONS[route](to, landing)
+
+
+def test_many_refusals_cost_one_look(box: Sandbox, to: BoxDestination, landing: str) -> None:
+    """The account is looked at once for refusals that come together."""
+    box.faults.next("POST /files/content").status(403, error=DENIED).times(5)
+    for _ in range(5):
+        with pytest.raises(NotPermitted):
+            put(to, landing)
+
+    assert 1 == box.calls.by_route["GET /folders/:id"]
+
+
+def test_an_editor_cannot_make_a_co_owner(box: Sandbox, to: BoxDestination, landing: str) -> None:
+    """One person's role that the account may not give is that person's failure; others come in."""
+    bob = box.add_user("bob@example.com")
+    with pytest.raises(NotPermitted):
+        to.collaborate(landing, Invitee(user_id=bob.id), "co-owner")
+
+    assert "created" == to.collaborate(landing, ANN, "editor").outcome
+
+
+def test_a_group_that_cannot_be_looked_up_is_its_own_failure(
+    box: Sandbox, to: BoxDestination, landing: str
+) -> None:
+    """Without the scope for groups people still come in."""
+    box.settings.scopes = ("root_readwrite",)
+    with pytest.raises(NotPermitted, match="group 'Finance' cannot be looked up"):
+        to.collaborate(landing, Invitee(group="Finance"), "viewer")
+
+    assert "created" == to.collaborate(landing, ANN, "editor").outcome
+
+
+@pytest.mark.parametrize("route", ACTIONS)
+def test_a_missing_scope_stops_everything_without_a_body(
+    box: Sandbox, to: BoxDestination, landing: str, route: str
+) -> None:
+    """Box says it in a header alone; it holds for every item from now on."""
+    box.settings.empty_auth_bodies = True
+    to.whoami()
+    box.settings.scopes = ("manage_groups",)
+    with pytest.raises(PermissionMissing, match="insufficient_scope"):
+        ACTIONS[route](to, landing)
+
+
+def test_an_expired_token_without_a_body_is_renewed(box: Sandbox, to: BoxDestination, landing: str) -> None:
+    """A 401 whose body is empty is answered by one new token, as any other."""
+    box.settings.empty_auth_bodies = True
+    put(to, landing)
+    box.expire_tokens()
+
+    assert to.create_folder(landing, "below").id
+
+
+def test_a_locked_file_is_locked_in_box(box: Sandbox, to: BoxDestination, landing: str) -> None:
+    """A person's lock in Box is told as that, not as a program that holds the source open."""
+    receipt = to.put(upload(landing, "a", b"old"), opener(b"old"))
+    owner = box.core.store.logins["owner@example.com"]
+    box.person(owner).lock(receipt.file_id)
+    with pytest.raises(LockedInBox, match="locked this file in Box") as caught:
+        to.put(upload(landing, "a", b"new", file_id=receipt.file_id), opener(b"new"))
+
+    assert "locked_in_box" == caught.value.reason
+
+
+@pytest.mark.parametrize("html", [True, False])
+def test_a_proxys_413_is_no_limit_of_the_owner(
+    box: Sandbox, to: BoxDestination, landing: str, html: bool
+) -> None:
+    """Only Box's file_size_limit_exceeded is about the owner's plan; 413 is about the way there."""
+    fault = box.faults.next("POST /files/content")
+    fault.status(413, html=True) if html else fault.status(413, error="request_entity_too_large")
+    with pytest.raises(RequestTooLarge, match="proxy") as caught:
+        put(to, landing)
+
+    assert "request_too_large" == caught.value.reason
+
+
+@pytest.mark.parametrize("code", ["bad_digest", "digest_mismatch"])
+def test_a_commit_with_the_wrong_digest_is_sent_anew(
+    box: Sandbox, to: BoxDestination, landing: str, code: str
+) -> None:
+    """Whatever Box calls it, the session is given back and the next try sends the file again."""
+    data, sessions = content(5_500), Sessions()
+    box.faults.next("POST /files/upload_sessions/:id/commit").status(400, error=code)
+    with pytest.raises(DigestMismatch):
+        to.put(upload(landing, "big", data), opener(data), sessions)
+    left = sessions.load()
+    receipt = to.put(upload(landing, "big", data), opener(data), sessions)
+
+    assert None is left
+    assert data == box.content(receipt.file_id)
+
+
+@pytest.mark.parametrize("action", list(ACTIONS.values()), ids=list(ACTIONS))
+@pytest.mark.parametrize("code", ["forbidden_by_policy", "access_denied_item_locked", "bad_request"])
+def test_other_refusals_stay_with_the_item(
+    box: Sandbox, to: BoxDestination, landing: str, action: Callable[..., object], code: str
+) -> None:
+    """A policy, a lock or a malformed request of one item stops nothing else."""
+    route = next(name for name, each in ACTIONS.items() if each is action)
+    box.faults.next(route).status(400 if code == "bad_request" else 403, error=code)
+    with pytest.raises(ItemError, match=code):
+        action(to, landing)
+
+    assert action(to, landing)
