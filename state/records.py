@@ -56,6 +56,8 @@ class FolderNode:
     #: Name in Box.
     box_name: str
     box_folder_id: str | None
+    #: When its creation was claimed first, aware; None while nobody tried, and once it is in Box.
+    create_claimed_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

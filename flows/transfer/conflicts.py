@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from connectors.box.names import collision_key
 from connectors.box.types import Receipt, Upload
 from connectors.errors import DestinationGone, DigestMismatch, NameInUse
 from flows.transfer.migration import Migration
@@ -70,6 +71,8 @@ def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bo
         return False
     if item.box_file_id == conflict.box_id:
         return True
+    if conflict.box_name is not None and collision_key(conflict.box_name) != collision_key(item.box_name):
+        return False  # for Box alone the same name: another entry's, though its result may not be recorded yet (P7)
     if _holder(migration, item, conflict.box_id):
         return False
     if not migration.checkpoint.folder_was_created_by_plan(item.folder_id):

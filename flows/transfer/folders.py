@@ -131,9 +131,9 @@ class BoxFolders:
     def _create(self, node: FolderNode, parent_box_id: str) -> str:
         tree = self._trees.get(node.id)
         if tree is not None:
-            folder = self._roots.create(tree, node.box_name)
+            folder = self._roots.create(tree, node.box_name, node.create_claimed_at)
         else:
-            folder = self._box.create_folder(parent_box_id, node.box_name)
+            folder = self._box.create_folder(parent_box_id, node.box_name, claimed_at=node.create_claimed_at)
         if folder.adopted:
             self._refuse_held(folder.id, node)
         self._checkpoint.record_folder_created(

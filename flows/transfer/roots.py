@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from connectors.box.destination import BoxDestination
 from connectors.box.names import collision_key
@@ -47,18 +48,18 @@ class Roots:
         #: By id of the parent in Box and the name as Box compares it.
         self._made: dict[tuple[str, str], ParentFolder] = {}
 
-    def create(self, tree: TreeRecord, box_name: str) -> BoxFolder:
-        """Make or adopt a tree's own folder and those above it.
+    def create(self, tree: TreeRecord, box_name: str, claimed_at: datetime | None = None) -> BoxFolder:
+        """Make or adopt a tree's own folder and those above it; claimed_at: when a dead process claimed the tree's own.
 
         One of those may have been deleted since another tree made it: then all are made again, once.
         """
         try:
-            return self._descend(tree, box_name)
+            return self._descend(tree, box_name, claimed_at)
         except DestinationGone:
             if "/" not in tree.folder:
                 raise
             self.forget()
-            return self._descend(tree, box_name)
+            return self._descend(tree, box_name, claimed_at)
 
     def forget(self) -> None:
         """Box lost one of them: each is asked for again. The locks stay, so that none is made twice."""
@@ -66,27 +67,32 @@ class Roots:
             for parent in self._made.values():
                 parent.folder = None
 
-    def _descend(self, tree: TreeRecord, box_name: str) -> BoxFolder:
+    def _descend(self, tree: TreeRecord, box_name: str, claimed_at: datetime | None) -> BoxFolder:
         parent_box_id, path = self._landing_folder_id, ""
         for name in tree.folder.split("/")[:-1]:
             path = f"{path}/{name}".lstrip("/")
             parent_box_id = self._for_tree(tree, parent_box_id, name, path).id
-        return self._for_tree(tree, parent_box_id, box_name, tree.folder)
+        return self._for_tree(tree, parent_box_id, box_name, tree.folder, claimed_at)
 
-    def _for_tree(self, tree: TreeRecord, parent_box_id: str, name: str, path: str) -> BoxFolder:
-        folder, grants = self._make_once(parent_box_id, name)
+    def _for_tree(
+        self, tree: TreeRecord, parent_box_id: str, name: str, path: str, claimed_at: datetime | None = None
+    ) -> BoxFolder:
+        folder, grants = self._make_once(parent_box_id, name, claimed_at)
         self._refuse_shared(folder, grants, path, tree)
         return folder
 
-    def _make_once(self, parent_box_id: str, name: str) -> tuple[BoxFolder, list[Collaboration]]:
+    def _make_once(
+        self, parent_box_id: str, name: str, claimed_at: datetime | None
+    ) -> tuple[BoxFolder, list[Collaboration]]:
         """The folder of this name, made or adopted by whoever comes first, and who could see it before."""
         with self._lock:
             parent = self._made.setdefault((parent_box_id, collision_key(name)), ParentFolder())
         with parent.lock:
             folder = parent.folder
             if folder is None:
-                folder = self._box.create_folder(parent_box_id, name)
-                parent.grants = self._box.collaborations(folder.id) if folder.adopted else []
+                folder = self._box.create_folder(parent_box_id, name, claimed_at=claimed_at)
+                was_there = folder.adopted or folder.created_at is not None
+                parent.grants = self._box.collaborations(folder.id) if was_there else []
                 parent.folder = folder
             return folder, parent.grants
 

@@ -204,6 +204,8 @@ class Folder(Base):
     walk_claimed_by: Mapped[int | None] = mapped_column(RowId)
     walk_claim: Mapped[int | None] = mapped_column(BigInteger)
     create_claimed_by: Mapped[int | None] = mapped_column(RowId)
+    #: When its creation was claimed first; kept until it is in Box, since an answer of Box may have been lost.
+    create_claimed_at: Mapped[datetime | None] = mapped_column(UTCTime)
     box_folder_id: Mapped[str | None] = mapped_column(String(64))
     created_by_plan: Mapped[bool] = mapped_column(server_default=false(), default=False)
     #: Something was put into it since Box's listing of it was last compared.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 
 from state.database.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, Folder, Tree
 from state.records import FolderNode, Holder, WorkerLease
@@ -33,17 +33,18 @@ class FolderStatements(Statements):
     def claim_folder_creation(self, worker: WorkerLease, folder_id: int) -> bool:
         """True when this worker alone may create it now; False while a live other one does, or when it is created.
 
-        A worker that holds the claim is told True again: it keeps its own threads apart. LostLease when the worker
-        was taken over.
+        A worker that holds the claim is told True again: it keeps its own threads apart. The time of the first claim
+        is kept until the folder is in Box. LostLease when the worker was taken over.
         """
 
         def claim(connection: Connection) -> bool:
             self.require_alive(connection, worker)
             free = or_(Folder.create_claimed_by.is_(None), Folder.create_claimed_by == worker.id)
             mine = and_(Folder.id == folder_id, Folder.box_folder_id.is_(None), free)
-            return bool(
-                connection.execute(update(Folder).where(mine).values(create_claimed_by=worker.id)).rowcount
-            )
+            now = literal(self.now(connection), Folder.create_claimed_at.type)
+            first = func.coalesce(Folder.create_claimed_at, now)
+            values = {"create_claimed_by": worker.id, "create_claimed_at": first}
+            return bool(connection.execute(update(Folder).where(mine).values(values)).rowcount)
 
         if self.database.write(claim):
             return True
@@ -75,6 +76,7 @@ class FolderStatements(Statements):
             "box_folder_id": box_folder_id,
             "box_name": box_name,
             "create_claimed_by": None,
+            "create_claimed_at": None,
             "unproven": True,
         }
         created |= {name: case((stays, getattr(Folder, name)), else_=None) for name in NO_WAIVER}

@@ -22,6 +22,7 @@ NODE_COLUMNS = (
     Folder.path,
     Folder.box_name,
     Folder.box_folder_id,
+    Folder.create_claimed_at,
 )
 
 
@@ -34,6 +35,7 @@ def folder_node(row: Any) -> FolderNode:
         path=row.path,
         box_name=row.box_name,
         box_folder_id=row.box_folder_id,
+        create_claimed_at=row.create_claimed_at,
     )
 
 
