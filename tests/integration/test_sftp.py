@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,44 @@ def test_an_answer_that_never_comes_ends_a_listing(
 
         with pytest.raises(ConnectionLost):
             source.list_folder("folder")
+
+
+#: Kinds of keys and the formats that ssh-keygen writes them in.
+KEYS = {
+    "ed25519": ("-t", "ed25519"),
+    "rsa": ("-t", "rsa", "-b", "2048"),
+    "ecdsa": ("-t", "ecdsa"),
+    "pem": ("-t", "rsa", "-b", "2048", "-m", "PEM"),
+    "pkcs8": ("-t", "ecdsa", "-m", "PKCS8"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_key_with_a_passphrase_logs_in(
+    sftp_server: SFTPServer, root: Root, open_sftp: OpenSource, kind: str
+) -> None:
+    """As ssh-keygen writes it, whatever its kind and format."""
+    passphrase = secrets.token_hex(8)
+    key = sftp_server.make_key(f"locked_{kind}_{passphrase}", *KEYS[kind], passphrase=passphrase)
+    sftp_server.admit(key)
+    (root.path / "a.txt").write_text("a")
+
+    opened = open_sftp(key_file=str(key), key_passphrase=passphrase)
+
+    assert ["a.txt"] == [entry.path for entry in opened.list_folder("")]
+
+
+@pytest.mark.parametrize("given", ["", "wrong"])
+def test_key_with_another_passphrase_is_told(
+    sftp_server: SFTPServer, root: Root, open_sftp: OpenSource, given: str
+) -> None:
+    """Without it, or with a wrong one, one line names the passphrase and does not show it."""
+    passphrase = secrets.token_hex(8)
+    key = sftp_server.make_key(f"locked_{passphrase}", passphrase=passphrase)
+    sftp_server.admit(key)
+    options = {"key_passphrase": secrets.token_hex(8)} if given else {}
+
+    with pytest.raises(AuthenticationFailed, match="passphrase") as caught:
+        open_sftp(key_file=str(key), **options).connect()
+
+    assert all(word not in str(caught.value) for word in (passphrase, *options.values()))

@@ -81,11 +81,17 @@ class SFTPServer(ServerProcess):
         super().halt()
         _kill(sessions)
 
-    def make_key(self, name: str) -> Path:
-        """A new key pair without a passphrase."""
+    def make_key(self, name: str, *words: str, passphrase: str = "") -> Path:
+        """A new key pair, of another kind or format where `words` of ssh-keygen say so."""
         path = self.home / name
-        subprocess.run([self._keygen, "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+        command = [self._keygen, "-q", "-N", passphrase, *(words or ("-t", "ed25519")), "-f", path]
+        subprocess.run(command, check=True)
         return path
+
+    def admit(self, key: Path) -> None:
+        """Let this key log in, too."""
+        with open(self.home / "authorized_keys", "a") as file:
+            file.write(key.with_suffix(".pub").read_text())
 
     def know(self, port: int) -> None:
         """Let known_hosts accept the host at this port, too."""
