@@ -151,3 +151,22 @@ def test_readme_is_short() -> None:
     prose = re.sub(r"```.*?```|^\|.*$", "", README, flags=re.DOTALL | re.MULTILINE)
 
     assert len(prose.split()) < 1_000
+
+
+def test_tests_that_the_readme_of_the_tests_names_exist() -> None:
+    """Each file and each test function of that page, a prefix where it says `*` or `…`."""
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    paths = [path.relative_to(ROOT).as_posix() for path in files]
+    names = {path.stem for path in files}
+    for path in files:
+        names |= set(re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8")))
+
+    named = re.findall(r"\b(test_\w*)([*…])?", text)
+    files_named = re.findall(r"`((?:\w+/)*\w+\.py)", text)
+    assert [] == [path for path in files_named if not any(each.endswith(f"/{path}") for each in paths)]
+    assert [] == [
+        name
+        for name, more in named
+        if name not in names and not (more and any(n.startswith(name) for n in names))
+    ]
