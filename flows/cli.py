@@ -200,9 +200,12 @@ def retry(
 ) -> None:
     """Try again what failed, whatever the reason, and move it."""
     from flows.retry import retry_failures
+    from flows.words import counted
 
     loaded = _load(plan)
     summary = _run_flow(retry_failures, loaded, reason, tree or [], check)
+    tried = counted(summary.get("retried", 0), "failed entry was", "failed entries were")
+    _console().print(f"{tried} tried again", highlight=False, markup=False)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
@@ -215,15 +218,36 @@ def waive(
     who: Annotated[
         str, typer.Option("--who", help="Who decides; by default the account that runs this.")
     ] = "",
+    pending: Annotated[
+        bool,
+        typer.Option("--pending", help="Also what is pending: it was never tried, or is to be tried again."),
+    ] = False,
 ) -> None:
-    """Let a tree complete without what failed or is pending at PATH and below; who, when and why is recorded."""
+    """Let a tree complete without what failed at PATH and below; who, when and why is recorded."""
     from flows.waive import waive_items
     from flows.words import counted, printable
 
-    done = _run_flow(waive_items, _load(plan), path, why, who)
+    done = _run_flow(waive_items, _load(plan), path, why, who, pending)
     what = f"{counted(done['waived'], 'entry', 'entries')} waived"
-    where, by = printable(done["path"]) or "the root", printable(done["who"])
+    where, by = printable(done["path"]), printable(done["who"])
     print(f"{what} at {where} by {by}; the next run completes the tree: boxhaul migrate {plan}")  # noqa: T201
+
+
+@app.command()
+def unwaive(
+    plan: PlanArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File or folder, as the report names it.")],
+    who: Annotated[
+        str, typer.Option("--who", help="Who decides; by default the account that runs this.")
+    ] = "",
+) -> None:
+    """Take back what was waived at PATH and below; the next run tries it again."""
+    from flows.unwaive import unwaive_items
+    from flows.words import counted, printable
+
+    done = _run_flow(unwaive_items, _load(plan), path, who)
+    what = f"{counted(done['unwaived'], 'entry', 'entries')} not waived any more"
+    print(f"{what} at {printable(done['path'])}; the next run tries again: boxhaul migrate {plan}")  # noqa: T201
 
 
 @app.command()

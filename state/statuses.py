@@ -129,6 +129,7 @@ class EventKind(StrEnum):
     RENAMED = "renamed"
     #: A person accepted that entries do not move.
     WAIVED = "waived"
+    UNWAIVED = "unwaived"
     #: Somebody whom the plan does not name was removed from a tree.
     COLLABORATION_REMOVED = "collaboration_removed"
 

@@ -28,7 +28,8 @@ from typing import Any, NoReturn, Self, TextIO
 MODULES = (
     "connectors.sources.smb.filesystem", "flows.check", "flows.cli", "flows.collaborate", "flows.migrate",
     "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.status",
-    "flows.retry", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite",
+    "flows.retry", "flows.unwaive", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 #: What a fork runs.
 COMMAND = "flows.cli:main"

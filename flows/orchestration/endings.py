@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.states import Cancelled, Completed
 
 from connectors.errors import QuotaExceeded
+from flows.checks.rows import State, sums_words
 from flows.errors import WindowClosed
 from flows.transfer.migration import Migration
 from flows.words import counted, printable, slug
@@ -54,6 +56,7 @@ def checked(document: dict[str, Any]) -> Any:
     """What a check returns: its rows; inside a flow run as a state that says how many of them are bad, and which."""
     if FlowRunContext.get() is None:
         return document
+    _show_rows(document)
     sums = f"{counted(document['problems'], 'problem')}, {counted(document['warnings'], 'warning')}"
     named = [row["name"] for row in document["checks"] if row["state"] == "problem"]
     return Completed(
@@ -61,6 +64,22 @@ def checked(document: dict[str, Any]) -> Any:
         message=printable(f"{sums}{': ' if named else ''}{', '.join(named)}."),
         data=document,
     )
+
+
+def _show_rows(shown: dict[str, Any]) -> None:
+    """The rows as a table on the page of the flow run, the problems first."""
+    order = [State.PROBLEM.value, State.WARNING.value, State.OK.value]
+    rows = sorted(shown["checks"], key=lambda row: order.index(row["state"]))
+    table = [
+        {
+            "check": printable(row["name"]),
+            "state": row["state"],
+            "found": printable(row["found"]),
+            "what to do": printable(row["what_to_do"]),
+        }
+        for row in rows
+    ]
+    create_table_artifact(table, f"{slug(shown['plan'])}-check", f"{shown['plan']}: {sums_words(shown)}")
 
 
 def already_running(exc: LeaseHeld) -> Any:

@@ -29,6 +29,14 @@ def open_checkpoint(plan: MigrationPlan, *, create: bool = False) -> Checkpoint:
     return Checkpoint.open(url)
 
 
+def known_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
+    """Return the plan's id in the checkpoint. PlanError before the first run."""
+    plan_id = checkpoint.find_plan(plan.name)
+    if plan_id is None:
+        raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
+    return plan_id
+
+
 def open_share(plan: MigrationPlan) -> Source:
     """The plan's share, proven to answer. AuthenticationFailed, ShareUnreachable or PlanError otherwise."""
     source = unopened_share(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from flows.analysis.forecast import seconds_at_least
 from flows.plan.connections import open_checkpoint
-from flows.plan.model import MigrationPlan
+from flows.plan.model import COLLABORATOR_KEYS, MigrationPlan
 from flows.words import duration_words, printable, size_words
 from state.reports.status import plan_status
 
@@ -18,7 +19,8 @@ from state.reports.status import plan_status
 def status_document(plan: MigrationPlan) -> dict[str, Any]:
     """plan, pass, trees, calls, eta_seconds: the shape of DESIGN's outside. PlanError before the first run.
 
-    Each tree says whether the plan still names it (in_plan); "not_begun" are those that no run has begun.
+    Each tree says whether the plan still names it (in_plan), and whom an earlier version of the plan let in who is in
+    Box still (still_in); "not_begun" are those that no run has begun.
     """
     checkpoint = open_checkpoint(plan)
     try:
@@ -30,6 +32,7 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     finally:
         checkpoint.close()
     _compare_trees(plan, document)
+    _compare_people(plan, document)
     pending = sum(tree["items"]["pending"] for tree in document["trees"] if tree["in_plan"])
     document["eta_seconds"] = seconds_at_least(pending, plan.box)
     return document
@@ -42,6 +45,27 @@ def _compare_trees(plan: MigrationPlan, document: dict[str, Any]) -> None:
     for tree in document["trees"]:
         tree["in_plan"] = not planned or (tree["source"], tree["name"]) in planned
     document["not_begun"] = sorted(name for source, name in planned - begun)
+
+
+def _compare_people(plan: MigrationPlan, document: dict[str, Any]) -> None:
+    """Whoever is in and was taken out of the plan, or written otherwise there, since the last run is told, too."""
+    planned = {(tree.source, tree.box_path): tree.collaborators for tree in plan.trees}
+    for tree in document["trees"]:
+        people = planned.get((tree["source"], tree["name"]), [])
+        named = {name for person in people for name in person_names(person.model_dump())}
+        left = [person for person in tree["collaborators"] if not named & set(person_names(person))]
+        tree["collaborators"] = [person for person in tree["collaborators"] if person not in left]
+        tree["still_in"] += [person for person in left if person["status"] in ("accepted", "pending")]
+
+
+def person_names(person: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the plan or the checkpoint names somebody: pairs of key and name, without regard to case."""
+    return [(name, str(person[name]).casefold()) for name in COLLABORATOR_KEYS if person.get(name)]
+
+
+def person_name(person: Mapping[str, Any]) -> str:
+    """The name of somebody as people read it."""
+    return next((str(person[name]) for name in COLLABORATOR_KEYS if person.get(name)), "?")
 
 
 def status_table(document: dict[str, Any]) -> RenderableType:
@@ -86,10 +110,10 @@ def _state(tree: dict[str, Any]) -> Text:
 def _people(document: dict[str, Any]) -> list[Text]:
     lines = []
     for tree in document["trees"]:
-        for person in tree["collaborators"]:
-            names = ("login", "group", "app_user", "user_id", "group_id")
-            who = next((person[name] for name in names if person.get(name)), "?")
-            lines.append(Text(printable(f"  {tree['name']}: {who} as {person['role']}, {person['status']}")))
+        for person in (*tree["collaborators"], *tree["still_in"]):
+            since = ", not in the plan any more" if person in tree["still_in"] else ""
+            words = f"{person_name(person)} as {person['role']}, {person['status']}{since}"
+            lines.append(Text(printable(f"  {tree['name']}: {words}")))
     return lines
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.plan.model import Verification
+from flows.reporting.status import person_name
 from flows.words import counted, printable
 
 #: Trees that are named in the headline; the table below it has them all.
@@ -44,7 +45,8 @@ def verdict(
         text=text
         + _excluded(excluded_in_box)
         + _uncovered(uncovered)
-        + _outside(len(document["trees"]) - begun),
+        + _outside(len(document["trees"]) - begun)
+        + _still_in(document["trees"]),
     )
 
 
@@ -97,3 +99,15 @@ def _outside(number: int) -> str:
     if not number:
         return ""
     return f" Left out: {counted(number, 'tree')} that the plan does not name any more."
+
+
+def _still_in(trees: Sequence[Mapping[str, Any]]) -> str:
+    """Everybody whom an earlier version of the plan let in, and whom nobody has taken out since."""
+    people = [
+        f"{printable(person_name(person))} ({person['role']}, {printable(tree['name'])})"
+        for tree in trees
+        for person in tree["still_in"]
+    ]
+    if not people:
+        return ""
+    return f" Still let in, though not in the plan any more: {', '.join(people)}."

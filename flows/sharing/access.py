@@ -7,8 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from connectors.box.destination import BoxDestination
-from flows.errors import PlanError
-from flows.plan.connections import open_box, open_checkpoint, unopened_share
+from flows.plan.connections import known_plan, open_box, open_checkpoint, unopened_share
 from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
 from flows.run.leases import lease_budget, register
 from flows.sharing.editors import TreeEditors
@@ -29,16 +28,24 @@ class Access:
     box: BoxDestination
     editors: TreeEditors
 
-    def tree_plan(self, tree: TreeRecord) -> TreePlan:
-        """Return what the plan says of this tree."""
-        for planned in self.plan.trees:
-            if planned.source == tree.source:
-                return planned
-        return TreePlan(source=tree.source, folder=tree.folder)
+    def tree_plan(self, tree: TreeRecord) -> TreePlan | None:
+        """Return what the plan says of this tree: same source and same folder in Box. None for one it does not name.
+
+        One that the plan moves into another folder now is another tree.
+        """
+        named = (
+            each for each in self.plan.trees if (each.source, each.box_path) == (tree.source, tree.folder)
+        )
+        return next(named, None)
+
+    def people(self, tree: TreeRecord) -> list[CollaboratorPlan]:
+        """Return those whom the plan lets into this tree; nobody for a tree that it does not name."""
+        planned = self.tree_plan(tree)
+        return planned.collaborators if planned is not None else []
 
     def specs(self, tree: TreeRecord) -> list[CollaboratorSpec]:
         """Return the people of this tree as the checkpoint keeps them."""
-        return [collaborator_spec(person) for person in self.tree_plan(tree).collaborators]
+        return [collaborator_spec(person) for person in self.people(tree)]
 
 
 def collaborator_spec(person: CollaboratorPlan) -> CollaboratorSpec:
@@ -87,14 +94,6 @@ def budget_held(access: Access) -> Iterator[None]:
             checkpoint.release_identity(worker, account.id)
     finally:
         checkpoint.release_worker(worker)
-
-
-def known_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
-    """Return the plan's id in the checkpoint. PlanError before the first run."""
-    plan_id = checkpoint.find_plan(plan.name)
-    if plan_id is None:
-        raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
-    return plan_id
 
 
 def _begun_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:

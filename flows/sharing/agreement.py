@@ -6,11 +6,12 @@ Trees that are not complete wait (P4).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from connectors.box import collaborations
 from connectors.box.types import Collaboration, Invitee
+from connectors.errors import ItemError
 from flows.plan.model import MigrationPlan
 from flows.sharing.access import Access, budget_held, open_access
 from flows.sharing.invitations import app_user_key, let_in
@@ -41,39 +42,41 @@ def agree_with_plan(plan: MigrationPlan, *, prune: bool, dry_run: bool) -> dict[
     """Compare the people of every tree with the plan, the deepest folder first, and make them agree.
 
     Return plan, dry_run, complete, and each tree with its people. Safe to repeat. `prune` takes away what an earlier
-    version of the plan gave and this one does not; `dry_run` changes nothing.
+    version of the plan gave and this one does not; `dry_run` changes nothing. Of a tree that the plan does not name
+    any more the people stay as they are.
     """
     with open_access(plan) as access, budget_held(access):
         trees = deepest_first(access.checkpoint.trees(access.plan_id))
-        shown = [_agree_on_tree(access, tree, prune=prune, dry_run=dry_run) for tree in trees]
-    complete = all(tree["state"] == TreeState.COMPLETE.value for tree in shown)
-    failed = any(each["action"] == "failed" for tree in shown for each in tree["people"])
+        shown = [_tree_document(access, tree, prune=prune, dry_run=dry_run) for tree in trees]
+    planned = [tree for tree in shown if tree["in_plan"]]
+    complete = all(tree["state"] == TreeState.COMPLETE.value for tree in planned)
+    failed = any(each["action"] == "failed" for tree in planned for each in tree["people"])
     return {
         "plan": plan.name,
         "dry_run": dry_run,
-        "complete": bool(shown) and complete and not failed,
+        "complete": bool(planned) and complete and not failed,
         "trees": shown,
     }
 
 
-def _agree_on_tree(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> dict[str, Any]:
-    """Return what was done for one tree, or would be."""
-    waiting = _why_it_waits(access, tree)
-    if waiting is not None or tree.box_folder_id is None:
-        return {"name": tree.name, "state": tree.state.value, "waiting": waiting, "people": []}
-    grants = access.box.collaborations(tree.box_folder_id)
-    if dry_run:
-        actions = [_compare(access, tree, spec, grants) for spec in access.specs(tree)]
-        unwanted = _unwanted(access, tree, grants)
-        actions += [_removal(record, grant, prune=prune) for record, grant in unwanted]
-        actions += _outsiders(access, tree, grants)
-    else:
-        outsiders = _outsiders(access, tree, grants)
-        actions = [*_apply(access, tree, grants, prune=prune), *outsiders]
+def _tree_document(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> dict[str, Any]:
+    """Return what was done for one tree, or would be. What Box refuses of one tree is that tree's failure."""
+    named = access.tree_plan(tree) is not None
+    in_plan = named or not access.plan.trees
+    waiting = (
+        _why_it_waits(access, tree) if in_plan else "not in the plan any more; its people stay as they are"
+    )
+    actions: list[Action] = []
+    if waiting is None and tree.box_folder_id is not None:
+        try:
+            actions = _agree_on_tree(access, tree, prune=prune and named, dry_run=dry_run)
+        except ItemError as exc:
+            actions = [Action(who="its folder in Box", role="", action="failed", detail=str(exc))]
     return {
         "name": tree.name,
+        "in_plan": in_plan,
         "state": access.checkpoint.tree(tree.id).state.value,
-        "waiting": None,
+        "waiting": waiting,
         "people": [each.document() for each in actions],
     }
 
@@ -87,17 +90,47 @@ def _why_it_waits(access: Access, tree: TreeRecord) -> str | None:
     return f"{below[0].name} inside its folder is not complete" if below else None
 
 
+def _agree_on_tree(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> list[Action]:
+    folder = _Folder.of(access, tree)
+    outsiders = _outsiders(access, folder)
+    if not dry_run:
+        return [*_apply(access, folder, prune=prune), *outsiders]
+    actions = [_compare(access, folder, spec) for spec in access.specs(tree)]
+    actions += [_removal(record, grant, prune=prune) for record, grant in _unwanted(access, folder)]
+    return actions + outsiders
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Folder:
+    """The folder of one tree: who has access as Box has it now, and whom this plan let in."""
+
+    tree: TreeRecord
+    grants: Sequence[Collaboration]
+    records: Sequence[CollaborationRecord]
+
+    @classmethod
+    def of(cls, access: Access, tree: TreeRecord) -> _Folder:
+        grants = access.box.collaborations(tree.box_folder_id or "")
+        return cls(tree=tree, grants=grants, records=access.checkpoint.all_collaborations(tree.id))
+
+    def is_here(self, grant: Collaboration) -> bool:
+        """Tell whether a grant is on this very folder: one of a folder above is never touched from here."""
+        return grant.item_id in (None, self.tree.box_folder_id)
+
+    def known_id(self, spec: CollaboratorSpec) -> str | None:
+        """Return the collaboration that this plan made for somebody: it stays theirs, whatever they are called now."""
+        return next((each.box_collaboration_id for each in self.records if each.spec.key == spec.key), None)
+
+
 # --- what the plan wants ---
 
 
-def _compare(
-    access: Access, tree: TreeRecord, spec: CollaboratorSpec, grants: Sequence[Collaboration]
-) -> Action:
+def _compare(access: Access, folder: _Folder, spec: CollaboratorSpec) -> Action:
     who = _who(spec)
-    found = _grant_of(access, tree, spec, grants)
+    found = _grant_of(access, folder, spec)
     if found is None:
         return Action(who=who, role=spec.role, action="invite")
-    if found.item_id not in (None, tree.box_folder_id):
+    if not folder.is_here(found):
         enough = collaborations.covers(found.role, spec.role)
         detail = "by a folder above" if enough else f"Box gives nobody more than a folder above: {found.role}"
         action = "none" if enough else "failed"
@@ -128,14 +161,15 @@ def _apart(spec: CollaboratorSpec, found: Collaboration) -> str | None:
     return "Box sets is_access_only only when it invites: remove the collaboration in Box, then run again"
 
 
-def _apply(access: Access, tree: TreeRecord, grants: Sequence[Collaboration], *, prune: bool) -> list[Action]:
+def _apply(access: Access, folder: _Folder, *, prune: bool) -> list[Action]:
     """Make Box agree; then the tree is complete, if that was all that it lacked."""
+    tree = folder.tree
     records = access.checkpoint.ensure_collaborations(tree.id, access.specs(tree))
-    actions = [_bring_about(access, tree, record, grants) for record in records]
-    for record, grant in _unwanted(access, tree, grants):
-        if prune:
-            _remove(access, tree, record, grant)
-        actions.append(_removal(record, grant, prune=prune))
+    actions = [_bring_about(access, folder, record) for record in records]
+    actions += [
+        _remove(access, tree, record, grant) if prune else _removal(record, grant, prune=False)
+        for record, grant in _unwanted(access, folder)
+    ]
     if tree.state is TreeState.COMPLETE:
         _publish_again(access, tree, actions)
     elif not any(each.action == "failed" for each in actions):
@@ -143,42 +177,31 @@ def _apply(access: Access, tree: TreeRecord, grants: Sequence[Collaboration], *,
     return actions
 
 
-def _remove(access: Access, tree: TreeRecord, record: CollaborationRecord, grant: Collaboration) -> None:
-    access.box.remove_collaboration(grant.id)
-    access.checkpoint.forget_collaboration(record.id)
-    detail = {"who": _who(record.spec), "role": grant.role}
-    access.checkpoint.record_event(access.plan_id, EventKind.COLLABORATION_REMOVED, detail, tree_id=tree.id)
-
-
-def _bring_about(
-    access: Access, tree: TreeRecord, record: CollaborationRecord, grants: Sequence[Collaboration]
-) -> Action:
-    action = _compare(access, tree, record.spec, grants)
+def _bring_about(access: Access, folder: _Folder, record: CollaborationRecord) -> Action:
+    action = _compare(access, folder, record.spec)
     if action.action in ("none", "failed"):
-        _write_down(access, record, action, _grant_of(access, tree, record.spec, grants))
+        _write_down(access, folder, record, action)
         return action
-    problem = let_in(access, tree, record)
-    made = next(
-        each for each in access.checkpoint.all_collaborations(tree.id) if each.spec.key == record.spec.key
-    )
+    problem = let_in(access, folder.tree, record)
     if problem is not None:
-        return Action(who=action.who, role=action.role, action="failed", detail=problem)
-    return Action(
-        who=action.who, role=action.role, action=action.action, status=made.status, detail=action.detail
-    )
+        return replace(action, action="failed", status=None, detail=problem)
+    records = access.checkpoint.all_collaborations(folder.tree.id)
+    made = next(each for each in records if each.spec.key == record.spec.key)
+    return replace(action, status=made.status)
 
 
-def _write_down(
-    access: Access, record: CollaborationRecord, action: Action, grant: Collaboration | None
-) -> None:
-    """Write down what Box says now: somebody who was pending may have accepted, or declined."""
+def _write_down(access: Access, folder: _Folder, record: CollaborationRecord, action: Action) -> None:
+    """Write down what Box says now: somebody who was pending may have accepted, or declined.
+
+    A grant of a folder above is not ours, and its id is not kept: nobody takes it away by it.
+    """
     failed = action.action == "failed" or action.status is None
-    status = CollaborationStatus.FAILED if failed else CollaborationStatus(str(action.status))
+    grant = _grant_of(access, folder, record.spec)
     access.checkpoint.record_collaboration(
         record.id,
-        status=status,
-        box_collaboration_id=(grant.id or None) if grant else record.box_collaboration_id,
-        detail=action.detail if action.action == "failed" else None,
+        status=CollaborationStatus.FAILED if failed else CollaborationStatus(str(action.status)),
+        box_collaboration_id=grant.id if grant is not None and folder.is_here(grant) else None,
+        detail=action.detail if failed else None,
     )
 
 
@@ -192,26 +215,35 @@ def _publish_again(access: Access, tree: TreeRecord, actions: list[Action]) -> N
 # --- what the plan no longer wants ---
 
 
-def _unwanted(
-    access: Access, tree: TreeRecord, grants: Sequence[Collaboration]
-) -> list[tuple[CollaborationRecord, Collaboration]]:
+def _unwanted(access: Access, folder: _Folder) -> list[tuple[CollaborationRecord, Collaboration]]:
     """Return the collaborations on this very folder that an earlier version of the plan made."""
-    wanted = {spec.key for spec in access.specs(tree)}
-    matched = _matched(access, tree, grants)
-    here = {grant.id: grant for grant in grants if grant.item_id in (None, tree.box_folder_id)}
+    wanted = {spec.key for spec in access.specs(folder.tree)}
+    matched = _matched(access, folder)
+    here = {grant.id: grant for grant in folder.grants if folder.is_here(grant)}
     return [
         (record, here[record.box_collaboration_id])
-        for record in access.checkpoint.all_collaborations(tree.id)
+        for record in folder.records
         if record.spec.key not in wanted
         and record.box_collaboration_id in here
         and record.box_collaboration_id not in matched
     ]
 
 
-def _matched(access: Access, tree: TreeRecord, grants: Sequence[Collaboration]) -> set[str]:
+def _matched(access: Access, folder: _Folder) -> set[str]:
     """Return the grants of those whom the plan names, by whatever name: a login may have become an id."""
-    found = (_grant_of(access, tree, spec, grants) for spec in access.specs(tree))
+    found = (_grant_of(access, folder, spec) for spec in access.specs(folder.tree))
     return {grant.id for grant in found if grant is not None}
+
+
+def _remove(access: Access, tree: TreeRecord, record: CollaborationRecord, grant: Collaboration) -> Action:
+    try:
+        access.box.remove_collaboration(grant.id)
+    except ItemError as exc:
+        return replace(_removal(record, grant, prune=True), action="failed", detail=str(exc))
+    access.checkpoint.forget_collaboration(record.id)
+    detail = {"who": _who(record.spec), "role": grant.role}
+    access.checkpoint.record_event(access.plan_id, EventKind.COLLABORATION_REMOVED, detail, tree_id=tree.id)
+    return _removal(record, grant, prune=True)
 
 
 def _removal(record: CollaborationRecord, grant: Collaboration, *, prune: bool) -> Action:
@@ -220,15 +252,16 @@ def _removal(record: CollaborationRecord, grant: Collaboration, *, prune: bool) 
         role=grant.role,
         action="remove" if prune else "kept",
         status=grant.status,
-        detail=None if prune else "not in the plan any more; --prune takes it away",
+        detail=None
+        if prune
+        else "not in the plan any more; --prune takes it away from a tree that the plan names",
     )
 
 
-def _outsiders(access: Access, tree: TreeRecord, grants: Sequence[Collaboration]) -> list[Action]:
+def _outsiders(access: Access, folder: _Folder) -> list[Action]:
     """Return those whom somebody else let in: they are told, never touched."""
-    ours = {record.box_collaboration_id for record in access.checkpoint.all_collaborations(tree.id)}
-    ours |= _matched(access, tree, grants)
-    uploaders = {*access.plan.box.identities, *access.checkpoint.tree_editors(tree.id)}
+    ours = {record.box_collaboration_id for record in folder.records} | _matched(access, folder)
+    uploaders = {*access.plan.box.identities, *access.checkpoint.tree_editors(folder.tree.id)}
     return [
         Action(
             who=grant.accessible_by_login or grant.accessible_by_name or grant.invite_email or grant.id,
@@ -237,21 +270,20 @@ def _outsiders(access: Access, tree: TreeRecord, grants: Sequence[Collaboration]
             status=grant.status,
             detail="let in by somebody else; left as it is",
         )
-        for grant in grants
-        if grant.item_id in (None, tree.box_folder_id)
-        and grant.id not in ours
-        and grant.accessible_by_id not in uploaders
+        for grant in folder.grants
+        if folder.is_here(grant) and grant.id not in ours and grant.accessible_by_id not in uploaders
     ]
 
 
 # --- who is who ---
 
 
-def _grant_of(
-    access: Access, tree: TreeRecord, spec: CollaboratorSpec, grants: Sequence[Collaboration]
-) -> Collaboration | None:
-    invitee = _invitee(access, spec)
-    return None if invitee is None else collaborations.among(grants, tree.box_folder_id or "", invitee)
+def _grant_of(access: Access, folder: _Folder, spec: CollaboratorSpec) -> Collaboration | None:
+    invitee, known_id = _invitee(access, spec), folder.known_id(spec)
+    found = next((each for each in folder.grants if known_id and each.id == known_id), None)
+    if found is not None or invitee is None:
+        return found
+    return collaborations.among(folder.grants, folder.tree.box_folder_id or "", invitee)
 
 
 def _invitee(access: Access, spec: CollaboratorSpec) -> Invitee | None:

@@ -52,8 +52,10 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
             detail=str(exc),
         )
         return str(exc)
+    # A grant of a folder above is enough, but not ours to change or to take away.
+    ours = made.id if made.item_id in (None, tree.box_folder_id) else None
     access.checkpoint.record_collaboration(
-        record.id, status=CollaborationStatus(made.status), box_collaboration_id=made.id or None
+        record.id, status=CollaborationStatus(made.status), box_collaboration_id=ours
     )
     return None
 
@@ -85,5 +87,5 @@ def app_user_key(name: str) -> str:
 def _may_be_made(access: Access, tree: TreeRecord, group: str) -> bool:
     return any(
         person.create and (person.group or "").casefold() == group.casefold()
-        for person in access.tree_plan(tree).collaborators
+        for person in access.people(tree)
     )

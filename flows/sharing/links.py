@@ -14,7 +14,8 @@ def publish(access: Access, tree: TreeRecord, *, again: bool = False) -> str | N
 
     `again`: set it even when it is made as the plan says, since a password cannot be compared.
     """
-    planned = access.tree_plan(tree).shared_link
+    planned_tree = access.tree_plan(tree)
+    planned = planned_tree.shared_link if planned_tree is not None else None
     if planned is None or tree.box_folder_id is None:
         return None
     expires_at = planned.expires_at

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from connectors.errors import ItemError
 from flows.sharing.access import Access
 from flows.sharing.invitations import let_in
 from flows.sharing.links import publish
@@ -28,8 +29,6 @@ def share_tree(access: Access, tree: TreeRecord) -> None:
     tree = access.checkpoint.tree(tree.id)
     if not tree.verified:
         return
-    if tree.box_folder_id is not None:
-        access.editors.remove(tree.id, tree.box_folder_id)
     lacking = _share(access, tree)
     if lacking is not None:
         reason, detail = lacking
@@ -41,7 +40,9 @@ def share_tree(access: Access, tree: TreeRecord) -> None:
 
 
 def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
-    """Let people in and make the link; return what the tree lacks to be complete, None for nothing."""
+    """Take uploaders out, let people in, make the link; return what the tree lacks to be complete, None for nothing."""
+    if (refusal := _take_uploaders_out(access, tree)) is not None:
+        return IncompleteReason.COLLABORATION_FAILED, refusal
     waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(access, tree)
     if waiting:
         return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting[:NAMED_REFUSALS])
@@ -49,6 +50,17 @@ def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | N
         return IncompleteReason.COLLABORATION_FAILED, "; ".join(refused[:NAMED_REFUSALS])
     if (refusal := publish(access, tree)) is not None:
         return IncompleteReason.SHARED_LINK_FAILED, refusal
+    return None
+
+
+def _take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
+    """Return the reason when Box refuses it: that is this tree's failure, and the others go on (P11)."""
+    if tree.box_folder_id is None:
+        return None
+    try:
+        access.editors.remove(tree.id, tree.box_folder_id)
+    except ItemError as exc:
+        return f"uploaders stay in: {exc}"
     return None
 
 

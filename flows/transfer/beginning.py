@@ -15,9 +15,10 @@ from state.records import TreeSpec
 from state.statuses import EventKind, IncompleteReason
 
 
-def begin(migration: Migration, *, kind: str, only: Sequence[str] = ()) -> None:
+def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: bool = True) -> None:
     """Find the plan's trees, begin or continue its pass; those that `only` leaves out are written down, no more.
 
+    `revive`: a new pass tries again what failed in the trees that move; the failures of the others stay as they are.
     PlanError when `only` names an unknown tree, ShareEmptied when there is nothing where trees were.
     """
     plan, checkpoint, plan_id = migration.plan, migration.checkpoint, migration.plan_id
@@ -39,7 +40,8 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = ()) -> None:
             checkpoint.ensure_collaborations(tree.id, migration.access.specs(tree))
     _record_what_is_left_out(migration)
     rules = ExcludeRules(plan.exclude).digest
-    migration.take_up(checkpoint.begin_pass(plan_id, kind=kind, rules=rules), ours)
+    revived = [tree.id for tree in ours] if revive else []
+    migration.take_up(checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived), ours)
     migration.progress.start_from([checkpoint.tree_report(tree.id).files for tree in ours])
 
 

@@ -26,8 +26,9 @@ from flows.run.root_guard import RootGuard
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
+from flows.sharing.outsiders import is_in_plan
 from flows.transfer.folders import BoxFolders
-from flows.transfer.roots import Roots, is_in_plan
+from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord, WorkerLease
 from state.statuses import EventKind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,6 @@ from connectors.box.destination import BoxDestination
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFolder, Collaboration
 from connectors.errors import DestinationGone, NameInUse
-from flows.sharing.access import Access
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord
 
@@ -125,24 +124,3 @@ class Roots:
                 box_id=folder.id,
                 box_type="folder",
             )
-
-
-def is_in_plan(access: Access, our_user_ids: Collection[str], tree: TreeRecord, grant: Collaboration) -> bool:
-    """Tell whether a grant is of somebody whom the plan lets into this tree, or of one of our own accounts."""
-    known = {
-        value.casefold()
-        for value in (
-            grant.accessible_by_login,
-            grant.invite_email,
-            grant.accessible_by_name,
-            grant.accessible_by_id,
-        )
-        if value
-    }
-    wanted = {
-        value.casefold()
-        for person in access.tree_plan(tree).collaborators
-        for value in (person.login, person.user_id, person.group, person.group_id, person.app_user)
-        if value
-    }
-    return grant.accessible_by_id in our_user_ids or bool(known & wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -27,16 +28,20 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         "source_url": plan.source_url,
         **_latest_pass(checkpoint, plan_id),
         "trees": [
-            tree_status(checkpoint.tree_report(tree.id), let_in=_let_in(checkpoint, tree.id))
+            tree_status(checkpoint.tree_report(tree.id), people_in(checkpoint, tree.id))
             for tree in checkpoint.trees(plan_id)
         ],
         "calls": {"total": sum(calls.values()), "by_route": calls},
     }
 
 
-def tree_status(report: TreeReport, *, let_in: int) -> dict[str, Any]:
-    """One tree in the status document; `let_in`: how many people and groups may see it, or are invited to."""
+def tree_status(report: TreeReport, people: Sequence[CollaborationRecord]) -> dict[str, Any]:
+    """One tree in the status document; `people`: people and groups who may see it, or are invited to.
+
+    "still_in" are those of them whom the plan does not name any more.
+    """
     tree, items = report.tree, report.items
+    wanted = {record.id for record in report.collaborations}
     return {
         "name": tree.name,
         "source": tree.source,
@@ -47,22 +52,24 @@ def tree_status(report: TreeReport, *, let_in: int) -> dict[str, Any]:
         "items": _item_counts(items),
         "bytes": {"total": items.bytes_total, "uploaded": items.bytes_uploaded},
         "collaborators": [_collaborator(record) for record in report.collaborations],
-        "let_in": let_in,
+        "still_in": [_collaborator(record) for record in people if record.id not in wanted],
+        "let_in": len(people),
         "shared_link": tree.shared_link,
         "failures_by_reason": report.failures_by_reason,
     }
 
 
-def _let_in(checkpoint: Checkpoint, tree_id: int) -> int:
-    """Also those whom the plan does not name any more, and those whose new role Box refused: they are in."""
-    return sum(
-        record.status is not CollaborationStatus.REJECTED
+def people_in(checkpoint: Checkpoint, tree_id: int) -> list[CollaborationRecord]:
+    """Those who are in or invited: also whom the plan does not name any more, and whose new role Box refused."""
+    return [
+        record
+        for record in checkpoint.all_collaborations(tree_id)
+        if record.status is not CollaborationStatus.REJECTED
         and (
             record.box_collaboration_id is not None
             or record.status in (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING)
         )
-        for record in checkpoint.all_collaborations(tree_id)
-    )
+    ]
 
 
 def _item_counts(counts: Counts) -> dict[str, int]:

@@ -21,11 +21,14 @@ OPEN_TREES = "open_trees"
 class PassStatements(Statements):
     """Passes and retries."""
 
-    def begin_pass(self, plan_id: int, *, kind: str, rules: str = "") -> int:
-        """Continues the RUNNING pass of this plan when there is one, else opens a new one (whose frontier is every
-        folder again, and in which FAILED items of retryable kinds become PENDING again with attempts 0).
+    def begin_pass(
+        self, plan_id: int, *, kind: str, rules: str = "", revive_in: Sequence[int] | None = None
+    ) -> int:
+        """Continue the RUNNING pass of this plan when there is one, else open a new one, whose frontier is every folder
+        again, and in which FAILED entries of retryable kinds become PENDING again with all their attempts.
 
         `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
+        `revive_in`: ids of the trees whose failures are tried again; the others keep theirs. None: of every tree.
         """
 
         def begin(connection: Connection) -> int:
@@ -46,7 +49,7 @@ class PassStatements(Statements):
             }
             # Two processes may get here at once; the unique index lets one row in.
             connection.execute(insert_into(connection, Pass).on_conflict_do_nothing(), values)
-            _revive_failures(connection, plan_id, permanent_too=False, reason=None)
+            _revive_failures(connection, plan_id, permanent_too=False, reason=None, tree_ids=revive_in)
             begun = running_pass(connection, plan_id)
             assert begun is not None  # noqa: S101  (just inserted)
             return begun

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.migrate import move_trees
+from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.fleet import let_everybody_in
+from flows.orchestration.runs import look_share
 from flows.plan.file import load_plan
 from flows.plan.model import MigrationPlan
 from flows.run.leases import Part
-from flows.send import send_what_is_found
 from flows.transfer.beginning import begin
 from flows.transfer.ending import finish_pass
 from flows.transfer.migration import Migration, open_migration
@@ -100,15 +100,61 @@ def test_senders_take_no_tree_that_nobody_chose(program: Program, box: Sandbox, 
     assert "complete" == tree_of(program, "B")["state"]
 
 
-def test_retry_of_one_tree_leaves_the_failures_of_another(program: Program, box: Sandbox) -> None:
-    """What failed elsewhere stays failed, with its reason, until somebody tries that tree again."""
-    box.faults.next("POST /files/content").status(403, error="forbidden_by_policy").times(2 * FILES)
+@pytest.mark.parametrize("error", ["forbidden_by_policy", "bad_digest"])
+@pytest.mark.parametrize("command", ["retry", "migrate"])
+def test_run_of_one_tree_leaves_the_failures_of_another(
+    program: Program, box: Sandbox, command: str, error: str
+) -> None:
+    """What failed elsewhere stays failed, with its reason, whether a new pass would try it again or not."""
+    program.write_plan(transfer={"max_attempts": 1})
+    box.faults.next("POST /files/content").status(403 if error[0] == "f" else 400, error=error).times(None)
     assert 1 == program.run("migrate").code
+    box.faults.clear()
     before = tree_of(program, "B")
     assert FILES == before["items"]["failed"]
 
-    retried = program.run("retry", "--tree", "A")
+    assert program.run(command, "--tree", "A").code in (0, 1)
 
-    assert 0 == retried.code, retried.output
-    assert "complete" == tree_of(program, "A")["state"]
     assert before == tree_of(program, "B")
+    retried = command == "retry" or error == "bad_digest"
+    assert ("complete" if retried else "incomplete") == tree_of(program, "A")["state"]
+
+
+def test_retry_of_one_reason_tries_nothing_else(program: Program, box: Sandbox) -> None:
+    """It says how many entries it tries, and sends so many; what failed for another reason keeps it."""
+    program.write_plan(transfer={"max_attempts": 1})
+    box.faults.next("POST /files/content").status(403, error="forbidden_by_policy").times(FILES)
+    assert 1 == program.run("migrate", "--tree", "A").code
+    box.faults.next("POST /files/content").status(400, error="bad_digest").times(None)
+    assert 1 == program.run("migrate", "--tree", "B").code
+    box.faults.clear()
+    sent = box.calls.by_route["POST /files/content"]
+
+    retried = program.run("retry", "--reason", "rejected")
+
+    assert 1 == retried.code, retried.output
+    assert f"{FILES} failed entries were tried again" in retried.stdout
+    assert FILES == box.calls.by_route["POST /files/content"] - sent
+    assert {"digest_mismatch": FILES} == tree_of(program, "B")["failures_by_reason"]
+    assert "complete" == tree_of(program, "A")["state"]
+
+
+def test_retry_before_any_run_is_refused(program: Program, box: Sandbox) -> None:
+    """There is nothing to try again: one line says what to run first, and nothing is sent."""
+    finished = program.run("retry")
+
+    assert 2 == finished.code, finished.output
+    assert "boxhaul migrate" in finished.stderr
+    assert {} == box.files()
+
+
+def test_dry_run_leaves_failures_as_they_are(program: Program, box: Sandbox) -> None:
+    """Who only looks turns no failure into something that is still to be sent."""
+    program.write_plan(transfer={"max_attempts": 1})
+    box.faults.next("POST /files/content").status(400, error="bad_digest").times(None)
+    assert 1 == program.run("migrate").code
+    before = [tree_of(program, name) for name in "AB"]
+
+    look_share(load_plan(program.plan_path), trees=[])
+
+    assert before == [tree_of(program, name) for name in "AB"]

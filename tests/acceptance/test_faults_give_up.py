@@ -14,6 +14,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.errors import PlanError
+from flows.orchestration.runs import look_share
 from flows.reporting.report import write_report
 from flows.reporting.status import status_document
 from flows.waive import waive_items
@@ -34,7 +35,7 @@ def running_box() -> Iterator[Sandbox]:
 @pytest.fixture
 def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A new share and an empty Box. The clock's only change: no two seconds before a file is tried again."""
-    monkeypatch.setattr("flows.migrate.RETRY_SECONDS", 0.02)
+    monkeypatch.setattr("flows.orchestration.dispatch.RETRY_SECONDS", 0.02)
     scene = Scene(tmp_path, running_box)
     scene.build()
     # Box wants no small file, ever; the large ones go another way.
@@ -98,9 +99,10 @@ def test_somebody_else_may_be_named(scene: Scene) -> None:
     assert 1 == scene.run().code
     sent = scene.box.calls.by_route[SMALL]
 
-    done = waive_items.fn(scene.plan(), "", "the pilot does not need them", "Ann, by mail")
+    why = "the pilot does not need them"
+    done = [waive_items.fn(scene.plan(), tree, why, "Ann, by mail") for tree in ("Accounting", "Legal/")]
 
-    assert (5, "Ann, by mail") == (done["waived"], done["who"])
+    assert [(4, "Ann, by mail"), (1, "Ann, by mail")] == [(each["waived"], each["who"]) for each in done]
     assert 0 == scene.run().code
     assert sent == scene.box.calls.by_route[SMALL]
     assert {("complete", None, 0, 4), ("complete", None, 0, 1)} == set(states(scene).values())
@@ -110,11 +112,13 @@ def test_somebody_else_may_be_named(scene: Scene) -> None:
 
 MISTAKES = [
     ("Legal/brief.txt", "  ", "must not be empty"),
-    ("Legal/no such file", "a reason", "nothing failed and nothing is pending"),
-    ("Accounting/large.bin", "a reason", "nothing failed and nothing is pending"),
-    ("Legal\x1b[2J", "a reason", "nothing failed and nothing is pending at Legal\\x1b[2J"),
-    ("../Legal", "a reason", "nothing failed and nothing is pending"),
-    ("Legal/brief%", "a reason", "nothing failed and nothing is pending"),
+    ("Legal/no such file", "a reason", "nothing failed at"),
+    ("Accounting/large.bin", "a reason", "nothing failed at"),
+    ("Legal\x1b[2J", "a reason", "nothing failed at Legal\\x1b[2J"),
+    ("../Legal", "a reason", "nothing failed at"),
+    ("Legal/brief%", "a reason", "nothing failed at"),
+    ("", "a reason", "the whole share"),
+    ("//", "a reason", "the whole share"),
 ]
 
 
@@ -135,3 +139,38 @@ def test_nothing_is_waived_before_the_first_run(scene: Scene) -> None:
     """A plan of which nothing is known yet says what to run first."""
     with pytest.raises(PlanError, match="boxhaul migrate"):
         waive_items.fn(scene.plan(), "Legal", "a reason")
+
+
+def test_waiver_is_taken_back(scene: Scene) -> None:
+    """`boxhaul unwaive`: the tree is not complete any more, and the next run sends what was waived."""
+    program = Program(scene.folder, {})
+    assert 1 == scene.run().code
+    assert 0 == program.run("waive", "Legal", "--why", WHY).code
+    scene.run()
+    assert ("complete", None, 0, 1) == states(scene)["Legal"]
+    scene.box.faults.clear()
+
+    for path in ("", "Accounting", "Legal/large.bin"):
+        assert 2 == program.run("unwaive", path).code, path
+    done = program.run("unwaive", "Legal")
+
+    assert "1 entry not waived any more at Legal" in done.stdout
+    assert "moving" == states(scene)["Legal"][0]
+    scene.run()
+    assert ("complete", None, 0, 0) == states(scene)["Legal"]
+
+
+def test_what_was_never_tried_is_waived_only_when_asked_for(scene: Scene) -> None:
+    """A run that is stopped leaves files that nobody has tried: they are waived with --pending alone."""
+    scene.box.faults.clear()
+    look_share(scene.plan(), trees=[])
+    assert {0} == {failed for _, _, failed, _ in states(scene).values()}
+    program = Program(scene.folder, {})
+
+    refused = program.run("waive", "Legal", "--why", WHY)
+    waived = program.run("waive", "Legal", "--why", WHY, "--pending")
+
+    assert 2 == refused.code
+    assert "--pending" in refused.stderr
+    assert 0 == waived.code, waived.output
+    assert states(scene)["Legal"][3]

@@ -11,10 +11,10 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
+from flows.orchestration.runs import look_share
 from flows.orchestration.watching import watching_with
 from flows.plan.file import load_plan
 from flows.run.window import Window
-from flows.run_plan import look_share
 from flows.transfer.migration import Migration
 from state.errors import LostLease
 from tests.acceptance.proof import assert_arrived, sums_add_up

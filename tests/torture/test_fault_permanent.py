@@ -36,7 +36,7 @@ def running_box() -> Iterator[Sandbox]:
 @pytest.fixture
 def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A new share and an empty Box. The clock's only change: no two seconds before a file is tried again."""
-    monkeypatch.setattr("flows.migrate.RETRY_SECONDS", 0.02)
+    monkeypatch.setattr("flows.orchestration.dispatch.RETRY_SECONDS", 0.02)
     scene = Scene(tmp_path, running_box)
     scene.build()
     yield scene

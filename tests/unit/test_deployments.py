@@ -23,8 +23,8 @@ from flows.deploy.deployments import fill_in, flow_name, keep_what_people_set
 from flows.deploy.options import DEPLOYMENTS
 from flows.deploy.saved_plan import SavedPlan
 from flows.deploy.server import read_settings, ui_url
+from flows.orchestration.dispatch import ORPHAN_SECONDS
 from flows.plan.model import MigrationPlan
-from flows.send import ORPHAN_SECONDS
 
 UI = "http://prefect.example.com:4200"
 PREFECT_YAML = DEPLOYMENTS / "prefect.yaml"

@@ -9,7 +9,7 @@ import pytest
 
 from flows.deploy.saved_plan import save_plan
 from flows.errors import PlanError
-from flows.migrate import move_share
+from flows.orchestration.runs import move_share
 from flows.plan.connections import box_config, share_login
 from flows.plan.model import MigrationPlan
 from flows.plan.references import MASK

@@ -18,6 +18,7 @@ def tree(name: str, state: str = "complete", **changes: Any) -> dict[str, Any]:
         "let_in": 0,
         "shared_link": None,
         "collaborators": [],
+        "still_in": [],
         **changes,
     }
 
@@ -63,6 +64,15 @@ def test_people_who_have_not_come_are_told() -> None:
 
     assert "the people of the plan are in (2 still to accept, 1 declined)." in said(
         tree("A", collaborators=people)
+    )
+
+
+def test_people_of_an_earlier_plan_who_are_still_in_are_told() -> None:
+    """Somebody whom the plan does not name any more and nobody took out is named with role and tree."""
+    person = {"login": "eve@example.com", "role": "editor", "status": "accepted"}
+
+    assert said(tree("A", still_in=[person])).endswith(
+        " Still let in, though not in the plan any more: eve@example.com (editor, A)."
     )
 
 

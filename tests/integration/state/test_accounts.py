@@ -82,7 +82,7 @@ def test_what_is_open_after_a_whole_walk(scene: Scene) -> None:
     """The largest file that is pending or failed counts, what arrived or was waived does not."""
     before = scene.checkpoint.tree_was_walked(scene.tree.id)
     scene.walk({"small": 3, "waived": 90, "sub": {"large": 7}})
-    scene.checkpoint.waive(scene.plan_id, "A/waived", who="ann", why="old")
+    scene.checkpoint.waive(scene.plan_id, "A/waived", who="ann", why="old", pending_too=True)
     walked = scene.checkpoint.tree_was_walked(scene.tree.id)
     open_size = scene.checkpoint.largest_open_file([scene.tree.id])
     scene.send_everything()

@@ -29,7 +29,7 @@ def test_counts_add_up_to_the_inventory(scene: Scene) -> None:
     scene.excluded = lambda entry: "rule: *.tmp" if entry.name.endswith(".tmp") else None
     scene.walk({**SHARE, "x.tmp": 100, "bad": 10, "waived": 20, "gone": 1000})
     scene.fail("bad", reason="rejected")
-    scene.checkpoint.waive(scene.plan_id, "A/waived", who="ann", why="old")
+    scene.checkpoint.waive(scene.plan_id, "A/waived", who="ann", why="old", pending_too=True)
     scene.next_pass()
     scene.walk({**SHARE, "x.tmp": 100, "bad": 10, "waived": 20})
     scene.create_folders()
@@ -314,10 +314,10 @@ def test_waiver_covers_a_path_and_what_is_below(scene: Scene) -> None:
     f = next(item for item in scene.claim() if item.path == "A/sub/f")
     scene.checkpoint.record_results(scene.worker, [scene.uploaded(f)])
 
-    assert scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="obsolete") == 4
-    assert scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="obsolete") == 0
-    assert scene.checkpoint.waive(scene.plan_id, "A/nothing/here", who="ann", why="x") == 0
-    assert scene.checkpoint.waive(scene.plan_id, "B", who="ann", why="x") == 0
+    assert scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="obsolete", pending_too=True) == 4
+    assert scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="obsolete", pending_too=True) == 0
+    assert scene.checkpoint.waive(scene.plan_id, "A/nothing/here", who="ann", why="x", pending_too=True) == 0
+    assert scene.checkpoint.waive(scene.plan_id, "B", who="ann", why="x", pending_too=True) == 0
 
     lines = {line.path: line for line in item_lines(scene.checkpoint, scene.plan_id)}
     waived = {path for path, line in lines.items() if line.status is ItemStatus.WAIVED}
@@ -331,9 +331,9 @@ def test_waiver_of_one_file_or_of_everything(scene: Scene) -> None:
     """A path may be one file, the tree, or the whole source."""
     scene.walk({"f": 1, "g": 1, "h": 1})
 
-    assert scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x") == 1
-    assert scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="x") == 2
-    assert scene.checkpoint.waive(scene.plan_id, "", who="ann", why="x") == 0
+    assert scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x", pending_too=True) == 1
+    assert scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="x", pending_too=True) == 2
+    assert scene.checkpoint.waive(scene.plan_id, "", who="ann", why="x", pending_too=True) == 0
 
     scene.create_folders()
 
@@ -351,13 +351,13 @@ def test_waiver_in_a_tree_that_is_the_whole_source(scene: Scene) -> None:
     [item] = checkpoint.claim_batch(scene.worker, tree_ids=[whole.id], max_items=9, max_bytes=9)
 
     assert item.path == "f"
-    assert checkpoint.waive(scene.plan_id, "f", who="ann", why="x") == 1
+    assert checkpoint.waive(scene.plan_id, "f", who="ann", why="x", pending_too=True) == 1
 
 
 def test_waiver_lasts_until_the_content_changes(scene: Scene) -> None:
     """A waived file stays so in later passes while it is the same, and is to move when it is not."""
     scene.walk({"f": (1, 1)})
-    scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x")
+    scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x", pending_too=True)
     scene.next_pass()
     scene.walk({"f": (1, 1)})
 
@@ -375,7 +375,7 @@ def test_waived_folder_moves_when_something_new_is_in_it(scene: Scene) -> None:
     scene.record({"sub": {}})
     sub = scene.folder_id("sub")
     scene.checkpoint.record_folder_failure(sub, scene.pass_id, reason="access_denied", detail="no")
-    scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="x")
+    scene.checkpoint.waive(scene.plan_id, "A/sub", who="ann", why="x", pending_too=True)
     scene.checkpoint.record_folder_failure(sub, scene.pass_id, reason="access_denied", detail="no")
 
     assert scene.statuses() == {"A/sub": ItemStatus.WAIVED}
@@ -409,3 +409,32 @@ def test_call_counts_add_up(scene: Scene) -> None:
     scene.checkpoint.add_call_counts(scene.plan_id, {"POST /files/content": 3})
 
     assert scene.checkpoint.call_counts(scene.plan_id) == {"POST /files/content": 5, "POST /folders": 1}
+
+
+def test_waiver_covers_what_failed(scene: Scene) -> None:
+    """What was never tried is not waived unless that is asked for."""
+    scene.walk({"f": 1, "g": 1})
+    scene.fail("f", reason="locked")
+
+    assert scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="x") == 1
+    assert scene.statuses() == {"A/f": ItemStatus.WAIVED, "A/g": ItemStatus.PENDING}
+
+
+def test_waiver_that_is_taken_back_leaves_everything_undecided(scene: Scene) -> None:
+    """WAIVED entries at the path or below are PENDING again, with all attempts, and their tree is not verified."""
+    scene.walk({"f": 1, "sub": {"g": 1}})
+    scene.fail("f", reason="too_large")
+    scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="x", pending_too=True)
+    scene.checkpoint.record_verified(scene.tree.id)
+
+    assert scene.checkpoint.unwaive(scene.plan_id, "A/nothing", who="bob") == 0
+    assert scene.checkpoint.tree(scene.tree.id).verified
+    assert scene.checkpoint.unwaive(scene.plan_id, "A/sub", who="bob") == 2
+    assert scene.checkpoint.unwaive(scene.plan_id, "A/f", who="bob") == 1
+
+    assert set(scene.statuses().values()) == {ItemStatus.PENDING}
+    assert {(None, None)} == {
+        (line.waived_by, line.reason) for line in item_lines(scene.checkpoint, scene.plan_id)
+    }
+    assert not scene.checkpoint.tree(scene.tree.id).verified
+    assert {"A/f", "A/sub/g"} == {item.path for item in scene.claim()}

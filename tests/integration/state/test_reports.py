@@ -50,6 +50,7 @@ def test_status_document(scene: Scene) -> None:
                     {"login": "ann@example.com", "role": "editor", "status": "planned"},
                     {"group": "G", "role": "viewer", "status": "planned"},
                 ],
+                "still_in": [],
                 "let_in": 0,
                 "shared_link": None,
                 "failures_by_reason": {},
@@ -90,6 +91,7 @@ def test_status_counts_whom_box_let_in(scene: Scene) -> None:
     [tree] = plan_status(scene.checkpoint, scene.plan_id)["trees"]
 
     assert (3, 4) == (tree["let_in"], len(tree["collaborators"]))
+    assert ["in@example.com"] == [person["login"] for person in tree["still_in"]]
 
 
 @pytest.mark.parametrize("folders_per_query", [1, 2, 100])
@@ -191,7 +193,7 @@ def test_events_keeps_what_happened(scene: Scene) -> None:
     """Events come back in order with their detail, undecodable names included."""
     scene.checkpoint.record_event(scene.plan_id, "renamed", {"path": "A/caf\udce9"}, tree_id=scene.tree.id)
     scene.clock.forward(1)
-    scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="old")
+    scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="old", pending_too=True)
     first, second = events(scene.checkpoint, scene.plan_id)
 
     assert ("renamed", {"path": "A/caf\udce9"}, scene.tree.id) == (first.kind, first.detail, first.tree_id)

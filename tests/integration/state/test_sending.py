@@ -234,7 +234,7 @@ def test_waiver_stands_against_a_late_failure(scene: Scene) -> None:
     """A file that was waived while it was sent is not FAILED afterwards, but UPLOADED when it arrived after all."""
     scene.walk({"f": 1, "g": 1})
     batch = {item.path: item for item in scene.claim()}
-    scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="old")
+    scene.checkpoint.waive(scene.plan_id, "A", who="ann", why="old", pending_too=True)
     failed = Failed(item_id=batch["A/f"].id, reason="locked", detail="x")
     scene.checkpoint.record_results(scene.worker, [failed, scene.uploaded(batch["A/g"])])
 

@@ -353,7 +353,7 @@ def test_folder_that_fails_when_it_is_out_of_sight_stays_so(scene: Scene, status
 def test_step_against_the_rules_is_refused(scene: Scene) -> None:
     """A step that statuses.py does not allow raises IllegalTransition and changes nothing."""
     scene.record({"f": 1})
-    scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x")
+    scene.checkpoint.waive(scene.plan_id, "A/f", who="ann", why="x", pending_too=True)
     known = replace(scene.child("f"), status=ItemStatus.WAIVED)
     entry = Entry(path="A/f", kind=EntryKind.FILE)
     change = Change(kind=ChangeKind.FAILED, name="f", entry=entry, known=known, box_name="f", reason="x")

@@ -1,0 +1,196 @@
+"""One run from open to end: moving, trying again, only looking, only sending; each returns how it ended.
+
+Outside a flow run the very same functions return plain summaries.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from connectors.errors import ConnectorError, ItemError, TransientError
+from flows.analysis.forecast import forecast_words, seconds_at_least
+from flows.checks.start import check_before_sending
+from flows.errors import PlanError, WindowClosed
+from flows.orchestration.dispatch import move_trees, send_what_is_found
+from flows.orchestration.endings import already_running, announce_stop, ended, sent
+from flows.orchestration.fleet import fanned_out
+from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
+from flows.orchestration.watching import watched
+from flows.plan.connections import known_plan, open_checkpoint
+from flows.plan.model import MigrationPlan
+from flows.run.leases import LEASE_NAME, Part
+from flows.run.window import Window
+from flows.transfer.beginning import begin
+from flows.transfer.ending import finish_pass, give_up, unfinished_pass
+from flows.transfer.migration import Migration, open_migration
+from flows.words import counted
+from state.errors import LeaseHeld
+from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX, PassState
+
+#: Box differs from the checkpoint, it is sent again, and again it differs: then a person has to look.
+VERIFY_ROUNDS = 2
+
+
+def move_share(
+    plan: MigrationPlan,
+    *,
+    trees: Sequence[str] = (),
+    window: str = "",
+    workers: int = 0,
+    check: bool = True,
+    retry: str | None = None,
+) -> Any:
+    """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
+
+    `retry`: try again what failed for this reason, "" for any; None: what a new pass tries again by itself. Return the
+    summary, inside a flow run as a state that says how the run ended. Raise what stopped it.
+    """
+    hours = Window.parse(window)
+    _require_senders(plan, workers)
+    plan.require_secrets()
+    with ExitStack() as stack:
+        part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
+        try:
+            migration = stack.enter_context(open_migration(plan, part=part))
+        except LeaseHeld as exc:
+            return already_running(exc)
+        stack.enter_context(watched(migration))
+        if hours is not None:
+            stack.enter_context(hours.enforced(migration.stop))
+        return _run_to_its_end(migration, partial(_move, migration, trees, workers, check, retry))
+
+
+def _require_senders(plan: MigrationPlan, workers: int) -> None:
+    if workers <= 0:
+        return
+    if not plan.box.identities:
+        raise PlanError("workers: each needs an identity of its own to upload as; box.identities names none")
+    for key in plan.written_secrets():
+        raise PlanError(f"{key}: other processes are not told the secret in it; write it as ${{NAME}}")
+
+
+def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) -> Any:
+    """Move, and write down how that ended; what `move` returns belongs to the summary."""
+    try:
+        with migration.stop.telling_the_cause():
+            told = move()
+            # A pass that was stopped is not over, whatever became of its trees.
+            migration.stop.raise_if_stopped()
+    except WindowClosed as exc:
+        give_up(migration, exc)
+        announce_stop(migration, exc)
+        return ended(unfinished_pass(migration), reason="Limit reached")
+    except BaseException as exc:
+        give_up(migration, exc)
+        announce_stop(migration, exc)
+        raise
+    return ended(finish_pass(migration) | told)
+
+
+def _move(
+    migration: Migration, trees: Sequence[str], workers: int, check: bool, retry: str | None
+) -> dict[str, Any]:
+    begin(migration, kind="migrate", only=trees, revive=retry is None)
+    told = {} if retry is None else {"retried": _revive(migration, retry)}
+    if check:
+        check_before_sending(migration)
+    with fanned_out(migration, workers):
+        waiting = migration.trees
+        for _ in range(VERIFY_ROUNDS):
+            waiting = move_trees(migration, waiting)
+    return told
+
+
+def retry_share(
+    plan: MigrationPlan, *, reason: str = "", trees: Sequence[str] = (), check: bool = True
+) -> Any:
+    """Try again what failed for this reason ("" for any) in these trees, and nothing else that failed; then move.
+
+    PlanError for a reason that nothing ever fails for, and before the first run.
+    """
+    if reason and reason not in (known := known_reasons()):
+        raise PlanError(f"reason: nothing fails for {reason!r}; it is one of {', '.join(sorted(known))}")
+    with closing(open_checkpoint(plan)) as checkpoint:
+        if not checkpoint.trees(known_plan(plan, checkpoint)):
+            raise PlanError(f"nothing of the plan {plan.name} was moved yet; run: boxhaul migrate")
+    return move_share(plan, trees=trees, check=check, retry=reason)
+
+
+def _revive(migration: Migration, reason: str) -> int:
+    """Give what failed all its tries again; return how many entries."""
+    revived = migration.checkpoint.retry_failures(
+        migration.plan_id, reason=reason or None, tree_ids=migration.tree_ids
+    )
+    run_log().info("%s tried again", counted(revived, "failed entry is", "failed entries are"))
+    return revived
+
+
+def known_reasons() -> set[str]:
+    """Every reason that an entry may fail for, as the report names it."""
+    kinds: list[type[ConnectorError]] = [ItemError, TransientError]
+    for kind in kinds:  # grows while it is gone through
+        kinds += kind.__subclasses__()
+    return {kind.reason for kind in kinds} | {GONE_FROM_BOX, DIFFERENT_IN_BOX}
+
+
+def run_saved_plan(plan: MigrationPlan, *, trees: Sequence[str], mode: str) -> Any:
+    """Run a saved plan: "migrate", "retry failures" or "dry run"."""
+    if mode == "retry failures":
+        return retry_share(plan, trees=trees)
+    return look_share(plan, trees=trees) if mode == "dry run" else move_share(plan, trees=trees)
+
+
+def look_share(plan: MigrationPlan, *, trees: Sequence[str]) -> Any:
+    """Walk the share and say what would be sent and how long Box's limits would make it last. Sends nothing."""
+    with open_migration(plan) as migration, watched(migration):
+        unfinished = migration.checkpoint.current_pass(migration.plan_id) is not None
+        with migration.stop.telling_the_cause():
+            begin(migration, kind="dry run", only=trees, revive=False)
+            migration.walking.set()
+            run(walk_share, migration)
+            migration.stop.raise_if_stopped()
+        summary = _forecast(migration)
+        if not unfinished:
+            # A pass of its own: the next migration walks again, since days may pass until then.
+            migration.checkpoint.end_pass(migration.pass_id, PassState.INCOMPLETE, summary=summary)
+        return ended(summary, reason="Dry run", message=forecast_words(summary))
+
+
+def _forecast(migration: Migration) -> dict[str, Any]:
+    trees, files, size = [], 0, 0
+    for tree in migration.refresh_trees():
+        counts = migration.checkpoint.tree_report(tree.id).files
+        files += counts.pending
+        size += counts.bytes_total - counts.bytes_uploaded
+        trees.append({"name": tree.name, "state": tree.state.value, "files_to_send": counts.pending})
+    return {
+        "plan": migration.plan.name,
+        "pass": migration.pass_id,
+        "complete": False,
+        "trees": trees,
+        "files_to_send": files,
+        "bytes_to_send": size,
+        "seconds_at_least": seconds_at_least(files, migration.plan.box),
+    }
+
+
+def send_for_others(plan: MigrationPlan, *, account_id: str = "") -> Any:
+    """Send for a migration that another process conducts, as one of the plan's identities, until nothing is left."""
+    name = f"{LEASE_NAME} {flow_run.get_id() or ''} on {socket.gethostname()}"
+    try:
+        with (
+            open_migration(plan, part=Part.SENDING, account_id=account_id, name=name) as migration,
+            watched(migration),
+        ):
+            send_what_is_found(migration)
+            summary: dict[str, Any] = sent(migration)
+            return summary
+    except LeaseHeld as exc:
+        nobody: dict[str, Any] = sent(None, str(exc))
+        return nobody
