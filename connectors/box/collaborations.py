@@ -31,6 +31,8 @@ FIELDS = [
 ]  # fmt: skip
 PAGE_SIZE = 1000
 ALREADY = "user_already_collaborator"
+#: People of one folder whose other addresses are asked for, with one call each.
+ALIASES_ASKED = 50
 
 _SEE = {"previewer", "viewer"}
 _FILL = {"uploader", "previewer", "previewer uploader"}
@@ -173,7 +175,7 @@ def _otherwise_called(
     if invitee.login is None:
         return None
     people = [each for each in grants if each.accessible_by_type != "group" and each.id not in others]
-    for each in people:
+    for each in people[:ALIASES_ASKED]:
         if each.accessible_by_id and invitee.login.casefold() in accounts.aliases(
             connection, each.accessible_by_id
         ):
