@@ -47,7 +47,23 @@ from flows.plan.references import (
     secret_fields,
 )
 
-DEFAULT_EXCLUDE = ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
+#: What programs leave beside people's files; then folders that servers keep for themselves: snapshots, bins, indexes.
+DEFAULT_EXCLUDE = [
+    "Thumbs.db",
+    "desktop.ini",
+    "~$*",
+    ".DS_Store",
+    "~snapshot/",
+    ".snapshot/",
+    ".snapshots/",
+    "#recycle/",
+    "@eaDir/",
+    "$RECYCLE.BIN/",
+    "System Volume Information/",
+    ".Trashes/",
+    "DfsrPrivate/",
+    "lost+found/",
+]
 
 
 class Role(StrEnum):
@@ -298,7 +314,11 @@ class MigrationPlan(PlanModel):
     ] = []
     exclude: Annotated[
         list[Annotated[str, AfterValidator(_exclude_rule)]],
-        Field(title="Exclude", description="Names or paths, with * and ?, that do not move."),
+        Field(
+            title="Exclude",
+            description="Names or paths, with * and ?, that do not move; one that ends in / is for folders. A list "
+            "here takes the place of the default, which has what servers keep for themselves.",
+        ),
     ] = DEFAULT_EXCLUDE
     transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
         TransferOptions()

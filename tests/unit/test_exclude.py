@@ -6,6 +6,7 @@ import pytest
 
 from connectors.entry import Entry, EntryKind
 from flows.plan.exclude import ExcludeRules
+from flows.plan.model import DEFAULT_EXCLUDE
 
 
 def reason(pattern: str, path: str, kind: EntryKind = EntryKind.FILE) -> str | None:
@@ -108,3 +109,13 @@ def test_pattern_that_can_match_nothing_is_refused(pattern: str) -> None:
     """A pattern without a name, or with a range that ends before it begins, is a mistake."""
     with pytest.raises(ValueError, match="matches nothing"):
         ExcludeRules([pattern])
+
+
+@pytest.mark.parametrize("rule", [rule for rule in DEFAULT_EXCLUDE if rule.endswith("/")])
+def test_folder_that_a_server_keeps_for_itself_is_excluded_by_default(rule: str) -> None:
+    """Wherever it lies and however it is written; a file of that name is somebody's own."""
+    rules, name = ExcludeRules(DEFAULT_EXCLUDE), rule.rstrip("/")
+    folder = Entry(path=f"Legal/{name.upper()}", kind=EntryKind.FOLDER)
+
+    assert f"rule: {rule}" == rules.reason(folder)
+    assert rules.reason(Entry(path=f"Legal/{name}", kind=EntryKind.FILE)) is None
