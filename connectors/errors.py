@@ -17,6 +17,7 @@
     + Unclassified            the source does not say what it is, or it stands for something else
     + NameRejected
     + NameInUse               carries the id of what is there
+    + ChangedInBox            somebody else wrote the latest version of a file of ours
     + DestinationGone         the Box folder or file that the call named is not there (any more)
     + TooLarge
     + RequestTooLarge         Box's edge or a proxy takes no request of this size
@@ -171,6 +172,12 @@ class NameInUse(ItemError):
         self.etag = etag
         self.version_id = version_id
         self.box_name = box_name
+
+
+class ChangedInBox(ItemError):
+    """Somebody changed this file in Box since it was sent; theirs stays; move or rename it, then retry."""
+
+    reason = "changed_in_box"
 
 
 class DestinationGone(ItemError):

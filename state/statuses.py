@@ -48,12 +48,16 @@ ITEM_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
 
 #: Reason codes that a new pass does not try again by itself: the file or its name has to change, or a person has to
 #: say `retry`. (Everything else may be better next time: a lock, a permission, a full quota.)
-PERMANENT_REASONS = frozenset({"name_rejected", "rejected", "too_large"})
+PERMANENT_REASONS = frozenset({"name_rejected", "rejected", "too_large", "changed_in_box"})
 
 #: The reason for which a verification finds that Box does not hold an entry at all.
 GONE_FROM_BOX = "gone_from_box"
 #: The reason for which it finds another size, sha1 or name.
 DIFFERENT_IN_BOX = "different_in_box"
+#: The reason for which an entry fails on an error that nobody foresaw; the log has the whole of it.
+UNFORESEEN = "unforeseen"
+#: The reason for which a folder fails that lists nothing, where entries were before.
+FOLDER_EMPTIED = "folder_emptied"
 
 
 def require_transition(before: ItemStatus, after: ItemStatus) -> None:
@@ -125,6 +129,10 @@ class EventKind(StrEnum):
     NOT_KEPT = "not_kept"
     NAMES_LOOK_ALIKE = "names_look_alike"
     ONLY_IN_BOX = "only_in_box"
+    #: Somebody wrote another version, moved or renamed what this plan sent; it is left as it is.
+    CHANGED_IN_BOX = "changed_in_box"
+    MOVED_IN_BOX = "moved_in_box"
+    RENAMED_IN_BOX = "renamed_in_box"
     #: An entry got another name in Box than it has in the source.
     RENAMED = "renamed"
     #: A person accepted that entries do not move.

@@ -120,6 +120,10 @@ class BoxDestination:
         """Return a folder with owner and permissions. DestinationGone when it is not there."""
         return folders.folder_info(self._service, folder_id)
 
+    def folder_is_trashed(self, folder_id: str) -> bool:
+        """Tell whether a folder lies in the trash; False also for one that was deleted for good, or is hidden."""
+        return folders.folder_is_trashed(self._service, folder_id)
+
     def create_folder(self, parent_id: str, name: str, *, claimed_at: datetime | None = None) -> BoxFolder:
         """Create it, or adopt the folder that has this name (adopted=True). One writer per path.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from connectors.box.client.connection import BoxConnection
 from connectors.box.types import BoxFile
-from connectors.box.values import id_of, json_object, size_of, text_of
+from connectors.box.values import id_of, json_object, moment_of, object_of, size_of, text_of
 
-FILE_FIELDS = "name,size,sha1,etag,file_version,parent,created_by,owned_by,trashed_at,item_status"
+CONTENT_FIELDS = "name,size,sha1,etag,file_version,parent"
+PEOPLE_FIELDS = "created_by,owned_by,modified_by,modified_at,trashed_at,item_status"
+FILE_FIELDS = f"{CONTENT_FIELDS},{PEOPLE_FIELDS}"
 
 
 def file_info(connection: BoxConnection, file_id: str) -> BoxFile:
@@ -15,6 +17,7 @@ def file_info(connection: BoxConnection, file_id: str) -> BoxFile:
     answer = json_object(
         connection.ask(route, f"/files/{file_id}", params={"fields": FILE_FIELDS}).data, route
     )
+    editor = object_of(answer.get("modified_by"))
     return BoxFile(
         id=str(answer.get("id") or file_id),
         name=str(answer.get("name") or ""),
@@ -25,5 +28,8 @@ def file_info(connection: BoxConnection, file_id: str) -> BoxFile:
         parent_id=id_of(answer.get("parent")),
         created_by_id=id_of(answer.get("created_by")),
         owner_id=id_of(answer.get("owned_by")),
+        modified_by_id=id_of(answer.get("modified_by")),
+        modified_by=text_of(editor.get("login")) or text_of(editor.get("name")),
+        modified_at=moment_of(answer.get("modified_at")),
         trashed=bool(answer.get("trashed_at")) or answer.get("item_status") in ("trashed", "deleted"),
     )

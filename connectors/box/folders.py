@@ -72,6 +72,15 @@ def folder_info(connection: BoxConnection, folder_id: str) -> BoxFolder:
     )
 
 
+def folder_is_trashed(connection: BoxConnection, folder_id: str) -> bool:
+    """Tell whether the folder lies in the trash; False also for one that was deleted for good, or is hidden."""
+    try:
+        connection.ask("GET /folders/:id/trash", f"/folders/{folder_id}/trash")
+    except DestinationGone:
+        return False
+    return True
+
+
 def landing_folder(connection: BoxConnection, folder_id: str) -> BoxFolder:
     """Return the folder under which trees arrive, or raise LandingFolderMissing."""
     try:

@@ -84,6 +84,10 @@ class BoxFile:
     owner_id: str | None
     #: True when it lies in the trash.
     trashed: bool = False
+    #: Who made its latest version, by id and for people, and when.
+    modified_by_id: str | None = None
+    modified_by: str | None = None
+    modified_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

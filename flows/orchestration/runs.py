@@ -31,7 +31,7 @@ from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.words import counted
 from state.errors import LeaseHeld
-from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX, PassState
+from state.statuses import DIFFERENT_IN_BOX, FOLDER_EMPTIED, GONE_FROM_BOX, UNFORESEEN, PassState
 
 #: Box differs from the checkpoint, it is sent again, and again it differs: then a person has to look.
 VERIFY_ROUNDS = 2
@@ -136,7 +136,7 @@ def known_reasons() -> set[str]:
     kinds: list[type[ConnectorError]] = [ItemError, TransientError]
     for kind in kinds:  # grows while it is gone through
         kinds += kind.__subclasses__()
-    return {kind.reason for kind in kinds} | {GONE_FROM_BOX, DIFFERENT_IN_BOX}
+    return {kind.reason for kind in kinds} | {GONE_FROM_BOX, DIFFERENT_IN_BOX, UNFORESEEN, FOLDER_EMPTIED}
 
 
 def run_saved_plan(plan: MigrationPlan, *, trees: Sequence[str], mode: str) -> Any:

@@ -16,6 +16,9 @@ WORDS: dict[str, str] = {
     EventKind.NOT_KEPT: "",
     EventKind.NAMES_LOOK_ALIKE: "names that some programs take for the same (Unicode form NFKC); Box keeps them apart",
     EventKind.ONLY_IN_BOX: "in Box, but not in the share; left alone",
+    EventKind.CHANGED_IN_BOX: "changed in Box since it was sent; left as it is, and not sent again",
+    EventKind.MOVED_IN_BOX: "moved to another folder in Box; left there, and not sent again",
+    EventKind.RENAMED_IN_BOX: "renamed in Box; left as it is",
 }
 
 

@@ -33,6 +33,9 @@ class ResultRecorder:
         self._on_error = on_error
         self._queue: queue.Queue[Uploaded | Failed | None] = queue.Queue(maxsize=10_000)
         self._error: BaseException | None = None
+        self._lock = threading.Lock()
+        #: By id in Box, what was handed in and is not committed yet.
+        self._unrecorded: dict[str, Uploaded] = {}
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -40,7 +43,16 @@ class ResultRecorder:
         """Hand in a result. Raises what stopped the writer, if something did."""
         if self._error is not None:
             raise self._error
+        if isinstance(result, Uploaded):
+            with self._lock:
+                self._unrecorded[result.box_file_id] = result
         self._queue.put(result)
+
+    def unrecorded_holder(self, box_file_id: str, *, besides: int) -> Uploaded | None:
+        """Return the result of another item that holds this file of Box and is not in the checkpoint yet."""
+        with self._lock:
+            held = self._unrecorded.get(box_file_id)
+        return None if held is None or held.item_id == besides else held
 
     def flush(self) -> None:
         """Return when everything handed in so far is committed. Raises what stopped the writer."""
@@ -76,4 +88,8 @@ class ResultRecorder:
             self._error = exc
             self._on_error(exc)
             return
+        with self._lock:
+            for result in results:
+                if isinstance(result, Uploaded) and self._unrecorded.get(result.box_file_id) is result:
+                    del self._unrecorded[result.box_file_id]
         self._progress.recorded(results)

@@ -39,7 +39,16 @@ def create_missing_folders(migration: Migration, tree: TreeRecord) -> bool:
 
 
 def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> None:
-    """A folder that cannot be made, or one above it, is recorded as failed: its tree is then incomplete."""
+    """A folder that cannot be made, or one above it, is recorded as failed: its tree is then incomplete.
+
+    So is one that was made again and again and is still to be made: nothing here goes on without progress.
+    """
+    if attempt > FOLDER_ATTEMPTS:
+        detail = f"made {FOLDER_ATTEMPTS} times, and Box does not have it; look at who deletes it there, then retry"
+        migration.checkpoint.record_folder_creation_failed(
+            folder.id, reason=DestinationGone.reason, detail=detail
+        )
+        return
     try:
         migration.folders.box_id(folder.id)
     except FatalError as exc:

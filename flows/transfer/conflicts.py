@@ -7,15 +7,25 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from connectors.box.names import collision_key
-from connectors.box.types import Receipt, Upload
-from connectors.errors import DestinationGone, DigestMismatch, NameInUse
+from connectors.box.types import BoxFile, Receipt, Upload
+from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameInUse
+from flows.plan.model import Verification
 from flows.transfer.migration import Migration
-from state.records import ClaimedItem, Holder
+from state.records import ClaimedItem
 from state.statuses import GONE_FROM_BOX
+
+#: What somebody can do about a file that changed on both sides.
+REMEDY = "Move or rename that file in Box, then retry; or waive this one."
+
+
+def editor_words(file: BoxFile) -> str:
+    """Return who wrote the latest version of a file, and when."""
+    when = f", {file.modified_at:%Y-%m-%d %H:%M %Z}" if file.modified_at else ""
+    return f"{file.modified_by or 'somebody'}{when}"
 
 
 @contextmanager
-def remembering(migration: Migration, item: ClaimedItem, folder_id: str) -> Iterator[None]:
+def remembering(migration: Migration, item: ClaimedItem) -> Iterator[None]:
     """Write down what Box's refusal of an upload says of the file, so that the next try begins with it."""
     try:
         yield
@@ -23,7 +33,7 @@ def remembering(migration: Migration, item: ClaimedItem, folder_id: str) -> Iter
         _remember(migration, item, exc.box_id, exc.etag)  # torn content is never left as the last word
         raise
     except DestinationGone:
-        _forget_what_is_gone(migration, item, folder_id)
+        _forget_what_is_gone(migration, item)
         raise
 
 
@@ -32,58 +42,103 @@ def version_of_ours(migration: Migration, item: ClaimedItem, upload: Upload, err
     if not _is_ours(migration, item, error):
         raise error
     _remember(migration, item, error.box_id, error.etag)
-    return replace(upload, file_id=error.box_id, etag=error.etag)
+    # A name that a person gave it in Box stays.
+    return replace(upload, file_id=error.box_id, etag=error.etag, name=error.box_name or upload.name)
 
 
 def refuse_held(migration: Migration, item: ClaimedItem, receipt: Receipt) -> None:
     """NameInUse when what was adopted holds another file of the source, even of the same content (P7)."""
     if not receipt.adopted or receipt.file_id == item.box_file_id:
         return
-    if holder := _holder(migration, item, receipt.file_id):
+    if path := _held_by(migration, item, receipt.file_id):
         raise NameInUse(
-            f"the file of Box with this name holds {holder.path!r} of the share; give that one its own name back in"
+            f"the file of Box with this name holds {path!r} of the share; give that one its own name back in"
             " Box, then retry",
             box_id=receipt.file_id,
             box_type="file",
         )
 
 
-def _forget_what_is_gone(migration: Migration, item: ClaimedItem, folder_id: str) -> None:
-    """Somebody deleted the file's older version, or its folder, in Box: the next try makes it again."""
-    if item.box_file_id is not None:
+def _forget_what_is_gone(migration: Migration, item: ClaimedItem) -> None:
+    """Somebody deleted the file's older version, or its folder, in Box: the next try makes it again.
+
+    Box's word for one thing is not enough: what is above it is looked at first, since what is hidden is not gone.
+    """
+    migration.folders.forget_below_top(item.folder_id)
+    if item.box_file_id is None:
+        return
+    try:
+        gone = migration.box.file_info(item.box_file_id).trashed
+    except DestinationGone:
+        gone = True
+    if gone:
         migration.checkpoint.record_verification_mismatch(
             item.tree_id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, detail="deleted in Box"
         )
-        return
-    try:
-        migration.box.folder_info(folder_id)
-    except DestinationGone:
-        migration.folders.forget(item.tree_id, item.folder_id, folder_id)
 
 
 def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bool:
-    """Tell whether what is in Box can only be an upload of this very path that this plan could not write down.
+    """Tell whether a version of ours may follow what is in Box: we wrote its latest version, and for this path.
 
-    It lies in a folder that this plan made, our own account made it, and no other item holds it. Anything less is
-    somebody else's file and stays untouched (trap 7).
+    That is the version that is written down; or one that this plan could not write down: our own account made it, in
+    a folder that this plan made, and no other item holds it. Anything else is somebody else's and stays untouched
+    (trap 7). ChangedInBox when somebody changed this very file.
     """
     if conflict.box_type != "file" or conflict.box_id is None:
         return False
-    if item.box_file_id == conflict.box_id:
-        return True
-    if conflict.box_name is not None and collision_key(conflict.box_name) != collision_key(item.box_name):
+    known = item.box_file_id == conflict.box_id
+    if known and conflict.version_id is not None and conflict.version_id == item.box_version_id:
+        return True  # moved or renamed, and the content is still ours
+    if not known and not _is_same_name(item, conflict):
         return False  # for Box alone the same name: another entry's, though its result may not be recorded yet (P7)
-    if _holder(migration, item, conflict.box_id):
+    if not known and _held_by(migration, item, conflict.box_id):
         return False
-    if not migration.checkpoint.folder_was_created_by_plan(item.folder_id):
+    if not known and not migration.checkpoint.folder_was_created_by_plan(item.folder_id):
         return False
-    return migration.box.file_info(conflict.box_id).created_by_id in migration.our_user_ids
+    stored = migration.box.file_info(conflict.box_id)
+    if not known and stored.created_by_id not in migration.our_user_ids:
+        return False
+    if stored.modified_by_id in migration.our_user_ids or (known and stored.sha1 == item.sha1):
+        return True
+    raise ChangedInBox(f"changed in Box by {editor_words(stored)}; it was not sent. {REMEDY}")
 
 
-def _holder(migration: Migration, item: ClaimedItem, box_file_id: str) -> Holder | None:
-    """The file of another name that this file of Box belongs to, in a tree that this run moves."""
+def _is_same_name(item: ClaimedItem, conflict: NameInUse) -> bool:
+    return conflict.box_name is None or collision_key(conflict.box_name) == collision_key(item.box_name)
+
+
+def _held_by(migration: Migration, item: ClaimedItem, box_file_id: str) -> str | None:
+    """Return the path of another file of the share that this file of Box belongs to, in a tree that this run moves.
+
+    What is on its way, or not written down yet, counts as well (P7).
+    """
+    migration.in_flight.wait_for_others(item.folder_id, item.id)
+    unrecorded = migration.recorder.unrecorded_holder(box_file_id, besides=item.id)
+    if unrecorded is not None:
+        return unrecorded.entry.path
     holders = migration.checkpoint.other_holders_of_box_file(migration.plan_id, box_file_id, besides=item.id)
-    return next((holder for holder in holders if holder.tree_id in migration.tree_ids), None)
+    return next((holder.path for holder in holders if holder.tree_id in migration.tree_ids), None)
+
+
+def is_proven(migration: Migration, item: ClaimedItem) -> bool:
+    """Tell whether Box is known, or going to be asked, to hold the content that is written down for this file.
+
+    Where Box's listing is not compared afterwards, Box is asked now: without its answer there is no proof (P1).
+    """
+    if migration.plan.transfer.verify is Verification.LISTING:
+        return True
+    try:
+        stored = migration.box.file_info(item.box_file_id or "")
+    except DestinationGone:
+        return False
+    return not stored.trashed and stored.sha1 == item.sha1
+
+
+def renamed_by_box(item: ClaimedItem, upload: Upload, receipt: Receipt) -> dict[str, str] | None:
+    """Return the event's detail when Box stored the file under another name than the one asked for."""
+    if receipt.name == upload.name:
+        return None
+    return {"path": item.path, "box_name": receipt.name, "reason": "Box stored it under this name"}
 
 
 def _remember(migration: Migration, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:

@@ -10,6 +10,7 @@ from connectors.box.destination import BoxDestination
 from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
 from flows.errors import Interrupted
 from flows.transfer.roots import Roots
+from flows.transfer.sight import topmost_gone
 from state.checkpoint import Checkpoint
 from state.records import FolderNode, TreeRecord, WorkerLease
 
@@ -69,6 +70,12 @@ class BoxFolders:
         self._remember(folder_id, parent_box_id)
         return parent_box_id
 
+    def read_again(self) -> None:
+        """The checkpoint has forgotten folders: what is kept here of them is not believed any more."""
+        with self._lock:
+            self._ids.clear()
+            self._roots.forget()
+
     def forget(self, tree_id: int, folder_id: int, box_id: str) -> None:
         """Box no longer has this folder, nor what was in it: all of it is pending and made again.
 
@@ -82,6 +89,15 @@ class BoxFolders:
             self._checkpoint.record_verification_mismatch(
                 tree_id, item_ids_by_reason={}, folder_ids_gone=[folder_id], detail="deleted in Box"
             )
+
+    def forget_below_top(self, folder_id: int) -> None:
+        """Box does not show this folder: look from the top, and forget the highest that is gone, with all below it.
+
+        Nothing is forgotten when all is in sight again. LandingFolderMissing, DestinationGone: see topmost_gone().
+        """
+        gone = topmost_gone(self._checkpoint, self._box, folder_id)
+        if gone is not None and gone.box_folder_id is not None:
+            self.forget(gone.tree_id, gone.id, gone.box_folder_id)
 
     def _made(self, node: FolderNode, parent_box_id: str) -> str:
         with self._lock:
@@ -121,7 +137,7 @@ class BoxFolders:
         except DestinationGone as exc:
             if node.parent_id is None:
                 raise LandingFolderMissing from exc
-            self.forget(node.tree_id, node.parent_id, parent_box_id)
+            self.forget_below_top(node.parent_id)
             raise
         except ItemError as exc:
             self._checkpoint.record_folder_creation_failed(node.id, reason=exc.reason, detail=str(exc))

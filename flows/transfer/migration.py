@@ -19,6 +19,7 @@ from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
 from flows.run.claims import Claims, batch_items
 from flows.run.heartbeat import CallCounts, heartbeat
+from flows.run.in_flight import InFlight
 from flows.run.leases import Budgets, Part, register, uploading_identities
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
@@ -61,6 +62,7 @@ class Migration:
     editors: TreeEditors
     access: Access
     recorder: ResultRecorder
+    in_flight: InFlight
     progress: Progress
     call_counts: CallCounts
     senders: ThreadPoolExecutor
@@ -197,6 +199,7 @@ def _assemble(
         recorder=ResultRecorder(
             checkpoint, worker, progress, max_attempts=transfer.max_attempts, on_error=stop.fail
         ),
+        in_flight=InFlight(stop),
         progress=progress,
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
         senders=ThreadPoolExecutor(

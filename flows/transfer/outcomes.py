@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -21,7 +22,11 @@ from connectors.errors import (
 )
 from flows.errors import Interrupted
 from flows.transfer.migration import Migration
+from state.errors import StateError
 from state.records import ClaimedItem, Failed
+from state.statuses import UNFORESEEN
+
+log = logging.getLogger(__name__)
 
 
 class Outcome(Enum):
@@ -35,9 +40,12 @@ class Outcome(Enum):
     AGAIN = auto()
     #: It needs a person, or another pass.
     FAILED = auto()
+    #: It is no file's business.
+    RAISED = auto()
 
 
-#: The first row that an error belongs to counts; what belongs to none ends the batch with the error.
+#: The first row that an error belongs to counts; what belongs to none ends the batch with the error: it is no file's
+#: business (the state database, memory), or asks for the end of the program.
 TABLE: tuple[tuple[type[BaseException], Outcome], ...] = (
     (Stopped, Outcome.PARKED),
     (Interrupted, Outcome.PARKED),
@@ -49,12 +57,24 @@ TABLE: tuple[tuple[type[BaseException], Outcome], ...] = (
     (DigestMismatch, Outcome.AGAIN),
     (ReadFailed, Outcome.AGAIN),
     (ConnectorError, Outcome.FAILED),
+    (StateError, Outcome.RAISED),
+    (MemoryError, Outcome.RAISED),
+    # Nobody foresaw it: one strange file must not end the run for all others (P11).
+    (Exception, Outcome.FAILED),
 )
 
 
-def outcome_of(error: BaseException) -> Outcome | None:
-    """Return what this error means; None for one that is no file's business."""
-    return next((outcome for kind, outcome in TABLE if isinstance(error, kind)), None)
+def outcome_of(error: BaseException) -> Outcome:
+    """Return what this error means."""
+    return next((outcome for kind, outcome in TABLE if isinstance(error, kind)), Outcome.RAISED)
+
+
+def failure_of(error: BaseException) -> tuple[str, str]:
+    """Return reason code and line for a person; an unforeseen error is logged with all that is known of it."""
+    if isinstance(error, ConnectorError):
+        return error.reason, str(error)
+    log.error("an error that nobody foresaw", exc_info=error)
+    return UNFORESEEN, f"unforeseen error ({type(error).__name__}); the log has the whole of it"
 
 
 @contextmanager
@@ -69,7 +89,7 @@ def outcome(migration: Migration, item: ClaimedItem) -> Iterator[None]:
             raise
     except Exception as exc:
         means = outcome_of(exc)
-        if means is None:
+        if means is Outcome.RAISED:
             raise
         if means is Outcome.STOP:
             migration.stop.fail(exc)
@@ -77,5 +97,5 @@ def outcome(migration: Migration, item: ClaimedItem) -> Iterator[None]:
             migration.claims.give_back(item)
             return
         again = means is Outcome.AGAIN
-        reason = exc.reason if isinstance(exc, ConnectorError) else ""
-        migration.recorder.put(Failed(item_id=item.id, reason=reason, detail=str(exc), retry=again))
+        reason, detail = failure_of(exc)
+        migration.recorder.put(Failed(item_id=item.id, reason=reason, detail=detail, retry=again))

@@ -12,12 +12,13 @@ from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped,
 from connectors.source import Source, SourceFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
-from flows.transfer.conflicts import refuse_held, remembering, version_of_ours
+from flows.transfer.conflicts import is_proven, refuse_held, remembering, renamed_by_box, version_of_ours
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
 from flows.transfer.streams import UnkeptStreams, with_streams
 from state.records import ClaimedItem, Uploaded
+from state.statuses import EventKind
 
 
 class Batch:
@@ -44,23 +45,25 @@ def send_batch(migration: Migration, batch: Batch) -> None:
 
 def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
     """Look at one file, put it into Box, look again, and hand the result to the recorder."""
-    with outcome(migration, item):
+    with outcome(migration, item), migration.in_flight.sending(item.folder_id, item.id):
         _refuse_when_stopping(migration.stop)
         reading = Reading(migration.source, migration.stop, item)
-        if item.sha1 is not None and item.box_file_id is not None and reading.sha1() == item.sha1:
-            migration.recorder.put(_as_it_was(item, reading, item.sha1))
+        if _is_unchanged(item, reading) and is_proven(migration, item):
+            migration.recorder.put(_as_it_was(item, reading))
             return
         folder_id = migration.folders.box_id(item.folder_id)
         let_uploaders_in(migration, item.tree_id)
         upload = _upload(item, reading.before, folder_id)
         sessions = CheckpointSessions(migration.checkpoint, item.id)
-        with remembering(migration, item, folder_id):
+        with remembering(migration, item):
             try:
                 receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
             except NameInUse as exc:
                 upload = version_of_ours(migration, item, upload, exc)
                 receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
         refuse_held(migration, item, receipt)
+        if renamed := renamed_by_box(item, upload, receipt):
+            migration.record_event(EventKind.RENAMED, renamed)
         unkept.add(item.path, reading.streams)
         migration.recorder.put(_uploaded(item, reading, receipt))
 
@@ -151,7 +154,11 @@ def _uploaded(item: ClaimedItem, reading: Reading, receipt: Receipt) -> Uploaded
     )
 
 
-def _as_it_was(item: ClaimedItem, reading: Reading, sha1: str) -> Uploaded:
+def _is_unchanged(item: ClaimedItem, reading: Reading) -> bool:
+    return item.sha1 is not None and item.box_file_id is not None and reading.sha1() == item.sha1
+
+
+def _as_it_was(item: ClaimedItem, reading: Reading) -> Uploaded:
     """Times, rights or owner changed and the bytes did not: Box has them already and is asked nothing (P6)."""
     return Uploaded(
         item_id=item.id,
@@ -159,7 +166,7 @@ def _as_it_was(item: ClaimedItem, reading: Reading, sha1: str) -> Uploaded:
         box_version_id=item.box_version_id,
         box_etag=item.box_etag,
         box_name=item.box_name,
-        sha1=sha1,
+        sha1=item.sha1 or "",
         entry=reading.entry,
         adopted=True,
     )

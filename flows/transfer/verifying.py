@@ -11,12 +11,11 @@ from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
 from connectors.errors import DestinationGone
 from flows.plan.model import Verification
+from flows.transfer.conflicts import editor_words
 from flows.transfer.migration import Migration
+from flows.transfer.sight import topmost_gone
 from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX, EventKind, IncompleteReason, TreeState
-
-#: A person renamed it in Box.
-RENAMED_IN_BOX = "renamed_in_box"
 
 #: Differences of one kind that are named in the detail of a tree; the report has them all.
 NAMED_DIFFERENCES = 3
@@ -24,18 +23,16 @@ NAMED_DIFFERENCES = 3
 
 @dataclass
 class Differences:
-    """Where Box's listing contradicts the checkpoint: row ids of items by reason, and of folders that are gone."""
+    """Where Box contradicts the checkpoint: row ids of items by reason, and of folders that are gone."""
 
     items: dict[str, list[int]] = field(default_factory=dict)
     folders_gone: list[int] = field(default_factory=list)
-    #: Renamed by a person in Box: told, never sent again.
-    renamed: list[str] = field(default_factory=list)
+    #: Why something could not be looked at; nothing is known of it.
+    out_of_sight: list[str] = field(default_factory=list)
 
     def add(self, reason: str, child: ExpectedChild) -> None:
         """One child differs."""
-        if reason == RENAMED_IN_BOX:
-            self.renamed.append(child.box_name)
-        elif child.kind is EntryKind.FOLDER:
+        if child.kind is EntryKind.FOLDER:
             self.folders_gone.append(child.row_id)
         else:
             self.items.setdefault(reason, []).append(child.row_id)
@@ -45,13 +42,24 @@ class Differences:
         for reason, ids in other.items.items():
             self.items.setdefault(reason, []).extend(ids)
         self.folders_gone += other.folders_gone
-        self.renamed += other.renamed
+        self.out_of_sight += other.out_of_sight
 
     def __str__(self) -> str:
         parts = [f"{len(ids):,} {reason}" for reason, ids in sorted(self.items.items())]
         parts += [f"{len(self.folders_gone):,} folders {GONE_FROM_BOX}"] if self.folders_gone else []
-        parts += [f"renamed in Box: {', '.join(self.renamed[:NAMED_DIFFERENCES])}"] if self.renamed else []
-        return ", ".join(parts)
+        return ", ".join(parts + self.out_of_sight[:1])
+
+
+@dataclass
+class FolderLook:
+    """One folder compared: what differs, and what people did there in Box, which is told and left as it is."""
+
+    differences: Differences = field(default_factory=Differences)
+    told: dict[EventKind, list[str]] = field(default_factory=dict)
+
+    def tell(self, kind: EventKind, name: str) -> None:
+        """A person did this to that child."""
+        self.told.setdefault(kind, []).append(name)
 
 
 def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
@@ -74,6 +82,8 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
     migration.checkpoint.record_verification_mismatch(
         tree.id, item_ids_by_reason=found.items, folder_ids_gone=found.folders_gone, detail=detail
     )
+    if found.folders_gone:
+        migration.folders.read_again()
     migration.checkpoint.set_tree_state(
         tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.VERIFICATION_FAILED, detail=detail
     )
@@ -105,44 +115,89 @@ def _windowed(
 
 
 def verify_folder(migration: Migration, folder: FolderNode) -> Differences:
-    """One folder's listing in Box against what the checkpoint expects there."""
-    differences = Differences()
+    """Compare one folder's listing in Box with what the checkpoint expects there."""
+    look = FolderLook()
     if migration.stop.is_set() or folder.box_folder_id is None:
-        return differences
+        return look.differences
     expected = migration.checkpoint.expected_children(folder.id)
     try:
         listed = {child.id: child for child in migration.box.list_folder(folder.box_folder_id)}
+        for box_id, child in expected.items():
+            reason = compare_child(child, listed.get(box_id))
+            if reason is not None and box_id == child.box_id:
+                reason = _look_again(migration, folder, child, look)
+            if reason is not None:
+                look.differences.add(reason, child)
     except DestinationGone:
-        differences.folders_gone.append(folder.id)
-        return differences
-    for box_id, child in expected.items():
-        reason = compare_child(child, listed.get(box_id))
-        if reason == DIFFERENT_IN_BOX:
-            reason = _second_look(migration, child)
-        if reason is not None:
-            differences.add(reason, child)
+        _look_from_the_top(migration, folder, look.differences)
+        return look.differences
     extra = [child.name for box_id, child in listed.items() if box_id not in expected]
-    if extra:
-        detail = {"path": folder.path, "count": len(extra), "names": extra[:NAMED_DIFFERENCES]}
-        migration.record_event(EventKind.ONLY_IN_BOX, detail)
-    return differences
-
-
-def _second_look(migration: Migration, expected: ExpectedChild) -> str | None:
-    """Ask for the file itself before its content is sent again: a listing may lag behind what it lists."""
-    try:
-        stored = migration.box.file_info(expected.box_id)
-    except DestinationGone:
-        return GONE_FROM_BOX
-    if stored.trashed:
-        return GONE_FROM_BOX
-    return None if (stored.sha1, stored.size) == (expected.sha1, expected.size) else DIFFERENT_IN_BOX
+    for kind, names in {**look.told, EventKind.ONLY_IN_BOX: extra}.items():
+        if names:
+            detail = {"path": folder.path, "count": len(names), "names": names[:NAMED_DIFFERENCES]}
+            migration.record_event(kind, detail)
+    return look.differences
 
 
 def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | None:
-    """Why Box's listing does not show this child as the checkpoint has it; None when it does."""
+    """Return why Box's listing does not show this child as the checkpoint has it; None when it does."""
     if listed is None:
         return GONE_FROM_BOX
     if expected.kind is EntryKind.FILE and (listed.sha1, listed.size) != (expected.sha1, expected.size):
         return DIFFERENT_IN_BOX
-    return None if listed.name == expected.box_name else RENAMED_IN_BOX
+    return None if listed.name == expected.box_name else DIFFERENT_IN_BOX
+
+
+def _look_again(
+    migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook
+) -> str | None:
+    """Ask for the thing itself, by its id: a listing may lag, and what a person did in Box is never undone."""
+    if child.kind is EntryKind.FOLDER:
+        return _look_at_folder(migration, folder, child, look)
+    try:
+        stored = migration.box.file_info(child.box_id)
+    except DestinationGone:
+        migration.box.folder_info(folder.box_folder_id or "")  # what is hidden with its folder is not gone
+        return GONE_FROM_BOX
+    if stored.trashed:
+        return GONE_FROM_BOX
+    if (stored.sha1, stored.size) != (child.sha1, child.size):
+        if stored.modified_by_id is None or stored.modified_by_id in migration.our_user_ids:
+            return DIFFERENT_IN_BOX
+        look.tell(EventKind.CHANGED_IN_BOX, f"{child.box_name} ({editor_words(stored)})")
+    _tell_where_it_is(folder, child, stored.parent_id, stored.name, look)
+    return None
+
+
+def _look_at_folder(
+    migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook
+) -> str | None:
+    try:
+        found = migration.box.folder_info(child.box_id)
+    except DestinationGone:
+        migration.box.folder_info(folder.box_folder_id or "")
+        return GONE_FROM_BOX
+    _tell_where_it_is(folder, child, found.parent_id, found.name, look)
+    return None
+
+
+def _tell_where_it_is(
+    folder: FolderNode, child: ExpectedChild, parent_id: str | None, name: str, look: FolderLook
+) -> None:
+    if parent_id not in (None, folder.box_folder_id):
+        look.tell(EventKind.MOVED_IN_BOX, child.box_name)
+    if name != child.box_name:
+        look.tell(EventKind.RENAMED_IN_BOX, f"{child.box_name} is {name}")
+
+
+def _look_from_the_top(migration: Migration, folder: FolderNode, differences: Differences) -> None:
+    """Box does not show this folder: the highest that is gone is made again, with all below it."""
+    try:
+        gone = topmost_gone(migration.checkpoint, migration.box, folder.id)
+    except DestinationGone as exc:
+        differences.out_of_sight.append(str(exc))
+        return
+    if gone is not None:
+        differences.folders_gone.append(gone.id)
+    else:
+        differences.out_of_sight.append(f"the folder {folder.path!r} was out of sight for a moment")

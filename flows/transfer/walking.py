@@ -8,10 +8,11 @@ from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.migration import Migration
-from flows.transfer.naming import compare_folder
+from flows.transfer.naming import OUT_OF_SIGHT, compare_folder
+from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
-from state.records import FolderNode
-from state.statuses import EventKind
+from state.records import FolderNode, KnownChild
+from state.statuses import FOLDER_EMPTIED, EventKind
 
 #: Folders claimed from the checkpoint at a time; each is one listing.
 WALK_BATCH = 64
@@ -55,8 +56,13 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
         for folder in by_path[path]:
             if isinstance(listing, ConnectorError):
                 _record_failure(migration, folder, listing, listings)
-            else:
+                continue
+            try:
                 _record_listing(migration, folder, listing)
+            except Exception as exc:
+                if outcome_of(exc) is not Outcome.FAILED:
+                    raise
+                _fail_folder(migration, folder, *failure_of(exc))
         if migration.stop.is_set():
             return
 
@@ -72,6 +78,13 @@ def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entr
         listing = [
             entry for entry in listing if not moves_as_folder(entry) or migration.excluded(entry) is not None
         ]
+    if _looks_emptied(migration, folder, listing, known):
+        words = (
+            "it lists nothing, but had entries before; is a disk mounted there?"
+            " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
+        )
+        _fail_folder(migration, folder, FOLDER_EMPTIED, words)
+        return
     changes, renames = compare_folder(listing, known, excluded=migration.excluded)
     for entry, choice in renames:
         detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
@@ -100,7 +113,17 @@ def _record_failure(
         error = NotFound(
             f"{error}, and the folder above lists it: its path may be too long for the server; shorten it"
         )
-    migration.checkpoint.record_folder_failure(
-        folder.id, migration.pass_id, reason=error.reason, detail=str(error)
-    )
+    _fail_folder(migration, folder, error.reason, str(error))
+
+
+def _fail_folder(migration: Migration, folder: FolderNode, reason: str, detail: str) -> None:
+    migration.checkpoint.record_folder_failure(folder.id, migration.pass_id, reason=reason, detail=detail)
     migration.progress.folder_failed()
+
+
+def _looks_emptied(
+    migration: Migration, folder: FolderNode, listing: Sequence[Entry], known: Sequence[KnownChild]
+) -> bool:
+    """A folder that held entries and suddenly lists none is rather a disk that is not mounted (P2)."""
+    held = any(child.status not in OUT_OF_SIGHT for child in known)
+    return held and not listing and not migration.plan.source.may_be_empty

@@ -11,7 +11,10 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
 from flows.transfer.beginning import begin
+from flows.transfer.completing import create_missing_folders
 from flows.transfer.migration import open_migration
+from flows.transfer.verifying import verify_tree
+from flows.transfer.walking import walk_trees
 from tests.acceptance.account.conftest import Account
 from tests.acceptance.proof import report_items
 from tests.trees import build_tree
@@ -117,3 +120,19 @@ def test_folder_above_that_was_deleted_meanwhile(account: Account, box: Sandbox)
 
     assert {"Dept", "Dept/2026", "Dept/2026/Legal"} == set(box.folders())
     assert again == box.tree()["Dept/2026/Legal"]["id"]
+
+
+def test_folder_that_box_loses_at_verification_is_made_anew(account: Account, box: Sandbox) -> None:
+    """What this run made itself and Box does not list is forgotten in memory, too: the next round makes it again."""
+    (Path(account.plan.source.url.removeprefix("file://")) / "Legal/empty").mkdir()
+    with open_migration(account.plan) as migration:
+        begin(migration, kind="migrate", only=["Legal"])
+        walk_trees(migration)
+        (tree,) = migration.trees
+        assert create_missing_folders(migration, tree)
+        migration.box.delete_folder(box.tree()["Legal/empty"]["id"])
+
+        assert not verify_tree(migration, tree)
+        assert create_missing_folders(migration, tree)
+
+    assert "Legal/empty" in box.folders()

@@ -1,0 +1,59 @@
+"""InFlight: the files that this process is putting into a folder of Box and has no result of yet."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from connectors.errors import ServerBusy, Stopped
+from flows.run.stop import StopSignal
+
+#: Seconds that a conflict waits for the other files of its folder, at most.
+WAIT_SECONDS = 60.0
+
+
+class InFlight:
+    """Who else may hold what Box says is in use, although nothing is written down of it yet (P7). Safe for threads."""
+
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+        self._changed = threading.Condition()
+        #: Folder → file → whether that one waits for the others itself.
+        self._folders: dict[int, dict[int, bool]] = {}
+
+    @contextmanager
+    def sending(self, folder_id: int, item_id: int) -> Iterator[None]:
+        """Count this file as on its way into this folder while the body lasts: until its result is handed in."""
+        with self._changed:
+            self._folders.setdefault(folder_id, {})[item_id] = False
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._folders[folder_id][item_id]
+                if not self._folders[folder_id]:
+                    del self._folders[folder_id]
+                self._changed.notify_all()
+
+    def wait_for_others(self, folder_id: int, item_id: int) -> None:
+        """Return when the results of all other files on their way into this folder now are handed in.
+
+        Two that wait do not wait for each other. ServerBusy when it takes too long, Stopped when the run ends.
+        """
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self._changed:
+            folder = self._folders.get(folder_id, {})
+            others = set(folder) - {item_id}
+            if item_id in folder:
+                folder[item_id] = True
+            self._changed.notify_all()
+            while any(folder.get(other) is False for other in others):
+                if self._stop.is_set():
+                    raise Stopped
+                if time.monotonic() > deadline:
+                    raise ServerBusy(
+                        "Another file is on its way under a name that is one to Box; it comes later."
+                    )
+                self._changed.wait(0.2)
