@@ -48,6 +48,13 @@ class Streams:
 NO_STREAMS = Streams()
 
 
+#: How fine the times of a source are: those in whole seconds may as well be in steps of two (FAT), and the others are
+#: as fine as the clock of the system that made them ticks.
+WHOLE_SECONDS_NS, TICK_NS = 2 * 10**9, 50 * 10**6
+#: Later than any time.
+NEVER_NS = 2**63 - 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fingerprint:
     """What must be equal for a file to count as unchanged; None means that the source cannot tell."""
@@ -66,6 +73,22 @@ class Fingerprint:
         )
         known = [(a, b) for a, b in pairs if a is not None and b is not None]
         return self.size == other.size and all(a == b for a, b in known)
+
+    def settles_ns(self, seen_ns: int) -> int | None:
+        """When this fingerprint begins to prove that content is the same, if it was first seen at `seen_ns`.
+
+        A file may be written again within the granularity of its time, after it was read and without another time.
+        Read later than that after the fingerprint was first seen, it cannot: so the clocks of server and client need
+        not agree. None: it proves it from the start. Both in nanoseconds since 1970.
+        """
+        if self.file_id is not None and self.file_id.startswith("etag:"):
+            return None  # it names the content
+        stamp = self.modified_ns if self.changed_ns is None else self.changed_ns
+        if stamp is None:
+            return NEVER_NS
+        if stamp % 10**9 == 0:
+            return seen_ns + WHOLE_SECONDS_NS
+        return None if stamp < seen_ns - TICK_NS else seen_ns + TICK_NS
 
 
 #: Why nobody follows a symbolic link.

@@ -132,7 +132,8 @@ def _kind_of_change(entry: Entry, known: KnownChild | None, reason: str | None) 
         return ChangeKind.UNCHANGED
     # A kind that was not known when it could not be looked at, and content that Box never lost.
     healed = known.kind is not entry.kind or (known.in_box and known.status in _OPEN)
-    same = known.fingerprint.same_content_as(entry.fingerprint)
+    unsettled = known.status is ItemStatus.UPLOADED and known.settles_ns is not None
+    same = known.fingerprint.same_content_as(entry.fingerprint) and not unsettled
     return ChangeKind.UNCHANGED if same and not healed else ChangeKind.CHANGED
 
 

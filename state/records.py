@@ -76,6 +76,8 @@ class KnownChild:
     in_box: bool = False
     #: Box has a file or folder of this child, of whatever content, so that its name there is not free.
     placed: bool = False
+    #: Set when the content in Box was read too early after its fingerprint was first seen: it is read again.
+    settles_ns: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +102,8 @@ class ClaimedItem:
     box_version_id: str | None = None
     #: Of the content that Box holds under box_file_id, where that is known to be what this plan put there.
     sha1: str | None = None
+    #: Read before this moment (nanoseconds since 1970), the fingerprint does not prove that the content stayed.
+    settles_ns: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +124,8 @@ class Uploaded:
     adopted: bool
     #: Who sent it: a Box user id.
     identity: str | None = None
+    #: It was read before this moment, at which its fingerprint begins to prove something; None: it was read later.
+    settles_ns: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import wait
 
 from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
-from connectors.entry import NO_STREAMS, Entry, EntryKind
+from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
 from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile
 from flows.run.leases import Part
@@ -86,8 +87,11 @@ class Reading:
         self._source = source
         self._stop = stop
         self._path = item.path
+        started_ns = time.time_ns()
         #: The file before it was read.
         self.before: Entry = _still_a_file(source.stat(item.path))
+        #: Set when it is read too early to tell it from what may be written right after.
+        self.settles_ns = _settles_ns(item, self.before.fingerprint, started_ns)
         if not self.before.fingerprint.same_content_as(item.fingerprint):
             source.require_inside(item.path)
 
@@ -112,6 +116,14 @@ class Reading:
     def entry(self) -> Entry:
         """The file as it was read, with a note of what does not arrive."""
         return with_streams(self.before, self.streams)
+
+
+def _settles_ns(item: ClaimedItem, found: Fingerprint, started_ns: int) -> int | None:
+    """Count from the time when the walk first saw this fingerprint; from now on where it is another."""
+    settles_ns = item.settles_ns if found == item.fingerprint else None
+    if settles_ns is None:
+        settles_ns = found.settles_ns(time.time_ns())
+    return None if settles_ns is None or settles_ns <= started_ns else settles_ns
 
 
 def _refuse_when_stopping(stop: StopSignal) -> None:
@@ -151,6 +163,7 @@ def _uploaded(item: ClaimedItem, reading: Reading, receipt: Receipt) -> Uploaded
         entry=reading.entry,
         adopted=receipt.adopted,
         identity=receipt.identity,
+        settles_ns=reading.settles_ns,
     )
 
 
@@ -169,4 +182,5 @@ def _as_it_was(item: ClaimedItem, reading: Reading) -> Uploaded:
         sha1=item.sha1 or "",
         entry=reading.entry,
         adopted=True,
+        settles_ns=reading.settles_ns,
     )

@@ -250,6 +250,9 @@ class Item(Base):
     in_box: Mapped[bool] = mapped_column(server_default=false(), default=False)
     #: The walk saw another content while a sender held the item.
     overtaken: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    #: Content that was read before this moment (nanoseconds since 1970) is read again in the next pass: the source's
+    #: times are not fine enough to tell it from what came right after. NULL: it is settled.
+    settles_ns: Mapped[int | None] = mapped_column(BigInteger)
     sha1: Mapped[str | None] = mapped_column(String(40))
     box_file_id: Mapped[str | None] = mapped_column(String(64))
     box_version_id: Mapped[str | None] = mapped_column(String(64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,9 @@ class ListingStatements(Statements):
             folder = connection.execute(_FOLDER.with_for_update(), {"folder": folder_id}).one()
             writes = ListingWrites()
             if folder.status not in _OUT_OF_SIGHT:
-                writes = listing_writes(folder_id, folder.tree_id, folder.depth, changes)
+                writes = listing_writes(
+                    folder_id, folder.tree_id, folder.depth, changes, now_ns=time.time_ns()
+                )
                 _apply(connection, writes)
             if writes != ListingWrites():
                 unverify(connection, folder.tree_id)
@@ -171,6 +174,7 @@ _SEEN: dict[str, Any] = {
     "created_ns": bindparam("new_created_ns"),
     "changed_ns": bindparam("new_changed_ns"),
     "source_file_id": bindparam("new_source_file_id"),
+    "settles_ns": bindparam("new_settles_ns"),
 }
 
 #: Of content that Box holds, sending has noted more than a listing shows.
@@ -192,7 +196,8 @@ _ALREADY_IN_BOX = and_(
 
 _PENDING_ITEM = (
     update(Item)
-    .where(Item.id == bindparam("row_id"), not_(_ALREADY_IN_BOX))
+    .where(Item.id == bindparam("row_id"))
+    .where(or_(bindparam("unsettled", type_=Boolean()), not_(_ALREADY_IN_BOX)))
     .values(
         **_SEEN,
         note=bindparam("new_note"),

@@ -48,8 +48,13 @@ class ListingWrites:
         return [row["row_id"] for row in (*self.missing_folders, *self.excluded_folders)]
 
 
-def listing_writes(folder_id: int, tree_id: int, depth: int, changes: Sequence[Change]) -> ListingWrites:
-    """What the changes of one folder mean in rows. IllegalTransition when a change contradicts statuses.py."""
+def listing_writes(
+    folder_id: int, tree_id: int, depth: int, changes: Sequence[Change], *, now_ns: int
+) -> ListingWrites:
+    """What the changes of one folder mean in rows; `now_ns` is after the listing (nanoseconds since 1970).
+
+    IllegalTransition when a change contradicts statuses.py.
+    """
     writes = ListingWrites()
     parent = {"tree_id": tree_id, "parent_id": folder_id, "depth": depth + 1}
     for change in changes:
@@ -58,7 +63,7 @@ def listing_writes(folder_id: int, tree_id: int, depth: int, changes: Sequence[C
         if _is_folder(change):
             _add_folder(writes, parent, change)
         else:
-            _add_item(writes, folder_id, tree_id, change)
+            _add_item(writes, folder_id, tree_id, change, now_ns)
     return writes
 
 
@@ -68,14 +73,14 @@ def _is_folder(change: Change) -> bool:
     return change.entry is not None and change.entry.kind is EntryKind.FOLDER
 
 
-def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Change) -> None:
+def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Change, now_ns: int) -> None:
     known, entry = change.known, change.entry
     if entry is None:
         if known is not None:
             require_transition(known.status, ItemStatus.MISSING)
             writes.missing_items.append({"row_id": known.id})
         return
-    values = _item_values(entry, change)
+    values = _item_values(entry, change, now_ns)
     excluded = change.kind is ChangeKind.EXCLUDED
     if known is None:
         status = _NEW_STATUS.get(change.kind, ItemStatus.PENDING)
@@ -90,12 +95,13 @@ def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Chang
     if excluded:
         require_transition(known.status, ItemStatus.EXCLUDED)
         writes.excluded_items.append({"row_id": known.id, **values, "new_in_box": same})
-    elif same and change.box_name == known.box_name:
+    elif same and known.settles_ns is None and change.box_name == known.box_name:
         require_transition(known.status, ItemStatus.UPLOADED)
         writes.restored_items.append({"row_id": known.id, **values})
     else:
         require_transition(known.status, ItemStatus.PENDING)
-        writes.pending_items.append({"row_id": known.id, **values})
+        unsettled = known.status is ItemStatus.UPLOADED and known.settles_ns is not None
+        writes.pending_items.append({"row_id": known.id, **values, "unsettled": unsettled})
 
 
 _NEW_STATUS = {ChangeKind.EXCLUDED: ItemStatus.EXCLUDED, ChangeKind.FAILED: ItemStatus.FAILED}
@@ -111,7 +117,7 @@ def _failed_item(known: KnownChild, change: Change, values: dict[str, Any]) -> d
     return row | {"same_name": change.box_name == known.box_name}
 
 
-def _item_values(entry: Entry, change: Change) -> dict[str, Any]:
+def _item_values(entry: Entry, change: Change, now_ns: int) -> dict[str, Any]:
     return {
         "kind": entry.kind,
         "box_name": None if change.box_name == change.name else change.box_name,
@@ -122,7 +128,15 @@ def _item_values(entry: Entry, change: Change) -> dict[str, Any]:
         "changed_ns": entry.changed_ns,
         "source_file_id": entry.file_id,
         "note": entry.note,
+        "settles_ns": _settles_ns(entry, change.known, now_ns),
     }
+
+
+def _settles_ns(entry: Entry, known: KnownChild | None, now_ns: int) -> int | None:
+    """From when on reading it proves something: counted from the first time that this fingerprint was seen."""
+    if known is not None and known.fingerprint == entry.fingerprint and (known.in_box or known.settles_ns):
+        return known.settles_ns
+    return entry.fingerprint.settles_ns(now_ns)
 
 
 def _add_folder(writes: ListingWrites, parent: dict[str, Any], change: Change) -> None:

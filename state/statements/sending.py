@@ -32,6 +32,7 @@ _CLAIMED_ITEMS = (
         Item.box_etag,
         Item.box_version_id,
         Item.sha1,
+        Item.settles_ns,
         Item.attempts,
     )
     .join(Folder, Folder.id == Item.folder_id)
@@ -132,7 +133,7 @@ class SendingStatements(Statements):
                     item = items.get(result.item_id)
                     if item is None:
                         continue
-                    if isinstance(result, Uploaded):
+                    if isinstance(result, Uploaded) and not _is_what_was_there(item, result):
                         touched.add(item.folder_id)
                     if isinstance(result, Uploaded) and _is_as_seen(item, result):
                         as_seen.append(_proof(item, result, now))
@@ -227,6 +228,9 @@ def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[in
         Item.created_ns,
         Item.box_name,
         Item.note,
+        Item.settles_ns,
+        Item.sha1,
+        Item.box_file_id,
     ).where(Item.id.in_(item_ids), mine)
     return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
 
@@ -236,6 +240,7 @@ _FREE = {"claimed_by": None, "claim": None, "overtaken": False}
 _PROOF: dict[str, Any] = {
     **_FREE,
     "sha1": bindparam("new_sha1"),
+    "settles_ns": bindparam("new_settles_ns"),
     "box_file_id": bindparam("new_box_file_id"),
     "box_version_id": bindparam("new_box_version_id"),
     "box_etag": bindparam("new_box_etag"),
@@ -303,10 +308,17 @@ def _is_as_seen(item: Any, result: Uploaded) -> bool:
     )
 
 
+def _is_what_was_there(item: Any, result: Uploaded) -> bool:
+    """True when it was only read again: nothing was put into its folder in Box."""
+    there = (item.box_file_id, item.sha1)
+    return result.adopted and (result.box_file_id, result.sha1) == there
+
+
 def _proof(item: Any, result: Uploaded, now: datetime) -> dict[str, Any]:
     return {
         "row_id": item.id,
         "new_sha1": result.sha1,
+        "new_settles_ns": result.settles_ns,
         "new_box_file_id": result.box_file_id,
         "new_box_version_id": result.box_version_id,
         "new_box_etag": result.box_etag,
@@ -328,7 +340,15 @@ def _uploaded(item: Any, result: Uploaded) -> dict[str, Any]:
     }
     if item.overtaken and not seen.same_content_as(entry.fingerprint):
         # The walk saw a newer content than the one that was read: that one is still to come.
-        return row | _content(item, item.source_file_id) | {"new_status": item.status, "new_in_box": False}
+        return (
+            row
+            | _content(item, item.source_file_id)
+            | {
+                "new_status": item.status,
+                "new_in_box": False,
+                "new_settles_ns": item.settles_ns,
+            }
+        )
     return row | _content(entry, entry.file_id) | {"new_in_box": True}
 
 
@@ -376,5 +396,6 @@ def _claimed_item(row: Any) -> ClaimedItem:
         box_etag=row.box_etag,
         box_version_id=row.box_version_id,
         sha1=row.sha1,
+        settles_ns=row.settles_ns,
         attempts=row.attempts,
     )

@@ -186,6 +186,7 @@ _KNOWN_ITEMS = select(
     Item.changed_ns,
     Item.source_file_id,
     Item.in_box,
+    Item.settles_ns,
     Item.box_file_id,
 ).where(Item.folder_id == bindparam("parent"))
 
@@ -217,6 +218,7 @@ def _known_item(row: Any) -> KnownChild:
         fingerprint=fingerprint,
         in_box=row.in_box,
         placed=row.box_file_id is not None,
+        settles_ns=row.settles_ns,
     )
 
 

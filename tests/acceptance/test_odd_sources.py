@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
+from tests.acceptance.shares import digest
 from tests.program import Program, program_for
 from tests.servers.sftp_odd import OddServer, without_anything, without_types
 from tests.trees import build_tree
@@ -137,3 +140,35 @@ def test_folder_that_turns_into_a_link_while_it_is_read(
     assert 1 == finished.code, finished.output
     assert "access_denied" == failed(program)["folder/b.txt"]
     assert "All/folder/b.txt" not in box.files()
+
+
+def test_file_that_is_written_again_in_the_second_in_which_it_was_read(
+    program: Program, box: Sandbox, server: OddServer
+) -> None:
+    """Whole seconds do not tell it apart: the next pass reads it again, and the one after that does not."""
+    file = server.root / "a.txt"
+    for number in range(10):  # a slow machine may read it late enough to settle it at once
+        file.write_bytes(b"%d" % number)
+        os.utime(file, (1_000_000_000 + number, 1_000_000_000 + number))
+        assert 0 == program.run("migrate").code
+        if unsettled(program):
+            break
+    seen = file.stat()
+    file.write_bytes(b"x")
+    os.utime(file, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    sent = box.calls.by_route["POST /files/:id/content"]
+
+    assert 0 == program.run("migrate").code
+    assert digest(file) == box.files()["All/a.txt"].sha1
+    assert sent + 1 == box.calls.by_route["POST /files/:id/content"]
+    opened: list[bytes] = []
+    server.oddities.on_open = opened.append
+    assert 0 == program.run("migrate").code
+    assert [] == [path for path in opened if path.endswith(b"a.txt")] or unsettled(program)
+    assert sent + 1 == box.calls.by_route["POST /files/:id/content"]
+
+
+def unsettled(program: Program) -> list[str]:
+    """Names of the files that the checkpoint has read again in the next pass."""
+    with closing(sqlite3.connect(next(program.folder.glob("*.db")))) as database:
+        return [name for (name,) in database.execute("SELECT name FROM items WHERE settles_ns IS NOT NULL")]

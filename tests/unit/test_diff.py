@@ -34,6 +34,7 @@ def known(
     box_name: str | None = None,
     reason: str | None = None,
     in_box: bool = False,
+    settles_ns: int | None = None,
 ) -> KnownChild:
     """What the checkpoint has."""
     is_file = kind is EntryKind.FILE
@@ -46,6 +47,7 @@ def known(
         reason=reason,
         fingerprint=Fingerprint(size=size if is_file else 0, modified_ns=modified if is_file else None),
         in_box=in_box,
+        settles_ns=settles_ns,
     )
 
 
@@ -214,6 +216,16 @@ def test_link_that_became_a_file() -> None:
     past = known("f", status=ItemStatus.EXCLUDED, kind=EntryKind.SYMLINK, reason="symlink")
 
     assert kinds(diff([file("f")], [past])) == [(ChangeKind.NEW, "f")]
+
+
+@pytest.mark.parametrize("status", ItemStatus)
+def test_what_is_not_settled_is_read_again(status: ItemStatus) -> None:
+    """What Box holds, and was read too early to prove anything, is CHANGED; nothing else is for that reason."""
+    unsettled = diff([file("f", size=1)], [known("f", status=status, settles_ns=5)])
+    settled = diff([file("f", size=1)], [known("f", status=status)])
+
+    assert (kinds(settled) != kinds(unsettled)) is (status is ItemStatus.UPLOADED)
+    assert status is not ItemStatus.UPLOADED or [(ChangeKind.CHANGED, "f")] == kinds(unsettled)
 
 
 def unseen(name: str, kind: EntryKind = EntryKind.FILE) -> Entry:

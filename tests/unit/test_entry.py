@@ -46,3 +46,28 @@ def test_an_entry_hands_out_its_fingerprint() -> None:
     )
 
     assert BASE == entry.fingerprint
+
+
+SECOND = 10**9
+NOW = 1_700_000_000 * SECOND + 123
+
+
+@pytest.mark.parametrize(
+    ("times", "settles"),
+    [
+        ({"modified_ns": 1_699_999_999 * SECOND}, NOW + 2 * SECOND),
+        ({"modified_ns": 5 * SECOND}, NOW + 2 * SECOND),  # a clock that is years behind proves no more
+        ({"modified_ns": 1_900_000_000 * SECOND}, NOW + 2 * SECOND),
+        ({"modified_ns": 5 * SECOND, "changed_ns": 7}, None),
+        ({"modified_ns": 7, "changed_ns": 5 * SECOND}, NOW + 2 * SECOND),
+        ({"modified_ns": NOW - 51_000_000}, None),
+        ({"modified_ns": NOW - 49_000_000}, NOW + 50_000_000),
+        ({"modified_ns": NOW + 49_000_000}, NOW + 50_000_000),
+        ({"modified_ns": None}, 2**63 - 1),  # no time proves nothing, ever
+        ({"modified_ns": 5 * SECOND, "file_id": "etag:abc"}, None),
+        ({"modified_ns": 5 * SECOND, "file_id": "abc"}, NOW + 2 * SECOND),
+    ],
+)
+def test_a_time_proves_nothing_within_its_granularity(times: dict[str, object], settles: int | None) -> None:
+    """A fingerprint first seen now proves something two seconds later where its times are whole seconds."""
+    assert settles == Fingerprint(**{"size": 1, **times}).settles_ns(NOW)  # type: ignore[arg-type]

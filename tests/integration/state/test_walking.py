@@ -173,6 +173,29 @@ def test_changed_file_is_sent_again_as_a_version(scene: Scene) -> None:
     assert (item.fingerprint.size, item.fingerprint.modified_ns) == (3, 2)
 
 
+def test_what_was_read_too_early_is_read_again(scene: Scene) -> None:
+    """The next pass has it read again; read late enough it is settled, and its folder needs no new proof."""
+    share = {"f.txt": (3, 10**9), "g.txt": 3}
+    scene.walk(share)
+    scene.create_folders()
+    for item in scene.claim():
+        early = replace(scene.uploaded(item), settles_ns=item.settles_ns)
+        scene.checkpoint.record_results(scene.worker, [early])
+    scene.checkpoint.record_verified(scene.tree.id)
+    scene.next_pass()
+    scene.walk(share)
+    [again] = scene.claim()
+
+    assert ("A/f.txt", f"{again.id:040x}") == (again.path, again.sha1)
+    assert again.settles_ns is not None
+    late = replace(scene.uploaded(again), settles_ns=None, adopted=True)
+    scene.checkpoint.record_results(scene.worker, [late])
+    scene.next_pass()
+    scene.walk(share)
+    assert [] == scene.claim()
+    assert {ItemStatus.UPLOADED} == {scene.statuses()[path] for path in ("A/f.txt", "A/g.txt")}
+
+
 def test_missing_subfolder_takes_everything_below_along(scene: Scene) -> None:
     """A folder that is gone makes its files and subfolders MISSING, at any depth, and nothing beside them."""
     scene.walk({"gone": {"f": 1, "deep": {"g": 2, "l": EntryKind.SYMLINK}}, "stays": {"h": 3}})

@@ -1,0 +1,26 @@
+"""When what was read of a file begins to prove something.
+
+Why: a file that is written again within the granularity of its time, after it was read, is read again in the next pass.
+
+Revision: 0006, after 0005.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("items", sa.Column("settles_ns", sa.BigInteger(), nullable=True))
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_column("items", "settles_ns")
