@@ -61,6 +61,10 @@ class Source(Protocol):
         """From now on every wait for a server that went away ends soon after this event, with Stopped."""
         ...
 
+    def hides_names(self) -> bool:
+        """True when the share says that its listings leave out what the account may not read (P2)."""
+        ...
+
     def list_folder(self, path: str) -> list[Entry]:
         """The folder's entries, sorted by path, each with all the metadata that the protocol gives in a listing.
 

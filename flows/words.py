@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 
+#: Of an SMB share with access-based enumeration.
+HIDDEN_NAMES = "the share hides what the account may not read: nobody can say what is missing"
+HIDDEN_NAMES_ADVICE = (
+    "Give the account read access to all of the share, or have access-based enumeration switched off."
+)
+
 
 def size_words(size: float) -> str:
     """Bytes in decimal units, as Box and disks count them: 1.5 GB."""

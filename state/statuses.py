@@ -122,6 +122,8 @@ class EventKind(StrEnum):
     NOT_COVERED = "not_covered"
     #: How a tree was proven: {"tree": its name, "by": a Verification}.
     PROVEN = "verified"
+    #: The share leaves out of its listings what the account may not read.
+    NAMES_HIDDEN = "names_hidden"
     DATES_BEFORE_1970 = "dates_before_1970"
     DATES_TOO_LATE = "dates_too_late"
     DATES_IN_THE_FUTURE = "dates_in_the_future"

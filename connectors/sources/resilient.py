@@ -68,6 +68,10 @@ class ResilientSource(ABC):
         """Prove root and credentials by listing the root's beginning; one attempt, no patience."""
         self._retrying("", self._probe, patience=NO_PATIENCE, first_contact=True)
 
+    def hides_names(self) -> bool:
+        """True when the share says that its listings leave out what the account may not read. Raises FatalError."""
+        return self._retrying("", self._hides_names)
+
     def list_folder(self, path: str) -> list[Entry]:
         """The folder's entries, sorted by path. Raises NotFound, AccessDenied, FatalError."""
         self._check_path(path)
@@ -145,6 +149,10 @@ class ResilientSource(ABC):
     @abstractmethod
     def _open(self, path: str) -> OpenedFile:
         """A regular file, opened without following links."""
+
+    def _hides_names(self) -> bool:
+        """Whether listings leave names out, where the protocol can say so."""
+        return False
 
     def _disconnect(self) -> None:  # noqa: B027 - most filesystems have nothing to release
         """Release connections."""

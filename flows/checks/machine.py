@@ -12,7 +12,7 @@ from flows.analysis.coverage import Uncovered
 from flows.analysis.survey import Needs
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.plan.model import MigrationPlan
-from flows.words import counted, size_words
+from flows.words import HIDDEN_NAMES, HIDDEN_NAMES_ADVICE, counted, size_words
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
 from state.errors import SchemaBehind, StateError
@@ -35,6 +35,8 @@ def source_failed(error: Exception) -> Row:
 def source_rows(source: Source, needs: Needs, roots: Sequence[str]) -> Iterator[Row]:
     """Reachable and readable; a file is opened, because listing proves less."""
     name = "source"
+    if source.hides_names():
+        yield warning("hidden names", f"{source.display_url}: {HIDDEN_NAMES}", HIDDEN_NAMES_ADVICE)
     for path in needs.missing:
         yield problem(
             f"tree {path}", f"{source.display_url} has no folder {path}", "Correct trees: source in the plan."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flows.words import HIDDEN_NAMES
 from state.statuses import EventKind
 
 #: Kinds of events that a person should know, and what each says.
 WORDS: dict[str, str] = {
     EventKind.NOT_COVERED: "in no tree of the plan; neither looked at nor moved",
+    EventKind.NAMES_HIDDEN: HIDDEN_NAMES,
     EventKind.DATES_BEFORE_1970: "dated before 1970; Box has 1970-01-01 for them",
     EventKind.DATES_TOO_LATE: "dated after 11 April 2262; Box has that day for them",
     EventKind.DATES_IN_THE_FUTURE: "dated in the future; Box has the date as it is",

@@ -39,6 +39,10 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         if tree.name in moving or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
             checkpoint.ensure_collaborations(tree.id, migration.access.specs(tree))
     _record_what_is_left_out(migration)
+    if migration.source.hides_names():
+        migration.record_event(
+            EventKind.NAMES_HIDDEN, {"path": "", "count": 1, "names": [migration.source.display_url]}
+        )
     rules = ExcludeRules(plan.exclude).digest
     revived = [tree.id for tree in ours] if revive else []
     migration.take_up(checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived), ours)

@@ -273,6 +273,27 @@ def test_unreadable_folder_in_the_middle(program: Program, box: Sandbox, samba: 
     assert_arrived(program, box, share)
 
 
+def test_folder_that_the_share_hides(program: Program, box: Sandbox, samba: Samba, share: Path) -> None:
+    """What arrived and is hidden afterwards is asked for by name: denied is failed, and the report says what is up."""
+    if os.getuid() != 0:
+        missing("root", "only root may take rights away from the user that Samba serves as")
+    build_tree(share, {"a": {"1.txt": b"1"}, "b": {"2.txt": b"2"}})
+    program.write_plan(source=plan_source(samba, share="hiding"))
+    share.chmod(0o755)
+    assert 0 == program.run("migrate").code
+    (share / "b").chmod(stat.S_IRWXU)
+
+    finished = program.run("migrate")
+
+    (share / "b").chmod(0o755)
+    assert 1 == finished.code, finished.output
+    lines = report_items(program)
+    assert ("failed", "access_denied") == (lines["b"]["status"], lines["b"]["reason"])
+    assert "hides what the account may not read" in (program.folder / "test-report/report.html").read_text()
+    assert "hidden names" in program.run("check").output
+    assert 0 == program.run("migrate").code
+
+
 #: Names, and what a Windows server says of them in a listing: attributes and reparse tag.
 AS_WINDOWS = (
     ("offline.dat", 0x1020, None),

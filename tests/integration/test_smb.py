@@ -451,3 +451,12 @@ def test_connections_end_with_the_source(samba: Samba, open_smb: OpenSource, roo
         assert 1 <= proxy.connections <= 8
         source.close()
         assert [thread.name for thread in threading.enumerate() if f":{proxy.port}" in thread.name] == []
+
+
+def test_a_share_that_hides_names_says_so(samba: Samba, open_smb: OpenSource, root: Root) -> None:
+    """Access-based enumeration is in the answer to connecting to the share; the connection goes on as before."""
+    root.build({"a.txt": b"1"})
+    hiding, plain = open_smb("hiding"), open_smb()
+
+    assert [True, False] == [hiding.hides_names(), plain.hides_names()]
+    assert [{"a.txt": b"1"}] * 2 == [read_tree(hiding), read_tree(plain)]

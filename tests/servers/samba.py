@@ -54,12 +54,14 @@ _STREAMS = "  vfs objects = streams_depot\n  streams_depot:directory = {home}/st
 
 
 class Samba(ServerProcess):
-    """smbd with seven shares.
+    """smbd with eight shares.
 
     `data` is the plain one; `sealed` demands encryption; `guarded` serves the same files as an ordinary user
     also when smbd runs as root, so that permissions count; `mangled` substitutes names that Windows forbids,
     which is Samba's default; `dfs` is a namespace with one link; `streams` is `data` with alternate data streams,
-    which Samba keeps outside of the share's folder: see `put_streams`; `tape` is `data` with every file offline.
+    which Samba keeps outside of the share's folder: see `put_streams`; `tape` is `data` with every file offline;
+    `hiding` hides what its
+    user may not read, and says so.
     """
 
     share = "data"
@@ -171,6 +173,13 @@ class Samba(ServerProcess):
                 name="guarded", path=self.root, options="" if os.getuid() else "  force user = nobody"
             ),
             _SHARE.format(name="dfs", path=self.home / "namespace", options="  msdfs root = yes"),
+            _SHARE.format(
+                name="hiding",
+                path=self.root,
+                options=_TRUE_NAMES
+                + "  access based share enum = yes\n  hide unreadable = yes\n"
+                + ("" if os.getuid() else "  force user = nobody\n"),
+            ),
             _SHARE.format(name="tape", path=self.root, options="  vfs objects = offline"),
             _SHARE.format(
                 name="streams", path=self.root, options=f"{_TRUE_NAMES}{_STREAMS.format(home=self.home)}"

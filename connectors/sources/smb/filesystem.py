@@ -96,6 +96,11 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             give_back=lambda keep: self._give_back(link, keep=keep),
         )
 
+    def hides_names(self) -> bool:
+        """True when the share enumerates by access: a listing leaves out what the account may not read."""
+        with self._link() as link:
+            return link.hides_names()
+
     def close(self) -> None:
         """Log off from all idle connections; open files keep theirs until they are closed."""
         with self._lock:

@@ -18,7 +18,12 @@ from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.file_info import FileInformationClass
 from smbprotocol.open import SMB2CloseRequest
 from smbprotocol.session import Session
-from smbprotocol.tree import TreeConnect
+from smbprotocol.tree import (
+    ShareFlags,
+    SMB2TreeConnectRequest,
+    SMB2TreeConnectResponse,
+    TreeConnect,
+)
 
 from connectors.entry import NO_STREAMS, Streams
 from connectors.sources.smb import wire
@@ -130,6 +135,24 @@ class SMBLink:
         finally:
             self._release(handle)
         return folder, records
+
+    def hides_names(self) -> bool:
+        """True when the share enumerates by access ([MS-SMB2] 2.2.10): asked by connecting to it once more, until the
+        session ends."""
+        request = SMB2TreeConnectRequest()
+        request["buffer"] = rf"\\{self._account.host}\{self._account.share}".encode("utf-16-le")
+        try:
+            sent = self._connection.send(
+                request, sid=self._session.session_id, force_signature=not self._session.encrypt_data
+            )
+            response = self._connection.receive(sent, timeout=self._account.request_timeout_seconds)
+            answer = SMB2TreeConnectResponse()
+            answer.unpack(response["data"].get_value())
+        except SMBResponseException as exc:
+            raise error_of_status(int(exc.status), "") from exc
+        except (SMBException, OSError, ValueError) as exc:
+            raise SMBConnectionLostError(f"no answer: {exc}") from exc
+        return bool(answer["share_flags"].has_flag(ShareFlags.SMB2_SHAREFLAG_ACCESS_BASED_DIRECTORY_ENUM))
 
     def query(self, path: str) -> wire.Record:
         """One file or folder, fresh, itself if it is a link: one round trip, a second for a reparse point."""

@@ -128,6 +128,9 @@ class SMBSource(FilesystemSource):
         opened = super()._open(path)
         return replace(opened, streams=cast(SMBFile, opened.raw).streams)
 
+    def _hides_names(self) -> bool:
+        return cast(SMBFileSystem, self._filesystem).hides_names()
+
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}".strip("/")
 
