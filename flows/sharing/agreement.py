@@ -115,7 +115,7 @@ class _Folder:
 
     def is_here(self, grant: Collaboration) -> bool:
         """Tell whether a grant is on this very folder: one of a folder above is never touched from here."""
-        return grant.item_id in (None, self.tree.box_folder_id)
+        return grant.item_id == self.tree.box_folder_id
 
     def known_id(self, spec: CollaboratorSpec) -> str | None:
         """Return the collaboration that this plan made for somebody: it stays theirs, whatever they are called now."""

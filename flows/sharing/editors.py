@@ -52,7 +52,7 @@ class TreeEditors:
             if not leaving:
                 return
             for grant in self._grants(box_folder_id):
-                if grant.accessible_by_id in leaving and grant.item_id in (None, box_folder_id):
+                if grant.accessible_by_id in leaving and grant.item_id == box_folder_id:
                     self._box.remove_collaboration(grant.id)
             self._checkpoint.record_tree_editors_removed(tree_id, sorted(leaving))
             self._inside.discard((tree_id, box_folder_id))

@@ -39,6 +39,8 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
             can_view_path=record.spec.can_view_path,
             is_access_only=record.spec.is_access_only,
             expires_at=record.spec.expires_at,
+            known_id=record.box_collaboration_id,
+            others=_others(access, record),
         )
     except ConnectorError as exc:
         if mail and isinstance(exc, NOT_INVITED):
@@ -53,11 +55,17 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
         )
         return str(exc)
     # A grant of a folder above is enough, but not ours to change or to take away.
-    ours = made.id if made.item_id in (None, tree.box_folder_id) else None
+    ours = made.id if made.item_id == tree.box_folder_id else None
     access.checkpoint.record_collaboration(
         record.id, status=CollaborationStatus(made.status), box_collaboration_id=ours
     )
     return None
+
+
+def _others(access: Access, record: CollaborationRecord) -> set[str]:
+    """Return the collaborations of everybody else whom this plan let into the same folder."""
+    known = access.checkpoint.all_collaborations(record.tree_id)
+    return {each.box_collaboration_id for each in known if each.id != record.id and each.box_collaboration_id}
 
 
 def invitee_of(access: Access, tree: TreeRecord, spec: CollaboratorSpec) -> Invitee:
