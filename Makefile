@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo test unit torture bench lint reference clean
+.PHONY: help install demo test unit torture bench outdated lint reference clean
 
 help:  ## Show what can be asked of make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ torture: install  ## Run the kill and fault matrices in full
 
 bench: install  ## Measure against peers and limits
 	@$(BIN)/python -m tests.benchmarks
+
+outdated: install  ## Print the dependencies that are behind
+	@$(BIN)/python -m pip list --outdated --disable-pip-version-check
 
 lint: install  ## Style, types, layers, reference, schema
 	@$(BIN)/ruff check .

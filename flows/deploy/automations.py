@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 
@@ -40,7 +41,7 @@ def mended_automation(
     ours = {action.type for action in made.actions} | {"do-nothing"}
     actions: list[Any] = [action for action in made.actions if action.type != "do-nothing"]
     for action in known[0].actions:
-        is_message = action.type == "send-notification" and action.subject == entry["name"]
+        is_message = isinstance(action, SendNotification) and action.subject == entry["name"]
         if is_message and "send-notification" not in ours:
             # Through the block that an earlier --notify named.
             actions.append(action.model_copy(update={"body": message_of(entry, ui)}))

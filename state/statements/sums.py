@@ -95,5 +95,5 @@ def _failures(connection: Connection, tree_id: int) -> dict[str, int]:
     for table, failed in ((Item, ITEM_FAILED), (Folder, FOLDER_FAILED)):
         query = select(table.reason, func.count()).where(table.tree_id == tree_id, failed)
         for reason, count in connection.execute(query.group_by(table.reason)):
-            sums[reason] = sums.get(reason, 0) + count
+            sums[reason or ""] = sums.get(reason or "", 0) + count
     return dict(sorted(sums.items(), key=lambda pair: (-pair[1], pair[0])))
