@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.client.transport import Transport
 from connectors.box.config import BoxConfig
+from connectors.box.name_forms import NameForms
 from connectors.box.probes import Permission, Standing
 from connectors.box.types import (
     Account,
@@ -33,6 +35,7 @@ from connectors.box.upload.direct import put_direct
 from connectors.box.upload.part_threads import PartSenders
 from connectors.box.upload.session import abort, put_session
 from connectors.box.upload.session_store import MemorySessions, SessionStore
+from connectors.entry import EntryKind
 
 
 class BoxDestination:
@@ -69,6 +72,7 @@ class BoxDestination:
             for user_id in (config.identities if uploading is None else uploading)
         }
         self._standing = Standing(self._service, config.landing_folder_id)
+        self._names = NameForms()
         self._borrow_lock = threading.Lock()
         self._parts = PartSenders(config.part_threads)
         self._account: Account | None = None
@@ -128,12 +132,17 @@ class BoxDestination:
         """Create it, or adopt the folder that has this name (adopted=True). One writer per path.
 
         Box has been seen to create two folders under a race (facts: concurrent creates), so callers claim the path
-        first. NameInUse when a file has the name, NameRejected, DestinationGone (parent), NotPermitted here or
+        first. A name whose characters Box refuses is tried once more in a stricter form; the answer has the name that
+        was taken. NameInUse when a file has the name, NameRejected, DestinationGone (parent), NotPermitted here or
         PermissionMissing as a whole. claimed_at (aware): when a process that died claimed the path; what this
         account made there since then is that claim's own, and not adopted.
         """
         with self._standing.needed("can_upload"):
-            return folders.create_folder(self._service, parent_id, name, claimed_at=claimed_at)
+            return self._names.send(
+                name,
+                EntryKind.FOLDER,
+                lambda text: folders.create_folder(self._service, parent_id, text, claimed_at=claimed_at),
+            )
 
     def list_folder(self, folder_id: str) -> Iterator[BoxChild]:
         """Yield every child once, in pages of 1,000 (one call each). DestinationGone when the folder is not there."""
@@ -162,8 +171,9 @@ class BoxDestination:
     ) -> Receipt:
         """Store one file, or adopt it when Box already has this content under this name.
 
-        open_file is called once per attempt, never by two threads at once. sessions keeps the upload session of this
-        one file across processes (large files only). check_source is asked before the last byte leaves.
+        A name whose characters Box refuses is tried once more in a stricter form; the receipt has the name that was
+        taken. open_file is called once per attempt, never by two threads at once. sessions keeps the upload session
+        of this one file across processes (large files only). check_source is asked before the last byte leaves.
         NameInUse: Box holds other content under this name (box_id, sha1, etag say which). DigestMismatch: Box stored
         other bytes (box_id, etag: send a version over it). ChangedWhileReading: nothing was stored. Also TooLarge,
         NameRejected, DestinationGone, LockedInBox, NotPermitted (here) or PermissionMissing (the whole account),
@@ -171,13 +181,11 @@ class BoxDestination:
         """
         store = sessions or MemorySessions()
         with self._standing.needed("can_upload"):
-            if item.size < self.config.direct_upload_limit_bytes:
-                return put_direct(self._pick_uploader(), item, open_file, check_source)
-            stored = store.load()
-            connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
-            if not self._uploaders:
-                self.whoami()
-            return put_session(connection, item, open_file, store, self._parts, check_source)
+            return self._names.send(
+                item.name,
+                EntryKind.FILE,
+                lambda text: self._put(replace(item, name=text), open_file, store, check_source),
+            )
 
     def abort_session(self, session: SessionState) -> None:
         """Give an upload session back to Box; one that is gone already counts as done."""
@@ -336,6 +344,17 @@ class BoxDestination:
         self.close()
 
     # --- private ---
+
+    def _put(
+        self, item: Upload, open_file: OpenFile, store: SessionStore, check_source: CheckSource | None
+    ) -> Receipt:
+        if item.size < self.config.direct_upload_limit_bytes:
+            return put_direct(self._pick_uploader(), item, open_file, check_source)
+        stored = store.load()
+        connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
+        if not self._uploaders:
+            self.whoami()
+        return put_session(connection, item, open_file, store, self._parts, check_source)
 
     def _connection_of(self, identity: str | None) -> BoxConnection:
         if identity is None or identity not in self.config.identities:

@@ -369,6 +369,32 @@ def test_a_compatible_name_that_comes_later(plan: Path, running_box: Sandbox) ->
         assert (line["box_name"], line["box_id"]) == (second[path]["box_name"], second[path]["box_id"])
 
 
+@pytest.mark.parametrize(
+    "refused", [{"refuse_leading_spaces"}, {"refuse_leading_spaces", "refuse_windows_characters"}]
+)
+def test_names_that_box_refuses_arrive_in_a_stricter_form(
+    plan: Path, running_box: Sandbox, refused: set[str]
+) -> None:
+    """Where Box refuses leading spaces or Windows' characters, all arrives, apart, and the report tells it."""
+    running_box.settings.update(dict.fromkeys(refused, True))
+    root = plan.parent / "share"
+    for name in (" leading", "a:b", ' what?"', "plain", "pipe | and *"):
+        write(root, f"{name}/{name}.txt")
+
+    assert migrate(plan)
+    running_box.violations.clear()
+    assert migrate(plan)
+    lines = assert_names(plan, running_box)
+
+    assert_apart(lines)
+    assert not any(name.startswith(" ") for path in running_box.files() for name in path.split("/"))
+    assert all(
+        name == source_name(line["box_name"])
+        for path, line in lines.items()
+        for name in [path.rpartition("/")[2]]
+    )
+
+
 def assert_apart(lines: dict[str, dict[str, Any]]) -> None:
     """No two entries hold one id of Box."""
     shared = [
