@@ -87,7 +87,7 @@ class Settings:
     #: The service account may make metadata templates; UNKNOWN at Box.
     service_account_may_create_templates: bool = False
     #: Refusals that a WWW-Authenticate header explains (401, and 403 for a missing scope) have no body.
-    empty_auth_bodies: bool = False
+    empty_auth_bodies: bool = True
     #: A part that overlaps another one answers 416 with `conflicting_part`, not 409.
     overlap_is_416: bool = False
     #: Serve upload sessions only at the addresses that their creation gave, not at constructed ones.

@@ -174,13 +174,14 @@ def test_sdk_refreshes_by_itself(box: Sandbox) -> None:
 
 
 def test_missing_scope(box: Sandbox, client: BoxClient) -> None:
-    """A call outside the app's scopes answers 403 insufficient_scope."""
+    """A call outside the app's scopes answers 403, insufficient_scope in the header."""
     box.settings.scopes = ("root_readonly",)
     client.folders.get_folder_items("0")
     for call in (lambda: make_folder(client, "x"), lambda: client.groups.get_groups()):
         with pytest.raises(BoxAPIError) as error:
             call()
-        assert "insufficient_scope" == error.value.response_info.code
+        answer = error.value.response_info
+        assert (403, True) == (answer.status_code, "insufficient_scope" in answer.headers["www-authenticate"])
 
 
 def test_global_content_manager_disables_writes(box: Sandbox, client: BoxClient) -> None:
