@@ -9,6 +9,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Generated tests have no time limit of their own: on a loaded machine it would fail for no fault.
+settings.register_profile("boxhaul", deadline=None)
+settings.load_profile("boxhaul")
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
