@@ -15,9 +15,9 @@ from flows.errors import PlanError
 from flows.plan.connections import open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.reporting.findings import LISTED, Findings
+from flows.reporting.headline import verdict
 from flows.reporting.items import write_lines
 from flows.reporting.status import status_document
-from flows.reporting.verdict import verdict
 from flows.words import duration_words, printable, size_words
 from state.reports.events import events
 from state.reports.lines import item_lines

@@ -11,7 +11,7 @@ import pytest
 from connectors.entry import NO_STREAMS, NamedStream
 from connectors.sources.registry import open_source
 from connectors.sources.resilient import ResilientSource
-from connectors.sources.smb.link import STREAMS_BUFFER
+from connectors.sources.smb.connection import STREAMS_BUFFER
 from tests.contract import Root
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy

@@ -1,6 +1,7 @@
 """BoxConnection: one Box user's paced and retried call around the SDK's client.
 
-SDK retries are off; what is retried, how often and how long is the table RETRIED below. Verbs live elsewhere.
+SDK retries are off; what is retried, how often and how long is the table of
+retries.py. Verbs live elsewhere.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +25,11 @@ from connectors.box.client.errors import (
     NotBox,
     Unauthorised,
     code_of,
-    refusal_of,
     scrub,
     to_connector_error,
 )
-from connectors.box.client.pacer import Backoff, Pacer
+from connectors.box.client.pacer import Pacer
+from connectors.box.client.retries import BLOCKED_CODES, asked_seconds, rule_of
 from connectors.box.client.tokens import TokenFile
 from connectors.box.client.transport import (
     READ_SECONDS,
@@ -46,7 +47,6 @@ from connectors.errors import (
     ConnectionLost,
     ConnectorError,
     RateLimited,
-    ServerBusy,
     Stopped,
     TransientError,
 )
@@ -58,19 +58,6 @@ PROBE_ROUTE = "GET /users/me"
 #: The cheapest call that Box's upload host serves (facts §1): a session that is not there. A 404 is an answer.
 UPLOAD_PROBE_ROUTE, UPLOAD_PROBE_PATH = "GET /files/upload_sessions/:id", "/files/upload_sessions/0"
 
-
-#: Everything that is sent again, and how patiently. 401 is answered by one new token instead.
-RETRIED: Mapping[type[TransientError], Backoff] = {
-    RateLimited: Backoff(attempts=40, total_seconds=3600.0),  # 429: Retry-After rules, this only bounds it
-    ConnectionLost: Backoff(attempts=8, total_seconds=300.0),  # no answer: the effect is unknown
-    ServerBusy: Backoff(attempts=8, total_seconds=300.0),  # 408, 500, 502, 503, 504, 509
-}
-
-#: The name or the subtree is locked for seconds to minutes by somebody's move or copy.
-BLOCKED = Backoff(attempts=12, total_seconds=600.0)
-BLOCKED_CODES = frozenset({"name_temporarily_reserved", "operation_blocked_temporary"})
-#: Something that is not Box answered: a captive portal, a proxy's page.
-ALIEN = Backoff(attempts=4, total_seconds=60.0)
 #: Outages that one call sits out; after those its failure is its own, whatever a probe says.
 OUTAGES_OF_A_CALL = 3
 
@@ -203,8 +190,8 @@ class BoxConnection:
         """Wait before the next attempt, or until Box is back; raises the error when it is not worth another."""
         patience.failures[error.reason] += 1
         count = patience.failures[error.reason]
-        rule = replace(_rule(error), first_seconds=self._first_backoff_seconds)
-        asked, own = _asked_seconds(error), rule.seconds(count)
+        rule = replace(rule_of(error), first_seconds=self._first_backoff_seconds)
+        asked, own = asked_seconds(error), rule.seconds(count)
         if asked > max(self.transport.outages.limit_seconds, rule.total_seconds):
             raise BoxUnreachable(
                 f"Box asks for a pause of {round(asked / 60)} minutes (Retry-After); no file is to blame, and the next "
@@ -292,22 +279,6 @@ def connect(
         first_backoff_seconds=limits.backoff_seconds,
         user_id=user_id,
     )
-
-
-def _asked_seconds(error: TransientError) -> float:
-    """Return the pause that Box asked for in seconds, 0 where it did not."""
-    if isinstance(error, RateLimited):
-        return error.retry_after_seconds or 0.0
-    refusal = refusal_of(error)
-    return (refusal.retry_after_seconds or 0.0) if refusal else 0.0
-
-
-def _rule(error: TransientError) -> Backoff:
-    if code_of(error) in BLOCKED_CODES:
-        return BLOCKED
-    if isinstance(error, ServerBusy) and refusal_of(error) is None:
-        return ALIEN
-    return next(rule for kind, rule in RETRIED.items() if isinstance(error, kind))
 
 
 def _token_file(

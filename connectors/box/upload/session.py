@@ -29,6 +29,7 @@ from connectors.box.upload.part import (
     put_part,
     session_gone,
 )
+from connectors.box.upload.part_order import parts_in_order
 from connectors.box.upload.part_threads import FileParts, PartSenders
 from connectors.box.upload.reader import look_at_end, read_exactly, sha1_of
 from connectors.box.upload.receipts import (
@@ -256,9 +257,9 @@ def _send_session(work: _Work, session: SessionState) -> Receipt:
     whole, kept = hashlib.sha1(usedforsecurity=False), []
     sender = PartSender(work.connection, session, work.store)
     with work.open_file() as source, work.senders.file() as sending:
-        for offset in range(0, item.size, session.part_size):
+        for offset, length in parts_in_order(item.size, session.part_size):
             sending.room()
-            content = _next_content(sending, source, min(session.part_size, item.size - offset))
+            content = _next_content(sending, source, length)
             whole.update(content)
             part = Part(offset=offset, content=content, total=item.size)
             if offset in finished:

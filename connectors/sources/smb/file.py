@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from connectors.sources.smb.link import FIRST_READ, READ_SIZE, SMBHandle, SMBLink
+from connectors.sources.smb.connection import FIRST_READ, READ_SIZE, SMBHandle, SMBLink
 from connectors.sources.smb.status import SMBStatusError
 
 #: READs in flight for a file that is read in order.

@@ -12,8 +12,8 @@ from fsspec import AbstractFileSystem
 
 from connectors.entry import EntryKind
 from connectors.sources.smb import wire
+from connectors.sources.smb.connection import SMBHandle, SMBLink
 from connectors.sources.smb.file import SMBFile
-from connectors.sources.smb.link import SMBHandle, SMBLink
 from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,

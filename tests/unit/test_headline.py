@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.reporting.verdict import verdict
+from flows.reporting.headline import verdict
 
 
 def tree(name: str, state: str = "complete", **changes: Any) -> dict[str, Any]:
