@@ -10,7 +10,7 @@ from connectors.entry import Entry, EntryKind, Fault
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
-_OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+_OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 _OPEN = (ItemStatus.PENDING, ItemStatus.FAILED)
 
 
@@ -71,7 +71,7 @@ def diff_folder(
         if change.kind is not ChangeKind.UNCHANGED:
             changes.append(change)
     for child in known_by_key.values():
-        if child.status is not ItemStatus.MISSING:
+        if child.status is not ItemStatus.GONE:
             changes.append(
                 Change(
                     kind=ChangeKind.MISSING, name=child.name, entry=None, known=child, box_name=child.box_name

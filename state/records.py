@@ -72,7 +72,7 @@ class KnownChild:
     reason: str | None
     #: The content that Box has (status UPLOADED), or that was last seen (any other status).
     fingerprint: Fingerprint
-    #: Box holds the content of exactly this fingerprint, whatever the status (MISSING, EXCLUDED) says. Files only.
+    #: Box holds the content of exactly this fingerprint, whatever the status (GONE, EXCLUDED) says. Files only.
     in_box: bool = False
     #: Box has a file or folder of this child, of whatever content, so that its name there is not free.
     placed: bool = False
@@ -218,6 +218,19 @@ class Holder:
 
     tree_id: int
     path: str
+    #: Its name in Box, as the plan knows it.
+    box_name: str = field(default="", compare=False)
+    #: It is the folder of a whole tree.
+    is_tree: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldFile:
+    """A result that was not recorded: its file of Box is another entry's."""
+
+    item_id: int
+    box_file_id: str
+    holder: Holder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,7 +249,7 @@ class ExpectedChild:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """Sums over entries by status; `total` leaves MISSING out.
+    """Sums over entries by status; `total` counts what is in the share, so it leaves `gone` out.
 
     Of bytes, only those of files that are to move: `bytes_total` leaves EXCLUDED and WAIVED out as well.
     """
@@ -247,6 +260,7 @@ class Counts:
     excluded: int = 0
     waived: int = 0
     pending: int = 0
+    gone: int = 0
     bytes_total: int = 0
     bytes_uploaded: int = 0
 

@@ -20,28 +20,34 @@ class ItemStatus(StrEnum):
     EXCLUDED = "excluded"
     #: A person accepted that it does not move.
     WAIVED = "waived"
-    #: No longer in the source. Never counted, never deleted in Box.
-    MISSING = "missing"
+    #: It was there in an earlier pass and is not any more; what Box has of it stays there. Kept as the word that the
+    #: first schema has for it; people read `word`.
+    GONE = "missing"
+
+    @property
+    def word(self) -> str:
+        """As reports and documents say it."""
+        return "gone" if self is ItemStatus.GONE else self.value
 
 
 #: From → to. The checkpoint refuses anything else with IllegalTransition.
 ITEM_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
     ItemStatus.PENDING: frozenset(
-        {ItemStatus.UPLOADED, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.MISSING}
+        {ItemStatus.UPLOADED, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.GONE}
     ),
     ItemStatus.UPLOADED: frozenset(
-        {ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.MISSING}
+        {ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.EXCLUDED, ItemStatus.GONE}
     ),
     ItemStatus.FAILED: frozenset(
-        {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.MISSING}
+        {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.GONE}
     ),
     # Straight to UPLOADED: no longer excluded, and Box still holds this very content.
-    ItemStatus.EXCLUDED: frozenset({ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.MISSING}),
+    ItemStatus.EXCLUDED: frozenset({ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.GONE}),
     # To UPLOADED: it was on its way when it was waived, or something below a waived folder moves after all.
     ItemStatus.WAIVED: frozenset(
-        {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.MISSING}
+        {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.GONE}
     ),
-    ItemStatus.MISSING: frozenset(
+    ItemStatus.GONE: frozenset(
         {ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.FAILED}
     ),
 }
@@ -52,6 +58,8 @@ PERMANENT_REASONS = frozenset({"name_rejected", "rejected", "too_large", "change
 
 #: The reason for which a verification finds that Box does not hold an entry at all.
 GONE_FROM_BOX = "gone_from_box"
+#: The reason for which an entry has no place of its own in Box: another one has it.
+NAME_IN_USE = "name_in_use"
 #: The reason for which it finds another size, sha1 or name.
 DIFFERENT_IN_BOX = "different_in_box"
 #: The reason for which an entry fails on an error that nobody foresaw; the log has the whole of it.

@@ -37,6 +37,9 @@ class Findings:
     #: Sent once, and excluded by a rule since: Box holds them still.
     excluded_in_box: list[ItemLine] = field(default_factory=list)
     waived: list[ItemLine] = field(default_factory=list)
+    #: They were in the share in an earlier pass, and are not any more.
+    gone: list[ItemLine] = field(default_factory=list)
+    gone_count: int = 0
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
     failed_count: int = 0
     renamed_count: int = 0
@@ -80,6 +83,11 @@ class Findings:
     def take(self, item: ItemLine) -> None:
         """Look at one line."""
         if item.tree in self.outside:
+            return
+        if item.status is ItemStatus.GONE:
+            self.gone_count += 1
+            if len(self.gone) < LISTED:
+                self.gone.append(item)
             return
         if item.status is ItemStatus.FAILED:
             self.failed_count += 1

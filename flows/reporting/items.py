@@ -69,7 +69,7 @@ def item_row(item: ItemLine) -> dict[str, Any]:
         "tree": item.tree,
         "path": item.path,
         "kind": item.kind.value,
-        "status": item.status.value,
+        "status": item.status.word,
         "reason": item.reason,
         "detail": item.detail,
         "size": item.size,

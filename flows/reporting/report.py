@@ -108,7 +108,7 @@ def _proofs(plan: MigrationPlan, document: dict[str, Any], findings: Findings) -
 def _totals(document: dict[str, Any], findings: Findings) -> dict[str, int]:
     """Sums over the trees that the plan names."""
     trees = [tree for tree in document["trees"] if tree["in_plan"]]
-    names = ("total", "uploaded", "failed", "excluded", "waived", "pending")
+    names = ("total", "uploaded", "failed", "excluded", "waived", "pending", "gone")
     totals = {name: sum(tree["items"][name] for tree in trees) for name in names}
     totals["excluded_in_box"] = findings.excluded_in_box_count
     totals["excluded"] = max(0, totals["excluded"] - findings.excluded_in_box_count)

@@ -70,9 +70,8 @@ def person_name(person: Mapping[str, Any]) -> str:
 
 def status_table(document: dict[str, Any]) -> RenderableType:
     """The document for a person: a table that fits 80 columns, then the people, then what is left."""
-    table = Table(
-        title=Text(printable(f"{document['plan']}, pass {document['pass'] or '-'}")), title_justify="left"
-    )
+    title = f"{document['plan']}, pass {document['pass'] or '-'}{_as_of(document)}"
+    table = Table(title=Text(printable(title)), title_justify="left")
     for name in ("tree", "state"):
         table.add_column(name, overflow="fold")
     for name in ("uploaded", "failed", "not moved", "pending", "bytes"):
@@ -89,6 +88,14 @@ def status_table(document: dict[str, Any]) -> RenderableType:
             size_words(tree["bytes"]["uploaded"]),
         )
     return Group(table, *_not_begun(document), *_people(document), *_links(document), _calls(document))
+
+
+def _as_of(document: dict[str, Any]) -> str:
+    """Since when every folder of the share was looked at, where that is true of every tree of the plan."""
+    times = [tree["as_of"] for tree in document["trees"] if tree["in_plan"]]
+    if not times or None in times:
+        return ""
+    return f", the share as of {min(times)[:16].replace('T', ' ')} UTC"
 
 
 def _not_begun(document: dict[str, Any]) -> list[Text]:

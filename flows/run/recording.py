@@ -83,7 +83,7 @@ class ResultRecorder:
         if not results or self._error is not None:
             return
         try:
-            self._checkpoint.record_results(self._worker, results, max_attempts=self._max_attempts)
+            held = self._checkpoint.record_results(self._worker, results, max_attempts=self._max_attempts)
         except BaseException as exc:  # noqa: BLE001  the thread must live on to empty the queue
             self._error = exc
             self._on_error(exc)
@@ -92,4 +92,6 @@ class ResultRecorder:
             for result in results:
                 if isinstance(result, Uploaded) and self._unrecorded.get(result.box_file_id) is result:
                     del self._unrecorded[result.box_file_id]
-        self._progress.recorded(results)
+        # Their file of Box is another entry's: they are not sent, and are tried again.
+        again = {each.item_id for each in held}
+        self._progress.recorded([result for result in results if result.item_id not in again])

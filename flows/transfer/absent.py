@@ -40,7 +40,7 @@ def with_unlisted(
     absent = [
         child
         for child in known
-        if child.status not in (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+        if child.status not in (ItemStatus.GONE, ItemStatus.EXCLUDED)
         and collision_key(child.name) not in names
     ]
     if not absent:

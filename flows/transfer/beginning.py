@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from connectors.entry import Entry, EntryKind
 from connectors.errors import Stopped
 from flows.analysis.coverage import uncovered
 from flows.errors import PlanError
 from flows.plan.exclude import ExcludeRules
 from flows.transfer.migration import Migration
 from flows.transfer.trees import taken_over, tree_specs
-from state.records import TreeSpec
-from state.statuses import EventKind, IncompleteReason
+from state.records import TreeRecord, TreeSpec
+from state.statuses import EventKind, IncompleteReason, TreeState
+
+#: What is said of a tree whose folder is not in the share any more.
+AWAY = "its folder is not in the share any more; put it back, or exclude it in the plan"
 
 
 def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: bool = True) -> None:
@@ -35,6 +39,8 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     migration.take_up(migration.pass_id, ours)
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
     migration.folders.know_trees(ours)
+    if not only:
+        migration.away = _away(migration, known, trees)
     for tree in trees:
         if tree.name in moving or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
             checkpoint.ensure_collaborations(tree.id, migration.access.specs(tree))
@@ -47,6 +53,34 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     revived = [tree.id for tree in ours] if revive else []
     migration.take_up(checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived), ours)
     migration.progress.start_from([checkpoint.tree_report(tree.id).files for tree in ours])
+
+
+def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[TreeRecord]) -> list[TreeRecord]:
+    """Return the trees that were begun, are not complete and have no folder in the share any more, and say so on them.
+
+    Those that the plan names are walked, which says what is wrong. One that a rule excludes now is nobody's to miss.
+    """
+    if migration.plan.trees:
+        return []
+    there = {tree.id for tree in trees}
+    taken = {tree.id for tree in taken_over(known, [_spec(tree) for tree in trees])}
+    away = [
+        tree
+        for tree in known
+        if tree.id not in there | taken
+        and tree.state is not TreeState.COMPLETE
+        and tree.incomplete_reason is not IncompleteReason.NOT_BEGUN
+        and migration.excluded(Entry(path=tree.source, kind=EntryKind.FOLDER)) is None
+    ]
+    for tree in away:
+        migration.checkpoint.set_tree_state(
+            tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.SOURCE_CHANGED, detail=AWAY
+        )
+    return away
+
+
+def _spec(tree: TreeRecord) -> TreeSpec:
+    return TreeSpec(source=tree.source, folder=tree.folder, name=tree.name)
 
 
 def _record_what_is_left_out(migration: Migration) -> None:
@@ -63,7 +97,11 @@ def join(migration: Migration) -> bool:
     Only trees count that whoever conducts moves and has let the uploaders into.
     """
     pass_id = migration.checkpoint.current_pass(migration.plan_id)
-    if pass_id is None or migration.pass_id not in (0, pass_id):
+    if pass_id is None:
+        return False
+    if migration.pass_id not in (0, pass_id) and not migration.checkpoint.continues(
+        pass_id, migration.pass_id
+    ):
         return False
     ours = migration.checkpoint.opened_trees(pass_id)
     trees = [

@@ -15,7 +15,7 @@ from state.statuses import IncompleteReason, TreeState
 #: Missing folders made in one go.
 FOLDERS_AT_ONCE = 500
 
-#: A folder whose parents vanish in Box again and again is tried this often.
+#: A folder that vanishes in Box again and again, or its parents, is tried this often.
 FOLDER_ATTEMPTS = 3
 
 
@@ -50,6 +50,8 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
         )
         return
     try:
+        if attempt > FOLDER_ATTEMPTS:
+            raise DestinationGone("made again and again, and gone each time")
         migration.folders.box_id(folder.id)
     except FatalError as exc:
         migration.stop.fail(exc)

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, Receipt, Upload
+from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameInUse
 from flows.plan.model import Verification
 from flows.transfer.migration import Migration
-from state.records import ClaimedItem
-from state.statuses import GONE_FROM_BOX
+from flows.transfer.naming import other_name
+from state.records import ClaimedItem, Holder
+from state.statuses import GONE_FROM_BOX, EventKind
 
 #: What somebody can do about a file that changed on both sides.
 REMEDY = "Move or rename that file in Box, then retry; or waive this one."
@@ -37,11 +39,17 @@ def remembering(migration: Migration, item: ClaimedItem) -> Iterator[None]:
         raise
 
 
-def version_of_ours(migration: Migration, item: ClaimedItem, upload: Upload, error: NameInUse) -> Upload:
-    """Return the upload as a new version of what has its name, when that is ours; else raise the error."""
-    if not _is_ours(migration, item, error):
+def second_try(migration: Migration, item: ClaimedItem, upload: Upload, error: NameInUse) -> Upload:
+    """Return what to put when something has the file's name in Box: a new version of it when it is this very file's,
+    the same content under another name when Box takes another entry's of the plan for it. Else raise NameInUse."""
+    holder = None if error.box_id is None else _holder(migration, item, error.box_id)
+    if holder is None and not _is_ours(migration, item, error):
         raise error
-    _remember(migration, item, error.box_id, error.etag)
+    holder = holder or _remember(migration, item, error.box_id, error.etag)
+    if holder is not None and holder.box_name == error.box_name:
+        return _renamed(migration, item, upload)
+    if holder is not None:
+        raise _held(holder, error.box_id, error.box_name)  # a person gave it this name in Box
     # A name that a person gave it in Box stays.
     return replace(upload, file_id=error.box_id, etag=error.etag, name=error.box_name or upload.name)
 
@@ -50,13 +58,26 @@ def refuse_held(migration: Migration, item: ClaimedItem, receipt: Receipt) -> No
     """NameInUse when what was adopted holds another file of the source, even of the same content (P7)."""
     if not receipt.adopted or receipt.file_id == item.box_file_id:
         return
-    if path := _held_by(migration, item, receipt.file_id):
-        raise NameInUse(
-            f"the file of Box with this name holds {path!r} of the share; give that one its own name back in"
-            " Box, then retry",
-            box_id=receipt.file_id,
-            box_type="file",
-        )
+    if holder := _holder(migration, item, receipt.file_id):
+        raise _held(holder, receipt.file_id, receipt.name)
+
+
+def _held(holder: Holder, box_id: str | None, box_name: str | None) -> NameInUse:
+    return NameInUse(
+        f"the file of Box with this name holds {holder.path!r} of the share; give that one its own name back in"
+        " Box, then retry",
+        box_id=box_id,
+        box_type="file",
+        box_name=box_name,
+    )
+
+
+def _renamed(migration: Migration, item: ClaimedItem, upload: Upload) -> Upload:
+    """Two entries never become one file of Box, whichever trees they are of: this one gets another name (P7)."""
+    choice = other_name(item.path.rpartition("/")[2], EntryKind.FILE, refused=upload.name)
+    detail = {"path": item.path, "box_name": choice.box_name, "reason": choice.reason}
+    migration.record_event(EventKind.RENAMED, detail)
+    return replace(upload, name=choice.box_name, file_id=None, etag=None)
 
 
 def _forget_what_is_gone(migration: Migration, item: ClaimedItem) -> None:
@@ -91,8 +112,6 @@ def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bo
         return True  # moved or renamed, and the content is still ours
     if not known and not _is_same_name(item, conflict):
         return False  # for Box alone the same name: another entry's, though its result may not be recorded yet (P7)
-    if not known and _held_by(migration, item, conflict.box_id):
-        return False
     if not known and not migration.checkpoint.folder_was_created_by_plan(item.folder_id):
         return False
     stored = migration.box.file_info(conflict.box_id)
@@ -107,17 +126,17 @@ def _is_same_name(item: ClaimedItem, conflict: NameInUse) -> bool:
     return conflict.box_name is None or collision_key(conflict.box_name) == collision_key(item.box_name)
 
 
-def _held_by(migration: Migration, item: ClaimedItem, box_file_id: str) -> str | None:
-    """Return the path of another file of the share that this file of Box belongs to, in a tree that this run moves.
+def _holder(migration: Migration, item: ClaimedItem, box_file_id: str) -> Holder | None:
+    """Return the other file of the share that this file of Box belongs to, in whatever tree of the plan.
 
     What is on its way, or not written down yet, counts as well (P7).
     """
     migration.in_flight.wait_for_others(item.folder_id, item.id)
     unrecorded = migration.recorder.unrecorded_holder(box_file_id, besides=item.id)
     if unrecorded is not None:
-        return unrecorded.entry.path
+        return Holder(tree_id=item.tree_id, path=unrecorded.entry.path, box_name=unrecorded.box_name)
     holders = migration.checkpoint.other_holders_of_box_file(migration.plan_id, box_file_id, besides=item.id)
-    return next((holder.path for holder in holders if holder.tree_id in migration.tree_ids), None)
+    return next(iter(holders), None)
 
 
 def is_proven(migration: Migration, item: ClaimedItem) -> bool:
@@ -141,6 +160,8 @@ def renamed_by_box(item: ClaimedItem, upload: Upload, receipt: Receipt) -> dict[
     return {"path": item.path, "box_name": receipt.name, "reason": "Box stored it under this name"}
 
 
-def _remember(migration: Migration, item: ClaimedItem, box_id: str | None, etag: str | None) -> None:
-    if box_id is not None:
-        migration.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)
+def _remember(migration: Migration, item: ClaimedItem, box_id: str | None, etag: str | None) -> Holder | None:
+    """Write down that this file of Box is this item's; return who holds it already, when somebody does."""
+    if box_id is None:
+        return None
+    return migration.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)

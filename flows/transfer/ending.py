@@ -17,7 +17,7 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
     migration.recorder.flush()
     give_back_sessions(migration)
     migration.call_counts.save()
-    trees = migration.refresh_trees()
+    trees = [*migration.refresh_trees(), *migration.trees_away()]
     complete = all(tree.state is TreeState.COMPLETE for tree in trees)
     summary: dict[str, Any] = {
         "complete": complete,
@@ -32,7 +32,7 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
 
 def unfinished_pass(migration: Migration) -> dict[str, Any]:
     """What finish_pass says, of a pass that stays open for the next run."""
-    trees = [_tree_summary(migration, tree) for tree in migration.refresh_trees()]
+    trees = [_tree_summary(migration, tree) for tree in (*migration.refresh_trees(), *migration.trees_away())]
     return {"plan": migration.plan.name, "pass": migration.pass_id, "complete": False, "trees": trees}
 
 

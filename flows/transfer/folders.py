@@ -7,12 +7,17 @@ import time
 from collections import OrderedDict
 
 from connectors.box.destination import BoxDestination
+from connectors.box.names import collision_key
+from connectors.box.types import BoxFolder
+from connectors.entry import EntryKind
 from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
 from flows.errors import Interrupted
+from flows.transfer.naming import other_name
 from flows.transfer.roots import Roots
 from flows.transfer.sight import topmost_gone
 from state.checkpoint import Checkpoint
-from state.records import FolderNode, TreeRecord, WorkerLease
+from state.records import FolderNode, Holder, TreeRecord, WorkerLease
+from state.statuses import EventKind
 
 #: Ids kept in memory; older ones are read again from the checkpoint (P9).
 CACHE_SIZE = 20_000
@@ -79,16 +84,13 @@ class BoxFolders:
     def forget(self, tree_id: int, folder_id: int, box_id: str) -> None:
         """Box no longer has this folder, nor what was in it: all of it is pending and made again.
 
-        Many senders find out at once; only the first one's word counts, so that what is made anew stays known.
+        Many senders in many processes find out at once; the checkpoint takes the word only of those who speak of the
+        folder that it has, so that what is made anew stays known.
         """
-        with self._lock:
-            if self._ids.get(folder_id, box_id) != box_id:
-                return
-            self._ids.clear()
-            self._roots.forget()
-            self._checkpoint.record_verification_mismatch(
-                tree_id, item_ids_by_reason={}, folder_ids_gone=[folder_id], detail="deleted in Box"
-            )
+        self._checkpoint.record_verification_mismatch(
+            tree_id, item_ids_by_reason={}, folders_gone={folder_id: box_id}, detail="deleted in Box"
+        )
+        self.read_again()
 
     def forget_below_top(self, folder_id: int) -> None:
         """Box does not show this folder: look from the top, and forget the highest that is gone, with all below it.
@@ -148,27 +150,42 @@ class BoxFolders:
         tree = self._trees.get(node.id)
         if tree is not None:
             folder = self._roots.create(tree, node.box_name, node.create_claimed_at)
+            holder = self._record(node, folder)
         else:
-            folder = self._box.create_folder(parent_box_id, node.box_name, claimed_at=node.create_claimed_at)
-        if folder.adopted:
-            self._refuse_held(folder.id, node)
-        self._checkpoint.record_folder_created(
-            node.id, box_folder_id=folder.id, box_name=folder.name, adopted=folder.adopted
-        )
+            folder, holder = self._create_below(node, parent_box_id)
+        if holder is not None:
+            raise _held(holder, folder.id)
         return folder.id
 
-    def _refuse_held(self, box_folder_id: str, node: FolderNode) -> None:
-        """A folder of Box holds one folder of the source: somebody renamed another one's in Box to this name (P7)."""
-        holders = self._checkpoint.other_holders_of_box_folder(self._plan_id, box_folder_id, besides=node.id)
-        moving = {tree.id for tree in self._trees.values()}
-        for holder in holders:
-            if holder.tree_id in moving:
-                raise NameInUse(
-                    f"the folder of Box with this name holds {holder.path!r} of the share; give that one its own name"
-                    " back in Box, then retry",
-                    box_id=box_folder_id,
-                    box_type="folder",
-                )
+    def _create_below(self, node: FolderNode, parent_box_id: str) -> tuple[BoxFolder, Holder | None]:
+        """Make a folder that is no tree's own; under another name where Box alone takes two names for one (P7)."""
+
+        def make(name: str) -> tuple[BoxFolder, Holder | None]:
+            folder = self._box.create_folder(parent_box_id, name, claimed_at=node.create_claimed_at)
+            return folder, self._record(node, folder)
+
+        try:
+            folder, holder = make(node.box_name)
+        except NameInUse as exc:
+            if exc.box_name is None or collision_key(exc.box_name) == collision_key(node.box_name):
+                raise
+            # What is there is another entry's, written down or not.
+            return make(self._other_name(node, exc.box_name))
+        if holder is None or holder.is_tree or holder.box_name != folder.name:
+            return folder, holder
+        return make(self._other_name(node, folder.name))
+
+    def _record(self, node: FolderNode, folder: BoxFolder) -> Holder | None:
+        """Write down where the folder lies; who lies there already, when somebody of the plan does."""
+        return self._checkpoint.record_folder_created(
+            node.id, box_folder_id=folder.id, box_name=folder.name, adopted=folder.adopted
+        )
+
+    def _other_name(self, node: FolderNode, refused: str) -> str:
+        choice = other_name(node.path.rpartition("/")[2], EntryKind.FOLDER, refused=refused)
+        detail = {"path": node.path, "box_name": choice.box_name, "reason": choice.reason}
+        self._checkpoint.record_event(self._plan_id, EventKind.RENAMED, detail, tree_id=node.tree_id)
+        return choice.box_name
 
     def _cached(self, folder_id: int) -> str | None:
         with self._lock:
@@ -182,3 +199,12 @@ class BoxFolders:
             self._ids[folder_id] = box_id
             if len(self._ids) > CACHE_SIZE:
                 self._ids.popitem(last=False)
+
+
+def _held(holder: Holder, box_folder_id: str) -> NameInUse:
+    """A folder of Box holds one folder of the share, whichever tree of the plan it is of (P7)."""
+    if holder.is_tree:
+        words = f"is that of the tree {holder.path!r}; give the tree another folder in the plan, then retry"
+    else:
+        words = f"holds {holder.path!r} of the share; give that one its own name back in Box, then retry"
+    return NameInUse(f"the folder of Box with this name {words}", box_id=box_folder_id, box_type="folder")

@@ -32,7 +32,7 @@ from flows.transfer.folders import BoxFolders
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord, WorkerLease
-from state.statuses import EventKind
+from state.statuses import EventKind, TreeState
 
 
 @dataclass(kw_only=True)
@@ -74,6 +74,8 @@ class Migration:
     pass_id: int = 0
     #: The trees that this run moves.
     trees: list[TreeRecord] = field(default_factory=list)
+    #: Trees of the plan that an earlier run began and did not complete, and whose folders are away in this one.
+    away: list[TreeRecord] = field(default_factory=list)
     #: Those that are no folder of the share but the files at its top.
     files_only_trees: frozenset[int] = frozenset()
     #: Set while a walk may still find something.
@@ -89,6 +91,14 @@ class Migration:
         self.pass_id, self.trees = pass_id, list(trees)
         self.claims.take_up(pass_id, self.tree_ids)
         self.guard.take_up(trees)
+
+    def trees_away(self) -> list[TreeRecord]:
+        """Read the trees again whose folders are away, and return those that are not complete."""
+        return [
+            tree
+            for each in self.away
+            if (tree := self.checkpoint.tree(each.id)).state is not TreeState.COMPLETE
+        ]
 
     def refresh_trees(self) -> list[TreeRecord]:
         """Read the trees of this run again and return them as the checkpoint has them now."""

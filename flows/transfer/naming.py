@@ -11,7 +11,7 @@ from state.records import KnownChild
 from state.statuses import ItemStatus
 
 #: What is not there, or does not move: its name in Box is its own only while something lies there.
-OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 
 #: An entry that gets another name in Box than it has, and its new name with the reason.
@@ -69,6 +69,13 @@ def _names_held(
         if not (gone and wish in coming):
             held.append(child.box_name)
     return held
+
+
+def other_name(name: str, kind: EntryKind, *, refused: str) -> PlannedName:
+    """Return the next name for an entry whose Box name another entry of the plan has in Box, though no rule of ours
+    takes the two for equal (P7)."""
+    planned = plan_names([(name, kind, None)], taken=[refused, box_name(name, kind)])[name]
+    return PlannedName(planned.box_name, f"for Box the same name as another entry's: {refused}")
 
 
 def _place(name: str, kind: EntryKind) -> tuple[str, bool]:

@@ -13,7 +13,7 @@ from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped,
 from connectors.source import Source, SourceFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
-from flows.transfer.conflicts import is_proven, refuse_held, remembering, renamed_by_box, version_of_ours
+from flows.transfer.conflicts import is_proven, refuse_held, remembering, renamed_by_box, second_try
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
@@ -59,10 +59,11 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
         with remembering(migration, item):
             try:
                 receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
+                refuse_held(migration, item, receipt)
             except NameInUse as exc:
-                upload = version_of_ours(migration, item, upload, exc)
+                upload = second_try(migration, item, upload, exc)
                 receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
-        refuse_held(migration, item, receipt)
+                refuse_held(migration, item, receipt)
         if renamed := renamed_by_box(item, upload, receipt):
             migration.record_event(EventKind.RENAMED, renamed)
         unkept.add(item.path, reading.streams)

@@ -26,14 +26,15 @@ class Differences:
     """Where Box contradicts the checkpoint: row ids of items by reason, and of folders that are gone."""
 
     items: dict[str, list[int]] = field(default_factory=dict)
-    folders_gone: list[int] = field(default_factory=list)
+    #: Row id of the folder → the id that Box does not know any more.
+    folders_gone: dict[int, str] = field(default_factory=dict)
     #: Why something could not be looked at; nothing is known of it.
     out_of_sight: list[str] = field(default_factory=list)
 
     def add(self, reason: str, child: ExpectedChild) -> None:
         """One child differs."""
         if child.kind is EntryKind.FOLDER:
-            self.folders_gone.append(child.row_id)
+            self.folders_gone[child.row_id] = child.box_id
         else:
             self.items.setdefault(reason, []).append(child.row_id)
 
@@ -41,7 +42,7 @@ class Differences:
         """Take over what another folder found."""
         for reason, ids in other.items.items():
             self.items.setdefault(reason, []).extend(ids)
-        self.folders_gone += other.folders_gone
+        self.folders_gone |= other.folders_gone
         self.out_of_sight += other.out_of_sight
 
     def __str__(self) -> str:
@@ -80,7 +81,7 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
         _record_verified(migration, tree)
         return True
     migration.checkpoint.record_verification_mismatch(
-        tree.id, item_ids_by_reason=found.items, folder_ids_gone=found.folders_gone, detail=detail
+        tree.id, item_ids_by_reason=found.items, folders_gone=found.folders_gone, detail=detail
     )
     if found.folders_gone:
         migration.folders.read_again()
@@ -198,6 +199,6 @@ def _look_from_the_top(migration: Migration, folder: FolderNode, differences: Di
         differences.out_of_sight.append(str(exc))
         return
     if gone is not None:
-        differences.folders_gone.append(gone.id)
+        differences.folders_gone[gone.id] = gone.box_folder_id or ""
     else:
         differences.out_of_sight.append(f"the folder {folder.path!r} was out of sight for a moment")

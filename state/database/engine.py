@@ -22,6 +22,8 @@ from state.errors import StateError, StateUnavailable
 PATIENCE_SECONDS = 60.0
 #: And how often, whatever the time.
 MAX_TRIES = 40
+#: And how often when each time a row of another process stands in the way.
+MAX_LOOKS = 5
 #: What SQLite itself waits for another process's write, per try.
 BUSY_TIMEOUT_MILLISECONDS = 5_000
 #: When a process freezes within a transaction (a suspended machine), PostgreSQL undoes it after so long, so that
@@ -38,6 +40,8 @@ class _Verdict(Enum):
 
     #: Locked, deadlock, serialization, connection lost: the same transaction may succeed now.
     REPEAT = "repeat"
+    #: Another process wrote what this one had looked for in vain; it looks again, a few times.
+    LOOK_AGAIN = "look again"
     FULL = "the disk that holds it is full; free space there, then start again: nothing is lost"
     REFUSED = "it refused the login or the database; check user, password and name in state_url"
     READ_ONLY = "it cannot be written; check the rights on the file, its folder and the disk"
@@ -63,6 +67,7 @@ _SQLITE_VERDICTS = {
 #: By class (two characters) or by code, https://www.postgresql.org/docs/15/errcodes-appendix.html
 _POSTGRES_VERDICTS = {
     "40001": _Verdict.REPEAT,  # serialization_failure
+    "23505": _Verdict.LOOK_AGAIN,  # unique_violation
     "40P01": _Verdict.REPEAT,  # deadlock_detected
     "25P03": _Verdict.REPEAT,  # idle_in_transaction_session_timeout: we were frozen
     "55P03": _Verdict.REPEAT,  # lock_not_available
@@ -185,10 +190,13 @@ class Database:
                 return attempt()
             except DBAPIError as error:
                 verdict = _judge(error)
-                if verdict is _Verdict.OTHER:
+                if verdict is _Verdict.OTHER or (verdict is _Verdict.LOOK_AGAIN and tried >= MAX_LOOKS):
                     raise self._refused(error) from error
                 delay = min(0.05 * 2**tried, 3.0) * random.uniform(0.5, 1.0)
-                if verdict is not _Verdict.REPEAT or time.monotonic() + delay > give_up_at:
+                if (
+                    verdict not in (_Verdict.REPEAT, _Verdict.LOOK_AGAIN)
+                    or time.monotonic() + delay > give_up_at
+                ):
                     raise self._unavailable(verdict) from error
             except PoolTimeout as error:
                 raise self._unavailable(_Verdict.REPEAT) from error

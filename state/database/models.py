@@ -111,12 +111,14 @@ class Tree(Base):
 
 
 class Pass(Base):
-    """One walk + diff + upload of a plan's source."""
+    """One walk of a plan's source, with diff and upload. An interrupted pass is several: their rows name the first."""
 
     __tablename__ = "passes"
     __table_args__ = (_partial("uq_passes_running", "plan_id", where=PASS_IS_RUNNING, unique=True),)
     id: Mapped[int] = _row_id()
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), index=True)
+    #: The row with which the pass began, where an interrupted one is continued; NULL: this row.
+    first_id: Mapped[int | None] = mapped_column(RowId)
     kind: Mapped[str] = mapped_column(String(32))
     #: Digest of the exclude rules that it walks by; NULL: not known.
     rules: Mapped[str | None] = mapped_column(String(64))
@@ -178,7 +180,9 @@ class Folder(Base):
         _partial("ix_folders_frontier", "tree_id", "walked_pass", "depth", "id", where=FOLDER_IS_WALKED),
         _partial("ix_folders_to_create", "tree_id", "depth", "id", where=FOLDER_AWAITS_BOX),
         _partial("ix_folders_in_box", "tree_id", "id", where=FOLDER_IS_IN_BOX),
-        _partial("ix_folders_box_id", "box_folder_id", where=FOLDER_IS_IN_BOX),
+        _partial(
+            "uq_folders_box_folder", "box_folder_id", "box_plan_id", where=FOLDER_IS_IN_BOX, unique=True
+        ),
         _partial("ix_folders_failed", "tree_id", "reason", where=FOLDER_FAILED),
         _partial("ix_folders_unproven", "tree_id", "id", where=FOLDER_IS_UNPROVEN),
         _partial("ix_folders_renamed", "tree_id", "id", where=FOLDER_IS_RENAMED),
@@ -207,6 +211,8 @@ class Folder(Base):
     #: When its creation was claimed first; kept until it is in Box, since an answer of Box may have been lost.
     create_claimed_at: Mapped[datetime | None] = mapped_column(UTCTime)
     box_folder_id: Mapped[str | None] = mapped_column(String(64))
+    #: The plan, set with `box_folder_id`: no two folders of a plan lie in one folder of Box (P7).
+    box_plan_id: Mapped[int | None] = mapped_column(RowId)
     created_by_plan: Mapped[bool] = mapped_column(server_default=false(), default=False)
     #: Something was put into it since Box's listing of it was last compared.
     unproven: Mapped[bool] = mapped_column(server_default=true(), default=True)
@@ -225,7 +231,7 @@ class Item(Base):
         _partial("ix_items_free", "tree_id", "attempts", "folder_id", "id", where=ITEM_IS_FREE),
         _partial("ix_items_claimed", "claimed_by", "claim", where=ITEM_IS_CLAIMED),
         _partial("ix_items_failed", "tree_id", "reason", where=ITEM_FAILED),
-        _partial("ix_items_in_box", "box_file_id", where=ITEM_IS_IN_BOX),
+        _partial("uq_items_box_file", "box_file_id", "box_plan_id", where=ITEM_IS_IN_BOX, unique=True),
         _partial("ix_items_renamed", "tree_id", "folder_id", where=ITEM_IS_RENAMED),
     )
     id: Mapped[int] = _row_id()
@@ -246,7 +252,7 @@ class Item(Base):
     created_ns: Mapped[int | None] = mapped_column(BigInteger)
     changed_ns: Mapped[int | None] = mapped_column(BigInteger)
     source_file_id: Mapped[str | None] = mapped_column(Text)
-    #: Box holds the content of this very fingerprint, whatever the status says (MISSING, EXCLUDED).
+    #: Box holds the content of this very fingerprint, whatever the status says (GONE, EXCLUDED).
     in_box: Mapped[bool] = mapped_column(server_default=false(), default=False)
     #: The walk saw another content while a sender held the item.
     overtaken: Mapped[bool] = mapped_column(server_default=false(), default=False)
@@ -255,6 +261,8 @@ class Item(Base):
     settles_ns: Mapped[int | None] = mapped_column(BigInteger)
     sha1: Mapped[str | None] = mapped_column(String(40))
     box_file_id: Mapped[str | None] = mapped_column(String(64))
+    #: The plan, set with `box_file_id`: no two items of a plan hold one file of Box (P7).
+    box_plan_id: Mapped[int | None] = mapped_column(RowId)
     box_version_id: Mapped[str | None] = mapped_column(String(64))
     box_etag: Mapped[str | None] = mapped_column(String(64))
     attempts: Mapped[int] = mapped_column(server_default=text("0"), default=0)

@@ -18,15 +18,15 @@ from state.statuses import ItemStatus
 FOLDERS_PER_QUERY = 100
 
 
-def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_missing: bool = False) -> Iterator[ItemLine]:
+def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True) -> Iterator[ItemLine]:
     """Every entry of the plan, streamed: tree by tree; in each, a folder's own line, then what is in it by name, then
     its subfolders by name in the same way.
 
-    What is MISSING is left out unless asked for. A tree's root, which is no entry of it, has a line only when it
-    FAILED. Memory: a group of folders and the path to them, whatever the size of the share. Each group is read at
-    another moment, so a plan that runs meanwhile may show an entry as it was or as it is.
+    What is GONE stays in it, unless `with_gone` is False. A tree's root, which is no entry of it, has a line only when
+    it FAILED or is GONE. Memory: a group of folders and the path to them, whatever the size of the share.
+    Each group is read at another moment, so a plan that runs meanwhile may show an entry as it was or as it is.
     """
-    unwanted = () if with_missing else (ItemStatus.MISSING,)
+    unwanted = () if with_gone else (ItemStatus.GONE,)
     for tree in checkpoint.trees(plan_id):
         folders = _folders_in_order(checkpoint, tree.root_folder_id)
         while group := [folder for _, folder in zip(range(FOLDERS_PER_QUERY), folders, strict=False)]:
@@ -43,13 +43,13 @@ def failures(checkpoint: Checkpoint, plan_id: int) -> Iterator[ItemLine]:
 
 def renames(checkpoint: Checkpoint, plan_id: int) -> Iterator[ItemLine]:
     """What Box has, or will get, under another name than the source, streamed: tree by tree, folders first."""
-    in_sight = Item.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED))
+    in_sight = Item.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED))
     for tree in checkpoint.trees(plan_id):
         folders = select(*_FOLDER_COLUMNS).where(
             Folder.tree_id == tree.id,
             FOLDER_IS_RENAMED,
             Folder.parent_id.is_not(None),
-            Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
+            Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)),
         )
         items = _items_with_folder().where(Item.tree_id == tree.id, ITEM_IS_RENAMED, in_sight)
         yield from _stream_lines(
@@ -144,7 +144,7 @@ def _lines_of_group(
 
 
 def _own_line(tree: str, folder: Any, unwanted: Sequence[ItemStatus]) -> Iterator[ItemLine]:
-    is_quiet_root = folder.parent_id is None and folder.status != ItemStatus.FAILED
+    is_quiet_root = folder.parent_id is None and folder.status not in (ItemStatus.FAILED, ItemStatus.GONE)
     if not is_quiet_root and folder.status not in unwanted:
         yield _folder_line(tree, folder)
 
@@ -158,6 +158,13 @@ def _stream_lines(checkpoint: Checkpoint, tree: str, folders: Any, items: Any) -
             yield _item_line(tree, row)
 
 
+def _detail(row: Any, box_id: str | None) -> str | None:
+    detail: str | None = row.detail
+    if row.status != ItemStatus.GONE:
+        return detail
+    return f"{detail or 'was there in an earlier pass'}; Box {'has it' if box_id else 'does not have it'}"
+
+
 def _folder_line(tree: str, row: Any) -> ItemLine:
     return ItemLine(
         tree=tree,
@@ -165,7 +172,7 @@ def _folder_line(tree: str, row: Any) -> ItemLine:
         kind=EntryKind.FOLDER,
         status=ItemStatus(row.status),
         reason=row.reason,
-        detail=row.detail,
+        detail=_detail(row, row.box_folder_id),
         size=0,
         sha1=None,
         box_id=row.box_folder_id,
@@ -188,7 +195,7 @@ def _item_line(tree: str, row: Any) -> ItemLine:
         kind=EntryKind(row.kind),
         status=ItemStatus(row.status),
         reason=row.reason,
-        detail=row.detail,
+        detail=_detail(row, row.box_file_id),
         size=row.size,
         sha1=row.sha1,
         box_id=row.box_file_id,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from state.checkpoint import Checkpoint
-from state.database.models import Pass, Plan
+from state.database.models import FOLDER_IS_WALKED, Folder, Pass, Plan
 from state.records import CollaborationRecord, Counts, TreeReport
 from state.statuses import CollaborationStatus
 
@@ -28,17 +29,24 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         "source_url": plan.source_url,
         **_latest_pass(checkpoint, plan_id),
         "trees": [
-            tree_status(checkpoint.tree_report(tree.id), people_in(checkpoint, tree.id))
+            tree_status(
+                checkpoint.tree_report(tree.id),
+                people_in(checkpoint, tree.id),
+                as_of=_as_of(checkpoint, tree.id),
+            )
             for tree in checkpoint.trees(plan_id)
         ],
         "calls": {"total": sum(calls.values()), "by_route": calls},
     }
 
 
-def tree_status(report: TreeReport, people: Sequence[CollaborationRecord]) -> dict[str, Any]:
+def tree_status(
+    report: TreeReport, people: Sequence[CollaborationRecord], *, as_of: datetime | None
+) -> dict[str, Any]:
     """One tree in the status document; `people`: people and groups who may see it, or are invited to.
 
-    "still_in" are those of them whom the plan does not name any more.
+    "still_in" are those of them whom the plan does not name any more. `as_of`: every folder of the share was listed
+    since then; None while some was never listed.
     """
     tree, items = report.tree, report.items
     wanted = {record.id for record in report.collaborations}
@@ -48,6 +56,7 @@ def tree_status(report: TreeReport, people: Sequence[CollaborationRecord]) -> di
         "state": tree.state.value,
         "incomplete_reason": None if tree.incomplete_reason is None else tree.incomplete_reason.value,
         "detail": tree.detail,
+        "as_of": None if as_of is None else as_of.isoformat(timespec="seconds"),
         "box_folder_id": tree.box_folder_id,
         "items": _item_counts(items),
         "bytes": {"total": items.bytes_total, "uploaded": items.bytes_uploaded},
@@ -57,6 +66,13 @@ def tree_status(report: TreeReport, people: Sequence[CollaborationRecord]) -> di
         "shared_link": tree.shared_link,
         "failures_by_reason": report.failures_by_reason,
     }
+
+
+def _as_of(checkpoint: Checkpoint, tree_id: int) -> datetime | None:
+    """When the oldest walk began of those that folders of this tree were listed in last."""
+    oldest = select(func.min(Folder.walked_pass)).where(Folder.tree_id == tree_id, FOLDER_IS_WALKED)
+    query = select(Pass.started_at).where(Pass.id == oldest.scalar_subquery())
+    return checkpoint.database.read(lambda connection: connection.execute(query).scalar_one_or_none())
 
 
 def people_in(checkpoint: Checkpoint, tree_id: int) -> list[CollaborationRecord]:
@@ -80,6 +96,7 @@ def _item_counts(counts: Counts) -> dict[str, int]:
         "excluded": counts.excluded,
         "waived": counts.waived,
         "pending": counts.pending,
+        "gone": counts.gone,
     }
 
 
@@ -93,10 +110,14 @@ def _collaborator(record: CollaborationRecord) -> dict[str, Any]:
 
 def _latest_pass(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
     def latest(connection: Connection) -> dict[str, Any]:
-        query = select(Pass.kind, Pass.state).where(Pass.plan_id == plan_id).order_by(Pass.id.desc())
-        passes = connection.execute(query).all()
+        query = select(Pass.kind, Pass.state, Pass.first_id).where(Pass.plan_id == plan_id)
+        passes = connection.execute(query.order_by(Pass.id.desc())).all()
         if not passes:
             return {"pass": None, "pass_kind": None, "pass_state": None}
-        return {"pass": len(passes), "pass_kind": passes[0].kind, "pass_state": passes[0].state}
+        return {
+            "pass": sum(row.first_id is None for row in passes),
+            "pass_kind": passes[0].kind,
+            "pass_state": passes[0].state,
+        }
 
     return checkpoint.database.read(latest)

@@ -50,7 +50,7 @@ def slowest_folders(checkpoint: Checkpoint, plan_id: int, *, limit: int = 20) ->
 
 
 def _folder_sums(checkpoint: Checkpoint, plan_id: int) -> Iterator[FolderSums]:
-    in_sight = and_(Item.kind == EntryKind.FILE, Item.status != ItemStatus.MISSING)
+    in_sight = and_(Item.kind == EntryKind.FILE, Item.status != ItemStatus.GONE)
     for tree in checkpoint.trees(plan_id):
         sums = (
             select(

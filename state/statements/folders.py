@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, literal, or_, select, update
 
 from state.database.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, Folder, Tree
 from state.records import FolderNode, Holder, WorkerLease
@@ -60,46 +60,37 @@ class FolderStatements(Statements):
 
     def record_folder_created(
         self, folder_id: int, *, box_folder_id: str, box_name: str, adopted: bool
-    ) -> None:
-        """status UPLOADED; releases the claim.
+    ) -> Holder | None:
+        """Write down where the folder lies in Box, and release the claim; None when that is done.
 
         The status stays when the folder could not be listed (FAILED, WAIVED: that is not healed by its being in
-        Box) or is out of sight (MISSING, EXCLUDED); the id is kept in any case. `adopted`: Box had it before; it is
-        this plan's all the same when it was, under a name that is MISSING now.
+        Box) or is out of sight (GONE, EXCLUDED); the id is kept in any case. `adopted`: Box had it before; it is
+        this plan's all the same when it was, under a name that is GONE now.
+
+        Returns who holds that folder of Box, in whatever tree of the plan, when another one does: then nothing is
+        written and the claim stays (P7).
         """
-        out_of_sight = Folder.status.in_((ItemStatus.MISSING, ItemStatus.EXCLUDED))
-        stays = or_(Folder.unlisted, out_of_sight)
-        created = {
-            "status": case((stays, Folder.status), else_=ItemStatus.UPLOADED.value),
-            "reason": case((stays, Folder.reason), else_=None),
-            "detail": case((stays, Folder.detail), else_=None),
-            "box_folder_id": box_folder_id,
-            "box_name": box_name,
-            "create_claimed_by": None,
-            "create_claimed_at": None,
-            "unproven": True,
-        }
-        created |= {name: case((stays, getattr(Folder, name)), else_=None) for name in NO_WAIVER}
-        before = and_(
-            Folder.box_folder_id == box_folder_id,
-            FOLDER_IS_IN_BOX,
-            Folder.id != folder_id,
-            Folder.status == ItemStatus.MISSING,
-        )
-        parent = select(Folder.parent_id).where(Folder.id == folder_id).scalar_subquery()
 
-        def record(connection: Connection) -> None:
-            ours = not adopted or any(
-                connection.execute(select(Folder.created_by_plan).where(before)).scalars()
-            )
-            values = {**created, "created_by_plan": ours}
+        def record(connection: Connection) -> Holder | None:
+            plan_id = connection.execute(_PLAN_OF_FOLDER, {"folder": folder_id}).scalar_one()
+            others = connection.execute(
+                _HOLDERS, {"box_id": box_folder_id, "plan": plan_id, "besides": folder_id}
+            ).all()
+            for other in others:
+                if other.status != ItemStatus.GONE:
+                    return _holder(other)
+            # What an entry took over is no other's any more: one that is GONE and comes back is made anew.
+            lost = {"box_folder_id": None, "created_by_plan": False}
+            for other in others:
+                connection.execute(update(Folder).where(Folder.id == other.id).values(lost))
+            ours = not adopted or any(other.created_by_plan for other in others)
+            values = _created(box_folder_id, box_name) | {"box_plan_id": plan_id, "created_by_plan": ours}
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
+            parent = select(Folder.parent_id).where(Folder.id == folder_id).scalar_subquery()
             connection.execute(update(Folder).where(Folder.id == parent).values(unproven=True))
-            if adopted:
-                taken_over = {"box_folder_id": None, "created_by_plan": False}
-                connection.execute(update(Folder).where(before).values(taken_over))
+            return None
 
-        self.database.write(record)
+        return self.database.write(record)
 
     def record_folder_creation_failed(self, folder_id: int, *, reason: str, detail: str) -> None:
         """FAILED; releases the claim. One that somebody waived stays WAIVED, one that is out of sight as it is."""
@@ -108,7 +99,7 @@ class FolderStatements(Statements):
             query = select(Folder.status).where(Folder.id == folder_id).with_for_update()
             status = ItemStatus(connection.execute(query).scalar_one())
             values: dict[str, Any] = {"create_claimed_by": None}
-            if status not in (ItemStatus.WAIVED, ItemStatus.MISSING, ItemStatus.EXCLUDED):
+            if status not in (ItemStatus.WAIVED, ItemStatus.GONE, ItemStatus.EXCLUDED):
                 require_transition(status, ItemStatus.FAILED)
                 values |= {"status": ItemStatus.FAILED, "reason": reason, "detail": detail}
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
@@ -141,17 +132,14 @@ class FolderStatements(Statements):
     def other_holders_of_box_folder(self, plan_id: int, box_folder_id: str, *, besides: int) -> list[Holder]:
         """Other folders of the plan that lie in this folder of Box: it is not to be adopted (P7).
 
-        One that is MISSING is none of them: a folder that got another name in the source lies in Box as it was.
+        One that is GONE is none of them: a folder that got another name in the source lies in Box as it was.
         """
-        query = (
-            select(Folder.tree_id, Folder.path)
-            .join(Tree, Tree.id == Folder.tree_id)
-            .where(Folder.box_folder_id == box_folder_id, FOLDER_IS_IN_BOX, Tree.plan_id == plan_id)
-            .where(Folder.id != besides, Folder.status != ItemStatus.MISSING)
-        )
+        which = {"box_id": box_folder_id, "plan": plan_id, "besides": besides}
         return self.database.read(
             lambda connection: [
-                Holder(tree_id=row.tree_id, path=row.path) for row in connection.execute(query)
+                _holder(row)
+                for row in connection.execute(_HOLDERS, which).all()
+                if row.status != ItemStatus.GONE
             ]
         )
 
@@ -159,3 +147,47 @@ class FolderStatements(Statements):
         """True when this plan made the folder in Box, False when it was adopted."""
         query = select(Folder.created_by_plan).where(Folder.id == folder_id)
         return bool(self.database.read(lambda connection: connection.execute(query).scalar_one()))
+
+
+_PLAN_OF_FOLDER = (
+    select(Tree.plan_id)
+    .join(Folder, Folder.tree_id == Tree.id)
+    .where(Folder.id == bindparam("folder"))
+    .with_for_update(of=Folder)
+)
+
+_HOLDERS = (
+    select(
+        Folder.id,
+        Folder.tree_id,
+        Folder.parent_id,
+        Folder.path,
+        Folder.box_name,
+        Folder.status,
+        Folder.created_by_plan,
+    )
+    .where(Folder.box_folder_id == bindparam("box_id"), FOLDER_IS_IN_BOX)
+    .where(Folder.box_plan_id == bindparam("plan"), Folder.id != bindparam("besides"))
+    .order_by(Folder.id)
+)
+
+
+def _holder(row: Any) -> Holder:
+    return Holder(tree_id=row.tree_id, path=row.path, box_name=row.box_name, is_tree=row.parent_id is None)
+
+
+def _created(box_folder_id: str, box_name: str) -> dict[str, Any]:
+    """What a folder is once it lies in Box."""
+    out_of_sight = Folder.status.in_((ItemStatus.GONE, ItemStatus.EXCLUDED))
+    stays = or_(Folder.unlisted, out_of_sight)
+    created = {
+        "status": case((stays, Folder.status), else_=ItemStatus.UPLOADED.value),
+        "reason": case((stays, Folder.reason), else_=None),
+        "detail": case((stays, Folder.detail), else_=None),
+        "box_folder_id": box_folder_id,
+        "box_name": box_name,
+        "create_claimed_by": None,
+        "create_claimed_at": None,
+        "unproven": True,
+    }
+    return created | {name: case((stays, getattr(Folder, name)), else_=None) for name in NO_WAIVER}

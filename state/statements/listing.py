@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Connection, and_, bindparam, case, not_, or_, select, update
 
-from state.database.models import Folder, Item, Tree
+from state.database.models import Folder, Item, Pass, Tree
 from state.diff import Change
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks, insert_into
@@ -17,7 +17,7 @@ from state.statements.passes import HEALED_FOLDER
 from state.statuses import IncompleteReason, ItemStatus, TreeState, require_transition
 
 #: A folder that is not there, or not ours to look into.
-_OUT_OF_SIGHT = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+_OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 #: Why a tree that is verified is not complete.
 _WAITED_TO_BE_SHARED = (
@@ -34,11 +34,11 @@ class ListingStatements(Statements):
         self, folder_id: int, pass_id: int, changes: Sequence[Change], *, worker: WorkerLease | None = None
     ) -> None:
         """One transaction: apply the differences, mark the folder walked in this pass. An unchanged folder costs one
-        small write. A missing subfolder takes everything below it with it (MISSING). Any real change clears the
+        small write. A missing subfolder takes everything below it with it (GONE). Any real change clears the
         tree's `verified`.
 
         With `worker`, LostLease is raised and nothing written when its lease was taken over. The same listing twice
-        is the same as once. A folder that has gone out of sight since (MISSING, EXCLUDED) is left as it is.
+        is the same as once. A folder that has gone out of sight since (GONE, EXCLUDED) is left as it is.
         """
 
         def record(connection: Connection) -> None:
@@ -50,7 +50,7 @@ class ListingStatements(Statements):
                 writes = listing_writes(
                     folder_id, folder.tree_id, folder.depth, changes, now_ns=time.time_ns()
                 )
-                _apply(connection, writes)
+                _apply(connection, writes, gone=_gone(connection, folder, writes))
             if writes != ListingWrites():
                 unverify(connection, folder.tree_id)
             if writes.restored_items or writes.restored_folders:
@@ -65,14 +65,14 @@ class ListingStatements(Statements):
     def record_folder_failure(self, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:
         """The folder could not be listed: FAILED, walked; what is below keeps its status.
 
-        One that somebody waived stays WAIVED, one that is out of sight by now MISSING or EXCLUDED.
+        One that somebody waived stays WAIVED, one that is out of sight by now GONE or EXCLUDED.
         """
         self.database.write(
             lambda connection: _fail_folder(connection, folder_id, pass_id, reason=reason, detail=detail)
         )
 
     def record_folder_vanished(self, folder_id: int, pass_id: int) -> None:
-        """The folder was listed by its parent and is gone now: MISSING, walked, with everything below it.
+        """The folder was listed by its parent and is gone now: GONE, walked, with everything below it.
 
         A tree's root is FAILED instead: a tree without its root is not an empty tree.
         """
@@ -84,23 +84,25 @@ class ListingStatements(Statements):
                 _fail_folder(connection, folder_id, pass_id, reason="not_found", detail=detail)
                 return
             connection.execute(_MARK_WALKED, _walked(folder, pass_id))
-            execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id}])
-            hide_below(connection, [folder_id])
+            gone = _was_there(connection, folder)
+            execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
+            _hide_below(connection, [folder_id], ItemStatus.GONE, detail=gone)
             unverify(connection, folder.tree_id)
 
         self.database.write(vanish)
 
     def record_tree_taken_over(self, tree_id: int) -> None:
         """The tree's folder has another name in the source, and another tree has its folder in Box: all of it is
-        MISSING, and nothing of it is left to do. `ensure_trees` brings it back."""
+        GONE, and nothing of it is left to do. `ensure_trees` brings it back."""
 
         def take_over(connection: Connection) -> None:
             root = select(Folder.id).where(
-                Folder.tree_id == tree_id, Folder.parent_id.is_(None), Folder.status != ItemStatus.MISSING
+                Folder.tree_id == tree_id, Folder.parent_id.is_(None), Folder.status != ItemStatus.GONE
             )
             for folder_id in connection.execute(root).scalars().all():
-                execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id}])
-                hide_below(connection, [folder_id])
+                gone = "its folder has another name in the share now"
+                execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
+                _hide_below(connection, [folder_id], ItemStatus.GONE, detail=gone)
                 done = {"state": TreeState.COMPLETE, "incomplete_reason": None, "detail": None}
                 connection.execute(update(Tree).where(Tree.id == tree_id).values(done))
 
@@ -131,6 +133,7 @@ _FOLDER = select(
     Folder.depth,
     Folder.status,
     Folder.unlisted,
+    Folder.walked_pass,
     Folder.box_folder_id,
     Folder.reason,
     Folder.detail,
@@ -245,7 +248,7 @@ _FAILED_ITEM = (
 _MISSING_ITEM = (
     update(Item)
     .where(Item.id == bindparam("row_id"))
-    .values(status=ItemStatus.MISSING, reason=None, detail=None)
+    .values(status=ItemStatus.GONE, reason=None, detail=bindparam("new_detail"))
 )
 
 _RESTORED_FOLDER = (
@@ -273,22 +276,38 @@ _EXCLUDED_FOLDER = (
 _MISSING_FOLDER = (
     update(Folder)
     .where(Folder.id == bindparam("row_id"))
-    .values(status=ItemStatus.MISSING, reason=None, detail=None)
+    .values(status=ItemStatus.GONE, reason=None, detail=bindparam("new_detail"))
 )
 
 
-def _apply(connection: Connection, writes: ListingWrites) -> None:
+def _gone(connection: Connection, folder: Any, writes: ListingWrites) -> str:
+    """What is said of the entries that this listing does not show any more; "" when it shows all."""
+    return _was_there(connection, folder) if writes.missing_items or writes.missing_folders else ""
+
+
+def _was_there(connection: Connection, folder: Any) -> str:
+    """Until when an entry of this folder was there: it was seen in the walk before this one."""
+    query = select(Pass.started_at).where(Pass.id == folder.walked_pass)
+    seen = None if folder.unlisted else connection.execute(query).scalar_one_or_none()
+    return "was there in an earlier pass" if seen is None else f"was there until {seen:%Y-%m-%d %H:%M} UTC"
+
+
+def _apply(connection: Connection, writes: ListingWrites, *, gone: str) -> None:
     execute_many(connection, insert_into(connection, Item).on_conflict_do_nothing(), writes.new_items)
     execute_many(connection, _PENDING_ITEM, _without("new_reason", rows=writes.pending_items))
     execute_many(connection, _RESTORED_ITEM, _without("new_reason", "new_note", rows=writes.restored_items))
     execute_many(connection, _EXCLUDED_ITEM, writes.excluded_items)
-    execute_many(connection, _MISSING_ITEM, writes.missing_items)
+    execute_many(connection, _MISSING_ITEM, [row | {"new_detail": gone} for row in writes.missing_items])
     execute_many(connection, _FAILED_ITEM, writes.failed_items)
     execute_many(connection, insert_into(connection, Folder).on_conflict_do_nothing(), writes.new_folders)
     execute_many(connection, _RESTORED_FOLDER, writes.restored_folders)
     execute_many(connection, _EXCLUDED_FOLDER, writes.excluded_folders)
-    execute_many(connection, _MISSING_FOLDER, writes.missing_folders)
-    hide_below(connection, writes.hidden_folder_ids)
+    missing = [row | {"new_detail": gone} for row in writes.missing_folders]
+    execute_many(connection, _MISSING_FOLDER, missing)
+    _hide_below(connection, [row["row_id"] for row in missing], ItemStatus.GONE, detail=gone)
+    for row in writes.excluded_folders:
+        # It is there, and a rule of the plan says that nothing of it moves.
+        _hide_below(connection, [row["row_id"]], ItemStatus.EXCLUDED, reason=row["new_reason"])
 
 
 def _without(*names: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -304,14 +323,22 @@ def below(folder_ids: Sequence[int]) -> Any:
     return children.union_all(deeper)
 
 
-def hide_below(connection: Connection, folder_ids: Sequence[int]) -> None:
-    """Everything under these folders becomes MISSING."""
-    gone = {"status": ItemStatus.MISSING, "reason": None, "detail": None}
+def _hide_below(
+    connection: Connection,
+    folder_ids: Sequence[int],
+    status: ItemStatus,
+    *,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Everything under these folders becomes GONE or EXCLUDED; what is GONE already stays so."""
+    hidden = {"status": status, "reason": reason, "detail": detail}
     for chunk in in_chunks(folder_ids, IDS_PER_STATEMENT):
         inside = select(below(chunk).c.id)
         everywhere = Item.folder_id.in_(chunk) | Item.folder_id.in_(inside)
-        connection.execute(update(Item).where(everywhere, Item.status != ItemStatus.MISSING).values(gone))
-        connection.execute(update(Folder).where(Folder.id.in_(inside)).values(gone))
+        connection.execute(update(Item).where(everywhere, Item.status != ItemStatus.GONE).values(hidden))
+        folders = update(Folder).where(Folder.id.in_(inside), Folder.status != ItemStatus.GONE)
+        connection.execute(folders.values(hidden))
 
 
 def unverify(connection: Connection, tree_id: int) -> None:

@@ -42,11 +42,6 @@ class ListingWrites:
         )
         return any(moving)
 
-    @property
-    def hidden_folder_ids(self) -> list[int]:
-        """Folders whose whole inside is out of sight from now on."""
-        return [row["row_id"] for row in (*self.missing_folders, *self.excluded_folders)]
-
 
 def listing_writes(
     folder_id: int, tree_id: int, depth: int, changes: Sequence[Change], *, now_ns: int
@@ -77,7 +72,7 @@ def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Chang
     known, entry = change.known, change.entry
     if entry is None:
         if known is not None:
-            require_transition(known.status, ItemStatus.MISSING)
+            require_transition(known.status, ItemStatus.GONE)
             writes.missing_items.append({"row_id": known.id})
         return
     values = _item_values(entry, change, now_ns)
@@ -143,7 +138,7 @@ def _add_folder(writes: ListingWrites, parent: dict[str, Any], change: Change) -
     known, entry = change.known, change.entry
     excluded = change.kind is ChangeKind.EXCLUDED
     if known is not None and entry is None:
-        require_transition(known.status, ItemStatus.MISSING)
+        require_transition(known.status, ItemStatus.GONE)
         writes.missing_folders.append({"row_id": known.id})
     elif known is not None and excluded:
         require_transition(known.status, ItemStatus.EXCLUDED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, Folder, Item, Pass, Tree
 from state.statements.base import Statements, insert_into
@@ -24,37 +24,46 @@ class PassStatements(Statements):
     def begin_pass(
         self, plan_id: int, *, kind: str, rules: str = "", revive_in: Sequence[int] | None = None
     ) -> int:
-        """Continue the RUNNING pass of this plan when there is one, else open a new one, whose frontier is every folder
-        again, and in which FAILED entries of retryable kinds become PENDING again with all their attempts.
+        """Continue the RUNNING pass of this plan when there is one, else open a new one, in which FAILED entries of
+        retryable kinds become PENDING again with all their attempts.
 
-        `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
+        Either way the frontier is every folder again: what was walked before may have changed. Returns the id of this
+        walk. `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
         `revive_in`: ids of the trees whose failures are tried again; the others keep theirs. None: of every tree.
         """
 
         def begin(connection: Connection) -> int:
-            query = select(Pass.id, Pass.rules).where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
+            query = select(Pass.id, Pass.first_id, Pass.rules).where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
             running = connection.execute(query.with_for_update()).one_or_none()
-            if running is not None and running.rules == rules:
-                return int(running.id)
+            now = self.now(connection)
             if running is not None:
-                ended = {"state": PassState.INCOMPLETE, "ended_at": self.now(connection)}
+                ended = {"state": PassState.INCOMPLETE, "ended_at": now}
                 connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
-            values = {
+            continued = running is not None and running.rules == rules
+            values: dict[str, Any] = {
                 "plan_id": plan_id,
+                "first_id": (running.first_id or running.id) if running is not None and continued else None,
                 "kind": kind,
                 "rules": rules,
                 "state": PassState.RUNNING,
-                "started_at": self.now(connection),
+                "started_at": now,
                 "summary": {},
             }
             # Two processes may get here at once; the unique index lets one row in.
             connection.execute(insert_into(connection, Pass).on_conflict_do_nothing(), values)
-            _revive_failures(connection, plan_id, permanent_too=False, reason=None, tree_ids=revive_in)
+            if not continued:
+                _revive_failures(connection, plan_id, permanent_too=False, reason=None, tree_ids=revive_in)
             begun = running_pass(connection, plan_id)
             assert begun is not None  # noqa: S101  (just inserted)
             return begun
 
         return self.database.write(begin)
+
+    def continues(self, pass_id: int, earlier_id: int) -> bool:
+        """True when both are walks of one pass."""
+        first = func.coalesce(Pass.first_id, Pass.id)
+        query = select(func.count(first.distinct())).where(Pass.id.in_((pass_id, earlier_id)))
+        return self.database.read(lambda connection: connection.execute(query).scalar_one()) == 1
 
     def current_pass(self, plan_id: int) -> int | None:
         """The RUNNING pass, or None."""

@@ -198,7 +198,7 @@ def _delete_tree(connection: Connection, tree_id: int) -> None:
 
 def _begin_tree(connection: Connection, tree: TreeRecord) -> None:
     """It moves from now on; one that another name had taken over is there again."""
-    root = update(Folder).where(Folder.id == tree.root_folder_id, Folder.status == ItemStatus.MISSING)
+    root = update(Folder).where(Folder.id == tree.root_folder_id, Folder.status == ItemStatus.GONE)
     back = connection.execute(root.values(status=HEALED_FOLDER, walked_pass=0)).rowcount
     if back or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
         moving = {"state": TreeState.MOVING, "incomplete_reason": None, "verified": False}

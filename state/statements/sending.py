@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,10 @@ from sqlalchemy import ColumnElement, Connection, TextClause, and_, bindparam, e
 
 from connectors.entry import Fingerprint
 from state.database.models import ITEM_IS_CLAIMED, ITEM_IS_FREE, ITEM_IS_IN_BOX, Folder, Item, Tree
-from state.records import ClaimedItem, Failed, Holder, Uploaded, WorkerLease
+from state.records import ClaimedItem, Failed, HeldFile, Holder, Uploaded, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks, new_claim_number
 from state.statements.workers import release_dead_workers
-from state.statuses import ItemStatus
+from state.statuses import NAME_IN_USE, ItemStatus
 
 _CLAIMED_ITEMS = (
     select(
@@ -41,7 +42,7 @@ _CLAIMED_ITEMS = (
 )
 
 #: What the walk, or a person, took out of the senders' hands meanwhile; a result does not bring it back.
-_WITHDRAWN = (ItemStatus.MISSING, ItemStatus.EXCLUDED)
+_WITHDRAWN = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 
 class SendingStatements(Statements):
@@ -111,77 +112,149 @@ class SendingStatements(Statements):
 
     def record_results(
         self, worker: WorkerLease, results: Sequence[Uploaded | Failed], *, max_attempts: int = 3
-    ) -> None:
-        """One transaction for all. `Failed(retry=True)` goes back to PENDING until max_attempts, then FAILED.
-        Raises LostLease and writes nothing when the worker's lease was taken over.
+    ) -> list[HeldFile]:
+        """Record all of them in one transaction. `Failed(retry=True)` goes back to PENDING until max_attempts, then
+        FAILED. Raises LostLease and writes nothing when the worker's lease was taken over.
 
         Of an item that the walk has seen change since it was claimed, the older content's upload is noted and the
-        item stays PENDING; one that is MISSING, EXCLUDED or WAIVED by now is not FAILED any more. A result for an
+        item stays PENDING; one that is GONE, EXCLUDED or WAIVED by now is not FAILED any more. A result for an
         item that another worker holds is dropped: that one will say.
+
+        Returns the uploads whose file of Box is another entry's, in whatever tree of the plan: they are not
+        uploaded, and are tried again under another name (P7).
         """
 
-        def record(connection: Connection) -> None:
+        def record(connection: Connection) -> list[HeldFile]:
             self.require_alive(connection, worker)
             now = self.now(connection)
-            as_seen: list[dict[str, Any]] = []
-            uploaded: list[dict[str, Any]] = []
-            failed: list[dict[str, Any]] = []
-            touched: set[int] = set()
+            writes = _ResultWrites()
             for chunk in in_chunks(results, IDS_PER_STATEMENT):
                 items = _items_of(connection, worker, [result.item_id for result in chunk])
-                for result in chunk:
-                    item = items.get(result.item_id)
-                    if item is None:
-                        continue
-                    if isinstance(result, Uploaded) and not _is_what_was_there(item, result):
-                        touched.add(item.folder_id)
-                    if isinstance(result, Uploaded) and _is_as_seen(item, result):
-                        as_seen.append(_proof(item, result, now))
-                    elif isinstance(result, Uploaded):
-                        uploaded.append(_proof(item, result, now) | _uploaded(item, result))
+                known = [result for result in chunk if result.item_id in items]
+                uploads = [result for result in known if isinstance(result, Uploaded)]
+                rows = _holding(connection, worker.plan_id, [upload.box_file_id for upload in uploads])
+                held = _held(connection, uploads, rows)
+                writes.take_over(rows, besides={upload.item_id for upload in uploads})
+                for result in known:
+                    item = items[result.item_id]
+                    if isinstance(result, Failed):
+                        writes.failed.append(_failed(item, result, max_attempts))
+                    elif (other := held.get(item.id)) is not None:
+                        writes.held.append(other)
+                        writes.failed.append(_failed(item, _as_failure(other), max_attempts))
                     else:
-                        failed.append(_failed(item, result, max_attempts))
-            execute_many(connection, _RECORD_AS_SEEN, as_seen)
-            execute_many(connection, _RECORD_UPLOADED, uploaded)
-            execute_many(connection, _RECORD_FAILED, failed)
-            adopted = [row for row in (*as_seen, *uploaded) if row["new_adopted"]]
-            execute_many(
-                connection,
-                _TAKE_OVER,
-                [{"row_id": row["row_id"], "taken": row["new_box_file_id"]} for row in adopted],
-            )
-            _unprove(connection, touched)
+                        writes.add_uploaded(item, result, now, worker.plan_id)
+            writes.apply(connection)
+            return writes.held
 
-        self.database.write(record)
+        return self.database.write(record)
 
     def other_holders_of_box_file(self, plan_id: int, box_file_id: str, *, besides: int) -> list[Holder]:
         """Other items of the plan that hold this Box file: it is not to be adopted, nor overwritten (P7).
 
-        One that is MISSING is none of them: a file that got another name in the source lies in Box as it was.
+        One that is GONE is none of them: a file that got another name in the source lies in Box as it was.
         """
-        query = (
-            select(Item.tree_id, Folder.path, Item.name)
-            .join(Folder, Folder.id == Item.folder_id)
-            .join(Tree, Tree.id == Item.tree_id)
-            .where(Item.box_file_id == box_file_id, ITEM_IS_IN_BOX, Tree.plan_id == plan_id)
-            .where(Item.id != besides, Item.status != ItemStatus.MISSING)
-        )
         return self.database.read(
             lambda connection: [
-                Holder(tree_id=row.tree_id, path=f"{row.path}/{row.name}".lstrip("/"))
-                for row in connection.execute(query)
+                _holder(row)
+                for row in _holding(connection, plan_id, [box_file_id])
+                if row.id != besides and row.status != ItemStatus.GONE
             ]
         )
 
-    def remember_box_file(self, item_id: int, *, box_file_id: str, box_etag: str | None) -> None:
-        """This Box file is this item's (an unrecorded upload of ours was found); the next send makes a version."""
-        values = {"box_file_id": box_file_id, "box_etag": box_etag, "in_box": False, "sha1": None}
+    def remember_box_file(self, item_id: int, *, box_file_id: str, box_etag: str | None) -> Holder | None:
+        """This Box file is this item's (an unrecorded upload of ours was found); the next send makes a version.
 
-        def remember(connection: Connection) -> None:
+        Returns who holds it, in whatever tree of the plan, when another item does: then nothing is written (P7).
+        """
+
+        def remember(connection: Connection) -> Holder | None:
+            plan_id = connection.execute(_PLAN_OF_ITEM, {"item": item_id}).scalar_one()
+            for row in _holding(connection, plan_id, [box_file_id]):
+                if row.id != item_id and row.status != ItemStatus.GONE:
+                    return _holder(row)
+                if row.id != item_id:
+                    connection.execute(update(Item).where(Item.id == row.id).values(_NOT_IN_BOX))
+            values = {"box_file_id": box_file_id, "box_etag": box_etag, "box_plan_id": plan_id}
+            values |= {"in_box": False, "sha1": None}
             connection.execute(update(Item).where(Item.id == item_id).values(values))
-            execute_many(connection, _TAKE_OVER, [{"row_id": item_id, "taken": box_file_id}])
+            return None
 
-        self.database.write(remember)
+        return self.database.write(remember)
+
+
+@dataclass(kw_only=True, slots=True)
+class _ResultWrites:
+    """Parameters of each statement of one batch of results."""
+
+    as_seen: list[dict[str, Any]] = field(default_factory=list)
+    uploaded: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    #: Folders into which something was put.
+    touched: set[int] = field(default_factory=set)
+    held: list[HeldFile] = field(default_factory=list)
+    #: Items that are GONE, and whose files of Box are other items' from now on.
+    taken_over: list[int] = field(default_factory=list)
+
+    def take_over(self, rows: Sequence[Any], *, besides: Container[int]) -> None:
+        """What an item took over is no other's any more: one that was GONE and comes back is sent anew."""
+        gone = [row.id for row in rows if row.status == ItemStatus.GONE]
+        self.taken_over += [item_id for item_id in gone if item_id not in besides]
+
+    def add_uploaded(self, item: Any, result: Uploaded, now: datetime, plan_id: int) -> None:
+        """A file of Box is this item's."""
+        proof = _proof(item, result, now) | {"new_box_plan_id": plan_id}
+        if not _is_what_was_there(item, result):
+            self.touched.add(item.folder_id)
+        if _is_as_seen(item, result):
+            self.as_seen.append(proof)
+        else:
+            self.uploaded.append(proof | _uploaded(item, result))
+
+    def apply(self, connection: Connection) -> None:
+        """Write all of it; what an item takes over, it takes before it has it."""
+        for chunk in in_chunks(self.taken_over, IDS_PER_STATEMENT):
+            connection.execute(update(Item).where(Item.id.in_(chunk)).values(_NOT_IN_BOX))
+        execute_many(connection, _RECORD_AS_SEEN, self.as_seen)
+        execute_many(connection, _RECORD_UPLOADED, self.uploaded)
+        execute_many(connection, _RECORD_FAILED, self.failed)
+        _unprove(connection, self.touched)
+
+
+def _holding(connection: Connection, plan_id: int, box_file_ids: Sequence[str]) -> list[Any]:
+    """Every item of the plan that holds one of these files of Box, at most so many as an IN list takes."""
+    if not box_file_ids:
+        return []
+    query = (
+        select(Item.id, Item.tree_id, Item.status, Item.box_file_id, Item.name, Item.box_name, Folder.path)
+        .join(Folder, Folder.id == Item.folder_id)
+        .where(Item.box_file_id.in_(box_file_ids), ITEM_IS_IN_BOX, Item.box_plan_id == plan_id)
+    )
+    return list(connection.execute(query).all())
+
+
+def _holder(row: Any) -> Holder:
+    path, box_name = f"{row.path}/{row.name}".lstrip("/"), row.box_name or row.name
+    return Holder(tree_id=row.tree_id, path=path, box_name=box_name)
+
+
+def _held(connection: Connection, uploads: Sequence[Uploaded], rows: Sequence[Any]) -> dict[int, HeldFile]:
+    """By item id: the uploads whose file of Box another item holds (`rows`), or an earlier one of these uploads."""
+    owners = {row.box_file_id: row.id for row in rows if row.status != ItemStatus.GONE}
+    held = {}
+    for upload in uploads:
+        owner = owners.setdefault(upload.box_file_id, upload.item_id)
+        if owner != upload.item_id:
+            holder = _holder(connection.execute(_ITEM, {"item": owner}).one())
+            held[upload.item_id] = HeldFile(
+                item_id=upload.item_id, box_file_id=upload.box_file_id, holder=holder
+            )
+    return held
+
+
+def _as_failure(held: HeldFile) -> Failed:
+    detail = f"the file of Box with this name holds {held.holder.path!r} of the share"
+    return Failed(item_id=held.item_id, reason=NAME_IN_USE, detail=detail, retry=True)
 
 
 def _free_items(
@@ -235,6 +308,16 @@ def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[in
     return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
 
 
+_ITEM = (
+    select(Item.tree_id, Folder.path, Item.name, Item.box_name)
+    .join(Folder, Folder.id == Item.folder_id)
+    .where(Item.id == bindparam("item"))
+)
+
+_PLAN_OF_ITEM = (
+    select(Tree.plan_id).join(Item, Item.tree_id == Tree.id).where(Item.id == bindparam("item"))
+).with_for_update(of=Item)
+
 _FREE = {"claimed_by": None, "claim": None, "overtaken": False}
 
 _PROOF: dict[str, Any] = {
@@ -242,6 +325,7 @@ _PROOF: dict[str, Any] = {
     "sha1": bindparam("new_sha1"),
     "settles_ns": bindparam("new_settles_ns"),
     "box_file_id": bindparam("new_box_file_id"),
+    "box_plan_id": bindparam("new_box_plan_id"),
     "box_version_id": bindparam("new_box_version_id"),
     "box_etag": bindparam("new_box_etag"),
     "attempts": Item.attempts + 1,
@@ -276,14 +360,7 @@ _RECORD_UPLOADED = (
     )
 )
 
-#: What an item took over is no other's any more: one that was MISSING and comes back is sent anew.
-_TAKE_OVER = (
-    update(Item)
-    .where(Item.box_file_id == bindparam("taken"), ITEM_IS_IN_BOX)
-    .where(Item.id != bindparam("row_id"), Item.status == ItemStatus.MISSING)
-    .values(box_file_id=None, box_version_id=None, box_etag=None, sha1=None, in_box=False)
-)
-
+_NOT_IN_BOX = {"box_file_id": None, "box_version_id": None, "box_etag": None, "sha1": None, "in_box": False}
 _RECORD_FAILED = (
     update(Item)
     .where(Item.id == bindparam("row_id"))

@@ -72,17 +72,18 @@ def _count_folders(connection: Connection, tree_id: int) -> Counts:
 
 
 def _counts(rows: Sequence[tuple[str, int, int]]) -> Counts:
-    numbers = dict.fromkeys(("total", *ItemStatus, "bytes_total", "bytes_uploaded"), 0)
-    for status, count, size in rows:
-        if status == ItemStatus.MISSING:
+    numbers = dict.fromkeys(Counts.__dataclass_fields__, 0)
+    for name, count, size in rows:
+        status = ItemStatus(name)
+        numbers[status.word] += count
+        if status is ItemStatus.GONE:
             continue
         numbers["total"] += count
-        numbers[status] += count
         if status not in (ItemStatus.EXCLUDED, ItemStatus.WAIVED):
             numbers["bytes_total"] += int(size)
-        if status == ItemStatus.UPLOADED:
+        if status is ItemStatus.UPLOADED:
             numbers["bytes_uploaded"] += int(size)
-    return Counts(**{str(name): number for name, number in numbers.items() if name != ItemStatus.MISSING})
+    return Counts(**numbers)
 
 
 def _add(one: Counts, other: Counts) -> Counts:

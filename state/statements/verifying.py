@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
@@ -46,7 +47,7 @@ class VerifyingStatements(Statements):
         in_sight = and_(
             Folder.tree_id == tree_id,
             FOLDER_IS_UNPROVEN,
-            Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
+            Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)),
         )
         query = select(*NODE_COLUMNS).where(in_sight, Folder.id > bindparam("after"))
         query = query.order_by(Folder.id).limit(ROWS_PER_STATEMENT)
@@ -69,7 +70,7 @@ class VerifyingStatements(Statements):
             folders = select(Folder.id, Folder.box_name, Folder.box_folder_id).where(
                 Folder.parent_id == folder_id,
                 Folder.box_folder_id.is_not(None),
-                Folder.status.not_in((ItemStatus.MISSING, ItemStatus.EXCLUDED)),
+                Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)),
             )
             found += [_expected_folder(row) for row in connection.execute(folders.order_by(Folder.id))]
             children: dict[str, ExpectedChild] = {}
@@ -102,19 +103,20 @@ class VerifyingStatements(Statements):
         *,
         item_ids_by_reason: Mapping[str, Sequence[int]],
         detail: str,
-        folder_ids_gone: Sequence[int] = (),
+        folders_gone: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         """Items that Box lost or holds differently become PENDING again (without box ids when they are gone).
 
         Reason GONE_FROM_BOX means gone; every other one, that Box holds something else under the same id.
-        `folder_ids_gone`: folders that Box lost, and with them everything below; with the tree's own, its people.
+        `folders_gone`: row id → Box id of folders that Box lost, and with them everything below; with the tree's own,
+        its people. One that lies in another folder of Box by now is left alone: who says so is late.
         """
 
         def mismatch(connection: Connection) -> None:
             for reason, item_ids in item_ids_by_reason.items():
                 for chunk in in_chunks(item_ids, IDS_PER_STATEMENT):
                     _send_again(connection, tree_id, Item.id.in_(chunk), reason=reason, detail=detail)
-            for chunk in in_chunks(folder_ids_gone, IDS_PER_STATEMENT):
+            for chunk in in_chunks(_still_there(connection, tree_id, folders_gone), IDS_PER_STATEMENT):
                 _create_again(connection, tree_id, chunk, detail=detail)
             unverify(connection, tree_id)
 
@@ -132,6 +134,16 @@ def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str
         connection.execute(update(Item).where(waiting).values(no_file))
     uploaded = and_(Item.tree_id == tree_id, Item.status == ItemStatus.UPLOADED, which)
     connection.execute(update(Item).where(uploaded).values(values))
+
+
+def _still_there(connection: Connection, tree_id: int, folders: Mapping[int, str]) -> list[int]:
+    """Those of these folders that lie, as far as the checkpoint knows, in this very folder of Box; locked."""
+    found: list[int] = []
+    for chunk in in_chunks(sorted(folders), IDS_PER_STATEMENT):
+        query = select(Folder.id, Folder.box_folder_id).where(Folder.id.in_(chunk), Folder.tree_id == tree_id)
+        rows = connection.execute(query.order_by(Folder.id).with_for_update())
+        found += [row.id for row in rows if row.box_folder_id == folders[row.id]]
+    return found
 
 
 def _create_again(connection: Connection, tree_id: int, folder_ids: Sequence[int], *, detail: str) -> None:

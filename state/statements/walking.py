@@ -83,7 +83,7 @@ class WalkingStatements(Statements):
         self.database.write(release)
 
     def known_children(self, folder_id: int) -> list[KnownChild]:
-        """Everything the checkpoint has under this folder, MISSING included (never the grandchildren).
+        """Everything the checkpoint has under this folder, GONE included (never the grandchildren).
 
         Sorted by name.
         """
@@ -150,8 +150,11 @@ def _frontier(connection: Connection, pass_id: int, tree_ids: Sequence[int], lim
 
 
 def _frontier_of_tree(connection: Connection, pass_id: int, tree_id: int, limit: int) -> list[int]:
-    """The shallowest free folders. The index sorts by depth within each earlier pass, of which there are few."""
-    candidates: list[tuple[int, int]] = []
+    """The free folders that no pass has listed yet, then the others; in each, the shallowest first.
+
+    The index sorts by depth within each earlier walk, of which there are few.
+    """
+    candidates: list[tuple[bool, int, int]] = []
     earlier: int | None = pass_id
     while True:
         oldest = select(func.max(Folder.walked_pass)).where(
@@ -159,7 +162,7 @@ def _frontier_of_tree(connection: Connection, pass_id: int, tree_id: int, limit:
         )
         earlier = connection.execute(oldest).scalar_one_or_none()
         if earlier is None:
-            return [folder_id for _, folder_id in sorted(candidates)[:limit]]
+            return [folder_id for _, _, folder_id in sorted(candidates)[:limit]]
         free = select(Folder.depth, Folder.id).where(
             Folder.tree_id == tree_id,
             Folder.walked_pass == earlier,
@@ -167,7 +170,7 @@ def _frontier_of_tree(connection: Connection, pass_id: int, tree_id: int, limit:
             Folder.walk_claimed_by.is_(None),
         )
         shallow = free.order_by(Folder.depth, Folder.id).limit(limit).with_for_update(skip_locked=True)
-        candidates += [(row.depth, row.id) for row in connection.execute(shallow)]
+        candidates += [(earlier > 0, row.depth, row.id) for row in connection.execute(shallow)]
 
 
 _KNOWN_FOLDERS = select(

@@ -55,7 +55,7 @@ def test_rule_that_is_added_after_an_interruption(program: Program, box: Sandbox
 
 
 def test_same_plan_goes_on_with_its_pass(program: Program, box: Sandbox) -> None:
-    """Nothing changed: the next run continues the pass, and lists nothing again."""
+    """Nothing changed in the plan: the next run continues the pass."""
     box.limits.latency_seconds = 0.1
     assert program.kill_when(lambda: mailboxes(box) >= 2)
     box.limits.latency_seconds = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,22 @@ def test_what_no_tree_covers_is_of_the_plan_as_it_is(program: Program, share: Pa
     migrate(program)
 
     assert "in no tree" not in page(program)
+
+
+def test_tree_that_was_begun_and_is_away_counts(program: Program, box: Sandbox, share: Path) -> None:
+    """A tree that an earlier run left unfinished and whose folder is gone: the run is not complete, and says so."""
+    (share / "Other/bad.txt").write_bytes(b"x")
+    box.faults.next(SENT).status(403, error="forbidden_by_policy").times(None)
+    migrate(program, code=1)
+    box.faults.clear()
+    assert 0 == program.run("retry", "--tree", "Data").code
+    shutil.move(share / "Other", share.parent / "away")
+
+    output = migrate(program, code=1)
+
+    assert "Other" in output
+    assert ("incomplete", "source changed") == states(program)["Other"]
+    assert ("complete", None) == states(program)["Data"]
+
+    program.write_plan(exclude=["Other/"])
+    migrate(program)

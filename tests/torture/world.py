@@ -191,7 +191,7 @@ class World:
     def _lines(self) -> list[Any]:
         with Checkpoint.open(self.state_url) as checkpoint:
             plan_id = checkpoint.find_plan("test")
-            return [] if plan_id is None else list(item_lines(checkpoint, plan_id))
+            return [] if plan_id is None else list(item_lines(checkpoint, plan_id, with_gone=False))
 
     def recorded_sessions(self) -> set[str]:
         """Ids of the upload sessions that the checkpoint keeps."""

@@ -127,7 +127,7 @@ def test_nothing_that_moved_is_lost(statuses: list[ItemStatus], denied: list[boo
         f"F/{number}": AccessDenied() for number in range(len(children)) if denied[number]
     }
     listing = with_unlisted(cast(Source, Scripted(stats)), "F", [], children)
-    moving = {f"F/{c.name}" for c in children if c.status not in (ItemStatus.MISSING, ItemStatus.EXCLUDED)}
+    moving = {f"F/{c.name}" for c in children if c.status not in (ItemStatus.GONE, ItemStatus.EXCLUDED)}
 
     assert moving & set(stats) == {each.path for each in listing}
 

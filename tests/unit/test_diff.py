@@ -107,14 +107,14 @@ def test_known_folder_is_unchanged() -> None:
 
 def test_missing() -> None:
     """What is known and not listed is MISSING, once."""
-    children = [known("f"), known("d", kind=EntryKind.FOLDER), known("gone", status=ItemStatus.MISSING)]
+    children = [known("f"), known("d", kind=EntryKind.FOLDER), known("gone", status=ItemStatus.GONE)]
     changes = diff([], children)
 
     assert kinds(changes) == [(ChangeKind.MISSING, "d"), (ChangeKind.MISSING, "f")]
     assert [change.entry for change in changes] == [None, None]
 
 
-@pytest.mark.parametrize("status", [ItemStatus.MISSING, ItemStatus.EXCLUDED])
+@pytest.mark.parametrize("status", [ItemStatus.GONE, ItemStatus.EXCLUDED])
 @pytest.mark.parametrize("kind", [EntryKind.FILE, EntryKind.FOLDER])
 def test_what_comes_back_is_new_with_its_past(status: ItemStatus, kind: EntryKind) -> None:
     """What was MISSING or EXCLUDED and is to move now is NEW, and carries what is known of it."""
@@ -129,7 +129,7 @@ SETTLED_BY_ITSELF = (ItemStatus.FAILED, ItemStatus.WAIVED)
 
 def test_name_in_box_may_be_taken_meanwhile() -> None:
     """What comes back gets the name that is free now, and else the one it had."""
-    past = known("f", status=ItemStatus.MISSING, box_name="f_")
+    past = known("f", status=ItemStatus.GONE, box_name="f_")
 
     assert diff([file("f")], [past])[0].box_name == "f_"
     assert diff([file("f")], [past], box_names={"f": "f (2)"})[0].box_name == "f (2)"
@@ -180,7 +180,7 @@ def test_reasons_of_exclusion() -> None:
     ]
 
 
-@pytest.mark.parametrize("status", [*SETTLED, ItemStatus.MISSING])
+@pytest.mark.parametrize("status", [*SETTLED, ItemStatus.GONE])
 def test_rule_that_came_later(status: ItemStatus) -> None:
     """A known thing that a rule excludes now is EXCLUDED."""
     assert kinds(diff([file("x")], [known("x", status=status)], rule="rule: x*")) == [
@@ -206,7 +206,7 @@ def test_file_that_became_a_folder() -> None:
 
 def test_both_rows_of_one_name() -> None:
     """After such a change the MISSING file and the folder stand side by side without further changes."""
-    children = [known("f", status=ItemStatus.MISSING), known("f", kind=EntryKind.FOLDER)]
+    children = [known("f", status=ItemStatus.GONE), known("f", kind=EntryKind.FOLDER)]
 
     assert diff([folder("f")], children) == []
 
@@ -236,7 +236,7 @@ def unseen(name: str, kind: EntryKind = EntryKind.FILE) -> Entry:
 @pytest.mark.parametrize("kind", [EntryKind.FILE, EntryKind.SPECIAL, EntryKind.UNKNOWN])
 @pytest.mark.parametrize(
     "status",
-    [None, ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.MISSING, ItemStatus.EXCLUDED],
+    [None, ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.GONE, ItemStatus.EXCLUDED],
 )
 def test_what_could_not_be_looked_at(status: ItemStatus | None, kind: EntryKind) -> None:
     """It is FAILED with its reason, whatever is known of it; never MISSING, EXCLUDED or of other content."""
@@ -301,6 +301,6 @@ def test_every_name_is_accounted_for(listing: list[Entry], children: list[KnownC
         if name in listed and child.status is not ItemStatus.EXCLUDED:
             assert child.fingerprint.same_content_as(listed[name].fingerprint)
         elif name not in listed:
-            assert child.status is ItemStatus.MISSING
+            assert child.status is ItemStatus.GONE
     for change in changes:
         assert (change.kind is ChangeKind.MISSING) == (change.entry is None)

@@ -17,7 +17,7 @@ def test_every_status_has_its_steps() -> None:
 @pytest.mark.parametrize("status", ItemStatus)
 def test_nothing_is_stuck(status: ItemStatus) -> None:
     """Every status leads back to PENDING, so that new content always moves; and to MISSING, except MISSING itself."""
-    wanted = {ItemStatus.PENDING, ItemStatus.MISSING} - {status}
+    wanted = {ItemStatus.PENDING, ItemStatus.GONE} - {status}
 
     assert wanted <= ITEM_TRANSITIONS[status]
 
@@ -29,7 +29,7 @@ def test_nothing_is_stuck(status: ItemStatus) -> None:
         (ItemStatus.EXCLUDED, ItemStatus.FAILED),
         (ItemStatus.EXCLUDED, ItemStatus.WAIVED),
         (ItemStatus.WAIVED, ItemStatus.FAILED),
-        (ItemStatus.MISSING, ItemStatus.WAIVED),
+        (ItemStatus.GONE, ItemStatus.WAIVED),
     ],
 )
 def test_other_steps_are_refused(before: ItemStatus, after: ItemStatus) -> None:

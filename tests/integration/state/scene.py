@@ -169,10 +169,10 @@ class Scene:
         self.pass_id = self.checkpoint.begin_pass(self.plan_id, kind="delta")
 
     def statuses(self) -> dict[str, ItemStatus]:
-        """Path → status of every line of the report."""
+        """Path → status of every line of the report that is not GONE."""
         return dict(self.lines())
 
     def lines(self) -> Iterator[tuple[str, ItemStatus]]:
-        """Path and status in the report's order."""
-        for line in item_lines(self.checkpoint, self.plan_id):
+        """Path and status in the report's order, without what is GONE."""
+        for line in item_lines(self.checkpoint, self.plan_id, with_gone=False):
             yield line.path, line.status

@@ -25,7 +25,7 @@ SHARE = {"f": 3, "sub": {"g": 4, "empty": {}}, "link": EntryKind.SYMLINK}
 
 
 def test_counts_add_up_to_the_inventory(scene: Scene) -> None:
-    """Items are files, folders and what is not followed, without the root; MISSING counts nowhere."""
+    """Items are files, folders and what is not followed, without the root; what is GONE is in no total."""
     scene.excluded = lambda entry: "rule: *.tmp" if entry.name.endswith(".tmp") else None
     scene.walk({**SHARE, "x.tmp": 100, "bad": 10, "waived": 20, "gone": 1000})
     scene.fail("bad", reason="rejected")
@@ -38,9 +38,13 @@ def test_counts_add_up_to_the_inventory(scene: Scene) -> None:
     report = scene.checkpoint.tree_report(scene.tree.id)
 
     sent = {"bytes_total": 17, "bytes_uploaded": 3}
-    assert Counts(total=5, uploaded=1, failed=1, excluded=1, waived=1, pending=1, **sent) == report.files
+    assert (
+        Counts(total=5, uploaded=1, failed=1, excluded=1, waived=1, pending=1, gone=1, **sent) == report.files
+    )
     assert Counts(total=2, uploaded=2) == report.folders
-    assert Counts(total=8, uploaded=3, failed=1, excluded=2, waived=1, pending=1, **sent) == report.items
+    assert (
+        Counts(total=8, uploaded=3, failed=1, excluded=2, waived=1, pending=1, gone=1, **sent) == report.items
+    )
     assert report.failures_by_reason == {"rejected": 1}
 
 
@@ -217,12 +221,29 @@ def test_folder_that_box_lost_is_created_again_with_all_below(scene: Scene) -> N
     scene.send_everything()
     sub = scene.folder_id("sub")
     scene.checkpoint.record_verification_mismatch(
-        scene.tree.id, item_ids_by_reason={}, folder_ids_gone=[sub], detail="folder gone"
+        scene.tree.id, item_ids_by_reason={}, folders_gone={sub: f"folder-{sub}"}, detail="folder gone"
     )
     waiting = scene.checkpoint.folders_to_create(scene.pass_id, tree_ids=[scene.tree.id], limit=10)
 
     assert [folder.path for folder in waiting] == ["A/sub", "A/sub/empty"]
     assert [(item.path, item.box_file_id) for item in scene.claim()] == [("A/sub/g", None)]
+
+
+def test_late_word_of_a_lost_folder_changes_nothing(scene: Scene) -> None:
+    """A folder that was made anew since stays as it is, with all that was sent into it."""
+    scene.walk(SHARE)
+    scene.send_everything()
+    before, sub = scene.statuses(), scene.folder_id("sub")
+    for _ in range(2):
+        scene.checkpoint.record_verification_mismatch(
+            scene.tree.id, item_ids_by_reason={}, folders_gone={sub: f"folder-{sub}"}, detail="gone"
+        )
+        if scene.statuses() != before:
+            scene.checkpoint.record_folder_created(sub, box_folder_id="new", box_name="sub", adopted=False)
+            scene.send_everything()
+
+    assert before == scene.statuses()
+    assert "new" == scene.checkpoint.folder_chain(sub)[-1].box_folder_id
 
 
 def test_tree_whose_folder_box_lost_has_nobody_in_it(scene: Scene) -> None:
@@ -238,7 +259,10 @@ def test_tree_whose_folder_box_lost_has_nobody_in_it(scene: Scene) -> None:
     scene.checkpoint.record_shared_link(scene.tree.id, {"url": "x"})
     scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
     scene.checkpoint.record_verification_mismatch(
-        scene.tree.id, item_ids_by_reason={}, folder_ids_gone=[scene.root_id], detail="folder gone"
+        scene.tree.id,
+        item_ids_by_reason={},
+        folders_gone={scene.root_id: f"folder-{scene.root_id}"},
+        detail="folder gone",
     )
     report = scene.checkpoint.tree_report(scene.tree.id)
 
@@ -262,7 +286,10 @@ def test_folder_below_that_box_lost_leaves_people_in(scene: Scene) -> None:
         ann.id, status=CollaborationStatus.ACCEPTED, box_collaboration_id="c"
     )
     scene.checkpoint.record_verification_mismatch(
-        scene.tree.id, item_ids_by_reason={}, folder_ids_gone=[scene.folder_id("sub")], detail="folder gone"
+        scene.tree.id,
+        item_ids_by_reason={},
+        folders_gone={scene.folder_id("sub"): f"folder-{scene.folder_id('sub')}"},
+        detail="folder gone",
     )
     [record] = scene.checkpoint.tree_report(scene.tree.id).collaborations
 

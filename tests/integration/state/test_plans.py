@@ -7,6 +7,7 @@ import pytest
 from state.checkpoint import Checkpoint
 from state.errors import PlanMismatch
 from state.records import CollaboratorSpec, TreeSpec
+from state.reports.status import plan_status
 from state.statuses import IncompleteReason, ItemStatus, PassState, TreeState
 from tests.integration.state.scene import Scene
 
@@ -116,14 +117,40 @@ def test_folder_that_took_over_is_whose_it_was(scene: Scene, made_by: str) -> No
 
 
 def test_running_pass_is_continued(scene: Scene) -> None:
-    """Until a pass ends, beginning one continues it; then another one begins."""
-    assert scene.pass_id == scene.checkpoint.begin_pass(scene.plan_id, kind="initial")
+    """Until a pass ends, beginning one continues it with another walk; then another one begins."""
+    first = scene.pass_id
+    scene.pass_id = scene.checkpoint.begin_pass(scene.plan_id, kind="initial")
+
+    assert scene.checkpoint.continues(scene.pass_id, first)
     assert scene.pass_id == scene.checkpoint.current_pass(scene.plan_id)
+    assert 1 == plan_status(scene.checkpoint, scene.plan_id)["pass"]
 
     scene.checkpoint.end_pass(scene.pass_id, PassState.COMPLETE, summary={"files": 3})
 
     assert scene.checkpoint.current_pass(scene.plan_id) is None
-    assert scene.pass_id < scene.checkpoint.begin_pass(scene.plan_id, kind="delta")
+    after = scene.checkpoint.begin_pass(scene.plan_id, kind="delta")
+
+    assert not scene.checkpoint.continues(after, scene.pass_id)
+    assert 2 == plan_status(scene.checkpoint, scene.plan_id)["pass"]
+
+
+def test_continued_pass_walks_again_what_was_walked_before(scene: Scene) -> None:
+    """Nothing that an earlier process listed is taken for what is there now; what was never listed comes first."""
+    scene.walk({"old": {}})
+    scene.record({"old": {}, "new": {"f": 1}})
+    scene.pass_id = scene.checkpoint.begin_pass(scene.plan_id, kind="initial")
+
+    assert not scene.checkpoint.walk_is_done(scene.pass_id, scene.tree.id)
+    assert ["A/new", "A", "A/old"] == [scene.claim_folders(limit=1)[0].path for _ in range(3)]
+
+
+def test_continued_pass_leaves_failures_to_the_next_one(scene: Scene) -> None:
+    """What failed in a pass stays failed when the pass is continued after an interruption."""
+    scene.walk({"f": 1})
+    scene.fail("f", reason="read_failed")
+    scene.checkpoint.begin_pass(scene.plan_id, kind="initial")
+
+    assert {"A/f": ItemStatus.FAILED} == scene.statuses()
 
 
 def test_pass_ends_when_the_rules_change(scene: Scene) -> None:
@@ -132,7 +159,7 @@ def test_pass_ends_when_the_rules_change(scene: Scene) -> None:
     second = scene.checkpoint.begin_pass(scene.plan_id, kind="initial", rules="other")
 
     assert scene.pass_id < second
-    assert second == scene.checkpoint.begin_pass(scene.plan_id, kind="initial", rules="other")
+    assert not scene.checkpoint.continues(second, scene.pass_id)
     assert second == scene.checkpoint.current_pass(scene.plan_id)
 
     scene.pass_id = second

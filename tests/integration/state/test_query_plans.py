@@ -64,7 +64,7 @@ def exercise(scene: Scene) -> None:
     list(checkpoint.folders_to_verify(scene.tree.id))
     checkpoint.expected_children(scene.root_id)
     checkpoint.record_verification_mismatch(
-        scene.tree.id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, folder_ids_gone=[sub], detail="x"
+        scene.tree.id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, folders_gone={sub: "1"}, detail="x"
     )
     checkpoint.retry_failures(scene.plan_id, reason="locked")
     checkpoint.retry_failures(scene.plan_id)
@@ -131,10 +131,8 @@ def test_no_statement_scans_a_table_of_the_share(recorded: tuple[Checkpoint, Rec
         (r"SELECT folders\.status, count", "COVERING INDEX ix_folders_counts"),
         (r"SELECT items.*items\.claimed_by = \?.*items\.claim = \?", "ix_items_claimed"),
         (r"UPDATE items.*WHERE items\.claimed_by IN", "ix_items_claimed"),
-        (r"SELECT items\.tree_id.*items\.box_file_id = \?", "ix_items_in_box"),
-        (r"UPDATE items.*items\.box_file_id = \?", "ix_items_in_box"),
-        (r"SELECT folders\.tree_id.*folders\.box_folder_id = \?", "ix_folders_box_id"),
-        (r"UPDATE folders.*folders\.box_folder_id = \?", "ix_folders_box_id"),
+        (r"SELECT items\.id, items\.tree_id.*items\.box_file_id IN", "uq_items_box_file"),
+        (r"SELECT folders\.id, folders\.tree_id.*folders\.box_folder_id = \?", "uq_folders_box_folder"),
         (r"SELECT items.*WHERE items\.folder_id = \?", "(folder_id=?"),
         (r"SELECT folders.*WHERE folders\.parent_id = \?", "(parent_id=?"),
         (r"UPDATE items SET status.*items\.status = 'failed'", "INDEX ix_items_"),

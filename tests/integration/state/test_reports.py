@@ -43,8 +43,17 @@ def test_status_document(scene: Scene) -> None:
                 "state": "moving",
                 "incomplete_reason": None,
                 "detail": None,
+                "as_of": "2026-01-01T00:00:00+00:00",
                 "box_folder_id": f"folder-{scene.root_id}",
-                "items": {"total": 7, "uploaded": 6, "failed": 0, "excluded": 1, "waived": 0, "pending": 0},
+                "items": {
+                    "total": 7,
+                    "uploaded": 6,
+                    "failed": 0,
+                    "excluded": 1,
+                    "waived": 0,
+                    "pending": 0,
+                    "gone": 0,
+                },
                 "bytes": {"total": 6, "uploaded": 6},
                 "collaborators": [
                     {"login": "ann@example.com", "role": "editor", "status": "planned"},
@@ -118,18 +127,46 @@ def test_item_lines_are_in_order(
     ]
 
 
-def test_missing_lines_only_when_asked(scene: Scene) -> None:
-    """What is MISSING has no line unless somebody wants it."""
-    scene.walk({"sub": {"f": 1}})
+def test_what_is_gone_stays_in_the_report(scene: Scene) -> None:
+    """An entry that was there once keeps its line: since when it is gone, and whether Box has it."""
+    scene.walk({"sub": {"f": 1}, "g": 2})
+    scene.send_everything()
+    scene.clock.forward(3600)
     scene.next_pass()
-    scene.walk({})
-    lines = item_lines(scene.checkpoint, scene.plan_id, with_missing=True)
+    scene.walk({"g": 2, "late": 1})
+    scene.next_pass()
+    scene.walk({"g": 2})
+    lines = {line.path: line for line in item_lines(scene.checkpoint, scene.plan_id)}
+    counts = scene.checkpoint.tree_report(scene.tree.id).items
 
-    assert scene.statuses() == {}
-    assert {line.path: line.status for line in lines} == {
-        "A/sub": ItemStatus.MISSING,
-        "A/sub/f": ItemStatus.MISSING,
+    assert {"A/g": "uploaded", "A/sub": "gone", "A/sub/f": "gone", "A/late": "gone"} == {
+        path: line.status.word for path, line in lines.items()
     }
+    assert "was there until 2026-01-01 00:00 UTC; Box has it" == lines["A/sub/f"].detail
+    assert "was there until 2026-01-01 00:00 UTC; Box has it" == lines["A/sub"].detail
+    assert "was there until 2026-01-01 01:00 UTC; Box does not have it" == lines["A/late"].detail
+    assert (1, 1, 3) == (counts.total, counts.uploaded, counts.gone)
+    [tree] = plan_status(scene.checkpoint, scene.plan_id)["trees"]
+    assert 3 == tree["items"]["gone"]
+
+
+def test_what_was_known_below_an_excluded_folder_is_excluded(scene: Scene) -> None:
+    """A rule that takes a folder away takes what is below it along, as EXCLUDED by that rule and not as gone."""
+    scene.walk({"sub": {"deep": {"f": 1}}})
+    scene.send_everything()
+    scene.next_pass()
+    scene.excluded = lambda entry: "rule: sub/" if entry.name == "sub" else None
+    scene.walk({"sub": {"deep": {"f": 1}}})
+    lines = {line.path: line for line in item_lines(scene.checkpoint, scene.plan_id)}
+
+    assert {(ItemStatus.EXCLUDED, "rule: sub/")} == {(line.status, line.reason) for line in lines.values()}
+    assert {"A/sub", "A/sub/deep", "A/sub/deep/f"} == set(lines)
+
+    scene.next_pass()
+    scene.excluded = lambda entry: None
+    scene.walk({"sub": {"deep": {"f": 1}}})
+
+    assert {ItemStatus.UPLOADED} == set(scene.statuses().values())
 
 
 def test_siblings_come_in_pages(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,7 +227,7 @@ def test_result_does_not_bring_back_what_the_walk_took_away(
 
     assert before == scene.child("f").status
     held = scene.checkpoint.other_holders_of_box_file(scene.plan_id, result.box_file_id, besides=0)
-    assert ([] if before is ItemStatus.MISSING else ["A/f"]) == [holder.path for holder in held]
+    assert ([] if before is ItemStatus.GONE else ["A/f"]) == [holder.path for holder in held]
 
 
 def test_waiver_stands_against_a_late_failure(scene: Scene) -> None:
