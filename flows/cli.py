@@ -70,6 +70,13 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
     ] = True,
+    new_checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--new-checkpoint",
+            help="Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.",
+        ),
+    ] = False,
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.migrate import migrate_share
@@ -77,7 +84,7 @@ def migrate(
     loaded = _load(plan)
     if workers and not os.environ.get("PREFECT_API_URL"):
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
-    summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check)
+    summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 

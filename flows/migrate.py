@@ -21,6 +21,7 @@ def migrate_share(
     window: str = "",
     workers: int = 0,
     check: bool = True,
+    new_checkpoint: bool = False,
 ) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
 
@@ -32,6 +33,9 @@ def migrate_share(
         window: Hours in which files may be sent: `Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin`; empty: any time.
         workers: How many more processes send, each as one of the plan's identities; 0: this one sends alone.
         check: Begin only when space, sizes, scopes and roles suffice; off to insist.
+        new_checkpoint: Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.
     """
-    summary: dict[str, Any] = move_share(plan, trees=trees, window=window, workers=workers, check=check)
+    summary: dict[str, Any] = move_share(
+        plan, trees=trees, window=window, workers=workers, check=check, new_checkpoint=new_checkpoint
+    )
     return summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 #: Of an SMB share with access-based enumeration.
 HIDDEN_NAMES = "the share hides what the account may not read: nobody can say what is missing"
@@ -52,3 +53,11 @@ def block_name(text: str) -> str:
 def slug(text: str) -> str:
     """Return a name as Prefect's keys and resource ids take it: lower-case letters, digits and dashes, never empty."""
     return block_name(text) or "x"
+
+
+def normal_form(text: str) -> str:
+    """Return a name or path in the form in which what a person writes is compared with the share: Unicode's NFC.
+
+    A Mac writes "ä" as two characters and most keyboards as one; both mean one name. Case counts.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -14,6 +14,7 @@ from state.database.schema import bring_to_head
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.listing import ListingStatements
+from state.statements.origins import OriginStatements
 from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
@@ -29,6 +30,7 @@ from state.statements.workers import WorkerStatements
 
 class Checkpoint(
     PlanStatements,
+    OriginStatements,
     PassStatements,
     WorkerStatements,
     WalkingStatements,

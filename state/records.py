@@ -11,6 +11,29 @@ from state.statuses import CollaborationStatus, IncompleteReason, ItemStatus, Tr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BoxIdentity:
+    """The Box that a plan belongs to; None: not known."""
+
+    #: Of the platform app; with the user that acts instead of the service account, if any.
+    client_id: str | None = None
+    enterprise_id: str | None = None
+    #: Box user id of the service account, and its login for people.
+    account_id: str | None = None
+    account_login: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanOrigin:
+    """What a plan was begun with."""
+
+    id: int
+    name: str
+    source_url: str
+    landing_folder_id: str
+    box: BoxIdentity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TreeSpec:
     """A tree as the plan wants it."""
 

@@ -145,7 +145,7 @@ class BoxConfig(_Options):
 def checked_url(url: str) -> str:
     """The URL; ValueError unless it is https, or http to this very machine: tokens never travel in clear."""
     parts = urlsplit(url)
-    if parts.username or parts.password:
+    if "@" in url:
         raise ValueError("no user or password in a Box URL")
     if not parts.hostname:
         raise ValueError("not a URL; write for example https://api.box.com")

@@ -128,6 +128,11 @@ class BoxDestination:
         """Tell whether a folder lies in the trash; False also for one that was deleted for good, or is hidden."""
         return folders.folder_is_trashed(self._service, folder_id)
 
+    def is_filled_by(self, folder_id: str, account_id: str) -> bool:
+        """Return whether this account made the folder and something is in it. Two calls. DestinationGone."""
+        made_by = folders.folder_info(self._service, folder_id).created_by_id
+        return made_by == account_id and next(folders.list_folder(self._service, folder_id), None) is not None
+
     def create_folder(self, parent_id: str, name: str, *, claimed_at: datetime | None = None) -> BoxFolder:
         """Create it, or adopt the folder that has this name (adopted=True). One writer per path.
 

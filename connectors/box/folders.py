@@ -18,7 +18,10 @@ from connectors.box.values import id_of, json_object, moment_of, object_of, size
 from connectors.errors import DestinationGone, LandingFolderMissing, NameInUse, ServerBusy
 
 LIST_FIELDS = "name,size,sha1,etag,content_modified_at"
-FOLDER_FIELDS = "name,etag,parent,owned_by,created_by,created_at,permissions,item_status,trashed_at"
+FOLDER_FIELDS = (
+    "name,etag,parent,owned_by,created_by,created_at,permissions,item_status,trashed_at,"
+    "is_collaboration_restricted_to_enterprise,can_non_owners_invite"
+)
 PAGE_SIZE = 1000
 #: Box keeps whole seconds, and its clock is known to about one.
 CLOCK_TOLERANCE = timedelta(seconds=3)
@@ -68,6 +71,8 @@ def folder_info(connection: BoxConnection, folder_id: str) -> BoxFolder:
         created_by_id=id_of(answer.get("created_by")),
         created_at=moment_of(answer.get("created_at")),
         owner_login=text_of(owner.get("login")),
+        enterprise_only=answer.get("is_collaboration_restricted_to_enterprise") is True,
+        others_may_invite=answer.get("can_non_owners_invite") is not False,
         permissions={str(name): bool(value) for name, value in object_of(answer.get("permissions")).items()},
     )
 

@@ -64,6 +64,10 @@ class BoxFolder:
     created_by_id: str | None = None
     #: When Box made it, aware.
     created_at: datetime | None = None
+    #: Only users of the owner's enterprise may be let in.
+    enterprise_only: bool = False
+    #: Whoever is no owner or co-owner may invite, as far as the role allows it.
+    others_may_invite: bool = True
     #: What the caller may do: can_upload, can_invite_collaborator, … as Box names them; empty when not asked.
     permissions: dict[str, bool] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ftplib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from connectors.errors import AuthenticationFailed, ShareUnreachable
 from connectors.source import Source
 from connectors.sources.location import Location
 
@@ -67,7 +69,7 @@ def open_source(
     `username`, `password` and `port` win over what the URL holds; `options` are those of the source's
     configuration class, or, for any other fsspec URL, its filesystem's. Nothing is asked of a server before
     `connect()`. Raises ValueError, one line without a secret, for a URL or an option that cannot be used
-    and for a missing library.
+    and for a missing library; ShareUnreachable and AuthenticationFailed for filesystems that connect at once.
     """
     location = Location.parse(url).with_account(username or None, password or None, port)
     registration = SOURCES.get(location.scheme, _FILESYSTEM)
@@ -79,6 +81,12 @@ def open_source(
         raise ValueError(_one_line(exc, config_class)) from None
     except ImportError as exc:
         raise ValueError(f"{location.scheme}:// cannot be used: {exc}; {registration.install_hint}") from exc
+    except (OSError, EOFError) as exc:
+        # Some filesystems connect when they are made.
+        said = getattr(exc, "strerror", None) or type(exc).__name__
+        raise ShareUnreachable(f"{location.display_url} does not answer ({said})") from exc
+    except ftplib.Error as exc:
+        raise AuthenticationFailed(f"{location.display_url}: {' '.join(str(exc).split())}") from exc
     except TypeError as exc:
         # A filesystem's constructor refuses an option that it does not know.
         raise ValueError(f"{location.scheme}:// does not take these options: {exc}") from exc

@@ -11,6 +11,7 @@ from connectors.box.types import Account, BoxFolder
 from connectors.errors import ConnectorError, FatalError, LandingFolderMissing
 from flows.analysis.coverage import uncovered
 from flows.checks import account as check_account
+from flows.checks import belonging
 from flows.checks import machine as check_machine
 from flows.checks import people as check_people
 from flows.checks.facts import Facts, gather_surroundings
@@ -20,7 +21,7 @@ from flows.checks.scopes import as_user_row, scope_rows
 from flows.checks.space import parse_space, payer_of, set_space, size_row, space_row
 from flows.errors import CheckFailed
 from flows.plan.connections import open_box
-from flows.plan.exclude import ExcludeRules
+from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules, noting, unused_rules
 from flows.plan.model import MigrationPlan
 
 
@@ -54,6 +55,7 @@ def _box_rows(facts: Facts, stack: ExitStack, wanted: int | None) -> Iterator[Ro
     facts.account, facts.skew_seconds = account, box.clock_skew_seconds()
     yield check_account.login_ok(facts.plan)
     yield from check_account.account_rows(account)
+    yield from _guarded(_checkpoint_rows(facts, box, account))
     yield check_account.upload_host_row(facts.plan, box)
     yield from _guarded(_folder_and_people_rows(facts, box, account, wanted))
 
@@ -85,6 +87,15 @@ def _folder_and_people_rows(
     yield from check_account.identity_rows(plan, box)
 
 
+def _checkpoint_rows(facts: Facts, box: BoxDestination, account: Account) -> Iterator[Row]:
+    """Whether the checkpoint speaks of this Box, and knows what an earlier run put there."""
+    yield from facts.belonging_rows
+    if facts.checkpoint is not None:
+        yield from belonging.account_rows(facts.checkpoint, facts.plan, account)
+    if not facts.belonging_rows and facts.plan_id is None:
+        yield from belonging.in_box_rows(facts.plan, box, account)
+
+
 def _records(facts: Facts) -> list[Any]:
     if facts.checkpoint is None:
         return []
@@ -106,8 +117,12 @@ def _machine_rows(facts: Facts) -> Iterator[Row]:
         yield facts.source_row
     elif facts.source is not None:
         yield from _guarded(check_machine.source_rows(facts.source, facts.needs, facts.roots))
-        excluded = ExcludeRules(facts.plan.exclude).reason
+        beside: set[str] = set()
+        excluded = noting(ExcludeRules(facts.plan.exclude).reason, beside)
         yield from check_machine.coverage_rows(uncovered(facts.source, facts.roots, excluded))
+        if facts.excluded_reasons is not None:
+            reasons = facts.excluded_reasons | beside
+            yield from belonging.rule_rows(unused_rules(facts.plan.exclude, reasons, DEFAULT_EXCLUDE))
     if facts.state_row is not None:
         yield facts.state_row
     yield check_machine.clock_row(facts.skew_seconds)

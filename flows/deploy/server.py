@@ -52,7 +52,8 @@ def ensure_server(url: str, options: DeployOptions) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | read_settings(DEPLOYMENTS / "server.env")
     environment["PREFECT_SERVER_API_PORT"] = str(urlsplit(url).port or 80)
-    with log.open("ab") as output:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(log, flags, 0o600), "ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start"],
             env=environment,

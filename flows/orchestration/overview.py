@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flows.analysis.forecast import uploads_per_minute
 from flows.plan.model import MigrationPlan
+from flows.plan.origin import source_name
 from flows.run.progress import Snapshot
 from flows.words import counted, duration_words, printable, size_words
 from state.records import TreeReport
@@ -97,7 +98,7 @@ def _numbers(plan: MigrationPlan, state: Snapshot) -> str:
     limit = uploads_per_minute(plan.box)
     left = "unknown yet" if state.eta_seconds is None else duration_words(state.eta_seconds)
     rows = [
-        ("from", _code(plan.source.url)),
+        ("from", _code(source_name(plan) or plan.source.url)),
         ("files", f"{state.files_uploaded:,} of {state.files_total - state.files_excluded:,}"),
         ("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}"),
         ("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s"),

@@ -45,6 +45,7 @@ def move_share(
     workers: int = 0,
     check: bool = True,
     retry: str | None = None,
+    new_checkpoint: bool = False,
 ) -> Any:
     """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
 
@@ -57,7 +58,7 @@ def move_share(
     with ExitStack() as stack:
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
         try:
-            migration = stack.enter_context(open_migration(plan, part=part))
+            migration = stack.enter_context(open_migration(plan, part=part, anew=new_checkpoint))
         except LeaseHeld as exc:
             return already_running(exc)
         stack.enter_context(watched(migration))

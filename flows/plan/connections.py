@@ -12,6 +12,7 @@ from connectors.source import Source
 from connectors.sources.registry import open_source
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
+from flows.plan.origin import find_plan
 from flows.plan.references import expand_all, reveal, reveal_all
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
@@ -30,8 +31,8 @@ def open_checkpoint(plan: MigrationPlan, *, create: bool = False) -> Checkpoint:
 
 
 def known_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
-    """Return the plan's id in the checkpoint. PlanError before the first run."""
-    plan_id = checkpoint.find_plan(plan.name)
+    """Return the plan's id in the checkpoint. PlanError before the first run, and when it is of another Box."""
+    plan_id = find_plan(checkpoint, plan)
     if plan_id is None:
         raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
     return plan_id

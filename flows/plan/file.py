@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
-from flows.plan.references import REFERENCE, URL_PASSWORD, expand, expand_all, secret_fields
-from state.database.engine import parse_url
+from flows.plan.references import expand, expand_all, secret_fields
+from flows.plan.secrets import REFERENCE, database_url_secrets, option_secrets
+from state.database.engine import parse_url, sqlite_file
 from state.errors import StateError
 
 #: Keys whose references stay as written, because what they stand for is or may hold a secret.
@@ -52,7 +54,27 @@ def load_plan(path: Path) -> MigrationPlan:
         parse_url(plan.resolved_state_url())
     except StateError as exc:
         raise PlanError(f"{path}: {exc}") from None
+    _refuse_link_to_new_checkpoint(path, plan)
     return plan
+
+
+def _refuse_link_to_new_checkpoint(path: Path, plan: MigrationPlan) -> None:
+    """A checkpoint beside a plan that is reached through a link is another one as soon as the link leads elsewhere."""
+    file = sqlite_file(plan.resolved_state_url())
+    is_relative = sqlite_file(expand(plan.state_url, key="state_url")) != file
+    written = Path(os.path.normpath(_working_folder() / path))
+    if file is None or not is_relative or file.exists() or written == written.resolve():
+        return
+    raise PlanError(
+        f"state_url: there is no checkpoint {file} yet, and {written} is reached through a symbolic link; once that"
+        f" leads elsewhere, all would begin anew. Write it from the root: sqlite:///{file}"
+    )
+
+
+def _working_folder() -> Path:
+    """The folder that the shell is in, with the links that led there, as far as it tells."""
+    here, told = Path.cwd(), os.environ.get("PWD", "")
+    return Path(told) if Path(told).is_absolute() and Path(told).is_dir() and here.samefile(told) else here
 
 
 class _PlanLoader(yaml.SafeLoader):
@@ -83,12 +105,40 @@ def _parse(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as exc:
         raise PlanError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
     try:
-        document = yaml.load(text, Loader=_PlanLoader)  # noqa: S506  a safe loader
+        document = _constructed(text, path)
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
         raise PlanError(f"{path}: is not YAML{_yaml_place(exc)}") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise PlanError(f"{path}: a plan is a list of 'key: value' lines, starting with name, source and box")
     return document
+
+
+def _constructed(text: str, path: Path) -> Any:
+    """The document behind the text, once it is known how much it unfolds to: reading is what unfolds merges."""
+    loader = _PlanLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _unfolded(node, {}) > MAX_NODES:
+            raise PlanError(f"{path}: nested too deeply or too large for a plan")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes this one is, each alias counted as all that it stands for. ValueError when it holds itself."""
+    found = known.get(id(node))
+    if found is None:
+        known[id(node)] = MAX_NODES + 1  # met again below itself: endless
+        children = (
+            [each for pair in node.value for each in pair]
+            if isinstance(node, yaml.MappingNode)
+            else (node.value if isinstance(node, yaml.SequenceNode) else [])
+        )
+        found = known[id(node)] = 1 + sum(_unfolded(child, known) for child in children)
+    return found
 
 
 def _yaml_place(exc: Exception) -> str:
@@ -113,10 +163,13 @@ def _measure(document: Any, path: Path) -> None:
 
 def _secret_names(document: Any, key: str = "") -> dict[str, str]:
     """Variables that stand for a secret, and the key of it."""
+    if key == "source.options":
+        texts = option_secrets(document, key)
+        return {name: place for place, text in texts for name in REFERENCE.findall(text)}
     if isinstance(document, str):
         secret = document if SECRET.fullmatch(key) else ""
-        if key == "state_url" and (found := URL_PASSWORD.search(document)):
-            secret = found[1]
+        if key == "state_url":
+            secret = "".join(database_url_secrets(document))
         return dict.fromkeys(REFERENCE.findall(secret), key)
     names: dict[str, str] = {}
     for name, child in _children(document):

@@ -7,7 +7,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 
-from flows.plan.references import REFERENCE
+from flows.plan.secrets import REFERENCE
 
 #: What the form calls a group of fields; it would show the model's name.
 FORM_TITLES = {

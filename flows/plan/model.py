@@ -29,41 +29,25 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from connectors.box.config import BoxConfig
+from connectors.box.config import BoxConfig, is_loopback
 from connectors.box.names import box_name
 from connectors.entry import EntryKind
 from flows.errors import PlanError
-from flows.plan.exclude import ExcludeRules
+from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
 from flows.plan.form import prepare_form
-from flows.plan.references import (
+from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
+from flows.plan.secrets import (
     MASK,
-    REFERENCE,
-    URL_PASSWORD,
-    expand,
-    file_fields,
-    masked,
-    reference_or_mask,
-    reveal,
-    secret_fields,
+    database_url_secrets,
+    has_account_secret,
+    is_reference,
+    masked_database_url,
+    option_secrets,
 )
+from flows.words import normal_form
 
-#: What programs leave beside people's files; then folders that servers keep for themselves: snapshots, bins, indexes.
-DEFAULT_EXCLUDE = [
-    "Thumbs.db",
-    "desktop.ini",
-    "~$*",
-    ".DS_Store",
-    "~snapshot/",
-    ".snapshot/",
-    ".snapshots/",
-    "#recycle/",
-    "@eaDir/",
-    "$RECYCLE.BIN/",
-    "System Volume Information/",
-    ".Trashes/",
-    "DfsrPrivate/",
-    "lost+found/",
-]
+#: Added to the name of a plan that is rehearsed; no plan's own name has brackets.
+REHEARSAL = " (rehearsal)"
 
 
 class Role(StrEnum):
@@ -138,10 +122,17 @@ class SourcePlan(PlanModel):
     @field_validator("url")
     @classmethod
     def _without_password(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.password:
-            raise ValueError("no password in the URL; write password: ${NAME}")
+        if has_account_secret(value):
+            raise ValueError("no password in the URL; write password: ${NAME}, and an @ of the path as %40")
         return value
+
+    @field_validator("options")
+    @classmethod
+    def _secrets_are_references(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for key, text in option_secrets(options, "options"):
+            if not is_reference(text):
+                raise ValueError(f"{key} is a secret and does not stand in a plan; write it as ${{NAME}}")
+        return options
 
     @model_validator(mode="after")
     def _one_kind_of_login(self) -> SourcePlan:
@@ -249,7 +240,7 @@ class TreePlan(PlanModel):
     @property
     def box_path(self) -> str:
         """Where it arrives, under the landing folder."""
-        return self.folder or self.source.rpartition("/")[2]
+        return normal_form(self.folder or self.source.rpartition("/")[2])
 
 
 class TransferOptions(PlanModel):
@@ -334,17 +325,18 @@ class MigrationPlan(PlanModel):
     @model_validator(mode="after")
     def _trees_are_apart(self) -> MigrationPlan:
         # By components: as text, "A old" would come between "A" and "A/2020".
-        sources = sorted(tree.source.split("/") if tree.source else [] for tree in self.trees)
+        sources = sorted(normal_form(tree.source).split("/") if tree.source else [] for tree in self.trees)
         for outer, inner in pairwise(sources):
             if inner[: len(outer)] == outer:
                 whole = "/".join(outer) or "(all of the source)"
                 raise ValueError(f"trees overlap: {whole!r} contains {'/'.join(inner)!r}")
-        folders = [tree.box_path.casefold() for tree in self.trees]
+        folders = set[str]()
         for tree in self.trees:
             if not tree.box_path:
                 raise ValueError("a tree with an empty source needs a folder")
-            if folders.count(tree.box_path.casefold()) > 1:
+            if tree.box_path.casefold() in folders:
                 raise ValueError(f"two trees go to the same folder {tree.box_path!r}")
+            folders.add(tree.box_path.casefold())
             for part in tree.box_path.split("/"):
                 if box_name(part, EntryKind.FOLDER) != part:
                     raise ValueError(f"Box does not accept the folder name {part!r}")
@@ -362,8 +354,8 @@ class MigrationPlan(PlanModel):
                     place = place[int(parent)] if isinstance(place, list) else place.get(parent, {})
                 if name in place:
                     place[name] = reference_or_mask(secret)
-            if (password := self.state_password()) is not None and "state_url" in document:
-                document["state_url"] = document["state_url"].replace(f":{password}@", f":{MASK}@", 1)
+            if "state_url" in document:
+                document["state_url"] = masked_database_url(self.state_url)
         return document
 
     @classmethod
@@ -375,19 +367,24 @@ class MigrationPlan(PlanModel):
         prepare_form(handler.resolve_ref_schema(schema), handler)
         return schema
 
+    @property
+    def is_rehearsal(self) -> bool:
+        """True when Box is a local one on this very machine."""
+        return is_loopback(urlsplit(self.box.base_url).hostname or "")
+
+    @property
+    def checkpoint_name(self) -> str:
+        """What the checkpoint knows the plan by: a rehearsal's has a place of its own."""
+        return f"{self.name}{REHEARSAL}" if self.is_rehearsal else self.name
+
     def path(self, value: str | Path) -> Path:
         """A path of the plan: relative ones start from the folder of the plan file."""
         return Path(self.base_dir) / value
 
-    def state_password(self) -> str | None:
-        """A password that stands in state_url itself, which no other process may be told; None for a reference."""
-        found = URL_PASSWORD.search(self.state_url)
-        return None if found is None or not REFERENCE.sub("", found[1]) else found[1]
-
     def written_secrets(self) -> list[str]:
         """Keys whose secret stands in the plan itself and not as a reference: masked in whatever leaves the process."""
         keys = [key for key, secret in secret_fields(self).items() if reference_or_mask(secret) == MASK]
-        return keys if self.state_password() is None else ["state_url", *keys]
+        return keys if masked_database_url(self.state_url) == self.state_url else ["state_url", *keys]
 
     def require_secrets(self) -> None:
         """PlanError when a secret is masked or its variable is missing: said now, not after weeks of sending."""
@@ -399,7 +396,7 @@ class MigrationPlan(PlanModel):
 
         PlanError for a relative path without such a folder: the one that a flow run works in is deleted after it.
         """
-        if self.state_password() == MASK:
+        if MASK in database_url_secrets(self.state_url):
             raise masked("state_url")
         url = expand(self.state_url, key="state_url")
         driver, separator, path = url.partition(":///")

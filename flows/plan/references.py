@@ -13,16 +13,7 @@ from pydantic import (
 )
 
 from flows.errors import PlanError
-
-#: `${NAME}`: the value of an environment variable.
-REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-#: The password in a database URL: rather too much than too little of one that nobody has quoted.
-URL_PASSWORD = re.compile(r"://[^:/]*:(.*)@")
-
-#: Written in secret fields instead of the secret when a plan leaves the process.
-MASK = "**********"
-
+from flows.plan.secrets import MASK, REFERENCE
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,8 @@ class Findings:
     gone: list[ItemLine] = field(default_factory=list)
     gone_count: int = 0
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: Why something is excluded: no more than the plan's rules and a few kinds of entries.
+    excluded_reasons: set[str] = field(default_factory=set)
     failed_count: int = 0
     renamed_count: int = 0
     excluded_in_box_count: int = 0
@@ -80,6 +82,15 @@ class Findings:
             what = event_words(EventKind.NOT_COVERED, left_out)
             self.remarks.insert(0, Remark("", what, left_out["count"], left_out["names"]))
 
+    def note_unused_rules(self, rules: Sequence[str]) -> None:
+        """Add a line about exclude rules that matched nothing in a whole pass: a typing error looks like that."""
+        if rules:
+            what = (
+                "exclude rules that matched nothing in the trees; compare the spelling with the share's names"
+            )
+            self.remark_count += 1
+            self.remarks.insert(0, Remark("", what, len(rules), list(rules[:LISTED])))
+
     def take(self, item: ItemLine) -> None:
         """Look at one line."""
         if item.tree in self.outside:
@@ -99,6 +110,8 @@ class Findings:
                 self.renamed.append(item)
         if item.status is ItemStatus.WAIVED and len(self.waived) < LISTED:
             self.waived.append(item)
+        if item.status is ItemStatus.EXCLUDED and item.reason:
+            self.excluded_reasons.add(item.reason)
         if item.status is ItemStatus.EXCLUDED and item.box_id is not None:
             self.excluded_in_box_count += 1
             if len(self.excluded_in_box) < LISTED:

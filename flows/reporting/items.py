@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TextIO
 
 from flows.reporting.findings import Findings
@@ -39,20 +38,19 @@ COLUMNS = (
 )
 
 
-def write_lines(lines: Iterator[ItemLine], findings: Findings, csv_path: Path, json_path: Path) -> Findings:
-    with (
-        csv_path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as csv_file,
-        json_path.open("w", encoding="ascii") as json_file,
-    ):
-        table = csv.writer(csv_file)
-        table.writerow(COLUMNS)
-        json_file.write("[")
-        for number, item in enumerate(lines):
-            row = item_row(item)
-            table.writerow([csv_cell(row[column]) for column in COLUMNS])
-            _write_json(json_file, row, first=number == 0)
-            findings.take(item)
-        json_file.write("\n]\n")
+def write_lines(
+    lines: Iterator[ItemLine], findings: Findings, table_file: TextIO, array_file: TextIO
+) -> Findings:
+    """Write every line as CSV into the one file and as JSON into the other; findings have seen them all."""
+    table = csv.writer(table_file)
+    table.writerow(COLUMNS)
+    array_file.write("[")
+    for number, item in enumerate(lines):
+        row = item_row(item)
+        table.writerow([csv_cell(row[column]) for column in COLUMNS])
+        _write_json(array_file, row, first=number == 0)
+        findings.take(item)
+    array_file.write("\n]\n")
     return findings
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from flows.errors import PlanError
 from flows.plan.connections import open_checkpoint
+from flows.plan.exclude import DEFAULT_EXCLUDE, unused_rules
 from flows.plan.model import MigrationPlan
+from flows.plan.origin import find_plan
+from flows.reporting.files import replacing
 from flows.reporting.findings import LISTED, Findings
 from flows.reporting.headline import verdict
 from flows.reporting.items import write_lines
@@ -21,7 +22,7 @@ from flows.reporting.status import status_document
 from flows.words import duration_words, printable, size_words
 from state.reports.events import events
 from state.reports.lines import item_lines
-from state.statuses import EventKind
+from state.statuses import EventKind, PassState
 
 
 def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
@@ -36,41 +37,25 @@ def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
         raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
     paths = [target / "report.html", target / "items.csv", target / "items.json"]
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(paths) as (page, table, lines):
             findings = _write_items(plan, document, table, lines)
-            page.write_text(
-                render_html(plan, document, findings), encoding="utf-8", errors="backslashreplace"
-            )
+            page.write(render_html(plan, document, findings))
     except OSError as exc:
         raise PlanError(f"the report cannot be written into {target} ({exc.strerror or exc})") from exc
     return paths
 
 
-@contextmanager
-def replacing(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Where to write what takes the place of these files once all is written, the first of them last; they stay as they
-    are until then."""
-    fresh = [path.with_name(f".{path.name}.{os.getpid()}") for path in paths]
-    try:
-        yield fresh
-        for new, path in reversed(list(zip(fresh, paths, strict=True))):
-            new.replace(path)
-    finally:
-        for new in fresh:
-            new.unlink(missing_ok=True)
-
-
-def _write_items(plan: MigrationPlan, document: dict[str, Any], csv_path: Path, json_path: Path) -> Findings:
+def _write_items(plan: MigrationPlan, document: dict[str, Any], table: TextIO, array: TextIO) -> Findings:
     """Every item into both files; what the page says of them and of the plan's events."""
     outside = frozenset(tree["name"] for tree in document["trees"] if not tree["in_plan"])
     with closing(open_checkpoint(plan)) as checkpoint:
-        plan_id = checkpoint.find_plan(plan.name)
+        plan_id = find_plan(checkpoint, plan)
         assert plan_id is not None  # noqa: S101  status_document found it
-        findings = write_lines(
-            item_lines(checkpoint, plan_id), Findings(outside=outside), csv_path, json_path
-        )
+        findings = write_lines(item_lines(checkpoint, plan_id), Findings(outside=outside), table, array)
         lines = events(checkpoint, plan_id)
+        if document["pass_state"] != PassState.RUNNING:
+            findings.note_unused_rules(unused_rules(plan.exclude, findings.excluded_reasons, DEFAULT_EXCLUDE))
         findings.read_events(line for line in lines if plan.trees or line.kind != EventKind.NOT_COVERED)
     return findings
 

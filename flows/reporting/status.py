@@ -12,7 +12,8 @@ from rich.text import Text
 from flows.analysis.forecast import seconds_at_least
 from flows.plan.connections import open_checkpoint
 from flows.plan.model import COLLABORATOR_KEYS, MigrationPlan
-from flows.words import duration_words, printable, size_words
+from flows.plan.origin import find_plan
+from flows.words import duration_words, normal_form, printable, size_words
 from state.reports.status import plan_status
 
 
@@ -24,11 +25,11 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     """
     checkpoint = open_checkpoint(plan)
     try:
-        plan_id = checkpoint.find_plan(plan.name)
+        plan_id = find_plan(checkpoint, plan)
         if plan_id is None:
             calls: dict[str, Any] = {"total": 0, "by_route": {}}
             return {"plan": plan.name, "pass": None, "trees": [], "calls": calls, "eta_seconds": None}
-        document = plan_status(checkpoint, plan_id)
+        document = {**plan_status(checkpoint, plan_id), "plan": plan.name}
     finally:
         checkpoint.close()
     _compare_trees(plan, document)
@@ -40,10 +41,10 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
 
 def _compare_trees(plan: MigrationPlan, document: dict[str, Any]) -> None:
     """What the plan names now against what was begun under it; without trees: the plan means every one."""
-    begun = {(tree["source"], tree["name"]) for tree in document["trees"]}
-    planned = {(tree.source, tree.box_path) for tree in plan.trees}
+    begun = {(normal_form(tree["source"]), tree["name"]) for tree in document["trees"]}
+    planned = {(normal_form(tree.source), tree.box_path) for tree in plan.trees}
     for tree in document["trees"]:
-        tree["in_plan"] = not planned or (tree["source"], tree["name"]) in planned
+        tree["in_plan"] = not planned or (normal_form(tree["source"]), tree["name"]) in planned
     document["not_begun"] = sorted(name for source, name in planned - begun)
 
 

@@ -12,7 +12,7 @@ from flows.errors import PlanError
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.reporting.items import csv_cell
-from flows.words import printable
+from flows.words import normal_form, printable
 from state.checkpoint import Checkpoint
 from state.records import ItemLine
 from state.reports.lines import failures, item_lines
@@ -97,7 +97,7 @@ def _path_shown_as(shown: str, checkpoint: Checkpoint, plan_id: int, status: Ite
         if number == LOOKED_AT:
             return None
         prefix = "/".join(line.path.split("/")[: shown.count("/") + 1])
-        if shown in (printable(prefix), csv_cell(prefix)):
+        if normal_form(shown) in map(normal_form, (prefix, printable(prefix), csv_cell(prefix))):
             found.add(prefix)
         if len(found) > 1:
             raise PlanError(

@@ -7,10 +7,12 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from connectors.box.destination import BoxDestination
-from flows.plan.connections import known_plan, open_box, open_checkpoint, unopened_share
+from flows.plan.connections import box_config, known_plan, open_box, open_checkpoint, unopened_share
 from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
+from flows.plan.origin import begin_plan, require_account
 from flows.run.leases import lease_budget, register
 from flows.sharing.editors import TreeEditors
+from flows.words import normal_form
 from state.checkpoint import Checkpoint
 from state.records import CollaboratorSpec, TreeRecord
 
@@ -33,9 +35,8 @@ class Access:
 
         One that the plan moves into another folder now is another tree.
         """
-        named = (
-            each for each in self.plan.trees if (each.source, each.box_path) == (tree.source, tree.folder)
-        )
+        here = (normal_form(tree.source), normal_form(tree.folder))
+        named = (each for each in self.plan.trees if (normal_form(each.source), each.box_path) == here)
         return next(named, None)
 
     def people(self, tree: TreeRecord) -> list[CollaboratorPlan]:
@@ -73,7 +74,7 @@ def open_access(plan: MigrationPlan, *, begins: bool = False) -> Iterator[Access
         checkpoint = stack.enter_context(closing(open_checkpoint(plan, create=True)))
         plan_id = _begun_plan(plan, checkpoint) if begins else known_plan(plan, checkpoint)
         box = stack.enter_context(open_box(plan))
-        box.whoami()
+        require_account(checkpoint, plan, box.whoami())
         yield Access(plan, plan_id, checkpoint, box, TreeEditors(checkpoint, box))
 
 
@@ -98,6 +99,4 @@ def budget_held(access: Access) -> Iterator[None]:
 
 def _begun_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
     with closing(unopened_share(plan)) as source:
-        return checkpoint.ensure_plan(
-            name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
-        )
+        return begin_plan(checkpoint, plan, source_url=source.display_url, auth=box_config(plan).auth)

@@ -12,6 +12,7 @@ from flows.errors import PlanError
 from flows.plan.exclude import ExcludeRules
 from flows.transfer.migration import Migration
 from flows.transfer.trees import taken_over, tree_specs
+from flows.words import normal_form
 from state.records import TreeRecord, TreeSpec
 from state.statuses import EventKind, IncompleteReason, TreeState
 
@@ -38,9 +39,10 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     ours = [tree for tree in trees if tree.name in moving]
     migration.take_up(migration.pass_id, ours)
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
-    migration.folders.know_trees(ours)
     if not only:
         migration.away = _away(migration, known, trees)
+    is_new = not any(tree.box_folder_id for tree in known) and not migration.adopts_trees
+    migration.folders.know_trees(ours, not_filled_by=migration.account.id if is_new else "")
     for tree in trees:
         if tree.name in moving or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
             checkpoint.ensure_collaborations(tree.id, migration.access.specs(tree))
@@ -115,9 +117,15 @@ def join(migration: Migration) -> bool:
 
 def _chosen(specs: Sequence[TreeSpec], only: Sequence[str]) -> set[str]:
     """Return names of the trees that move. PlanError, with the ones there are, for each of `only` that is none."""
-    unknown = [name for name in only if not any(name in (spec.name, spec.source) for spec in specs)]
+    wanted = {normal_form(name) for name in only}
+    unknown = [name for name in only if not any(normal_form(name) in _names(spec) for spec in specs)]
     if unknown or not specs:
         names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
         fault = f"there is no tree {', '.join(map(repr, unknown))}" if unknown else "nothing to move"
         raise PlanError(f"trees: {fault}; the plan's trees are: {names}")
-    return {spec.name for spec in specs if not only or spec.name in only or spec.source in only}
+    return {spec.name for spec in specs if not only or wanted & _names(spec)}
+
+
+def _names(spec: TreeSpec) -> set[str]:
+    """What a person may call the tree: by its folder in Box, or by that of the share."""
+    return {normal_form(spec.name), normal_form(spec.source)}

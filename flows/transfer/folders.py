@@ -13,7 +13,7 @@ from connectors.entry import EntryKind
 from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
 from flows.errors import Interrupted
 from flows.transfer.naming import other_name
-from flows.transfer.roots import Roots
+from flows.transfer.roots import Roots, refuse_earlier_run
 from flows.transfer.sight import topmost_gone
 from state.checkpoint import Checkpoint
 from state.records import FolderNode, Holder, TreeRecord, WorkerLease
@@ -59,9 +59,14 @@ class BoxFolders:
         #: Folders that Box refused in this run, and why: the files below ask once, not once each.
         self._refused: dict[int, ItemError] = {}
         self._trees: dict[int, TreeRecord] = {}
+        self._not_filled_by = ""
 
-    def know_trees(self, trees: list[TreeRecord]) -> None:
-        """The trees whose roots may have to be made."""
+    def know_trees(self, trees: list[TreeRecord], *, not_filled_by: str = "") -> None:
+        """The trees whose roots may have to be made.
+
+        `not_filled_by`: the account that has put nothing there yet, since the checkpoint is new; empty: any may.
+        """
+        self._not_filled_by = not_filled_by
         self._trees = {tree.root_folder_id: tree for tree in trees}
 
     def box_id(self, folder_id: int) -> str:
@@ -150,6 +155,8 @@ class BoxFolders:
         tree = self._trees.get(node.id)
         if tree is not None:
             folder = self._roots.create(tree, node.box_name, node.create_claimed_at)
+            if folder.adopted and self._not_filled_by:
+                refuse_earlier_run(self._box, folder, tree, self._trees.values(), self._not_filled_by)
             holder = self._record(node, folder)
         else:
             folder, holder = self._create_below(node, parent_box_id)

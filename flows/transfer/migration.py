@@ -14,9 +14,11 @@ from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
 from connectors.source import Source
-from flows.plan.connections import open_box, open_checkpoint, open_share
+from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
 from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
+from flows.plan.origin import begin_plan, require_account
+from flows.plan.spelling import as_the_share_spells
 from flows.run.claims import Claims, batch_items
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
@@ -78,6 +80,8 @@ class Migration:
     away: list[TreeRecord] = field(default_factory=list)
     #: Those that are no folder of the share but the files at its top.
     files_only_trees: frozenset[int] = frozenset()
+    #: True when a folder that an earlier run filled, and that this checkpoint does not know, may be a tree's.
+    adopts_trees: bool = False
     #: Set while a walk may still find something.
     walking: threading.Event = field(default_factory=threading.Event)
 
@@ -122,11 +126,12 @@ class Migration:
 
 @contextmanager
 def open_migration(
-    plan: MigrationPlan, *, part: Part = Part.ALONE, account_id: str = "", name: str = ""
+    plan: MigrationPlan, *, part: Part = Part.ALONE, account_id: str = "", name: str = "", anew: bool = False
 ) -> Iterator[Migration]:
     """Open everything, the cheapest first to fail; close it in reverse whatever happens.
 
     `account_id`: the service account, so that a process that only sends need not ask Box. `name`: of the lease.
+    `anew`: where the checkpoint speaks of another Box, share or tree, that is set aside in place of a PlanError.
     Raises PlanError, StateError (LeaseHeld: somebody else runs this plan) or FatalError, each one clear line.
     """
     stop = StopSignal()
@@ -134,9 +139,10 @@ def open_migration(
         checkpoint = stack.enter_context(closing(open_checkpoint(plan, create=True)))
         source = stack.enter_context(closing(open_share(plan)))
         source.stop_with(stop.event)
-        plan_id = checkpoint.ensure_plan(
-            name=plan.name, source_url=source.display_url, landing_folder_id=plan.box.landing_folder_id
+        plan_id = begin_plan(
+            checkpoint, plan, source_url=source.display_url, auth=box_config(plan).auth, anew=anew
         )
+        plan = as_the_share_spells(plan, source)
         worker = register(checkpoint, plan_id, name=name)
         stack.callback(checkpoint.release_worker, worker)
         budgets = Budgets(checkpoint, worker, stop.event)
@@ -156,13 +162,14 @@ def open_migration(
         if part is Part.SENDING:
             account = Account(id=account_id, login="", name="") if account_id else box.whoami()
         else:
-            account = box.whoami()
+            account = require_account(checkpoint, plan, box.whoami())
             budgets.take(box, account.id)
             landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
             checkpoint.record_owner(plan_id, (landing.owner_login if landing else None) or account.login)
         migration = _assemble(
             plan, part, plan_id, worker, checkpoint, source, box, account=account, landing=landing, stop=stop
         )
+        migration.adopts_trees = anew
         stack.callback(migration.close)
         stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, stop))
         yield migration

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,8 @@ from connectors.box.destination import BoxDestination
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFolder, Collaboration
 from connectors.errors import DestinationGone, NameInUse
+from flows.errors import CheckFailed
+from flows.plan.origin import BEGIN_ANEW
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord
 
@@ -124,3 +126,19 @@ class Roots:
                 box_id=folder.id,
                 box_type="folder",
             )
+
+
+def refuse_earlier_run(
+    box: BoxDestination, folder: BoxFolder, tree: TreeRecord, trees: Iterable[TreeRecord], account_id: str
+) -> None:
+    """Raise CheckFailed when the tree's folder holds what this account put there and this checkpoint knows nothing of.
+
+    A plan that was renamed or moved, or whose state_url leads elsewhere now, would send all of it a second time.
+    """
+    inside = any(each.folder.startswith(f"{tree.folder}/") for each in trees)
+    if not inside and box.is_filled_by(folder.id, account_id):
+        raise CheckFailed(
+            f"the folder {tree.folder!r} ({folder.id}) is in Box already, filled by this very account, and this "
+            "checkpoint knows nothing of it. Use the one of the earlier run (its state_url, name and folder), "
+            f"or go on without it: {BEGIN_ANEW}; what is the same is found in Box and not sent again."
+        )

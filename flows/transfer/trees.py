@@ -10,6 +10,7 @@ from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.source import Source
 from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
+from flows.plan.origin import source_name
 from state.records import TreeRecord, TreeSpec
 
 
@@ -71,7 +72,7 @@ def taken_over(known: Sequence[TreeRecord], specs: Sequence[TreeSpec]) -> list[T
 
 def loose_files_folder(plan: MigrationPlan, *, taken: Container[str]) -> str:
     """Name of the folder for files that lie at the top of the share, beside the trees; `taken`: keys of names."""
-    last = plan.source.url.rstrip("/").rpartition("/")[2] or plan.name
+    last = (source_name(plan) or plan.name).rstrip("/").rpartition("/")[2] or plan.name
     wished = box_name(f"{last} (files)", EntryKind.FOLDER)
     others = (f"{wished} {plan.name} {number}" for number in count(2))
     candidates = chain((wished, f"{wished} {plan.name}"), others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import threading
@@ -254,7 +255,24 @@ def _set_up_postgres(connection: Any, _record: Any) -> None:
     connection.commit()
 
 
+def _create_private(url: URL) -> None:
+    """A file that is not there yet is made for its owner alone; SQLite gives its log the same rights."""
+    name = url.database or ":memory:"
+    if name.startswith((":memory:", "file:")):
+        return
+    try:
+        os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not Path(name).exists():
+            raise StateUnavailable(
+                f"the checkpoint {display_url(url)} is a link that leads nowhere; remove it, or name the file itself"
+            ) from None
+    except OSError:
+        return  # SQLite says what is wrong
+
+
 def _make_sqlite_engine(url: URL, busy_timeout_milliseconds: int) -> Engine:
+    _create_private(url)
     engine = create_engine(
         url,
         pool_size=4,

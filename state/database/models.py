@@ -87,6 +87,11 @@ class Plan(Base):
     landing_folder_id: Mapped[str] = mapped_column(Text)
     #: Login of who owns the landing folder, and so everything that arrives.
     owner: Mapped[str | None] = mapped_column(Text)
+    #: The Box that it belongs to: app (with the user that acts, if any), enterprise, account; NULL: not known yet.
+    client_id: Mapped[str | None] = mapped_column(Text)
+    enterprise_id: Mapped[str | None] = mapped_column(Text)
+    account_id: Mapped[str | None] = mapped_column(Text)
+    account_login: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCTime)
 
 

@@ -49,7 +49,7 @@ def not_kept(program: Program) -> list[dict[str, Any]]:
     """What the events says of things that Box does not keep."""
     checkpoint = Checkpoint.open(f"sqlite:///{program.folder / 'state.db'}")
     try:
-        plan_id = checkpoint.find_plan("test")
+        plan_id = checkpoint.find_plan("test (rehearsal)")
         assert plan_id is not None
         return [line.detail for line in events(checkpoint, plan_id) if line.kind == "not_kept"]
     finally:

@@ -84,7 +84,7 @@ def migrate(plan: Path) -> bool:
 def told_of(plan: Path) -> list[EventLine]:
     """The plan's events."""
     with closing(Checkpoint.open(load_plan(plan).resolved_state_url())) as checkpoint:
-        plan_id = checkpoint.find_plan("names")
+        plan_id = checkpoint.find_plan("names (rehearsal)")
         assert plan_id is not None
         return list(events(checkpoint, plan_id))
 

@@ -28,14 +28,14 @@ from tests.integration.state.scene import Scene
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """A plan "p" with a tree "A" in a checkpoint of its own."""
     with Checkpoint.open(f"sqlite:///{tmp_path / 'state.db'}") as checkpoint:
-        yield Scene(checkpoint)
+        yield Scene(checkpoint, source_url="https://files.example.com/s")
 
 
 def plan_in(folder: Path, **changes: Any) -> MigrationPlan:
     """The plan of the scene."""
     document: dict[str, Any] = {
         "name": "p",
-        "source": {"url": "https://files.example.com/s?sig=canary-7f"},
+        "source": {"url": "https://files.example.com/s?part=canary-7f"},
         "box": {"auth": {"method": "jwt", "config_file": "box_config.json"}},
         "state_url": "sqlite:///state.db",
         "base_dir": str(folder),
@@ -60,7 +60,7 @@ def test_secret_in_the_query_of_the_source_is_in_no_report(tmp_path: Path, scene
     scene.walk({"f": 1})
     written = write_report(plan_in(tmp_path))
 
-    assert "file:///s →" in written[0].read_text()
+    assert "https://files.example.com/s →" in written[0].read_text()
     for path in written:
         assert "canary-7f" not in path.read_text()
 

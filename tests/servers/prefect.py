@@ -41,6 +41,8 @@ class PrefectServer(ServerProcess):
         super().__init__("prefect", free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.api_url = f"{self.url}/api"
+        #: User and password, where the server asks for them.
+        self.auth: tuple[str, str] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,7 +89,7 @@ class PrefectServer(ServerProcess):
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One API call, repeated while SQLite is locked."""
         for _ in range(20):
-            answer = httpx.request(method, f"{self.api_url}{path}", json=body, timeout=60)
+            answer = httpx.request(method, f"{self.api_url}{path}", json=body, timeout=60, auth=self.auth)
             if answer.status_code != 503:
                 break
             time.sleep(0.5)

@@ -190,13 +190,13 @@ class World:
 
     def _lines(self) -> list[Any]:
         with Checkpoint.open(self.state_url) as checkpoint:
-            plan_id = checkpoint.find_plan("test")
+            plan_id = checkpoint.find_plan("test (rehearsal)")
             return [] if plan_id is None else list(item_lines(checkpoint, plan_id, with_gone=False))
 
     def recorded_sessions(self) -> set[str]:
         """Ids of the upload sessions that the checkpoint keeps."""
         with Checkpoint.open(self.state_url) as checkpoint:
-            plan_id = checkpoint.find_plan("test")
+            plan_id = checkpoint.find_plan("test (rehearsal)")
             sessions = [] if plan_id is None else checkpoint.open_upload_sessions(plan_id)
         return {session.session_id for _, session in sessions}
 

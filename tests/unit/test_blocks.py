@@ -16,7 +16,7 @@ from connectors.box.config import CCGAuthConfig, JWTAuthConfig
 from flows.migrate import migrate_share
 from flows.plan.blocks import BLOCK_TYPES, BoxServiceAccount, MigrationPlanBlock, ShareCredentials
 from flows.plan.model import MigrationPlan
-from flows.plan.references import MASK
+from flows.plan.secrets import MASK
 from flows.words import block_name
 
 

@@ -60,9 +60,8 @@ def test_the_plan_of_compose_fits_its_services() -> None:
     assert f"http://127.0.0.1:{port}/api" == plan["box"]["upload_url"]
     assert plan["box"]["auth"]["config_file"] in sandbox["command"]
     assert "service:sandbox" == worker["network_mode"]
-    user, share = plan["source"]["username"], plan["source"]["url"].rpartition("/")[2]
-    assert any(argument.startswith(f"{user};") for argument in samba["command"])
-    assert any(argument.startswith(f"{share};") for argument in samba["command"])
+    share = {"SHARE_USER": plan["source"]["username"], "SHARE_NAME": plan["source"]["url"].rpartition("/")[2]}
+    assert share.items() <= samba["environment"].items()
 
 
 def test_prefect_and_the_checkpoint_have_databases_of_their_own() -> None:
@@ -130,6 +129,74 @@ def test_compose_and_kubernetes_run_the_image_that_is_built() -> None:
     }
 
     assert {"boxhaul:local"} == tags
+
+
+def test_no_password_stands_in_a_command_line() -> None:
+    """Every process list shows those; environments are shown to root and to the process itself."""
+    commands = [service.get("command", []) for service in COMPOSE["services"].values()]
+    checks = [service.get("healthcheck", {}).get("test", []) for service in COMPOSE["services"].values()]
+
+    assert [] == [word for words in [*commands, *checks] for word in words if "PASSWORD" in word]
+
+
+def test_the_api_of_compose_admits_nobody_without_its_password() -> None:
+    """The server asks for it, the workers have it, and compose refuses to start without one."""
+    server = COMPOSE["services"]["prefect-server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"]
+    worker = COMPOSE["services"]["worker"]["environment"]["PREFECT_API_AUTH_STRING"]
+
+    assert server.startswith(worker.removesuffix("}"))
+    assert ":?" in server
+    assert ["127.0.0.1:4200:4200"] == COMPOSE["services"]["prefect-server"]["ports"]
+
+
+def test_images_are_pinned() -> None:
+    """Every image of others names its version to the last number; ours are built from such."""
+    folders = [DEPLOYMENTS, DEPLOYMENTS / "samba"]
+    bases = [
+        base
+        for folder in folders
+        for base in re.findall(
+            r"^FROM (\S+)", (folder / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    images = [service["image"] for service in COMPOSE["services"].values() if "build" not in service]
+
+    assert 4 <= len([*bases, *images])
+    assert [] == [each for each in [*bases, *images] if not re.search(r":\d+\.\d+(\.\d+)?(-\w+)*$", each)]
+
+
+def test_containers_gain_no_rights() -> None:
+    """No escalation anywhere; pods run as nobody special, from a file system that they cannot write."""
+    [pod] = [
+        document["spec"]["template"]["spec"]
+        for document in yaml.safe_load_all((DEPLOYMENTS / "kubernetes.yaml").read_text(encoding="utf-8"))
+        if document["kind"] == "Deployment"
+    ]
+    [container] = pod["containers"]
+    settings = container["securityContext"]
+
+    assert all("no-new-privileges:true" in each["security_opt"] for each in COMPOSE["services"].values())
+    assert (True, "RuntimeDefault") == (
+        pod["securityContext"]["runAsNonRoot"],
+        pod["securityContext"]["seccompProfile"]["type"],
+    )
+    assert (False, True, ["ALL"]) == (
+        settings["allowPrivilegeEscalation"],
+        settings["readOnlyRootFilesystem"],
+        settings["capabilities"]["drop"],
+    )
+    assert {volume["name"] for volume in pod["volumes"]} == {
+        mount["name"] for mount in container["volumeMounts"]
+    }
+
+
+@pytest.mark.parametrize("setting", ["NoNewPrivileges=yes", "ProtectSystem=full", "UMask=0077"])
+def test_units_are_confined(setting: str) -> None:
+    """Each unit says so."""
+    units = sorted((DEPLOYMENTS / "systemd").glob("*.service"))
+
+    assert 2 == len(units)
+    assert all(setting in unit.read_text(encoding="utf-8").splitlines() for unit in units)
 
 
 def test_the_readme_lists_every_deployment_and_no_other() -> None:

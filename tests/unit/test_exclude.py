@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from connectors.entry import Entry, EntryKind
-from flows.plan.exclude import ExcludeRules
-from flows.plan.model import DEFAULT_EXCLUDE
+from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules, unused_rules
 
 
 def reason(pattern: str, path: str, kind: EntryKind = EntryKind.FILE) -> str | None:
@@ -119,3 +120,20 @@ def test_folder_that_a_server_keeps_for_itself_is_excluded_by_default(rule: str)
 
     assert f"rule: {rule}" == rules.reason(folder)
     assert rules.reason(Entry(path=f"Legal/{name}", kind=EntryKind.FILE)) is None
+
+
+@pytest.mark.parametrize("pattern", ["Gehälter", "Geh?lter", "Geh[äö]lter", "*älter*", "Personal/Gehälter/"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_letters_match_however_they_are_spelled(pattern: str, typed: str, stored: str) -> None:
+    """A rule and a name that a Mac writes in two characters and a keyboard in one are compared as the same."""
+    pattern, path = unicodedata.normalize(typed, pattern), unicodedata.normalize(stored, "Personal/Gehälter")
+
+    assert f"rule: {pattern}" == reason(pattern, path, EntryKind.FOLDER)
+
+
+def test_rules_that_matched_nothing() -> None:
+    """Those of the plan that gave no reason are named; the usual ones, which seldom match, are not."""
+    rules = ["Thumbs.db", "*.tmp", "Gehaelter"]
+
+    assert ["Gehaelter"] == unused_rules(rules, {"rule: *.tmp", "symlink"}, usual=["Thumbs.db"])

@@ -9,7 +9,8 @@ import pytest
 from flows.errors import PlanError
 from flows.plan.file import load_plan
 from flows.plan.model import MigrationPlan
-from flows.plan.references import MASK, reveal, reveal_all
+from flows.plan.references import reveal, reveal_all
+from flows.plan.secrets import MASK
 
 PLAN = """
 name: finance-2026
@@ -300,3 +301,52 @@ def test_relative_database_lies_beside_the_plan(tmp_path: Path) -> None:
     plan = load_plan(write(tmp_path, PLAN.replace("${SMB_PASSWORD}", "x")))
 
     assert f"sqlite:///{tmp_path.resolve()}/finance-2026.db" == plan.resolved_state_url()
+
+
+def merge_bomb(width: int, depth: int) -> str:
+    """A plan of a few lines whose merges unfold to `width` to the power of `depth` keys."""
+    lines = ["a0: &a0 {k0: 1}"]
+    for level in range(1, depth + 1):
+        lines.append(f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * width)}], k{level}: 1}}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("text", [merge_bomb(9, 12), "a: &a [*a]", "a: &a {b: {c: *a}}", "a: &a {<<: *a}"])
+def test_document_that_unfolds_to_something_huge(tmp_path: Path, text: str) -> None:
+    """Aliases and merges are counted before they are unfolded: the file is refused at once, in one line."""
+    assert "too large" in fault(tmp_path, text)
+
+
+@pytest.mark.parametrize("link", ["folder", "file"])
+def test_new_checkpoint_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str) -> None:
+    """No checkpoint is begun beside a plan that is reached through a link; one that is there is used."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+    release = tmp_path / "releases" / "1"
+    release.mkdir(parents=True)
+    written = write(release, PLAN)
+    linked = tmp_path / "current" if link == "folder" else tmp_path / "plan.yaml"
+    linked.symlink_to(release if link == "folder" else written)
+    path = linked / "plan.yaml" if link == "folder" else linked
+
+    with pytest.raises(PlanError, match=r"state_url: .*symbolic link.*sqlite:////") as caught:
+        load_plan(path)
+
+    assert "\n" not in str(caught.value)
+    (release / "finance-2026.db").touch()
+    assert "finance-2026" == load_plan(path).name
+    write(release, PLAN.replace("sqlite:///finance", "sqlite:////srv/finance"))
+    assert "finance-2026" == load_plan(path).name
+
+
+def test_link_that_the_shell_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path of the plan is looked at from the folder that the shell names, with its links."""
+    monkeypatch.setenv("SMB_PASSWORD", "x")
+    release = tmp_path / "1"
+    release.mkdir()
+    write(release, PLAN)
+    (tmp_path / "current").symlink_to(release)
+    monkeypatch.chdir(release)
+    monkeypatch.setenv("PWD", str(tmp_path / "current"))
+
+    with pytest.raises(PlanError, match="symbolic link"):
+        load_plan(Path("plan.yaml"))

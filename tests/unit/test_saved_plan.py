@@ -12,7 +12,7 @@ from flows.errors import PlanError
 from flows.orchestration.runs import move_share
 from flows.plan.connections import box_config, share_login
 from flows.plan.model import MigrationPlan
-from flows.plan.references import MASK
+from flows.plan.secrets import MASK
 
 PASSWORD = secrets.token_hex()
 LINK = "trees.0.shared_link.password"

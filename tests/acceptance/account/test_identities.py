@@ -158,7 +158,7 @@ def test_identity_in_use_is_not_retired(account: Account, box: Sandbox) -> None:
     [uploader] = use(account, 1)
     plan = account.plan
     with Checkpoint.open(plan.resolved_state_url()) as checkpoint:
-        plan_id = checkpoint.find_plan(plan.name)
+        plan_id = checkpoint.find_plan(plan.checkpoint_name)
         assert plan_id is not None
         worker = checkpoint.register_worker(plan_id, name="another run")
         checkpoint.lease_identity(worker, uploader)

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import yaml
@@ -85,9 +86,9 @@ class Served(PrefectServer):
 
 
 def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
-    """With the two passwords it is whole; without them it is refused before anything starts."""
-    good = compose(tmp_path, POSTGRES_PASSWORD="p", SHARE_PASSWORD="s")
-    bad = compose(tmp_path, POSTGRES_PASSWORD="p")
+    """With its passwords it is whole; without one of them it is refused before anything starts."""
+    good = compose(tmp_path, POSTGRES_PASSWORD="p", SHARE_PASSWORD="s", PREFECT_PASSWORD="f")
+    bad = compose(tmp_path, POSTGRES_PASSWORD="p", SHARE_PASSWORD="s")
 
     assert 0 == good.returncode, good.stderr
     assert 0 != bad.returncode
@@ -99,7 +100,7 @@ def test_the_services_of_compose_move_a_share(
     tmp_path: Path, postgres_server: PostgresServer, samba: Samba
 ) -> None:
     """Prefect on PostgreSQL, two workers, Samba, a local Box, each as compose.yaml starts it: the share arrives."""
-    resolved = compose(tmp_path, POSTGRES_PASSWORD="p", SHARE_PASSWORD=samba.password)
+    resolved = compose(tmp_path, POSTGRES_PASSWORD="p", SHARE_PASSWORD=samba.password, PREFECT_PASSWORD="f")
     services = yaml.safe_load(resolved.stdout)["services"]
     box_folder, box_port = tmp_path / "box", free_port()
     box_folder.mkdir()
@@ -119,6 +120,7 @@ def test_the_services_of_compose_move_a_share(
             "psycopg", "asyncpg"
         )
         server = Served(settings)
+        server.auth = ("boxhaul", "f")
         stack.callback(server.stop)
         server.start()
         worker = {
@@ -133,6 +135,7 @@ def test_the_services_of_compose_move_a_share(
         for _ in range(services["worker"]["deploy"]["replicas"]):
             stack.enter_context(working(server, worker))
 
+        assert 401 == httpx.get(f"{server.api_url}/block_types/slug/box-service-account").status_code
         run = server.start_run("run-plan/on-demand")
         server.wait_for(run, "Completed")
 

@@ -53,9 +53,12 @@ class Scene:
     checkpoint: Checkpoint
     clock: ManualClock = field(default_factory=ManualClock)
     excluded: Callable[[Entry], str | None] = lambda entry: None
+    source_url: str = "file:///s"
 
     def __post_init__(self) -> None:
-        self.plan_id = self.checkpoint.ensure_plan(name="p", source_url="file:///s", landing_folder_id="0")
+        self.plan_id = self.checkpoint.ensure_plan(
+            name="p", source_url=self.source_url, landing_folder_id="0"
+        )
         spec = TreeSpec(source="A", folder="Arrived/A", name="A")
         [self.tree] = self.checkpoint.ensure_trees(self.plan_id, [spec])
         self.worker = self.checkpoint.register_worker(self.plan_id, name="first")
