@@ -2,7 +2,7 @@
 
 Why: a checkpoint that was made with another Box, enterprise or account says what is in that one, and nothing of this.
 
-Revision: 0009, after 0007.
+Revision: 0009, after 0008.
 """
 
 from __future__ import annotations
