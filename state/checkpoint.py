@@ -18,6 +18,7 @@ from state.statements.origins import OriginStatements
 from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
+from state.statements.recording import RecordingStatements
 from state.statements.sending import SendingStatements
 from state.statements.sessions import SessionStatements
 from state.statements.sums import SumStatements
@@ -37,6 +38,7 @@ class Checkpoint(
     ListingStatements,
     FolderStatements,
     SendingStatements,
+    RecordingStatements,
     SessionStatements,
     VerifyingStatements,
     PeopleStatements,

@@ -1,4 +1,4 @@
-"""Rows about the service account: login, who it is, what the app may do, space, sizes, landing folder, identities."""
+"""Rows about the service account: login, who it is, what the app is, and its identities."""
 
 from __future__ import annotations
 
@@ -95,15 +95,6 @@ def account_rows(account: Account) -> Iterator[Row]:
     else:
         yield ok("account", found, look)
     yield ok("app", "a custom app with server authentication; not a limited-access app")
-
-
-# --- what the app may do ---
-
-
-# --- space and sizes ---
-
-
-# --- landing folder ---
 
 
 # --- identities ---

@@ -408,10 +408,10 @@ class MigrationPlan(PlanModel):
     def require_base_dir(self, key: str) -> None:
         """For a key that holds a relative path: PlanError when nothing says where that starts from."""
         if not Path(self.base_dir).is_absolute():
+            example = ", as sqlite:////folder/name.db" if key == "state_url" else ""
             raise PlanError(
-                f"{key}: a relative path, and base_dir (Base folder) does not say where it starts from; write it from"
-                f" the root{', as sqlite:////folder/name.db' if key == 'state_url' else ''}, or set base_dir to an"
-                " absolute folder of the worker's machine. What a run leaves in its own folder is deleted after it."
+                f"{key}: a relative path, and base_dir does not say where it starts from; write it from the root"
+                f"{example}, or set base_dir. A run's own folder is deleted after it."
             )
 
     def require_lasting_files(self) -> None:
