@@ -408,10 +408,9 @@ class MigrationPlan(PlanModel):
     def require_base_dir(self, key: str) -> None:
         """For a key that holds a relative path: PlanError when nothing says where that starts from."""
         if not Path(self.base_dir).is_absolute():
-            example = ", as sqlite:////folder/name.db" if key == "state_url" else ""
             raise PlanError(
                 f"{key}: a relative path, and base_dir does not say where it starts from; write it from the root"
-                f"{example}, or set base_dir. A run's own folder is deleted after it."
+                " (sqlite:////folder/name.db for a database), or set base_dir. A run's own folder is deleted after it."
             )
 
     def require_lasting_files(self) -> None:
