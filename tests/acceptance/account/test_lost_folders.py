@@ -15,7 +15,7 @@ from tests.acceptance.account.conftest import Account
 def made_by_plan(account: Account) -> dict[str, bool]:
     """Folders that wait for nothing in Box any more → whether this plan made them."""
     with closing(Checkpoint.open(account.plan.resolved_state_url())) as checkpoint:
-        plan_id = checkpoint.find_plan(account.plan.name)
+        plan_id = checkpoint.find_plan(f"{account.plan.name} (rehearsal)")
         assert plan_id is not None
         roots = [tree.root_folder_id for tree in checkpoint.trees(plan_id)]
         below = [max(roots) + 1]

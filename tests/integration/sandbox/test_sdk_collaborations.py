@@ -239,7 +239,8 @@ def test_limited_access_app(client: BoxClient, box: Sandbox) -> None:
     ):
         with pytest.raises(BoxAPIError) as error:
             call()
-        assert (403, "insufficient_scope") == refused(error)
+        assert (403, None) == refused(error)
+        assert 'error="insufficient_scope"' in str(error.value.response_info.headers)
 
 
 def test_metadata_on_files_and_folders(client: BoxClient, box: Sandbox) -> None:
