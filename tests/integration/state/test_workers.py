@@ -41,7 +41,7 @@ def test_expired_lease_frees_everything(scene: Scene) -> None:
     scene.clock.forward(2)
 
     assert [item] == scene.claim()
-    assert [sub] == scene.claim_folders()
+    assert [sub.id] == [folder.id for folder in scene.claim_folders()]
     assert scene.checkpoint.claim_folder_creation(second, sub.id)
     assert scene.checkpoint.lease_identity(second, "user-1") == []
     assert [second] == scene.checkpoint.live_workers(scene.plan_id)
