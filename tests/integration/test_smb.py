@@ -86,8 +86,11 @@ def test_opened_file_tells_its_fingerprint(source: Source, root: Root) -> None:
         assert listed.file_id is not None
 
 
-def test_a_walk_asks_nothing_per_entry(samba: Samba, open_smb: OpenSource, root: Root) -> None:
+def test_a_walk_asks_nothing_per_entry(
+    samba: Samba, open_smb: OpenSource, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten folders of 300 files cost four requests each, one round trip; nothing grows with the files."""
+    monkeypatch.setattr("connectors.sources.ancestry.FRESH_SECONDS", 300.0)  # however slow this machine is
     root.build({f"folder {n}": {f"{m:03} {'x' * 40}.txt": b"" for m in range(300)} for n in range(10)})
     with Proxy(samba.port) as proxy:
         source = open_smb(port=proxy.port, walkers=1)
@@ -101,8 +104,11 @@ def test_a_walk_asks_nothing_per_entry(samba: Samba, open_smb: OpenSource, root:
         source.close()
 
 
-def test_a_small_file_costs_one_round_trip(samba: Samba, open_smb: OpenSource, root: Root) -> None:
+def test_a_small_file_costs_one_round_trip(
+    samba: Samba, open_smb: OpenSource, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Opening brings the first bytes and the named streams along; closing is not waited for."""
+    monkeypatch.setattr("connectors.sources.ancestry.FRESH_SECONDS", 300.0)  # however slow this machine is
     root.build({"small.txt": b"x" * 60_000})
     with Proxy(samba.port) as proxy:
         source = open_smb(port=proxy.port)
