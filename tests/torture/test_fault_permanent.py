@@ -364,6 +364,7 @@ def test_somebody_elses_file_under_the_same_name(scene: Scene) -> None:
     with box.core.store.lock:
         folder = next(one for one in box.core.store.folders.values() if one.name == "Accounting")
     assert box.files() == {}
+    assert 0 == scene.run().code
     upload(scene, folder.id, "report.txt", other)
     scene.write("Accounting/report.txt", b"ours")
 

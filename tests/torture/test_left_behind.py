@@ -42,7 +42,7 @@ def _remove(world: World) -> None:
 
 def _waive(world: World) -> None:
     for path in small_share.LARGE:
-        waived = world.victims.run(world.program, "waive", path, "--why", "not worth it")
+        waived = world.victims.run(world.program, "waive", path, "--pending", "--why", "not worth it")
         assert waived.code == 0, waived.output
 
 
