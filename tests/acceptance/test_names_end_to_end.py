@@ -90,8 +90,9 @@ def told_of(plan: Path) -> list[EventLine]:
 
 
 def lines_of(plan: Path) -> dict[str, dict[str, Any]]:
-    """The JSON report by source path."""
-    lines = json.loads(write_report(load_plan(plan))[2].read_text(encoding="ascii"))
+    """The JSON report by source path, without what is gone: a file that became a folder has a line for each."""
+    report = json.loads(write_report(load_plan(plan))[2].read_text(encoding="ascii"))
+    lines = [line for line in report if line["status"] != "gone"]
     assert len(lines) == len({line["path"] for line in lines})
     return {line["path"]: line for line in lines}
 
