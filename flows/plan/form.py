@@ -1,4 +1,7 @@
-"""The form that the Prefect UI makes of a plan: titles, the order of the fields, references where a secret belongs."""
+"""The form that the Prefect UI makes of a plan: titles, the order of the fields, references where a secret belongs.
+
+Fields stand in the form in the order in which the models (model.py) declare them; `position` tells Prefect so.
+"""
 
 from __future__ import annotations
 

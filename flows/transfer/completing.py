@@ -50,8 +50,6 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
         )
         return
     try:
-        if attempt > FOLDER_ATTEMPTS:
-            raise DestinationGone("made again and again, and gone each time")
         migration.folders.box_id(folder.id)
     except FatalError as exc:
         migration.stop.fail(exc)
@@ -65,6 +63,10 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
 
 def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     """Verify and collaborate one tree if everything of it has arrived.
+
+    A tree is complete when, in this order: every entry is settled and none failed (`tree_is_settled`), Box's own
+    listing agrees (`verify_tree`), the uploaders are out, the trees inside it are complete, its people are in and
+    its link is made (`share_tree`, which writes the state).
 
     True: nothing more is to do for it in this pass. False: Box differs from the checkpoint, the items concerned are
     pending again and want sending.

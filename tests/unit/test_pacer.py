@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.box.client.pacer import Backoff, EarlierBlock, Pacer
+from connectors.box.client.pacer import EarlierBlock, Pacer
+from connectors.box.client.retries import Backoff
 from connectors.errors import Stopped
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

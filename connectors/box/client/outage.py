@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from connectors.box.client.pacer import Backoff
+from connectors.box.client.retries import Backoff
 from connectors.errors import BoxUnreachable
 
 log = logging.getLogger(__name__)

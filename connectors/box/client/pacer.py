@@ -1,4 +1,4 @@
-"""Pacer: exact client-side sliding windows over calls, and Backoff: how long to wait before a repeat.
+"""Pacer: exact client-side sliding windows over calls.
 
 It knows nothing of HTTP or Box. A place in a window is held while a call is in flight and given back one window
 after its *answer* arrived: whenever between sending and answer the server counts the call, the server never sees
@@ -8,12 +8,10 @@ more than the limit in any window of that length.
 from __future__ import annotations
 
 import heapq
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import Stopped
@@ -26,27 +24,6 @@ EarlierBlock = tuple[datetime, int, int]
 
 #: A window's budget is reserved in this many blocks.
 BLOCKS_PER_WINDOW = 8
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backoff:
-    """Waiting times between repeats: exponential, with jitter, bounded in number and time."""
-
-    first_seconds: float = 0.5
-    factor: float = 2.0
-    max_seconds: float = 60.0
-    #: 0.5 spreads each wait over 50 % to 150 %.
-    jitter: float = 0.5
-    #: Calls in all, the first one included.
-    attempts: int = 8
-    #: Waiting in all; the wait that would pass it is not begun.
-    total_seconds: float = 300.0
-
-    def seconds(self, failures: int, chance: float | None = None) -> float:
-        """Return the wait after so many failures (1, 2, …); chance in [0, 1) replaces the dice."""
-        plain = min(self.max_seconds, self.first_seconds * self.factor ** min(failures - 1, 60))
-        spread = random.random() if chance is None else chance
-        return plain * (1 - self.jitter + 2 * self.jitter * spread)
 
 
 class Pacer:

@@ -1,18 +1,44 @@
-"""Retries: which answers of Box are asked for again, how often and how long. Waits for nothing itself."""
+"""Retries: which answers of Box are asked for again, how often and how long. Waits for nothing itself.
+
+The first wait is the plan's `limits.backoff_seconds`; connection.py sets it.
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from connectors.box.client.errors import code_of, refusal_of
-from connectors.box.client.pacer import Backoff
 from connectors.errors import ConnectionLost, RateLimited, ServerBusy, TransientError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """Waiting times between repeats: exponential, with jitter, bounded in number and time."""
+
+    first_seconds: float = 0.5
+    factor: float = 2.0
+    max_seconds: float = 60.0
+    #: 0.5 spreads each wait over 50 % to 150 %.
+    jitter: float = 0.5
+    #: Calls in all, the first one included.
+    attempts: int = 8
+    #: Waiting in all; the wait that would pass it is not begun.
+    total_seconds: float = 300.0
+
+    def seconds(self, failures: int, chance: float | None = None) -> float:
+        """Return the wait after so many failures (1, 2, …); chance in [0, 1) replaces the dice."""
+        plain = min(self.max_seconds, self.first_seconds * self.factor ** min(failures - 1, 60))
+        spread = random.random() if chance is None else chance
+        return plain * (1 - self.jitter + 2 * self.jitter * spread)
+
 
 #: Everything that is sent again, and how patiently. 401 is answered by one new token instead.
 RETRIED: Mapping[type[TransientError], Backoff] = {
     RateLimited: Backoff(attempts=40, total_seconds=3600.0),  # 429: Retry-After rules, this only bounds it
     ConnectionLost: Backoff(attempts=8, total_seconds=300.0),  # no answer: the effect is unknown
-    ServerBusy: Backoff(attempts=8, total_seconds=300.0),  # 408, 500, 502, 503, 504, 509
+    ServerBusy: Backoff(attempts=8, total_seconds=300.0),  # 408 and 5xx, as errors.py names them
 }
 
 #: The name or the subtree is locked for seconds to minutes by somebody's move or copy.

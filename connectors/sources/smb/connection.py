@@ -40,10 +40,6 @@ from connectors.sources.smb.status import (
     error_of_status,
 )
 
-#: One credit's worth; larger answers bring nothing (facts: 64 KiB is enough for 80,000 entries a second).
-LISTING_BUFFER = 65_536
-#: Pages of a large folder that are asked for together.
-PAGES_AT_ONCE = 4
 #: Read together with the opening: small files take one round trip.
 FIRST_READ = 65_536
 #: Some two hundred named streams, where files have one or two; what does not fit is told as "more".
@@ -114,28 +110,6 @@ class SMBLink:
         """False once the server closed the connection, and in a forked child."""
         return self._pid == os.getpid() and bool(self._connection.transport.connected)
 
-    def list_folder(
-        self, path: str, *, follow_data_tag: bool = False
-    ) -> tuple[wire.Record, list[wire.Record]]:
-        """What the folder itself is and all its records: one round trip for some 1,200 entries.
-
-        A link is opened itself, unless its tag is known to hold the folder's own entries.
-        """
-        options = wire.OPTION_FOLDER | (0 if follow_data_tag else wire.OPTION_REPARSE_POINT_ITSELF)
-        query = wire.query_directory_request(wire.PREVIOUS_FILE, LISTING_BUFFER)
-        created, *pages = self._compound(
-            path, [wire.create_request(path, access=wire.READ_DATA, options=options), query, query]
-        )
-        handle, folder = wire.created_file(created)
-        try:
-            records = _records_of(pages)
-            while all(pages):
-                pages = self._more_pages(path, handle)
-                records += _records_of(pages)
-        finally:
-            self._release(handle)
-        return folder, records
-
     def hides_names(self) -> bool:
         """True when the share enumerates by access ([MS-SMB2] 2.2.10): asked by connecting to it once more, until the
         session ends."""
@@ -186,7 +160,7 @@ class SMBLink:
             # Refused together with the question before it, the READ says nothing: the file is read later.
             first = b"" if refusals and read.status else _data_of(read, path)
         except SMBStatusError:
-            self._release(handle)
+            self.release(handle)
             raise
         return SMBHandle(
             id=handle,
@@ -210,10 +184,6 @@ class SMBLink:
         credit = window["high"] - window["low"] - 2
         room = credit * 65_536 if self._connection.supports_multi_credit else 65_536 * min(credit, 1)
         return int(max(0, min(room, READ_SIZE, self._connection.max_read_size)))
-
-    def release(self, handle: SMBHandle) -> None:
-        """Close the handle; the answer is not waited for."""
-        self._release(handle.id)
 
     def close(self) -> None:
         """Log off and disconnect; never raises."""
@@ -251,7 +221,7 @@ class SMBLink:
         return session, tree
 
     def _ask(self, path: str, information_class: int) -> bytes:
-        _, answer, _ = self._compound(
+        _, answer, _ = self.compound(
             path,
             [
                 wire.create_request(path, access=0, options=wire.OPTION_REPARSE_POINT_ITSELF),
@@ -261,7 +231,7 @@ class SMBLink:
         )
         return wire.output_buffer(answer)
 
-    def _compound(self, path: str, messages: Sequence[Any]) -> list[bytes]:
+    def compound(self, path: str, messages: Sequence[Any]) -> list[bytes]:
         """Send related messages and wait for all; b"" for "no more files" and "end of file"."""
         answers = self._answers(messages)
         try:
@@ -277,7 +247,7 @@ class SMBLink:
     def _release_after(self, answers: Sequence[Answer], messages: Sequence[Any]) -> None:
         """Close what a compound opened before another part of it failed."""
         if not answers[0].status and not isinstance(messages[-1], SMB2CloseRequest):
-            self._release(wire.created_file(answers[0].data)[0])
+            self.release(wire.created_file(answers[0].data)[0])
 
     def _with_dfs_path(self, messages: Sequence[Any]) -> Sequence[Any]:
         if self._tree.is_dfs_share:
@@ -287,14 +257,12 @@ class SMBLink:
             messages[0]["buffer_path"] = prefix if name == b"\0\0" else prefix + b"\\\0" + name
         return messages
 
-    def _more_pages(self, path: str, handle: bytes) -> list[bytes]:
-        """The next pages of a large folder in one round trip; b"" for those behind the end."""
-        query = wire.query_directory_request(handle, LISTING_BUFFER)
-        return [
-            self._receive(path, request) for request in self._send([query] * PAGES_AT_ONCE, related=False)
-        ]
+    def next_answers(self, path: str, messages: Sequence[Any]) -> list[bytes]:
+        """Send unrelated messages in one round trip; b"" for "no more files" and "end of file"."""
+        return [self._receive(path, request) for request in self._send(messages, related=False)]
 
-    def _release(self, handle: bytes) -> None:
+    def release(self, handle: bytes) -> None:
+        """Close an open file or folder; the answer is not waited for."""
         self._unacknowledged += self._send([wire.close_request(handle)])
         while len(self._unacknowledged) > UNACKNOWLEDGED:
             self._acknowledge(self._unacknowledged.pop(0))
@@ -355,7 +323,3 @@ def _streams_of(told: Sequence[Answer]) -> Streams:
     for answer in told:
         return wire.named_streams(wire.output_buffer(answer.data), complete=not answer.status)
     return NO_STREAMS
-
-
-def _records_of(pages: Sequence[bytes]) -> list[wire.Record]:
-    return [record for page in pages if page for record in wire.directory_records(wire.output_buffer(page))]

@@ -84,7 +84,7 @@ class SMBFile(io.RawIOBase):
         try:
             if not self._broken:
                 self._settle()
-                self._link.release(self._handle)
+                self._link.release(self._handle.id)
         except OSError:
             self._broken = True
         finally:

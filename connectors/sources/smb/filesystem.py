@@ -14,6 +14,7 @@ from connectors.entry import EntryKind
 from connectors.sources.smb import wire
 from connectors.sources.smb.connection import SMBHandle, SMBLink
 from connectors.sources.smb.file import SMBFile
+from connectors.sources.smb.listing import list_folder
 from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,
@@ -114,7 +115,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         handle = link.open(path, recall=self._recall_offline)
         if not handle.record.attributes & wire.ATTRIBUTE_REPARSE_POINT:
             return handle
-        link.release(handle)
+        link.release(handle.id)
         record = link.query(path)
         if not holds_own_data(record.reparse_tag):
             raise SMBAccessError(STOPPED_ON_SYMLINK, path)
@@ -140,14 +141,14 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         }
 
     def _records_of(self, link: SMBLink, path: str) -> tuple[wire.Record, list[wire.Record]]:
-        folder, records = link.list_folder(path)
+        folder, records = list_folder(link, path)
         if not folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
             return folder, records
         # Some volumes tag ordinary folders, too (replication, deduplication, tiering); the tag decides.
         if classify(link.query(path)).kind is not EntryKind.FOLDER:
             raise SMBAccessError(STOPPED_ON_SYMLINK, path)
         # Opened as a reparse point it may list less than what belongs to it.
-        return link.list_folder(path, follow_data_tag=True)
+        return list_folder(link, path, follow_data_tag=True)
 
     def _start_pool(self) -> None:
         self._pid = os.getpid()
