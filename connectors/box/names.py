@@ -134,7 +134,9 @@ def plan_names(
             losers.append(wish)
     for wish in losers:
         free = (
-            each for each in wish.alternatives() if not {collision_key(each)} & (owners.keys() | held.keys())
+            each
+            for each in wish.alternatives()
+            if (key := collision_key(each)) not in owners and key not in held
         )
         chosen = next(free)
         reason = f"for Box the same name as {_shown(owners.get(wish.key) or held[wish.key])}"

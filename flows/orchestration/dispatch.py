@@ -27,6 +27,9 @@ from state.records import TreeRecord
 #: for those that only send.
 IDLE_SECONDS, SENDER_IDLE_SECONDS = 0.2, 1.0
 
+#: The same as a multiple of what a look takes: over thousands of trees it takes long.
+IDLE_PER_LOOK = 9.0
+
 #: Seconds before a file that failed is tried again; each further try waits so much longer.
 RETRY_SECONDS = 2.0
 
@@ -78,7 +81,9 @@ def _send_files(
         walked = not migration.walking.is_set()
         # In the last round all: an older plan may have allowed more attempts than this one.
         last = tried == migration.plan.transfer.max_attempts
+        asked = time.monotonic()
         batch = migration.claims.next_batch(attempts_at_most=None if last else tried)
+        idle = max(IDLE_SECONDS, IDLE_PER_LOOK * (time.monotonic() - asked))
         if batch:
             number += 1
             in_flight.append(start(threads, upload_batch, migration, Batch(batch), number))
@@ -87,7 +92,7 @@ def _send_files(
             migration.recorder.flush()
             waiting = complete_settled(migration, waiting)
         elif not batch and not walked:
-            migration.stop.wait(IDLE_SECONDS)
+            migration.stop.wait(idle)
         elif not batch and not migration.claims.has_pending_files():
             return waiting
         elif not batch:
@@ -99,9 +104,9 @@ def _send_files(
 
 def complete_settled(migration: Migration, trees: list[TreeRecord]) -> list[TreeRecord]:
     """Complete those trees of which everything has arrived, while the others are still sent; the others remain."""
-    remaining = []
+    remaining, arrived = [], migration.claims.arrived(trees)
     for tree in trees:
-        settled = migration.claims.tree_has_arrived(tree) and create_missing_folders(migration, tree)
+        settled = tree.id in arrived and create_missing_folders(migration, tree)
         if not settled or not run(complete_tree, migration, migration.checkpoint.tree(tree.id)):
             remaining.append(tree)
     return remaining

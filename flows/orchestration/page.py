@@ -190,7 +190,9 @@ class _RunPage:
     def _tree_reports(self, limit: int) -> list[TreeReport]:
         """Sums of the trees that move, the unfinished ones first."""
         migration = self._migration
-        trees = sorted(migration.trees, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
+        now = {tree.id: tree for tree in migration.checkpoint.trees(migration.plan_id)}
+        moving = [now[tree.id] for tree in migration.trees]
+        trees = sorted(moving, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
         return [migration.checkpoint.tree_report(tree.id) for tree in trees[:limit]]
 
     # --- Prefect ---

@@ -61,7 +61,7 @@ def upload_batch(migration: Migration, batch: Batch, number: int) -> None:
 def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     """Verify one tree against Box's listing, then let its people in."""
     done = completing.complete_tree(migration, tree)
-    now = next(each for each in migration.refresh_trees() if each.id == tree.id)
+    now = migration.checkpoint.tree(tree.id)
     state = now.state.value + (f": {now.incomplete_reason.value}" if now.incomplete_reason else "")
     run_log().info(
         "tree %s is %s%s", printable(now.name), state, f" ({printable(now.detail)})" if now.detail else ""

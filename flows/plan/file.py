@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.composer import Composer
 
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
@@ -77,8 +78,16 @@ def _working_folder() -> Path:
     return Path(told) if Path(told).is_absolute() and Path(told).is_dir() and here.samefile(told) else here
 
 
-class _PlanLoader(yaml.SafeLoader):
-    """YAML as the safe loader reads it; a key that stands twice in one mapping is a fault and no silent choice."""
+class _PlanLoader(Composer, yaml.CSafeLoader):
+    """YAML as the safe loader reads it; a key that stands twice in one mapping is a fault and no silent choice.
+
+    The text is read in C, for plans of thousands of trees. Nodes are composed in Python, which ends where a document is
+    nested too deeply; in C that ends the process.
+    """
+
+    def __init__(self, text: str) -> None:
+        yaml.CSafeLoader.__init__(self, text)
+        Composer.__init__(self)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compare the keys as they are written, before any merge (`<<`) adds others."""

@@ -7,6 +7,7 @@ another one, all of it is wrong: nothing would be sent, and the report would say
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,7 @@ def other_plans(checkpoint: Checkpoint, plan: MigrationPlan) -> list[str]:
     if checkpoint.plan_origin(plan.checkpoint_name) is not None:
         return []  # it was begun beside the other one, and said so then
     source, box = source_name(plan), planned_box(plan.box.auth, plan.base_dir)
+    sources = frozenset(normal_form(tree.source) for tree in plan.trees)
     return [
         f"name: this checkpoint knows this share's migration as {other.name!r}, and {tree.name!r} would "
         f"be sent again for {plan.name!r}: write name: {other.name} again"
@@ -141,17 +143,17 @@ def other_plans(checkpoint: Checkpoint, plan: MigrationPlan) -> list[str]:
         and other.name.endswith(REHEARSAL) == plan.is_rehearsal
         and (other.source_url, other.landing_folder_id) == (source, plan.box.landing_folder_id)
         and not differences(other, plan, box=box)
-        and (tree := next(filter(partial(_is_of, plan), checkpoint.trees(other.id)), None)) is not None
+        and (tree := next(filter(partial(_is_of, sources), checkpoint.trees(other.id)), None)) is not None
     ]
 
 
-def _is_of(plan: MigrationPlan, tree: TreeRecord) -> bool:
-    """True when the plan moves this tree of another plan, too. Without trees it moves every folder at the top."""
+def _is_of(sources: AbstractSet[str], tree: TreeRecord) -> bool:
+    """True when a plan with these sources moves this tree of another plan, too. Without it moves each at the top."""
     if tree.box_folder_id is None:
         return False
-    if not plan.trees:
+    if not sources:
         return "/" not in tree.source
-    return any(normal_form(tree.source) == normal_form(each.source) for each in plan.trees)
+    return normal_form(tree.source) in sources
 
 
 def _difference(what: str, was: str | None, now: str | None, shown_was: Any = "", shown_now: Any = "") -> str:

@@ -13,19 +13,23 @@ def as_the_share_spells(plan: MigrationPlan, source: Source) -> MigrationPlan:
 
     Asks for names beyond ASCII alone. What the share does not have stays as it was written. Raises FatalError.
     """
+    listed: dict[str, dict[str, str]] = {}
     trees = [
         tree
         if tree.source.isascii()
         else tree.model_copy(
-            update={"source": spelled_in_share(source, tree.source), "folder": tree.box_path}
+            update={"source": spelled_in_share(source, tree.source, listed), "folder": tree.box_path}
         )
         for tree in plan.trees
     ]
     return plan.model_copy(update={"trees": trees})
 
 
-def spelled_in_share(source: Source, path: str) -> str:
-    """Return the path as the share has it: as written where that is there, else what is the same name."""
+def spelled_in_share(source: Source, path: str, listed: dict[str, dict[str, str]]) -> str:
+    """Return the path as the share has it: as written where that is there, else what is the same name.
+
+    `listed`: names in the folders that were listed so far; each is listed once.
+    """
     try:
         source.stat(path)
         return path
@@ -33,15 +37,18 @@ def spelled_in_share(source: Source, path: str) -> str:
         pass
     folder = ""
     for name in path.split("/"):
-        folder = f"{folder}/{name if name.isascii() else _name_in(source, folder, name)}".lstrip("/")
+        folder = f"{folder}/{name if name.isascii() else _name_in(source, folder, name, listed)}".lstrip("/")
     return folder
 
 
-def _name_in(source: Source, folder: str, name: str) -> str:
-    try:
-        names = [entry.name for entry in source.list_folder(folder)]
-    except ItemError:
-        return name
-    if name in names:
-        return name
-    return next((each for each in names if normal_form(each) == normal_form(name)), name)
+def _name_in(source: Source, folder: str, name: str, listed: dict[str, dict[str, str]]) -> str:
+    if folder not in listed:
+        try:
+            names = [entry.name for entry in source.list_folder(folder)]
+        except ItemError:
+            names = []
+        # The first of those that are the same name; but for one that is written just so.
+        listed[folder] = {normal_form(each): each for each in reversed(names)} | {
+            each: each for each in names
+        }
+    return listed[folder].get(name) or listed[folder].get(normal_form(name), name)

@@ -54,11 +54,9 @@ class Claims:
         """Tell whether any file that may be sent is neither settled nor failed, whoever holds it."""
         return self._checkpoint.has_pending_files(self._fit_to_send())
 
-    def tree_has_arrived(self, tree: TreeRecord) -> bool:
-        """Tell whether the tree is walked and none of its files is pending; folders may still be missing."""
-        return self._checkpoint.walk_is_done(
-            self._pass_id, tree.id
-        ) and not self._checkpoint.has_pending_files([tree.id])
+    def arrived(self, trees: Sequence[TreeRecord]) -> set[int]:
+        """Return ids of those of these trees that are walked and have no pending file; folders may still be missing."""
+        return set(self._checkpoint.arrived_trees(self._pass_id, [tree.id for tree in trees]))
 
     def give_back(self, item: ClaimedItem) -> None:
         """Give a claimed file back untouched."""

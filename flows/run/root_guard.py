@@ -49,6 +49,10 @@ class RootGuard:
                 with suppress(ItemError):  # the walk records what is wrong with it
                     self.root_lists([tree], tree.source, self.source.list_folder(tree.source))
 
+    def tree_lists(self, tree_id: int, path: str, listing: Sequence[Entry]) -> None:
+        """The same as root_lists(), of one of the trees that are guarded."""
+        self.root_lists([self._trees[tree_id]] if tree_id in self._trees else [], path, listing)
+
     def root_lists(self, trees: Sequence[TreeRecord], path: str, listing: Sequence[Entry]) -> None:
         """Take note of what the folder lists at which these trees begin: ShareEmptied for nothing, where entries were
         before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from connectors.box.destination import BoxDestination
 from flows.plan.connections import box_config, known_plan, open_box, open_checkpoint, unopened_share
@@ -12,6 +13,7 @@ from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
 from flows.plan.origin import begin_plan, require_account
 from flows.run.leases import lease_budget, register
 from flows.sharing.editors import TreeEditors
+from flows.sharing.nesting import Nesting
 from flows.words import normal_form
 from state.checkpoint import Checkpoint
 from state.records import CollaboratorSpec, TreeRecord
@@ -35,9 +37,20 @@ class Access:
 
         One that the plan moves into another folder now is another tree.
         """
-        here = (normal_form(tree.source), normal_form(tree.folder))
-        named = (each for each in self.plan.trees if (normal_form(each.source), each.box_path) == here)
-        return next(named, None)
+        return self._planned.get((normal_form(tree.source), normal_form(tree.folder)))
+
+    @cached_property
+    def nesting(self) -> Nesting:
+        """Which trees lie inside others; read once, and not before the trees of the plan are made."""
+        return Nesting(self.checkpoint.trees(self.plan_id))
+
+    def trees_around(self, folder: str) -> list[TreeRecord]:
+        """Return the trees, as they are now, whose folder is this path under the landing folder or one above it."""
+        return [self.checkpoint.tree(tree_id) for tree_id in self.nesting.around(folder)]
+
+    @cached_property
+    def _planned(self) -> dict[tuple[str, str], TreePlan]:
+        return {(normal_form(tree.source), tree.box_path): tree for tree in reversed(self.plan.trees)}
 
     def people(self, tree: TreeRecord) -> list[CollaboratorPlan]:
         """Return those whom the plan lets into this tree; nobody for a tree that it does not name."""

@@ -45,7 +45,7 @@ def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | N
         return IncompleteReason.COLLABORATION_FAILED, refusal
     waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(access, tree)
     if waiting:
-        return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting[:NAMED_REFUSALS])
+        return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting)
     if refused := _let_people_in(access, tree):
         return IncompleteReason.COLLABORATION_FAILED, "; ".join(refused[:NAMED_REFUSALS])
     if (refusal := publish(access, tree)) is not None:
@@ -65,17 +65,8 @@ def _take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
 
 
 def unfinished_below(access: Access, tree: TreeRecord) -> list[TreeRecord]:
-    """Return the trees inside this one's folder that are not complete: its people would see them."""
-    return [
-        other
-        for other in access.checkpoint.trees(access.plan_id)
-        if lies_below(other, tree) and other.state is not TreeState.COMPLETE
-    ]
-
-
-def lies_below(tree: TreeRecord, above: TreeRecord) -> bool:
-    """Return True when the folder of `tree` is inside that of `above`."""
-    return tree.folder.casefold().startswith(above.folder.casefold() + "/")
+    """Return trees inside this one's folder that are not complete, the last few: its people would see them."""
+    return access.checkpoint.incomplete_trees(access.nesting.below(tree), limit=NAMED_REFUSALS)
 
 
 def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
@@ -88,17 +79,12 @@ def _waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
 
     What a pass has not looked at yet may have changed, and completes later.
     """
-    pass_id = access.checkpoint.current_pass(access.plan_id)
-    return deepest_first(
-        [
-            other
-            for other in access.checkpoint.trees(access.plan_id)
-            if lies_below(tree, other)
-            and other.verified
-            and other.incomplete_reason is IncompleteReason.TREE_BELOW
-            and (pass_id is None or access.checkpoint.walk_is_done(pass_id, other.id))
-        ]
-    )
+    above = [access.checkpoint.tree(tree_id) for tree_id in access.nesting.above(tree)]
+    waiting = [
+        each for each in above if each.verified and each.incomplete_reason is IncompleteReason.TREE_BELOW
+    ]
+    pass_id = access.checkpoint.current_pass(access.plan_id) if waiting else None
+    return [each for each in waiting if pass_id is None or access.checkpoint.walk_is_done(pass_id, each.id)]
 
 
 def _let_people_in(access: Access, tree: TreeRecord) -> list[str]:

@@ -12,6 +12,7 @@ from connectors.box.types import BoxFolder
 from connectors.entry import EntryKind
 from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
 from flows.errors import Interrupted
+from flows.sharing.nesting import Nesting
 from flows.transfer.naming import other_name
 from flows.transfer.roots import Roots, refuse_earlier_run
 from flows.transfer.sight import topmost_gone
@@ -59,6 +60,7 @@ class BoxFolders:
         #: Folders that Box refused in this run, and why: the files below ask once, not once each.
         self._refused: dict[int, ItemError] = {}
         self._trees: dict[int, TreeRecord] = {}
+        self._nesting = Nesting(())
         self._not_filled_by = ""
 
     def know_trees(self, trees: list[TreeRecord], *, not_filled_by: str = "") -> None:
@@ -68,6 +70,7 @@ class BoxFolders:
         """
         self._not_filled_by = not_filled_by
         self._trees = {tree.root_folder_id: tree for tree in trees}
+        self._nesting = Nesting(trees)
 
     def box_id(self, folder_id: int) -> str:
         """Id of this folder in Box, made now if need be. Raises what the creation raised (ItemError, FatalError)."""
@@ -156,7 +159,7 @@ class BoxFolders:
         if tree is not None:
             folder = self._roots.create(tree, node.box_name, node.create_claimed_at)
             if folder.adopted and self._not_filled_by:
-                refuse_earlier_run(self._box, folder, tree, self._trees.values(), self._not_filled_by)
+                refuse_earlier_run(self._box, folder, tree, self._nesting, self._not_filled_by)
             holder = self._record(node, folder)
         else:
             folder, holder = self._create_below(node, parent_box_id)

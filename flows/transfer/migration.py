@@ -76,6 +76,8 @@ class Migration:
     pass_id: int = 0
     #: The trees that this run moves.
     trees: list[TreeRecord] = field(default_factory=list)
+    #: Their root folders by the trees' ids.
+    root_folder_ids: dict[int, int] = field(default_factory=dict)
     #: Trees of the plan that an earlier run began and did not complete, and whose folders are away in this one.
     away: list[TreeRecord] = field(default_factory=list)
     #: Those that are no folder of the share but the files at its top.
@@ -93,6 +95,7 @@ class Migration:
     def take_up(self, pass_id: int, trees: Sequence[TreeRecord]) -> None:
         """Work on these trees in this pass from now on."""
         self.pass_id, self.trees = pass_id, list(trees)
+        self.root_folder_ids = {tree.id: tree.root_folder_id for tree in trees}
         self.claims.take_up(pass_id, self.tree_ids)
         self.guard.take_up(trees)
 
@@ -234,9 +237,9 @@ def _folders(
     roots = Roots(
         access.checkpoint,
         access.box,
-        plan_id=access.plan_id,
         landing_folder_id=landing_folder_id,
         in_plan=partial(is_in_plan, access, our_user_ids),
+        trees_around=access.trees_around,
     )
     return BoxFolders(
         access.checkpoint,

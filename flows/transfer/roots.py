@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from connectors.box.types import BoxFolder, Collaboration
 from connectors.errors import DestinationGone, NameInUse
 from flows.errors import CheckFailed
 from flows.plan.origin import BEGIN_ANEW
+from flows.sharing.nesting import Nesting
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord
 
@@ -35,16 +36,17 @@ class Roots:
         checkpoint: Checkpoint,
         box: BoxDestination,
         *,
-        plan_id: int,
         landing_folder_id: str,
         in_plan: Callable[[TreeRecord, Collaboration], bool],
+        trees_around: Callable[[str], Sequence[TreeRecord]],
     ) -> None:
-        """`in_plan`: whether a grant is of somebody whom the plan lets into that tree."""
+        """`in_plan`: whether a grant is of somebody whom the plan lets into that tree. `trees_around`: those in whose
+        folder a path lies."""
         self._checkpoint = checkpoint
         self._box = box
-        self._plan_id = plan_id
         self._landing_folder_id = landing_folder_id
         self._in_plan = in_plan
+        self._trees_around = trees_around
         self._lock = threading.Lock()
         #: By id of the parent in Box and the name as Box compares it.
         self._made: dict[tuple[str, str], ParentFolder] = {}
@@ -107,11 +109,7 @@ class Roots:
         direct = [grant for grant in grants if grant.item_id in (None, folder.id)]
         outsiders = [grant for grant in direct if not self._in_plan(tree, grant)]
         if outsiders:
-            around = [
-                each
-                for each in self._checkpoint.trees(self._plan_id)
-                if f"{path}/".casefold().startswith(f"{each.folder}/".casefold())
-            ]
+            around = self._trees_around(path)
             outsiders = [
                 grant for grant in outsiders if not any(self._in_plan(each, grant) for each in around)
             ]
@@ -129,14 +127,13 @@ class Roots:
 
 
 def refuse_earlier_run(
-    box: BoxDestination, folder: BoxFolder, tree: TreeRecord, trees: Iterable[TreeRecord], account_id: str
+    box: BoxDestination, folder: BoxFolder, tree: TreeRecord, nesting: Nesting, account_id: str
 ) -> None:
     """Raise CheckFailed when the tree's folder holds what this account put there and this checkpoint knows nothing of.
 
     A plan that was renamed or moved, or whose state_url leads elsewhere now, would send all of it a second time.
     """
-    inside = any(each.folder.startswith(f"{tree.folder}/") for each in trees)
-    if not inside and box.is_filled_by(folder.id, account_id):
+    if not nesting.below(tree) and box.is_filled_by(folder.id, account_id):
         raise CheckFailed(
             f"the folder {tree.folder!r} ({folder.id}) is in Box already, filled by this very account, and this "
             "checkpoint knows nothing of it. Use the one of the earlier run (its state_url, name and folder), "

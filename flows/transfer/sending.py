@@ -73,8 +73,7 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:
     """Before a file of this tree is sent: see that the uploader app users may write into its folder."""
     if migration.box.identities and migration.part is not Part.SENDING:
-        root = next(tree.root_folder_id for tree in migration.trees if tree.id == tree_id)
-        migration.editors.let_in(tree_id, migration.folders.box_id(root))
+        migration.editors.let_in(tree_id, migration.folders.box_id(migration.root_folder_ids[tree_id]))
 
 
 class Reading:

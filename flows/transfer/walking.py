@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from connectors.entry import Entry, moves_as_folder
@@ -35,13 +36,19 @@ def walk_trees(migration: Migration) -> None:
 
 
 def _walk_frontier(migration: Migration) -> None:
+    waiting = ahead = sorted(migration.tree_ids)
     while not migration.stop.is_set():
         folders = migration.checkpoint.claim_folders_to_walk(
-            migration.worker, migration.pass_id, tree_ids=migration.tree_ids, limit=WALK_BATCH
+            migration.worker, migration.pass_id, tree_ids=ahead, limit=WALK_BATCH
         )
-        if not folders:
+        if folders:
+            walk_folders(migration, folders)
+            # Nothing is left of the trees before this one, and what a folder holds is of its own tree.
+            ahead = ahead[bisect_left(ahead, min(folder.tree_id for folder in folders)) :]
+        elif len(ahead) == len(waiting):
             return
-        walk_folders(migration, folders)
+        else:
+            ahead = waiting  # a worker that died may have left some of those before
 
 
 def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
@@ -69,9 +76,7 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
 
 def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entry]) -> None:
     if folder.parent_id is None:
-        migration.guard.root_lists(
-            [tree for tree in migration.trees if tree.id == folder.tree_id], folder.path, listing
-        )
+        migration.guard.tree_lists(folder.tree_id, folder.path, listing)
     known = migration.checkpoint.known_children(folder.id)
     listing = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
     if folder.tree_id in migration.files_only_trees:

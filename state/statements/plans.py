@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select, update
 from state.database.models import Collaboration, Folder, Plan, Tree
 from state.errors import PlanMismatch
 from state.records import TreeRecord, TreeSpec
-from state.statements.base import Statements, insert_into
+from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.passes import HEALED_FOLDER
 from state.statuses import IncompleteReason, ItemStatus, TreeState
 
@@ -126,6 +126,22 @@ class PlanStatements(Statements):
         """One tree as it is now: a plan may have thousands."""
         query = TREES.where(Tree.id == tree_id)
         return self.database.read(lambda connection: tree_record(connection.execute(query).one()))
+
+    def incomplete_trees(self, tree_ids: Sequence[int], *, limit: int) -> list[TreeRecord]:
+        """The last of these trees that are not COMPLETE, in the order in which they were made; at most `limit`."""
+
+        def incomplete(connection: Connection) -> list[TreeRecord]:
+            found: list[TreeRecord] = []
+            # From the end: trees complete in their order, so that one look is enough while many are left.
+            for chunk in in_chunks(sorted(tree_ids, reverse=True), IDS_PER_STATEMENT):
+                query = TREES.where(Tree.id.in_(chunk), Tree.state != TreeState.COMPLETE)
+                query = query.order_by(Tree.id.desc()).limit(limit - len(found))
+                found += [tree_record(row) for row in connection.execute(query)]
+                if len(found) >= limit:
+                    break
+            return found[::-1]
+
+        return self.database.read(incomplete)
 
     def set_tree_state(
         self,

@@ -101,6 +101,20 @@ class WalkingStatements(Statements):
         """True when every folder of the tree was listed in this pass, or failed to be."""
         return self.database.read(lambda connection: walk_is_done(connection, pass_id, tree_id))
 
+    def arrived_trees(self, pass_id: int, tree_ids: Sequence[int]) -> list[int]:
+        """Those of these trees that are walked in this pass and have no PENDING file, whoever holds one."""
+        unwalked = exists().where(Folder.tree_id == Tree.id, _unwalked(pass_id))
+        pending = exists().where(Item.tree_id == Tree.id, Item.status == ItemStatus.PENDING)
+
+        def arrived(connection: Connection) -> list[int]:
+            found: list[int] = []
+            for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
+                query = select(Tree.id).where(Tree.id.in_(chunk), not_(unwalked), not_(pending))
+                found += connection.execute(query.order_by(Tree.id)).scalars()
+            return found
+
+        return self.database.read(arrived)
+
     def tree_was_walked(self, tree_id: int) -> bool:
         """True once every folder of the tree was listed, in whatever pass."""
         query = select(Folder.id).where(Folder.tree_id == tree_id, FOLDER_IS_WALKED, Folder.walked_pass == 0)

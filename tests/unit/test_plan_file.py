@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -350,3 +353,30 @@ def test_link_that_the_shell_followed(tmp_path: Path, monkeypatch: pytest.Monkey
 
     with pytest.raises(PlanError, match="symbolic link"):
         load_plan(Path("plan.yaml"))
+
+
+def calls_made(work: Callable[[], object]) -> int:
+    """How many functions are called meanwhile, in Python and in C."""
+    made = itertools.count()
+    sys.setprofile(lambda _, kind, __: next(made) if kind in ("call", "c_call") else None)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return next(made)
+
+
+def test_twice_the_trees_take_twice_the_work_to_load(tmp_path: Path) -> None:
+    """No tree is compared with each of the others; counted in function calls."""
+    made = []
+    for count in (200, 400):
+        trees = "".join(
+            f"  - source: Home/user {number}\n    folder: Home/Ü{number}\n"
+            f"    collaborators: [{{login: u{number}@example.com, role: editor}}]\n"
+            for number in range(count)
+        )
+        head, _, _ = PLAN.partition("trees:\n")
+        path = write(tmp_path, f"{head}trees:\n{trees}".replace("  password: ${SMB_PASSWORD}\n", ""))
+        made.append(calls_made(lambda path=path: load_plan(path)))  # type: ignore[misc]
+
+    assert 1.5 * made[0] < made[1] < 2.1 * made[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from state.checkpoint import Checkpoint
@@ -229,3 +231,32 @@ def test_tree_state_is_kept_with_its_reason(scene: Scene) -> None:
     [tree] = scene.checkpoint.trees(scene.plan_id)
 
     assert (tree.state, tree.incomplete_reason, tree.detail) == (TreeState.COMPLETE, None, None)
+
+
+def test_incomplete_trees_are_the_last_in_their_order(checkpoint: Checkpoint) -> None:
+    """What is asked for is enough to say what is waited for; complete ones are left out."""
+    plan_id = checkpoint.ensure_plan(name="many", source_url="file:///s", landing_folder_id="0")
+    names = [f"{number:04d}" for number in range(1_100)]
+    trees = checkpoint.ensure_trees(
+        plan_id, [TreeSpec(source=name, folder=name, name=name) for name in names]
+    )
+    ids = [tree.id for tree in trees]
+    for tree_id in [*ids[-3:], ids[600]]:
+        checkpoint.set_tree_state(tree_id, TreeState.COMPLETE)
+
+    assert ["1095", "1096"] == [tree.name for tree in checkpoint.incomplete_trees(ids, limit=2)]
+    assert ["0599", "0601"] == [tree.name for tree in checkpoint.incomplete_trees(ids[598:602], limit=2)][-2:]
+    assert [] == checkpoint.incomplete_trees(ids[-3:], limit=2)
+
+
+def test_tree_has_arrived_when_it_is_walked_and_nothing_is_pending(scene: Scene) -> None:
+    """A failed file does not keep it open; one that a worker holds does."""
+    arrived = partial(scene.checkpoint.arrived_trees, tree_ids=[scene.tree.id])
+    assert [] == arrived(scene.pass_id)
+    scene.walk({"f.txt": 3, "g.txt": 4, "d": {"h.txt": 5}})
+    assert [] == arrived(scene.pass_id)
+    scene.fail("g.txt")
+    scene.send_everything()
+    assert [scene.tree.id] == arrived(scene.pass_id)
+    scene.next_pass()
+    assert [] == arrived(scene.pass_id)

@@ -58,6 +58,8 @@ def exercise(scene: Scene) -> None:
     checkpoint.record_results(scene.worker, [Failed(item_id=item.id, reason="locked", detail="x")])
     checkpoint.has_pending_files([scene.tree.id])
     checkpoint.walk_is_done(scene.pass_id, scene.tree.id)
+    checkpoint.arrived_trees(scene.pass_id, [scene.tree.id])
+    checkpoint.incomplete_trees([scene.tree.id], limit=3)
     checkpoint.trees_fit_to_send(scene.pass_id, [scene.tree.id])
     checkpoint.tree_is_settled(scene.pass_id, scene.tree.id)
     checkpoint.tree_report(scene.tree.id)
