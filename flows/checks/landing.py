@@ -19,6 +19,9 @@ from flows.words import size_words
 #: Landing folders of others: colleagues that are named.
 NAMED_PEOPLE = 3
 
+#: The role that may invite where a folder's settings keep editors from it.
+CO_OWNER = "co-owner"
+
 
 def landing_rows(
     plan: MigrationPlan, box: BoxDestination, account: Account, payer: Payer, landing: BoxFolder | None
@@ -28,9 +31,11 @@ def landing_rows(
     if landing is None:
         yield ok(name, "the service account's own root; each tree becomes a folder in it")
         return
-    problems = list(landing_permissions(plan, landing))
-    yield from problems
     grants = _grants(box, landing)
+    problems = list(landing_permissions(plan, landing))
+    if not problems and not payer.is_us and _role(grants, account) != CO_OWNER:
+        problems = list(_invitation_rows(plan, payer, landing))
+    yield from problems
     if not problems and payer.is_us:
         yield ok(name, f"“{landing.name}” ({landing.id}), owned by the service account")
     elif not problems:
@@ -55,14 +60,26 @@ def landing_permissions(plan: MigrationPlan, landing: BoxFolder) -> Iterator[Row
             f"{owner} invites the service account as editor (or co-owner).",
             stops=PermissionMissing,
         )
-    people = [person for tree in plan.trees for person in tree.collaborators]
-    inviting = bool(people or plan.box.identities)
-    if inviting and not may.get("can_invite_collaborator", True):
+    if _invites(plan) and not may.get("can_invite_collaborator", True):
         yield problem(
             name,
             f"the service account may not invite anybody into “{landing.name}” ({landing.id})",
             f"{owner} makes it editor with the right to invite, or co-owner.",
             stops=PermissionMissing,
+        )
+
+
+def _invites(plan: MigrationPlan) -> bool:
+    return bool(plan.box.identities) or any(tree.collaborators for tree in plan.trees)
+
+
+def _invitation_rows(plan: MigrationPlan, payer: Payer, landing: BoxFolder) -> Iterator[Row]:
+    """A setting of the folder keeps invitations from editors: the trees arrive, and their people stay outside."""
+    if _invites(plan) and not landing.others_may_invite:
+        yield problem(
+            "landing folder",
+            f"in “{landing.name}” ({landing.id}) only the owner, {payer.login}, and co-owners may invite people",
+            f"{payer.login} makes the service account co-owner, or lets editors invite in the folder's settings.",
         )
 
 

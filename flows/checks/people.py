@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from connectors.box.destination import BoxDestination
-from connectors.box.types import Account
+from connectors.box.types import Account, BoxFolder
 from connectors.errors import DestinationGone, ItemError, PermissionMissing
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.plan.model import CollaboratorPlan, MigrationPlan
@@ -21,9 +21,16 @@ NO_LOOKUP = "the app may not look users up (see “scope: manage users”)"
 
 
 def people_rows(
-    plan: MigrationPlan, box: BoxDestination, account: Account, records: Sequence[CollaborationRecord] = ()
+    plan: MigrationPlan,
+    box: BoxDestination,
+    account: Account,
+    landing: BoxFolder | None = None,
+    records: Sequence[CollaborationRecord] = (),
 ) -> Iterator[Row]:
-    """Each person once: exists, active, of this enterprise, would be created or invited, still pending."""
+    """Each person once: exists, active, of this enterprise, would be created or invited, still pending.
+
+    `landing`: where the trees arrive, which may be closed to other enterprises; None for the account's own root.
+    """
     name = "collaborators"
     people = _distinct(plan, lambda person: person.login or person.user_id or person.app_user)
     if not people:
@@ -31,7 +38,8 @@ def people_rows(
         return
     rows: list[Row] = []
     try:
-        rows = [row for person in people[:LOOKED_UP] if (row := _person(box, account, person)) is not None]
+        found = (_person(box, account, person, landing) for person in people[:LOOKED_UP])
+        rows = [row for row in found if row is not None]
     except PermissionMissing:
         yield warning(
             name,
@@ -62,7 +70,9 @@ def people_ids(plan: MigrationPlan, box: BoxDestination) -> list[str]:
     return []
 
 
-def _person(box: BoxDestination, account: Account, person: CollaboratorPlan) -> Row | None:
+def _person(
+    box: BoxDestination, account: Account, person: CollaboratorPlan, landing: BoxFolder | None
+) -> Row | None:
     """What is to be said about one of them; None when all is well."""
     if person.app_user:
         return _app_user(box, person.app_user)
@@ -72,19 +82,25 @@ def _person(box: BoxDestination, account: Account, person: CollaboratorPlan) -> 
     except DestinationGone:
         return problem(name, "Box has no user with this id", "Correct the plan, or name the login.")
     if found is None:
-        return _unknown(name, account, str(person.login))
+        return _unknown(name, str(person.login), landing)
     if found.status != "active":
         return problem(
             name,
             f"the user is {found.status} and could not sign in",
             "An admin activates the user, or correct the plan.",
         )
-    if found.enterprise_id is not None and found.enterprise_id != account.enterprise_id:
-        return _external(name)
-    return None if found.enterprise_id is not None else _external(name)
+    return None if found.enterprise_id == account.enterprise_id else _external(name, landing)
 
 
-def _unknown(name: str, account: Account, login: str) -> Row:
+def _unknown(name: str, login: str, landing: BoxFolder | None) -> Row:
+    if landing is not None and landing.enterprise_only:
+        return warning(
+            name,
+            f"no user of Box that we can see has the login {login}, and “{landing.name}” ({landing.id}), where the "
+            "trees arrive, takes in people of its own enterprise alone",
+            "An admin makes it a managed user, or the folder's owner allows external collaborators in its settings. "
+            "A typing error looks the same: check the address.",
+        )
     return warning(
         name,
         f"no user of Box that we can see has the login {login}",
@@ -93,7 +109,14 @@ def _unknown(name: str, account: Account, login: str) -> Row:
     )
 
 
-def _external(name: str) -> Row:
+def _external(name: str, landing: BoxFolder | None) -> Row:
+    if landing is not None and landing.enterprise_only:
+        return problem(
+            name,
+            f"a user of another enterprise, and “{landing.name}” ({landing.id}), where the trees arrive, takes in "
+            "people of its own enterprise alone",
+            "The folder's owner allows external collaborators in its settings, or take the person out of the plan.",
+        )
     return warning(
         name,
         "a user of another enterprise: the invitation stays pending until it is accepted",

@@ -88,7 +88,7 @@ def let_everybody_in(migration: Migration) -> None:
             continue  # recorded; the tree ends incomplete and says why
         let_uploaders_in(migration, tree.id)
         inside.append(tree.id)
-    migration.checkpoint.open_trees(migration.pass_id, inside)
+    migration.checkpoint.open_trees(migration.pass_id, inside, worker=migration.worker)
     migration.refresh_trees()
 
 

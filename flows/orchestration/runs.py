@@ -126,7 +126,7 @@ def retry_share(
 def _revive(migration: Migration, reason: str) -> int:
     """Give what failed all its tries again; return how many entries."""
     revived = migration.checkpoint.retry_failures(
-        migration.plan_id, reason=reason or None, tree_ids=migration.tree_ids
+        migration.plan_id, reason=reason or None, tree_ids=migration.tree_ids, worker=migration.worker
     )
     run_log().info("%s tried again", counted(revived, "failed entry is", "failed entries are"))
     return revived
@@ -159,7 +159,9 @@ def look_share(plan: MigrationPlan, *, trees: Sequence[str]) -> Any:
         summary = _forecast(migration)
         if not unfinished:
             # A pass of its own: the next migration walks again, since days may pass until then.
-            migration.checkpoint.end_pass(migration.pass_id, PassState.INCOMPLETE, summary=summary)
+            migration.checkpoint.end_pass(
+                migration.pass_id, PassState.INCOMPLETE, summary=summary, worker=migration.worker
+            )
         return ended(summary, reason="Dry run", message=forecast_words(summary))
 
 

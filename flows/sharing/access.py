@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from connectors.box.destination import BoxDestination
@@ -16,7 +16,7 @@ from flows.sharing.editors import TreeEditors
 from flows.sharing.nesting import Nesting
 from flows.words import normal_form
 from state.checkpoint import Checkpoint
-from state.records import CollaboratorSpec, TreeRecord
+from state.records import CollaboratorSpec, TreeRecord, WorkerLease
 
 #: How many of the usual leases a command about people takes: nothing prolongs its lease while it works.
 LEASES_AT_ONCE = 10
@@ -31,6 +31,8 @@ class Access:
     checkpoint: Checkpoint
     box: BoxDestination
     editors: TreeEditors
+    #: The lease under which trees are shared; None for what only looks.
+    worker: WorkerLease | None = None
 
     def tree_plan(self, tree: TreeRecord) -> TreePlan | None:
         """Return what the plan says of this tree: same source and same folder in Box. None for one it does not name.
@@ -92,8 +94,9 @@ def open_access(plan: MigrationPlan, *, begins: bool = False) -> Iterator[Access
 
 
 @contextmanager
-def budget_held(access: Access) -> Iterator[None]:
-    """Hold the service account's budget alone while the body lasts; its calls are counted for the plan.
+def budget_held(access: Access) -> Iterator[Access]:
+    """Hold the service account's budget alone while the body lasts, and hand out the access that works under
+    this lease; its calls are counted for the plan.
 
     LeaseHeld while a run of any plan uses the account.
     """
@@ -102,7 +105,7 @@ def budget_held(access: Access) -> Iterator[None]:
     try:
         lease_budget(checkpoint, worker, access.box, account.id)
         try:
-            yield
+            yield replace(access, worker=worker)
             checkpoint.add_call_counts(access.plan_id, access.box.call_counts())
         finally:
             checkpoint.release_identity(worker, account.id)

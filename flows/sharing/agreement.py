@@ -45,7 +45,7 @@ def agree_with_plan(plan: MigrationPlan, *, prune: bool, dry_run: bool) -> dict[
     version of the plan gave and this one does not; `dry_run` changes nothing. Of a tree that the plan does not name
     any more the people stay as they are.
     """
-    with open_access(plan) as access, budget_held(access):
+    with open_access(plan) as opened, budget_held(opened) as access:
         trees = deepest_first(access.checkpoint.trees(access.plan_id))
         shown = [_tree_document(access, tree, prune=prune, dry_run=dry_run) for tree in trees]
     planned = [tree for tree in shown if tree["in_plan"]]

@@ -32,9 +32,11 @@ def share_tree(access: Access, tree: TreeRecord) -> None:
     lacking = _share(access, tree)
     if lacking is not None:
         reason, detail = lacking
-        access.checkpoint.set_tree_state(tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail)
+        access.checkpoint.set_tree_state(
+            tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail, worker=access.worker
+        )
         return
-    access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE)
+    access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE, worker=access.worker)
     for above in _waiting_above(access, tree):
         share_tree(access, above)
 

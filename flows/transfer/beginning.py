@@ -53,7 +53,10 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         )
     rules = ExcludeRules(plan.exclude).digest
     revived = [tree.id for tree in ours] if revive else []
-    migration.take_up(checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived), ours)
+    migration.take_up(
+        checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived, worker=migration.worker),
+        ours,
+    )
     migration.progress.start_from([checkpoint.tree_report(tree.id).files for tree in ours])
 
 
@@ -76,7 +79,11 @@ def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[Tre
     ]
     for tree in away:
         migration.checkpoint.set_tree_state(
-            tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.SOURCE_CHANGED, detail=AWAY
+            tree.id,
+            TreeState.INCOMPLETE,
+            reason=IncompleteReason.SOURCE_CHANGED,
+            detail=AWAY,
+            worker=migration.worker,
         )
     return away
 

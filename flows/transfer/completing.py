@@ -46,7 +46,7 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
     if attempt > FOLDER_ATTEMPTS:
         detail = f"made {FOLDER_ATTEMPTS} times, and Box does not have it; look at who deletes it there, then retry"
         migration.checkpoint.record_folder_creation_failed(
-            folder.id, reason=DestinationGone.reason, detail=detail
+            folder.id, reason=DestinationGone.reason, detail=detail, worker=migration.worker
         )
         return
     try:
@@ -58,7 +58,9 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
     except ConnectorError as exc:
         if isinstance(exc, DestinationGone) and attempt < FOLDER_ATTEMPTS:
             return  # somebody deleted its parents in Box; the next round makes them again
-        migration.checkpoint.record_folder_creation_failed(folder.id, reason=exc.reason, detail=str(exc))
+        migration.checkpoint.record_folder_creation_failed(
+            folder.id, reason=exc.reason, detail=str(exc), worker=migration.worker
+        )
 
 
 def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
@@ -78,6 +80,7 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
             TreeState.INCOMPLETE,
             reason=IncompleteReason.FAILED_ITEMS,
             detail=_what_failed(migration, tree),
+            worker=migration.worker,
         )
         return True
     if not tree.verified and not verify_tree(migration, tree):

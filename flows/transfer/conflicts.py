@@ -94,7 +94,10 @@ def _forget_what_is_gone(migration: Migration, item: ClaimedItem) -> None:
         gone = True
     if gone:
         migration.checkpoint.record_verification_mismatch(
-            item.tree_id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, detail="deleted in Box"
+            item.tree_id,
+            item_ids_by_reason={GONE_FROM_BOX: [item.id]},
+            detail="deleted in Box",
+            worker=migration.worker,
         )
 
 

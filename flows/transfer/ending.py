@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from connectors.errors import QuotaExceeded
 from flows.errors import Interrupted, WindowClosed
 from flows.transfer.migration import Migration
 from flows.transfer.sessions import give_back_sessions
+from state.errors import LostLease
 from state.records import TreeRecord
 from state.statuses import IncompleteReason, PassState, TreeState
 
@@ -24,7 +26,10 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
         "trees": [_tree_summary(migration, tree) for tree in trees],
     }
     migration.checkpoint.end_pass(
-        migration.pass_id, PassState.COMPLETE if complete else PassState.INCOMPLETE, summary=summary
+        migration.pass_id,
+        PassState.COMPLETE if complete else PassState.INCOMPLETE,
+        summary=summary,
+        worker=migration.worker,
     )
     migration.progress.enter("complete" if complete else "incomplete")
     return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
@@ -59,7 +64,10 @@ def give_up(migration: Migration, cause: BaseException) -> None:
         reason, detail = IncompleteReason.CANCELLED, None
     else:
         reason, detail = IncompleteReason.STOPPED, str(cause)
-    for tree in migration.refresh_trees():
-        if tree.state is not TreeState.COMPLETE:
-            migration.checkpoint.set_tree_state(tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail)
+    with suppress(LostLease):  # whoever took over says where its trees stand
+        for tree in migration.refresh_trees():
+            if tree.state is not TreeState.COMPLETE:
+                migration.checkpoint.set_tree_state(
+                    tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail, worker=migration.worker
+                )
     migration.progress.enter(reason.value)

@@ -96,7 +96,11 @@ class BoxFolders:
         folder that it has, so that what is made anew stays known.
         """
         self._checkpoint.record_verification_mismatch(
-            tree_id, item_ids_by_reason={}, folders_gone={folder_id: box_id}, detail="deleted in Box"
+            tree_id,
+            item_ids_by_reason={},
+            folders_gone={folder_id: box_id},
+            detail="deleted in Box",
+            worker=self._worker,
         )
         self.read_again()
 
@@ -150,7 +154,9 @@ class BoxFolders:
             self.forget_below_top(node.parent_id)
             raise
         except ItemError as exc:
-            self._checkpoint.record_folder_creation_failed(node.id, reason=exc.reason, detail=str(exc))
+            self._checkpoint.record_folder_creation_failed(
+                node.id, reason=exc.reason, detail=str(exc), worker=self._worker
+            )
             self._refused[node.id] = exc
             raise
 

@@ -196,7 +196,7 @@ def _assemble(
     budgets = max(1, len(box.identities)) + (part is Part.CONDUCTING)
     progress = Progress(uploads_per_minute=plan.box.limits.uploads_per_minute * budgets)
     editors = TreeEditors(checkpoint, box)
-    access = Access(plan, plan_id, checkpoint, box, editors)
+    access = Access(plan, plan_id, checkpoint, box, editors, worker)
     transfer = plan.transfer
     return Migration(
         plan=plan,

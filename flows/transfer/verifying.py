@@ -81,12 +81,20 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
         _record_verified(migration, tree)
         return True
     migration.checkpoint.record_verification_mismatch(
-        tree.id, item_ids_by_reason=found.items, folders_gone=found.folders_gone, detail=detail
+        tree.id,
+        item_ids_by_reason=found.items,
+        folders_gone=found.folders_gone,
+        detail=detail,
+        worker=migration.worker,
     )
     if found.folders_gone:
         migration.folders.read_again()
     migration.checkpoint.set_tree_state(
-        tree.id, TreeState.INCOMPLETE, reason=IncompleteReason.VERIFICATION_FAILED, detail=detail
+        tree.id,
+        TreeState.INCOMPLETE,
+        reason=IncompleteReason.VERIFICATION_FAILED,
+        detail=detail,
+        worker=migration.worker,
     )
     return False
 
@@ -96,7 +104,7 @@ def _record_verified(migration: Migration, tree: TreeRecord) -> None:
     migration.record_event(
         EventKind.PROVEN, {"tree": tree.name, "by": migration.plan.transfer.verify.value}, tree=tree
     )
-    migration.checkpoint.record_verified(tree.id)
+    migration.checkpoint.record_verified(tree.id, worker=migration.worker)
 
 
 def _windowed(

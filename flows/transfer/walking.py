@@ -113,7 +113,7 @@ def _record_failure(
         migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
         if not listings.shows(folder.path):
-            migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id)
+            migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id, worker=migration.worker)
             return
         error = NotFound(
             f"{error}, and the folder above lists it: its path may be too long for the server; shorten it"
@@ -122,7 +122,9 @@ def _record_failure(
 
 
 def _fail_folder(migration: Migration, folder: FolderNode, reason: str, detail: str) -> None:
-    migration.checkpoint.record_folder_failure(folder.id, migration.pass_id, reason=reason, detail=detail)
+    migration.checkpoint.record_folder_failure(
+        folder.id, migration.pass_id, reason=reason, detail=detail, worker=migration.worker
+    )
     migration.progress.folder_failed()
 
 

@@ -66,6 +66,19 @@ class Statements:
         now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return now.astimezone(UTC)
 
+    def write_as(self, worker: WorkerLease | None, write: Callable[[Connection], T]) -> T:
+        """One transaction behind the worker's fence: LostLease, and nothing written, when it was declared dead.
+
+        None: what a person's command writes, which holds no lease.
+        """
+
+        def fenced(connection: Connection) -> T:
+            if worker is not None:
+                self.require_alive(connection, worker)
+            return write(connection)
+
+        return self.database.write(fenced)
+
     def require_alive(self, connection: Connection, worker: WorkerLease) -> None:
         """The fence: LostLease when the worker was declared dead; until the commit nobody can do so."""
         query = select(Worker.ended_at).where(Worker.id == worker.id).with_for_update(read=True)

@@ -92,7 +92,9 @@ class FolderStatements(Statements):
 
         return self.database.write(record)
 
-    def record_folder_creation_failed(self, folder_id: int, *, reason: str, detail: str) -> None:
+    def record_folder_creation_failed(
+        self, folder_id: int, *, reason: str, detail: str, worker: WorkerLease | None = None
+    ) -> None:
         """FAILED; releases the claim. One that somebody waived stays WAIVED, one that is out of sight as it is."""
 
         def fail(connection: Connection) -> None:
@@ -104,7 +106,7 @@ class FolderStatements(Statements):
                 values |= {"status": ItemStatus.FAILED, "reason": reason, "detail": detail}
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
 
-        self.database.write(fail)
+        self.write_as(worker, fail)
 
     def folders_to_create(self, pass_id: int, *, tree_ids: Sequence[int], limit: int) -> list[FolderNode]:
         """Walked, not excluded/missing/failed, no box_folder_id yet (so that empty folders arrive too), parents first.

@@ -62,16 +62,27 @@ class ListingStatements(Statements):
 
         self.database.write(record)
 
-    def record_folder_failure(self, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:
+    def record_folder_failure(
+        self,
+        folder_id: int,
+        pass_id: int,
+        *,
+        reason: str,
+        detail: str,
+        worker: WorkerLease | None = None,
+    ) -> None:
         """The folder could not be listed: FAILED, walked; what is below keeps its status.
 
         One that somebody waived stays WAIVED, one that is out of sight by now GONE or EXCLUDED.
         """
-        self.database.write(
-            lambda connection: _fail_folder(connection, folder_id, pass_id, reason=reason, detail=detail)
+        self.write_as(
+            worker,
+            lambda connection: _fail_folder(connection, folder_id, pass_id, reason=reason, detail=detail),
         )
 
-    def record_folder_vanished(self, folder_id: int, pass_id: int) -> None:
+    def record_folder_vanished(
+        self, folder_id: int, pass_id: int, *, worker: WorkerLease | None = None
+    ) -> None:
         """The folder was listed by its parent and is gone now: GONE, walked, with everything below it.
 
         A tree's root is FAILED instead: a tree without its root is not an empty tree.
@@ -89,7 +100,7 @@ class ListingStatements(Statements):
             _hide_below(connection, [folder_id], ItemStatus.GONE, detail=gone)
             unverify(connection, folder.tree_id)
 
-        self.database.write(vanish)
+        self.write_as(worker, vanish)
 
     def record_tree_taken_over(self, tree_id: int) -> None:
         """The tree's folder has another name in the source, and another tree has its folder in Box: all of it is

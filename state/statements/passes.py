@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select, update
 
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, Folder, Item, Pass, Tree
+from state.records import WorkerLease
 from state.statements.base import Statements, insert_into
 from state.statuses import PERMANENT_REASONS, ItemStatus, PassState
 
@@ -22,7 +23,13 @@ class PassStatements(Statements):
     """Passes and retries."""
 
     def begin_pass(
-        self, plan_id: int, *, kind: str, rules: str = "", revive_in: Sequence[int] | None = None
+        self,
+        plan_id: int,
+        *,
+        kind: str,
+        rules: str = "",
+        revive_in: Sequence[int] | None = None,
+        worker: WorkerLease | None = None,
     ) -> int:
         """Continue the RUNNING pass of this plan when there is one, else open a new one, in which FAILED entries of
         retryable kinds become PENDING again with all their attempts.
@@ -30,6 +37,7 @@ class PassStatements(Statements):
         Either way the frontier is every folder again: what was walked before may have changed. Returns the id of this
         walk. `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
         `revive_in`: ids of the trees whose failures are tried again; the others keep theirs. None: of every tree.
+        LostLease when the worker was taken over.
         """
 
         def begin(connection: Connection) -> int:
@@ -57,7 +65,7 @@ class PassStatements(Statements):
             assert begun is not None  # noqa: S101  (just inserted)
             return begun
 
-        return self.database.write(begin)
+        return self.write_as(worker, begin)
 
     def continues(self, pass_id: int, earlier_id: int) -> bool:
         """True when both are walks of one pass."""
@@ -69,12 +77,13 @@ class PassStatements(Statements):
         """The RUNNING pass, or None."""
         return self.database.read(lambda connection: running_pass(connection, plan_id))
 
-    def open_trees(self, pass_id: int, tree_ids: Sequence[int]) -> None:
+    def open_trees(self, pass_id: int, tree_ids: Sequence[int], *, worker: WorkerLease | None = None) -> None:
         """From now on whoever only sends for this pass takes files of these trees, in place of those named before."""
-        self.database.write(
+        self.write_as(
+            worker,
             lambda connection: connection.execute(
                 update(Pass).where(Pass.id == pass_id).values(summary={OPEN_TREES: list(tree_ids)})
-            )
+            ),
         )
 
     def opened_trees(self, pass_id: int) -> frozenset[int]:
@@ -83,24 +92,41 @@ class PassStatements(Statements):
         summary = self.database.read(lambda connection: connection.execute(query).scalar_one_or_none())
         return frozenset((summary or {}).get(OPEN_TREES, ()))
 
-    def end_pass(self, pass_id: int, state: PassState, *, summary: Mapping[str, Any]) -> None:
-        """The pass is over; the next `begin_pass` opens a new one. `summary` must fit into JSON."""
-        self.database.write(
+    def end_pass(
+        self,
+        pass_id: int,
+        state: PassState,
+        *,
+        summary: Mapping[str, Any],
+        worker: WorkerLease | None = None,
+    ) -> None:
+        """The pass is over; the next `begin_pass` opens a new one. `summary` must fit into JSON.
+
+        LostLease when the worker was taken over: the pass is another one's by now, and goes on.
+        """
+        self.write_as(
+            worker,
             lambda connection: connection.execute(
                 update(Pass)
                 .where(Pass.id == pass_id)
                 .values(state=state, ended_at=self.now(connection), summary=dict(summary))
-            )
+            ),
         )
 
     def retry_failures(
-        self, plan_id: int, *, reason: str | None = None, tree_ids: Sequence[int] | None = None
+        self,
+        plan_id: int,
+        *,
+        reason: str | None = None,
+        tree_ids: Sequence[int] | None = None,
+        worker: WorkerLease | None = None,
     ) -> int:
         """FAILED items (of one reason, of these trees) → PENDING; how many, folders included."""
-        return self.database.write(
+        return self.write_as(
+            worker,
             lambda connection: _revive_failures(
                 connection, plan_id, permanent_too=True, reason=reason, tree_ids=tree_ids
-            )
+            ),
         )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from state.database.models import Collaboration, Folder, Plan, Tree
 from state.errors import PlanMismatch
-from state.records import TreeRecord, TreeSpec
+from state.records import TreeRecord, TreeSpec, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.passes import HEALED_FOLDER
 from state.statuses import IncompleteReason, ItemStatus, TreeState
@@ -150,14 +150,16 @@ class PlanStatements(Statements):
         *,
         reason: IncompleteReason | None = None,
         detail: str | None = None,
+        worker: WorkerLease | None = None,
     ) -> None:
-        """Where the tree stands from now on, and why."""
-        self.database.write(
+        """Where the tree stands from now on, and why. LostLease when the worker was taken over."""
+        self.write_as(
+            worker,
             lambda connection: connection.execute(
                 update(Tree)
                 .where(Tree.id == tree_id)
                 .values(state=state, incomplete_reason=reason, detail=detail)
-            )
+            ),
         )
 
 

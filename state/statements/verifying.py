@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
 
 from connectors.entry import EntryKind
 from state.database.models import FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED, Collaboration, Folder, Item, Tree
-from state.records import ExpectedChild, FolderNode
+from state.records import ExpectedChild, FolderNode, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.listing import below, unverify
 from state.statements.walking import NODE_COLUMNS, folder_node, walk_is_done
@@ -82,10 +82,10 @@ class VerifyingStatements(Statements):
 
         return self.database.read(expected)
 
-    def record_verified(self, tree_id: int) -> None:
+    def record_verified(self, tree_id: int, *, worker: WorkerLease | None = None) -> None:
         """Box's listing agrees: VERIFIED, unless the tree was COMPLETE before and still is.
 
-        What was out of sight was not listed, and is not proven.
+        What was out of sight was not listed, and is not proven. LostLease when the worker was taken over.
         """
         state = case((Tree.state == TreeState.COMPLETE.value, Tree.state), else_=TreeState.VERIFIED.value)
         values = {"verified": True, "state": state, "incomplete_reason": None, "detail": None}
@@ -95,7 +95,7 @@ class VerifyingStatements(Statements):
             connection.execute(update(Folder).where(proven).values(unproven=False))
             connection.execute(update(Tree).where(Tree.id == tree_id).values(values))
 
-        self.database.write(verified)
+        self.write_as(worker, verified)
 
     def record_verification_mismatch(
         self,
@@ -104,12 +104,14 @@ class VerifyingStatements(Statements):
         item_ids_by_reason: Mapping[str, Sequence[int]],
         detail: str,
         folders_gone: Mapping[int, str] = MappingProxyType({}),
+        worker: WorkerLease | None = None,
     ) -> None:
         """Items that Box lost or holds differently become PENDING again (without box ids when they are gone).
 
         Reason GONE_FROM_BOX means gone; every other one, that Box holds something else under the same id.
         `folders_gone`: row id → Box id of folders that Box lost, and with them everything below; with the tree's own,
-        its people. One that lies in another folder of Box by now is left alone: who says so is late.
+        its people. One that lies in another folder of Box by now is left alone: who says so is late. LostLease
+        when the worker was taken over.
         """
 
         def mismatch(connection: Connection) -> None:
@@ -120,7 +122,7 @@ class VerifyingStatements(Statements):
                 _create_again(connection, tree_id, chunk, detail=detail)
             unverify(connection, tree_id)
 
-        self.database.write(mismatch)
+        self.write_as(worker, mismatch)
 
 
 def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str, detail: str) -> None:

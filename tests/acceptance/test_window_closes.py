@@ -11,7 +11,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
-from flows.orchestration.runs import look_share
+from flows.orchestration.runs import look_share, move_share
 from flows.orchestration.watching import watching_with
 from flows.plan.file import load_plan
 from flows.run.window import Window
@@ -108,6 +108,33 @@ def test_dry_run_that_is_stopped_is_not_told_as_a_finished_one(tmp_path: Path, b
 
     with watching_with(losing_its_lease), pytest.raises(LostLease):
         look_share(load_plan(program.plan_path), trees=[])
+
+
+def test_run_whose_lease_was_taken_over_says_nothing_of_trees_and_pass(tmp_path: Path, box: Sandbox) -> None:
+    """It ends with the lease's own error; trees and pass are as its successor, or nobody, left them."""
+    share = tmp_path / "share"
+    share.mkdir()
+    build_tree(share, {"All": {"a.txt": b"a"}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "All"}])
+    assert 0 == program.run("migrate").code
+    before = program.status()
+    (share / "All" / "b.txt").write_bytes(b"b")
+
+    @contextmanager
+    def taken_over(migration: Migration) -> Iterator[None]:
+        migration.checkpoint.release_worker(migration.worker)
+        yield
+
+    with watching_with(taken_over), pytest.raises(LostLease, match="taken over"):
+        move_share(load_plan(program.plan_path))
+    after = program.status()
+    assert ("complete", before["trees"], before["pass"]) == (
+        after["trees"][0]["state"],
+        after["trees"],
+        after["pass"],
+    )
+    assert 0 == program.run("migrate").code
+    assert_arrived(program, box, share)
 
 
 def state_of(program: Program) -> tuple[str, str]:

@@ -129,3 +129,73 @@ def test_colleagues_who_see_the_landing_folder(account: Account, box: Sandbox, b
     account.change_box(landing_folder_id=folder_id)
 
     assert_row(account.rows()["landing folder"], "warning", "ann@example.com", "before they are complete")
+
+
+def invite(account: Account, *logins: str) -> None:
+    """Let these people into the plan's only tree."""
+    account.change(trees=[{"source": "Accounting", "collaborators": [{"login": login} for login in logins]}])
+
+
+def setting(box: Sandbox, owner: Any, folder: str, **flags: bool) -> None:
+    """The owner changes the landing folder's settings."""
+    box.person(owner).set_folder(folder, **flags)
+
+
+def test_outsider_and_a_folder_closed_to_other_enterprises(account: Account, box: Sandbox, boss: Any) -> None:
+    """`check` names the person before anything is sent; nobody else, and nothing once the folder is open."""
+    eve = "eve@elsewhere.example"
+    box.add_user(eve, kind="external")
+    folder = share_folder(box, boss, "editor")
+    setting(box, boss, folder, is_collaboration_restricted_to_enterprise=True)
+    account.change_box(landing_folder_id=folder)
+    invite(account, "ann@example.com", eve, "nobody@new.example")
+    rows = account.rows()
+
+    assert_row(rows[f"collaborator {eve}"], "problem", "another enterprise", "Landing", "allows external")
+    assert_row(rows["collaborator nobody@new.example"], "warning", "own enterprise alone", "managed user")
+    assert "collaborator ann@example.com" not in rows
+    assert 1 == account.program.run("check").code
+    invite(account, "ann@example.com")
+    assert {"ok"} == {row["state"] for name, row in account.rows().items() if "collaborator" in name}
+    invite(account, "ann@example.com", eve)
+    setting(box, boss, folder, is_collaboration_restricted_to_enterprise=False)
+    assert_row(account.rows()[f"collaborator {eve}"], "warning", "another enterprise", "pending")
+
+
+def test_folder_in_which_editors_may_not_invite(account: Account, box: Sandbox, boss: Any) -> None:
+    """A problem for a plan that lets people in, and for none that does not."""
+    folder = share_folder(box, boss, "editor")
+    setting(box, boss, folder, can_non_owners_invite=False)
+    account.change_box(landing_folder_id=folder)
+    invite(account, "ann@example.com")
+
+    assert_row(account.rows()["landing folder"], "problem", "only the owner", BOSS, "lets editors invite")
+    assert 1 == account.program.run("check").code
+    invite(account)
+    assert_row(account.rows()["landing folder"], "ok", BOSS)
+    invite(account, "ann@example.com")
+    setting(box, boss, folder, can_non_owners_invite=True)
+    assert_row(account.rows()["landing folder"], "ok", BOSS)
+
+
+def test_co_owner_may_invite_where_editors_may_not(account: Account, box: Sandbox, boss: Any) -> None:
+    """The setting says nothing of co-owners: the plan works whole."""
+    folder = share_folder(box, boss, "co-owner")
+    setting(box, boss, folder, can_non_owners_invite=False)
+    account.change_box(landing_folder_id=folder)
+    invite(account, "ann@example.com")
+
+    assert_row(account.rows()["landing folder"], "ok", BOSS, "our role: co-owner")
+    assert account.migrate()["complete"]
+
+
+def test_owner_may_invite_where_others_may_not(account: Account, box: Sandbox) -> None:
+    """In the service account's own folder the setting keeps nobody of the plan out."""
+    with box.core.store.lock:
+        folder = box.core.items.create_folder(box.service_account, "0", "Ours")
+        folder.can_non_owners_invite = False
+    account.change_box(landing_folder_id=str(folder.id))
+    invite(account, "ann@example.com")
+
+    assert_row(account.rows()["landing folder"], "ok", "owned by the service account")
+    assert account.migrate()["complete"]

@@ -6,20 +6,22 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from state.checkpoint import Checkpoint
+from state.database.models import Folder, Item, Pass, Tree
 from state.errors import LeaseHeld, LostLease
-from state.records import BudgetBlock
-from state.statuses import ItemStatus
+from state.records import BudgetBlock, WorkerLease
+from state.statuses import ItemStatus, PassState, TreeState
 from tests.integration.state.scene import ManualClock, Scene
 
 CLAIMER = Path(__file__).with_name("claimer.py")
@@ -83,6 +85,74 @@ def test_heartbeat_buries_the_dead(scene: Scene) -> None:
 
     with pytest.raises(LostLease):
         scene.claim()
+
+
+#: What ends or changes the state of a tree, a pass or a folder, by a worker.
+SENTENCES: dict[str, Callable[[Scene, WorkerLease], Any]] = {
+    "set_tree_state": lambda scene, worker: scene.checkpoint.set_tree_state(
+        scene.tree.id, TreeState.COMPLETE, worker=worker
+    ),
+    "record_verified": lambda scene, worker: scene.checkpoint.record_verified(scene.tree.id, worker=worker),
+    "record_verification_mismatch": lambda scene, worker: scene.checkpoint.record_verification_mismatch(
+        scene.tree.id,
+        item_ids_by_reason={},
+        folders_gone={scene.folder_id("d"): "100"},
+        detail="x",
+        worker=worker,
+    ),
+    "end_pass": lambda scene, worker: scene.checkpoint.end_pass(
+        scene.pass_id, PassState.COMPLETE, summary={}, worker=worker
+    ),
+    "begin_pass": lambda scene, worker: scene.checkpoint.begin_pass(
+        scene.plan_id, kind="migrate", worker=worker
+    ),
+    "open_trees": lambda scene, worker: scene.checkpoint.open_trees(
+        scene.pass_id, [scene.tree.id], worker=worker
+    ),
+    "retry_failures": lambda scene, worker: scene.checkpoint.retry_failures(scene.plan_id, worker=worker),
+    "record_folder_failure": lambda scene, worker: scene.checkpoint.record_folder_failure(
+        scene.folder_id("d"), scene.pass_id, reason="locked", detail="x", worker=worker
+    ),
+    "record_folder_vanished": lambda scene, worker: scene.checkpoint.record_folder_vanished(
+        scene.folder_id("d"), scene.pass_id, worker=worker
+    ),
+    "record_folder_creation_failed": lambda scene, worker: scene.checkpoint.record_folder_creation_failed(
+        scene.folder_id("empty"), reason="locked", detail="x", worker=worker
+    ),
+}
+
+
+def everything(checkpoint: Checkpoint) -> dict[str, list[Any]]:
+    """Every row of what a sentence about trees, passes and folders may change."""
+    with checkpoint.database.reading() as connection:
+        tables = (Tree, Pass, Folder, Item)
+        return {
+            table.__tablename__: [
+                tuple(row) for row in connection.execute(select(table.__table__).order_by(table.id))
+            ]
+            for table in tables
+        }
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_fence_keeps_out_what_a_dead_worker_says_of_tree_and_pass(scene: Scene, sentence: str) -> None:
+    """After a takeover the state is the other one's to write; while the worker lives, the same words are written."""
+    scene.walk({"f": 1, "g": 2, "d": {"h": 3}, "empty": {}})
+    scene.fail("g")
+    scene.send_everything()
+    scene.checkpoint.record_folder_created(
+        scene.folder_id("d"), box_folder_id="100", box_name="d", adopted=False
+    )
+    dead = scene.checkpoint.register_worker(scene.plan_id, name="dead", lease_seconds=10)
+    scene.clock.forward(20)
+    living = scene.checkpoint.register_worker(scene.plan_id, name="living", lease_seconds=600)
+    before = everything(scene.checkpoint)
+
+    with pytest.raises(LostLease, match="dead"):
+        SENTENCES[sentence](scene, dead)
+    assert before == everything(scene.checkpoint)
+    SENTENCES[sentence](scene, living)
+    assert before != everything(scene.checkpoint)
 
 
 def test_fence_keeps_a_dead_workers_results_out(scene: Scene) -> None:
