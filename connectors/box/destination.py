@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -36,6 +37,9 @@ from connectors.box.upload.part_threads import PartSenders
 from connectors.box.upload.session import abort, put_session
 from connectors.box.upload.session_store import MemorySessions, SessionStore
 from connectors.entry import EntryKind
+from connectors.errors import AuthenticationFailed, ItemError, PermissionMissing
+
+log = logging.getLogger(__name__)
 
 
 class BoxDestination:
@@ -193,8 +197,23 @@ class BoxDestination:
             )
 
     def abort_session(self, session: SessionState) -> None:
-        """Give an upload session back to Box; one that is gone already counts as done."""
-        abort(self._connection_of(session.identity), session)
+        """Give an upload session back to Box; one that is gone already counts as done.
+
+        Box takes it from its opener alone, so from an identity that the plan does not name any more, too. Where that
+        one may not sign in, the session ends by itself after seven days, and the log says so.
+        """
+        if not self._is_taken_out(session.identity):
+            abort(self._connection_of(session.identity), session)
+            return
+        try:
+            abort(self._connect_as(str(session.identity)), session)
+        except (AuthenticationFailed, ItemError, PermissionMissing) as exc:
+            log.warning(
+                "an upload session of %s, which the plan does not name any more, stays open and ends by itself after"
+                " seven days: %s",
+                session.identity,
+                exc,
+            )
 
     def file_info(self, file_id: str) -> BoxFile:
         """Return a file's content and owner as Box has them now. DestinationGone when it is not there."""
@@ -356,10 +375,20 @@ class BoxDestination:
         if item.size < self.config.direct_upload_limit_bytes:
             return put_direct(self._pick_uploader(), item, open_file, check_source)
         stored = store.load()
+        if stored is not None and self._is_taken_out(stored.identity):
+            self.abort_session(stored)  # nobody but its opener can go on with it
+            store.clear()
+            stored = None
         connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
         if not self._uploaders:
             self.whoami()
         return put_session(connection, item, open_file, store, self._parts, check_source)
+
+    def _is_taken_out(self, identity: str | None) -> bool:
+        """True for somebody who uploaded for the plan once, and whom it does not name any more."""
+        if identity is None or identity in self.config.identities:
+            return False
+        return identity != self.whoami().id
 
     def _connection_of(self, identity: str | None) -> BoxConnection:
         if identity is None or identity not in self.config.identities:

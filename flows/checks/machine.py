@@ -23,6 +23,12 @@ TOLERATED_SKEW, DANGEROUS_SKEW = 5.0, 60.0
 #: Bytes of the checkpoint per file, with its indexes; measured on SQLite.
 CHECKPOINT_BYTES_PER_FILE = 1_000
 
+#: What no plan can find out by itself.
+ONE_DATABASE = (
+    "Plans for one Box account keep within its limits together in one database alone: give them all this state_url, or "
+    "run one after the other."
+)
+
 #: A full disk stops the run; this much should stay free beyond what the checkpoint grows by.
 SPARE_BYTES, LEAST_BYTES = 1_000_000_000, 100_000_000
 
@@ -92,7 +98,7 @@ def state_row(plan: MigrationPlan) -> tuple[Row, Checkpoint | None]:
             return problem(
                 name, f"{file.parent} is not a folder", "Correct state_url, or make the folder."
             ), None
-        return ok(name, f"{file} is made by the first run"), None
+        return ok(name, f"{file} is made by the first run", ONE_DATABASE), None
     try:
         checkpoint = Checkpoint.open(url, upgrade=False)
     except SchemaBehind as exc:
@@ -101,7 +107,7 @@ def state_row(plan: MigrationPlan) -> tuple[Row, Checkpoint | None]:
         return problem(
             name, said(exc), "Check state_url, the server and its rights; update Boxhaul if it is older."
         ), None
-    return ok(name, f"{file or 'the server'} answers, its schema is this version's"), checkpoint
+    return ok(name, f"{file or 'the server'} answers, its schema is this version's", ONE_DATABASE), checkpoint
 
 
 def clock_row(skew_seconds: float | None) -> Row:

@@ -502,9 +502,9 @@ def test_state_database(account: Account) -> None:
     after = account.rows()["state database"]
     account.change(state_url="sqlite:////nowhere/at/all/x.db")
 
-    assert_row(before, "ok", "made by the first run")
+    assert_row(before, "ok", "made by the first run", "one database")
     assert absent
-    assert_row(after, "ok", "this version's")
+    assert_row(after, "ok", "this version's", "one database")
     assert_row(account.rows()["state database"], "problem", "/nowhere/at/all", "state_url")
 
 

@@ -153,6 +153,34 @@ def test_upload_session_goes_on_with_its_identity(account: Account, box: Sandbox
     assert (session["user"], box.service_account.login) == (large.created_by, large.owner)
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_session_of_an_identity_that_left_the_plan_is_given_back(
+    account: Account, box: Sandbox, share: Path, active: bool
+) -> None:
+    """Killed in a large file, then taken out: another one sends it, and Box keeps no session that nobody knows of.
+
+    Of one that may not sign in any more one line says that its session ends by itself.
+    """
+    with (share / "Legal" / "large.bin").open("wb") as file:
+        file.truncate(60_000_000)
+    ids = use(account, 2)
+    box.limits.bytes_per_second = 20_000_000
+    assert account.program.kill_when(lambda: box.calls.by_route[PART] >= 3)
+    box.limits.bytes_per_second = None
+    until_quiet(box)
+    [session] = box.open_sessions()
+    opener = next(user.id for user in app_users(box).values() if session["user"] in (user.id, user.login))
+    if not active:
+        app_users(box)[opener].status = "inactive"
+    account.change_box(identities=[each for each in ids if each != opener])
+    finished = account.program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    assert active == (f"session of {opener}" not in " ".join(finished.output.split()))
+    assert ([] if active else [session["id"]]) == [each["id"] for each in box.open_sessions()]
+    assert 1 == sum(path.endswith("large.bin") for path in box.files())
+
+
 def test_identity_in_use_is_not_retired(account: Account, box: Sandbox) -> None:
     """While a run holds its budget nobody takes it away; a second run with the same one is refused, too."""
     [uploader] = use(account, 1)

@@ -369,3 +369,17 @@ def _claimers(url: str, scene: Scene, count: int) -> Iterator[list[Claimer]]:
         for claimer in claimers:
             assert claimer.process.stdout and claimer.process.stdout.readline() == "ready\n"
         yield claimers
+
+
+def test_plans_of_one_database_share_an_accounts_budget(scene: Scene) -> None:
+    """One after the other: who comes second waits, and then goes on where the first one stopped (P10)."""
+    other = scene.checkpoint.ensure_plan(name="other", source_url="file:///t", landing_folder_id="0")
+    second = scene.checkpoint.register_worker(other, name="second")
+    scene.checkpoint.lease_identity(scene.worker, "account")
+    block = BudgetBlock(reserved_at=scene.clock.now, uploads=240, calls=1_000)
+    scene.checkpoint.reserve_budget(scene.worker, "account", block)
+    with pytest.raises(LeaseHeld, match="first"):
+        scene.checkpoint.lease_identity(second, "account")
+    scene.checkpoint.release_worker(scene.worker)
+
+    assert [block] == scene.checkpoint.lease_identity(second, "account")
