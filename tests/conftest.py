@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 # Generated tests have no time limit of their own: on a loaded machine it would fail for no fault.
 settings.register_profile("boxhaul", deadline=None)
@@ -36,15 +36,25 @@ OURS = (
 )
 
 
+#: Its tests wait more than they work, and share one server.
+PREFECT = "tests/acceptance/prefect/"
+
+
+class PrefectInOneLane(LoadFileScheduling):
+    """Files go to the next free process; those of Prefect's tests all to one, the first: it has the only server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return PREFECT if nodeid.startswith(PREFECT) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PrefectInOneLane:
+    """Stand in for `--dist loadfile`."""
+    return PrefectInOneLane(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of Prefect tests, which wait more than they work, one after two others: several files run at a time."""
-    files: dict[Path, list[pytest.Item]] = {}
-    for item in items:
-        files.setdefault(item.path, []).append(item)
-    waiting = [path for path in files if path.parent.name == "prefect"]
-    working = iter([path for path in files if path.parent.name != "prefect"])
-    order = [path for each in waiting for path in (each, *islice(working, 2))]
-    items[:] = [item for path in (*order, *working) for item in files[path]]
+    """Prefect's tests begin first, since they last longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PREFECT))
 
 
 @pytest.fixture(autouse=True)

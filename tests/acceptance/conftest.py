@@ -1,14 +1,12 @@
-"""One sandbox for the session, clean for every test; one big share, built once."""
+"""One sandbox for the session, clean for every test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from tests.acceptance.shares import build_big_share
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +22,3 @@ def box(session_box: Sandbox) -> Sandbox:
     session_box.reset()
     session_box.add_user("ann@example.com", name="Ann Example")
     return session_box
-
-
-@pytest.fixture(scope="session")
-def big_share(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """3,000 files in 200 folders, three of them over 100 MB. Nobody may write to it."""
-    root = tmp_path_factory.mktemp("big") / "share"
-    root.mkdir()
-    build_big_share(root)
-    return root

@@ -39,14 +39,19 @@ class MigrationContract:
 
     #: False where the protocol keeps no modification time of ours.
     dates = True
-    files, large_files = FILES, LARGE_FILES
-    #: Folders that arrive; empty ones do not exist in an object store.
-    folders = FOLDERS
+    files, large_files, local_folders = FILES, LARGE_FILES, FOLDERS
+
+    @property
+    def folders(self) -> int:
+        """Folders that arrive."""
+        return self.local_folders
 
     @pytest.fixture
-    def share(self, big_share: Path) -> Path:
+    def share(self, tmp_path: Path) -> Path:
         """The files as they lie on this machine."""
-        return big_share
+        root = tmp_path / "share"
+        build_big_share(root, files=self.files, folders=self.local_folders, large=self.large_files)
+        return root
 
     @pytest.fixture
     @abstractmethod
@@ -60,7 +65,7 @@ class MigrationContract:
         return program_for(tmp_path / "run", box, plan_source, environment=environment, trees=TREES)
 
     def test_big_share_arrives_at_the_fewest_calls(self, program: Program, box: Sandbox, share: Path) -> None:
-        """3,000 files in 200 folders arrive byte for byte; one call each, and one listing per folder as proof."""
+        """All files and folders arrive byte for byte; one call each, and one listing per folder as proof."""
         finished = program.run("migrate")
 
         assert finished.code == 0, finished.output
@@ -81,8 +86,14 @@ class MigrationContract:
         assert {"POST /oauth2/token", "GET /users/me"} >= set(box.calls.by_route)
 
 
+class ATenth:
+    """A tenth of the share; `make torture` moves the whole."""
+
+    files, large_files, local_folders = 300, 1, 20
+
+
 class TestSamba(MigrationContract):
-    """From a real Samba share."""
+    """3,000 files in 200 folders from a real Samba share."""
 
     @pytest.fixture
     def source(self, share: Path, samba: Samba) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
@@ -98,7 +109,7 @@ class TestSamba(MigrationContract):
         shutil.rmtree(folder)
 
 
-class TestSFTP(MigrationContract):
+class TestSFTP(ATenth, MigrationContract):
     """From a real OpenSSH server."""
 
     @pytest.fixture
@@ -115,7 +126,7 @@ class TestSFTP(MigrationContract):
         shutil.rmtree(folder)
 
 
-class TestLocal(MigrationContract):
+class TestLocal(ATenth, MigrationContract):
     """From a folder of this machine."""
 
     @pytest.fixture
@@ -124,20 +135,15 @@ class TestLocal(MigrationContract):
         yield {"url": share.as_uri()}, {}
 
 
-class TestS3(MigrationContract):
-    """From an S3-compatible server, moving between clouds: a tenth of the share, as the server takes 5 ms an object."""
+class TestS3(ATenth, MigrationContract):
+    """From an S3-compatible server, moving between clouds; it takes 5 ms an object."""
 
     dates = False
-    files, large_files = 300, 1
-    #: The last five of 20 are empty.
-    folders = 15
 
-    @pytest.fixture
-    def share(self, tmp_path: Path) -> Path:
-        """The files that become objects."""
-        root = tmp_path / "share"
-        build_big_share(root, files=self.files, folders=self.folders + 5, large=self.large_files)
-        return root
+    @property
+    def folders(self) -> int:
+        """The last five are empty: they do not exist in an object store."""
+        return self.local_folders - 5
 
     @pytest.fixture
     def source(self, share: Path, s3_server: S3Server) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
@@ -155,11 +161,25 @@ class TestS3(MigrationContract):
         s3_server.clear()
 
 
-@pytest.mark.torture
-class TestWholeS3(TestS3):
-    """The whole share from the S3-compatible server."""
+class Whole:
+    """3,000 files in 200 folders."""
 
-    files, large_files, folders = FILES, LARGE_FILES, FOLDERS - 5
+    files, large_files, local_folders = FILES, LARGE_FILES, FOLDERS
+
+
+@pytest.mark.torture
+class TestWholeSFTP(Whole, TestSFTP):
+    """The whole share from the OpenSSH server."""
+
+
+@pytest.mark.torture
+class TestWholeLocal(Whole, TestLocal):
+    """The whole share from a folder of this machine."""
+
+
+@pytest.mark.torture
+class TestWholeS3(Whole, TestS3):
+    """The whole share from the S3-compatible server."""
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ USUAL_BATCH = 5_000
 BATCHES_OF_A_MILLION = MILLION // USUAL_BATCH
 
 #: Of the small run.
-FILES, BATCH = 4_000, 50
+FILES, BATCH = 2_000, 25
 
 #: Files per second of the fastest local run, which has the most batches per second, and of Box for one identity.
 PACES = (400.0, 4.0)

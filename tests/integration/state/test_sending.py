@@ -339,6 +339,9 @@ def test_naive_time_is_refused(scene: Scene) -> None:
         scene.checkpoint.save_upload_session(item.id, _session(expires_at=datetime(2026, 1, 1)))
 
 
+@pytest.mark.parametrize(
+    "state_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.torture)], indirect=True
+)
 def test_folder_of_a_hundred_thousand_entries(state_url: str) -> None:
     """A folder of 100,000 files is listed, compared, claimed, sent and reported in less than 250 MB more memory."""
     command = [sys.executable, str(BIG_FOLDER), state_url, "100000"]
