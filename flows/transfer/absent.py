@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +21,9 @@ from connectors.source import Source
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
+#: What a server of old names makes of a long one: LONGNA~1.TXT.
+SHORT_NAME = re.compile(r"~\d")
+
 #: Entries that are asked for at the same time.
 ASKED_AT_ONCE = 8
 
@@ -36,26 +40,38 @@ def with_unlisted(
     A share may hide what the account may not read; what it denies to show has a fault. Raises FatalError, and Stopped
     when `stopping` says so.
     """
-    names = {collision_key(entry.name) for entry in listing}
+    listed = {entry.name for entry in listing}
     absent = [
         child
         for child in known
-        if child.status not in (ItemStatus.GONE, ItemStatus.EXCLUDED)
-        and collision_key(child.name) not in names
+        if child.status not in (ItemStatus.GONE, ItemStatus.EXCLUDED) and child.name not in listed
     ]
     if not absent:
         return listing
-    aliases = {entry.fingerprint for entry in listing if entry.file_id is not None}
 
     def ask(child: KnownChild) -> Entry | None:
         if stopping():
             raise Stopped
         found = _asked(source, f"{folder}/{child.name}".lstrip("/"), child)
-        return None if found is not None and found.fingerprint in aliases else found
+        return None if found is not None and _is_listed(found, listing) else found
 
     with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="absent") as pool:
         found = list(pool.map(ask, absent))
     return sorted([*listing, *(entry for entry in found if entry is not None)], key=lambda entry: entry.path)
+
+
+def _is_listed(found: Entry, listing: Sequence[Entry]) -> bool:
+    """Return True when what was asked for is in the listing under another spelling of its name.
+
+    A server that minds no case finds under the old name what was renamed; one that keeps short names finds under
+    those what is listed under the long one. Another hard link of a listed file is a file of its own.
+    """
+    key, is_short = collision_key(found.name), SHORT_NAME.search(found.name) is not None
+    return any(
+        entry.fingerprint == found.fingerprint
+        for entry in listing
+        if collision_key(entry.name) == key or (is_short and entry.file_id is not None)
+    )
 
 
 def _asked(source: Source, path: str, child: KnownChild) -> Entry | None:

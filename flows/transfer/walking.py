@@ -18,6 +18,9 @@ from state.statuses import FOLDER_EMPTIED, EventKind
 #: Folders claimed from the checkpoint at a time; each is one listing.
 WALK_BATCH = 64
 
+#: Where so many entries are all away at once, and no more than a few others are there, a disk is away.
+MANY_ENTRIES, NOTES_OF_A_MOUNT_POINT = 5, 2
+
 
 def walk_trees(migration: Migration) -> None:
     """Walk every folder of the plan's trees that this pass has not seen, until none is left or somebody says stop.
@@ -85,7 +88,7 @@ def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entr
         ]
     if _looks_emptied(migration, folder, listing, known):
         words = (
-            "it lists nothing, but had entries before; is a disk mounted there?"
+            "it lists nothing of what it had before; is a disk mounted there?"
             " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
         )
         _fail_folder(migration, folder, FOLDER_EMPTIED, words)
@@ -131,6 +134,13 @@ def _fail_folder(migration: Migration, folder: FolderNode, reason: str, detail: 
 def _looks_emptied(
     migration: Migration, folder: FolderNode, listing: Sequence[Entry], known: Sequence[KnownChild]
 ) -> bool:
-    """A folder that held entries and suddenly lists none is rather a disk that is not mounted (P2)."""
-    held = any(child.status not in OUT_OF_SIGHT for child in known)
-    return held and not listing and not migration.plan.source.may_be_empty
+    """Return True for what is rather a disk that is not mounted: nothing of what the folder held is there (P2).
+
+    A mount point may hold a note that says so. Where as much is there as before, under other names, it was renamed.
+    """
+    held = {child.name for child in known if child.status not in OUT_OF_SIGHT}
+    if not held or migration.plan.source.may_be_empty:
+        return False
+    if len(held) < MANY_ENTRIES:
+        return not listing
+    return len(listing) <= NOTES_OF_A_MOUNT_POINT and held.isdisjoint(entry.name for entry in listing)

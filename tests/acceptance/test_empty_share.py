@@ -205,3 +205,45 @@ def test_empty_from_the_beginning(tmp_path: Path, box: Sandbox, share: Path) -> 
 
     assert 0 == program.run("migrate").code
     assert {"complete"} == {tree["state"] for tree in program.status()["trees"]}
+
+
+def test_disk_that_is_away_behind_a_note(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """A mount point that holds a note of its own lists nothing of what it had: nothing counts as gone."""
+    shelf = share / "Accounting/2024"
+    for number in range(5):
+        (shelf / f"{number}.txt").write_bytes(b"x")
+    program = migrated(tmp_path, box, share, trees=TREES)
+    away = unmount(shelf).rename(tmp_path / "disk")
+    (shelf / "NOT_MOUNTED.txt").write_bytes(b"mount me")
+
+    finished = program.run("migrate")
+
+    assert 1 == finished.code, finished.output
+    items = report_items(program)
+    assert ("failed", "folder_emptied") == tuple(
+        items["Accounting/2024"][key] for key in ("status", "reason")
+    )
+    assert {"uploaded"} == {items[f"Accounting/2024/{number}.txt"]["status"] for number in range(5)}
+    (shelf / "NOT_MOUNTED.txt").unlink()
+    mount(shelf, away)
+    again = program.run("migrate")
+    assert 0 == again.code, again.output
+    assert_arrived(program, box, share)
+
+
+def test_folder_whose_files_were_all_renamed(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """As many entries as before under other names: they are sent, and the old ones are gone."""
+    for number in range(5):
+        (share / f"Legal/{number}.log").write_bytes(b"x")
+    program = migrated(tmp_path, box, share, trees=TREES)
+    for path in list((share / "Legal").iterdir()):
+        path.rename(path.with_name(f"old {path.name}"))
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    states = {
+        path: item["status"] for path, item in report_items(program).items() if path.startswith("Legal/")
+    }
+    assert 6 == sum(state == "gone" for state in states.values())
+    assert 6 == sum(path.startswith("Legal/old ") and state == "uploaded" for path, state in states.items())

@@ -109,8 +109,18 @@ def test_what_ends_a_walk_is_raised(error: Exception) -> None:
         found(error, known("a"))
 
 
-def test_other_spellings_are_not_asked_for() -> None:
-    """A server that minds no case would find under the old name what was renamed; so would one with aliases."""
+@pytest.mark.parametrize("listed", ["F/OTHER.TXT", "F/README"])
+def test_what_only_looks_like_another_is_there(listed: str) -> None:
+    """Hidden beside a hard link of it, or beside a file whose name differs in case alone: it is not gone."""
+    beside = entry(listed, file_id="7" if listed == "F/OTHER.TXT" else "8")
+
+    assert [beside, entry("F/readme", file_id="7")] == found(
+        entry("F/readme", file_id="7"), known("readme"), listing=[beside]
+    )
+
+
+def test_other_spellings_are_not_taken_for_others() -> None:
+    """A server that minds no case finds under the old name what was renamed; so does one with short names."""
     listing = [entry("F/REPORT.txt"), entry("F/long name", file_id="7")]
 
     assert listing == found(entry("F/report.txt"), known("report.txt"), listing=listing)
