@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +29,9 @@ LOCAL_API_URL = "http://127.0.0.1:4200/api"
 
 #: The first start of a server makes its database.
 START_SECONDS = 90.0
+
+#: One that is told to end may take so long.
+STOP_SECONDS = 10.0
 
 WORK_POOL = "boxhaul"
 
@@ -52,21 +56,7 @@ def ensure_server(url: str, options: DeployOptions) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | read_settings(DEPLOYMENTS / "server.env")
     environment["PREFECT_SERVER_API_PORT"] = str(urlsplit(url).port or 80)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(log, flags, 0o600), "ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + START_SECONDS
-    while not _answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise PlanError(f"the Prefect server did not start; see {log}")
-        time.sleep(0.5)
+    process = start_server([sys.executable, "-m", "prefect", "server", "start"], url, environment, log)
     yield f"server: started at {ui_url(url)}, process {process.pid}, log {log}"
     settings = read_settings(DEPLOYMENTS / "worker.env") | {"PREFECT_API_URL": url}
     command = [sys.executable, "-m", "prefect", "config", "set"]
@@ -74,6 +64,54 @@ def ensure_server(url: str, options: DeployOptions) -> Iterator[str]:
         [*command, *(f"{name}={value}" for name, value in settings.items() if name != "DO_NOT_TRACK")], url
     )
     yield "profile: the settings of deployments/worker.env are in Prefect's active profile now"
+
+
+def start_server(
+    command: Sequence[str],
+    url: str,
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    seconds: float = START_SECONDS,
+) -> subprocess.Popen[bytes]:
+    """Start a server that outlives this process, wait until it answers, and return its process.
+
+    PlanError when it ends, or does not answer in time; then nothing that was started here is left behind.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(log, flags, 0o600), "ab") as output:
+        process = subprocess.Popen(  # noqa: S603  our own interpreter
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + seconds
+    try:
+        while not _answers(url):
+            if process.poll() is not None:
+                raise PlanError(f"the Prefect server ended with {process.returncode}; see {log}")
+            if time.monotonic() > deadline:
+                raise PlanError(
+                    f"the Prefect server did not answer in {seconds:.0f} s and was stopped again; see {log}, or start"
+                    " it by hand (prefect server start) and deploy once it answers"
+                )
+            time.sleep(0.5)
+    except BaseException:  # whoever presses Ctrl-C leaves no server behind, either
+        _stop_group(process)
+        raise
+    return process
+
+
+def _stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session of its own, and what it started: first asked, then killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
 
 
 def _answers(url: str) -> bool:
