@@ -89,6 +89,11 @@ def collision_key(name: str) -> str:
     return key
 
 
+def path_key(path: str) -> tuple[str, ...]:
+    """Return a key that is equal for two paths in Box, names with "/" between, that Box may take for the same."""
+    return tuple(map(collision_key, path.split("/"))) if path else ()
+
+
 class Offence(IntEnum):
     """What Box may refuse in a name beside what box_name() escapes always, the likeliest first."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.box.names import collision_key
 from connectors.entry import Entry
 from connectors.errors import ConnectorError, NotFound, Stopped
 from connectors.source import Source
@@ -55,8 +56,8 @@ def uncovered(source: Source, roots: Sequence[str], excluded: Callable[[Entry], 
 
 
 def _beside(listing: Sequence[Entry], leading: set[str]) -> list[Entry]:
-    """The entries that lead to no tree; the plan may spell one in another case where the share does not mind."""
-    elsewhere = {name.casefold() for name in leading - {entry.name for entry in listing}}
+    """The entries that lead to no tree; the plan may spell one otherwise where the share does not mind."""
+    elsewhere = {collision_key(name) for name in leading - {entry.name for entry in listing}}
     return [
-        entry for entry in listing if entry.name not in leading and entry.name.casefold() not in elsewhere
+        entry for entry in listing if entry.name not in leading and collision_key(entry.name) not in elsewhere
     ]

@@ -30,7 +30,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from connectors.box.config import BoxConfig, is_loopback
-from connectors.box.names import box_name
+from connectors.box.names import box_name, path_key
 from connectors.entry import EntryKind
 from flows.errors import PlanError
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
@@ -330,13 +330,13 @@ class MigrationPlan(PlanModel):
             if inner[: len(outer)] == outer:
                 whole = "/".join(outer) or "(all of the source)"
                 raise ValueError(f"trees overlap: {whole!r} contains {'/'.join(inner)!r}")
-        folders = set[str]()
+        folders = set[tuple[str, ...]]()
         for tree in self.trees:
             if not tree.box_path:
                 raise ValueError("a tree with an empty source needs a folder")
-            if tree.box_path.casefold() in folders:
+            if path_key(tree.box_path) in folders:
                 raise ValueError(f"two trees go to the same folder {tree.box_path!r}")
-            folders.add(tree.box_path.casefold())
+            folders.add(path_key(tree.box_path))
             for part in tree.box_path.split("/"):
                 if box_name(part, EntryKind.FOLDER) != part:
                     raise ValueError(f"Box does not accept the folder name {part!r}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from connectors.entry import Entry, EntryKind
-from connectors.errors import Stopped
+from connectors.errors import ItemError, NotFound, Stopped
 from flows.analysis.coverage import uncovered
 from flows.errors import PlanError
 from flows.plan.exclude import ExcludeRules
@@ -18,6 +18,9 @@ from state.statuses import EventKind, IncompleteReason, TreeState
 
 #: What is said of a tree whose folder is not in the share any more.
 AWAY = "its folder is not in the share any more; put it back, or exclude it in the plan"
+
+#: What is said of everything in a tree whose folder was renamed in case only.
+RENAMED = "its folder has another name in the share now"
 
 
 def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: bool = True) -> None:
@@ -35,7 +38,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     trees = checkpoint.ensure_trees(plan_id, specs, moving=moving)
     if not plan.trees:
         for tree in taken_over(known, specs):
-            checkpoint.record_tree_taken_over(tree.id)
+            checkpoint.record_tree_gone(tree.id, detail=RENAMED)
     ours = [tree for tree in trees if tree.name in moving]
     migration.take_up(migration.pass_id, ours)
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
@@ -63,21 +66,26 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
 def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[TreeRecord]) -> list[TreeRecord]:
     """Return the trees that were begun, are not complete and have no folder in the share any more, and say so on them.
 
-    Those that the plan names are walked, which says what is wrong. One that a rule excludes now is nobody's to miss.
+    What is in a complete one is gone (P2). Those that the plan names are walked, which says what is wrong. One that a
+    rule excludes now is nobody's to miss.
     """
     if migration.plan.trees:
         return []
-    there = {tree.id for tree in trees}
+    there, sources = {tree.id for tree in trees}, {tree.source for tree in trees}
     taken = {tree.id for tree in taken_over(known, [_spec(tree) for tree in trees])}
-    away = [
+    missing = [
         tree
         for tree in known
         if tree.id not in there | taken
-        and tree.state is not TreeState.COMPLETE
+        and tree.source not in sources  # its folder is another tree by now
         and tree.incomplete_reason is not IncompleteReason.NOT_BEGUN
         and migration.excluded(Entry(path=tree.source, kind=EntryKind.FOLDER)) is None
     ]
-    for tree in away:
+    away = [tree for tree in missing if tree.state is not TreeState.COMPLETE or _is_there(migration, tree)]
+    for tree in missing:
+        if tree not in away:
+            migration.checkpoint.record_tree_gone(tree.id)
+            continue
         migration.checkpoint.set_tree_state(
             tree.id,
             TreeState.INCOMPLETE,
@@ -86,6 +94,19 @@ def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[Tre
             worker=migration.worker,
         )
     return away
+
+
+def _is_there(migration: Migration, tree: TreeRecord) -> bool:
+    """Return False only when the share, asked for the tree's folder by name, says that there is none.
+
+    Loose files at the top of the share have no folder of their own; that listing has been seen.
+    """
+    try:
+        return bool(tree.source) and migration.source.stat(tree.source).kind is EntryKind.FOLDER
+    except NotFound:
+        return False
+    except ItemError:
+        return True
 
 
 def _spec(tree: TreeRecord) -> TreeSpec:

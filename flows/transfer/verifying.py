@@ -69,7 +69,7 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
     True when all agree. Otherwise what differs is pending again; what Box has beyond the checkpoint is reported.
     """
     if migration.plan.transfer.verify is Verification.RECEIPTS:
-        _record_verified(migration, tree)
+        _record_verified(migration, tree, by_listing=False)
         return True
     found = Differences()
     with ThreadPoolExecutor(migration.plan.transfer.walk_threads, thread_name_prefix="verifier") as threads:
@@ -99,12 +99,12 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
     return False
 
 
-def _record_verified(migration: Migration, tree: TreeRecord) -> None:
+def _record_verified(migration: Migration, tree: TreeRecord, *, by_listing: bool = True) -> None:
     """With what proved it, which the plan may say otherwise by the time of the report."""
     migration.record_event(
         EventKind.PROVEN, {"tree": tree.name, "by": migration.plan.transfer.verify.value}, tree=tree
     )
-    migration.checkpoint.record_verified(tree.id, worker=migration.worker)
+    migration.checkpoint.record_verified(tree.id, by_listing=by_listing, worker=migration.worker)
 
 
 def _windowed(

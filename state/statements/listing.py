@@ -102,22 +102,25 @@ class ListingStatements(Statements):
 
         self.write_as(worker, vanish)
 
-    def record_tree_taken_over(self, tree_id: int) -> None:
-        """The tree's folder has another name in the source, and another tree has its folder in Box: all of it is
-        GONE, and nothing of it is left to do. `ensure_trees` brings it back."""
+    def record_tree_gone(self, tree_id: int, *, detail: str | None = None) -> None:
+        """The tree's folder is not in the source any more: all of it is GONE, and nothing of it is left to do.
 
-        def take_over(connection: Connection) -> None:
+        `detail`: why, in place of until when it was there. `ensure_trees` brings it back. Idempotent.
+        """
+
+        def take_away(connection: Connection) -> None:
             root = select(Folder.id).where(
                 Folder.tree_id == tree_id, Folder.parent_id.is_(None), Folder.status != ItemStatus.GONE
             )
             for folder_id in connection.execute(root).scalars().all():
-                gone = "its folder has another name in the share now"
+                folder = connection.execute(_FOLDER, {"folder": folder_id}).one()
+                gone = detail or _was_there(connection, folder)
                 execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
                 _hide_below(connection, [folder_id], ItemStatus.GONE, detail=gone)
                 done = {"state": TreeState.COMPLETE, "incomplete_reason": None, "detail": None}
                 connection.execute(update(Tree).where(Tree.id == tree_id).values(done))
 
-        self.database.write(take_over)
+        self.database.write(take_away)
 
 
 def _fail_folder(connection: Connection, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:

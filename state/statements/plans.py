@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from state.database.models import Collaboration, Folder, Plan, Tree
 from state.errors import PlanMismatch
@@ -152,15 +152,15 @@ class PlanStatements(Statements):
         detail: str | None = None,
         worker: WorkerLease | None = None,
     ) -> None:
-        """Where the tree stands from now on, and why. LostLease when the worker was taken over."""
-        self.write_as(
-            worker,
-            lambda connection: connection.execute(
-                update(Tree)
-                .where(Tree.id == tree_id)
-                .values(state=state, incomplete_reason=reason, detail=detail)
-            ),
+        """Where the tree stands from now on, and why; COMPLETE is only a tree that is verified at this moment.
+
+        LostLease when the worker was taken over.
+        """
+        this = (
+            Tree.id == tree_id if state is not TreeState.COMPLETE else and_(Tree.id == tree_id, Tree.verified)
         )
+        change = update(Tree).where(this).values(state=state, incomplete_reason=reason, detail=detail)
+        self.write_as(worker, lambda connection: connection.execute(change))
 
 
 def plan_trees(connection: Connection, plan_id: int) -> list[TreeRecord]:

@@ -30,11 +30,11 @@ class VerifyingStatements(Statements):
         awaited = or_(Folder.parent_id.is_not(None), Folder.status == ItemStatus.FAILED)
 
         def is_settled(connection: Connection) -> bool:
-            items = select(Item.id).where(Item.tree_id == tree_id, Item.status.in_(_OPEN))
             folders = select(Folder.id).where(Folder.tree_id == tree_id, Folder.status.in_(_OPEN))
-            for query in (items, folders if needs_folder else folders.where(awaited)):
-                if connection.execute(query.limit(1)).first() is not None:
-                    return False
+            if not needs_folder:
+                folders = folders.where(awaited)
+            if _has_open_items(connection, tree_id) or connection.execute(folders.limit(1)).first():
+                return False
             return walk_is_done(connection, pass_id, tree_id)
 
         return self.database.read(is_settled)
@@ -82,17 +82,23 @@ class VerifyingStatements(Statements):
 
         return self.database.read(expected)
 
-    def record_verified(self, tree_id: int, *, worker: WorkerLease | None = None) -> None:
-        """Box's listing agrees: VERIFIED, unless the tree was COMPLETE before and still is.
+    def record_verified(
+        self, tree_id: int, *, by_listing: bool = True, worker: WorkerLease | None = None
+    ) -> None:
+        """Box's listing, or every receipt, agrees: VERIFIED, unless the tree was COMPLETE before and still is.
 
-        What was out of sight was not listed, and is not proven. LostLease when the worker was taken over.
+        Nothing happens to a tree of which something is open again by now. What was out of sight was not listed, and
+        is not proven; nor is anything without `by_listing`. LostLease when the worker was taken over.
         """
         state = case((Tree.state == TreeState.COMPLETE.value, Tree.state), else_=TreeState.VERIFIED.value)
         values = {"verified": True, "state": state, "incomplete_reason": None, "detail": None}
 
         def verified(connection: Connection) -> None:
+            if _has_open_items(connection, tree_id):
+                return
             proven = and_(Folder.tree_id == tree_id, FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED)
-            connection.execute(update(Folder).where(proven).values(unproven=False))
+            if by_listing:
+                connection.execute(update(Folder).where(proven).values(unproven=False))
             connection.execute(update(Tree).where(Tree.id == tree_id).values(values))
 
         self.write_as(worker, verified)
@@ -123,6 +129,11 @@ class VerifyingStatements(Statements):
             unverify(connection, tree_id)
 
         self.write_as(worker, mismatch)
+
+
+def _has_open_items(connection: Connection, tree_id: int) -> bool:
+    query = select(Item.id).where(Item.tree_id == tree_id, Item.status.in_(_OPEN)).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str, detail: str) -> None:

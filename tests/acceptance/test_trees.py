@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from tests.acceptance.proof import assert_arrived, sums_add_up
+from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
 from tests.program import Program, program_for
 from tests.trees import Tree, build_tree
 
@@ -211,6 +211,25 @@ def test_what_no_tree_covers_is_of_the_plan_as_it_is(program: Program, share: Pa
     migrate(program)
 
     assert "in no tree" not in page(program)
+
+
+def test_complete_tree_whose_folder_is_deleted_is_gone(program: Program, box: Sandbox, share: Path) -> None:
+    """Everything in it is told as gone, as with a folder in a tree; nothing is missing of what is there (P2)."""
+    migrate(program)
+    shutil.rmtree(share / "Data")
+    (share / "Other/o.txt").unlink()
+    (share / "Other/p.txt").write_bytes(b"p")
+
+    migrate(program)
+
+    gone = {path: item["detail"] for path, item in report_items(program).items() if item["status"] == "gone"}
+    assert {"Data", "Data/sub", "Data/sub/a.txt", "Data/sub/b.txt", "Other/o.txt"} == gone.keys()
+    assert all("was there until" in detail for detail in gone.values())
+    assert {"complete"} == {state for state, _ in states(program).values()}
+    build_tree(share, {"Data": {"sub": {"a.txt": b"a", "b.txt": b"b"}}})
+    migrate(program)
+    assert {"uploaded"} == {report_items(program)[f"Data/sub/{name}.txt"]["status"] for name in "ab"}
+    assert {"Data", "Other"} == {path for path in box.folders() if "/" not in path}
 
 
 def test_tree_that_was_begun_and_is_away_counts(program: Program, box: Sandbox, share: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 from flows.sharing.nesting import Nesting
 from state.records import TreeRecord
@@ -28,14 +29,18 @@ def tree(number: int, folder: str) -> TreeRecord:
 
 def is_inside(inner: TreeRecord, outer: TreeRecord) -> bool:
     """True when one folder is in the other, as Box compares them."""
-    return inner.folder.casefold().startswith(f"{outer.folder.casefold()}/")
+    inside, around = (
+        [unicodedata.normalize("NFKD", name).casefold() for name in each.folder.split("/")]
+        for each in (inner, outer)
+    )
+    return len(inside) > len(around) and inside[: len(around)] == around
 
 
 def test_nesting_is_what_every_pair_says() -> None:
     """Folders drawn at random, deep and side by side, in either case, "A" beside "A old"."""
     rng = random.Random(61)
     for _ in range(200):
-        names = ["A", "a", "A old", "B", "Straße", "STRASSE"]
+        names = ["A", "a", "A old", "B", "Straße", "STRASSE", "Ａ", "1", "①"]
         folders = ["/".join(rng.choices(names, k=rng.randint(1, 4))) for _ in range(rng.randint(1, 12))]
         trees = [tree(number, folder) for number, folder in enumerate(folders)]
         nesting = Nesting(trees)

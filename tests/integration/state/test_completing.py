@@ -465,3 +465,34 @@ def test_waiver_that_is_taken_back_leaves_everything_undecided(scene: Scene) -> 
     }
     assert not scene.checkpoint.tree(scene.tree.id).verified
     assert {"A/f", "A/sub/g"} == {item.path for item in scene.claim()}
+
+
+def test_tree_is_neither_verified_nor_complete_with_something_open(scene: Scene) -> None:
+    """A waiver that is taken back while Box's listing is compared, or while people are let in, is not overlooked."""
+    scene.walk({"ok": 1, "bad": 1})
+    scene.fail("bad")
+    scene.send_everything()
+    scene.checkpoint.waive(scene.plan_id, "A/bad", who="ann", why="not needed")
+    scene.checkpoint.unwaive(scene.plan_id, "A/bad", who="ann")
+    scene.checkpoint.record_verified(scene.tree.id)
+    [tree] = scene.checkpoint.trees(scene.plan_id)
+    assert not tree.verified
+
+    scene.checkpoint.waive(scene.plan_id, "A/bad", who="ann", why="not needed")
+    scene.checkpoint.record_verified(scene.tree.id)
+    scene.checkpoint.unwaive(scene.plan_id, "A/bad", who="ann")
+    scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
+
+    [tree] = scene.checkpoint.trees(scene.plan_id)
+    assert (False, TreeState.MOVING) == (tree.verified, tree.state)
+
+
+def test_receipts_prove_no_folder(scene: Scene) -> None:
+    """What was verified without a listing is listed as soon as a listing is what proves."""
+    scene.walk(SHARE)
+    scene.send_everything()
+    unlisted = [folder.path for folder in scene.checkpoint.folders_to_verify(scene.tree.id)]
+    scene.checkpoint.record_verified(scene.tree.id, by_listing=False)
+
+    assert unlisted
+    assert unlisted == [folder.path for folder in scene.checkpoint.folders_to_verify(scene.tree.id)]

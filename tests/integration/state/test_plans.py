@@ -82,7 +82,7 @@ def test_tree_that_another_took_over_comes_back(scene: Scene) -> None:
     """All of it is out of sight and nothing is left to do; named again it is walked from its root."""
     scene.walk({"f": 1, "sub": {"g": 2}})
     scene.send_everything()
-    scene.checkpoint.record_tree_taken_over(scene.tree.id)
+    scene.checkpoint.record_tree_gone(scene.tree.id, detail="renamed")
     scene.next_pass()
     gone = scene.checkpoint.tree_report(scene.tree.id)
 
@@ -227,6 +227,7 @@ def test_tree_state_is_kept_with_its_reason(scene: Scene) -> None:
         tree.detail,
     ) == (TreeState.INCOMPLETE, IncompleteReason.FAILED_ITEMS, "2 locked")
 
+    scene.checkpoint.record_verified(scene.tree.id)
     scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
     [tree] = scene.checkpoint.trees(scene.plan_id)
 
@@ -242,6 +243,7 @@ def test_incomplete_trees_are_the_last_in_their_order(checkpoint: Checkpoint) ->
     )
     ids = [tree.id for tree in trees]
     for tree_id in [*ids[-3:], ids[600]]:
+        checkpoint.record_verified(tree_id)
         checkpoint.set_tree_state(tree_id, TreeState.COMPLETE)
 
     assert ["1095", "1096"] == [tree.name for tree in checkpoint.incomplete_trees(ids, limit=2)]
