@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from connectors.box.names import collision_key
-from connectors.entry import Entry, EntryKind, Fault
+from connectors.entry import Entry, EntryKind, Fault, Fingerprint
 from connectors.errors import (
     ConnectorError,
     FatalError,
@@ -21,11 +21,10 @@ from connectors.source import Source
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
-#: What a server of old names makes of a long one: LONGNA~1.TXT.
-SHORT_NAME = re.compile(r"~\d")
-
 #: Entries that are asked for at the same time.
 ASKED_AT_ONCE = 8
+
+_SHORT_NAME = re.compile(r"[^. ]{1,6}~\d{1,6}(\.[^. ]{1,3})?")
 
 
 def with_unlisted(
@@ -40,38 +39,59 @@ def with_unlisted(
     A share may hide what the account may not read; what it denies to show has a fault. Raises FatalError, and Stopped
     when `stopping` says so.
     """
-    listed = {entry.name for entry in listing}
-    absent = [
-        child
-        for child in known
-        if child.status not in (ItemStatus.GONE, ItemStatus.EXCLUDED) and child.name not in listed
-    ]
+    there = {entry.name: entry for entry in listing}
+    live = [child for child in known if child.status not in (ItemStatus.GONE, ItemStatus.EXCLUDED)]
+    absent = [child for child in live if not _is_listed(child, there.get(child.name))]
     if not absent:
         return listing
+    others = _OtherNames(listing, {child.name for child in live})
 
     def ask(child: KnownChild) -> Entry | None:
         if stopping():
             raise Stopped
         found = _asked(source, f"{folder}/{child.name}".lstrip("/"), child)
-        return None if found is not None and _is_listed(found, listing) else found
+        if found is None or others.name(found):
+            return None
+        # Listed as another kind of thing: the answer by name counts where it is what is known.
+        return None if child.name in there and not _is_same_kind(child, found) else found
 
     with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="absent") as pool:
-        found = list(pool.map(ask, absent))
-    return sorted([*listing, *(entry for entry in found if entry is not None)], key=lambda entry: entry.path)
+        found = {entry.name: entry for entry in pool.map(ask, absent) if entry is not None}
+    return sorted((there | found).values(), key=lambda entry: entry.path)
 
 
-def _is_listed(found: Entry, listing: Sequence[Entry]) -> bool:
-    """Return True when what was asked for is in the listing under another spelling of its name.
+def _is_listed(child: KnownChild, entry: Entry | None) -> bool:
+    if entry is None:
+        return False
+    return entry.fault is not None or entry.kind is EntryKind.UNKNOWN or _is_same_kind(child, entry)
 
-    A server that minds no case finds under the old name what was renamed; one that keeps short names finds under
-    those what is listed under the long one. Another hard link of a listed file is a file of its own.
+
+def _is_same_kind(child: KnownChild, entry: Entry) -> bool:
+    return entry.fault is None and (child.kind is EntryKind.FOLDER) == (entry.kind is EntryKind.FOLDER)
+
+
+class _OtherNames:
+    """Names by which a server finds what it lists under another: in other letters, or short ones (8.3).
+
+    Its answer to the old name of what was renamed proves nothing then. An equal id alone does not either: unrelated
+    things share one, and so do the names of one file.
     """
-    key, is_short = collision_key(found.name), SHORT_NAME.search(found.name) is not None
-    return any(
-        entry.fingerprint == found.fingerprint
-        for entry in listing
-        if collision_key(entry.name) == key or (is_short and entry.file_id is not None)
-    )
+
+    def __init__(self, listing: Sequence[Entry], known: Collection[str]) -> None:
+        """`known` are names that were listed beside each other: the server tells them apart."""
+        self._spelled: dict[str, list[Fingerprint]] = {}
+        for entry in listing:
+            if entry.name not in known:
+                self._spelled.setdefault(collision_key(entry.name), []).append(entry.fingerprint)
+        self._with_ids = {entry.fingerprint for entry in listing if entry.file_id is not None}
+
+    def name(self, found: Entry) -> bool:
+        """True when the listing has this entry, which was asked for by name, under another name."""
+        if found.fault is not None:
+            return False
+        if found.fingerprint in self._spelled.get(collision_key(found.name), ()):
+            return True
+        return _SHORT_NAME.fullmatch(found.name) is not None and found.fingerprint in self._with_ids
 
 
 def _asked(source: Source, path: str, child: KnownChild) -> Entry | None:

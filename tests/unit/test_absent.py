@@ -129,6 +129,35 @@ def test_other_spellings_are_not_taken_for_others() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["REPORT.txt", "\u2460.txt", "copy.txt", "a~b.txt"])
+def test_an_equal_id_or_a_similar_name_proves_nothing(name: str) -> None:
+    """What was listed beside another is there when asked for by name, though it looks like that one (a hard link)."""
+    listing = [entry("F/report.txt", file_id="7"), entry("F/1.txt", file_id="7")]
+    known_ones = [known("report.txt"), known("1.txt"), known(name)]
+    source = cast(Source, Scripted({f"F/{name}": entry(f"F/{name}", file_id="7")}))
+
+    assert f"F/{name}" in [each.path for each in with_unlisted(source, "F", listing, known_ones)]
+
+
+def test_another_thing_in_other_letters_is_there() -> None:
+    """A name that differs in case from a new one is no renaming when something else is under it."""
+    listing = [entry("F/REPORT.txt")]
+    other = Entry(path="F/report.txt", kind=EntryKind.FILE, size=99)
+
+    assert sorted([*listing, other], key=lambda each: each.path) == found(
+        other, known("report.txt"), listing=listing
+    )
+
+
+@pytest.mark.parametrize("answer", [EntryKind.FILE, EntryKind.FOLDER])
+def test_what_is_listed_as_another_kind_is_asked_for_by_name(answer: EntryKind) -> None:
+    """A file that is listed as a folder is one only when the server says so of it by name as well."""
+    listing = [entry("F/a", EntryKind.FOLDER)]
+
+    assert [entry("F/a", answer)] == found(entry("F/a", answer), known("a"), listing=listing)
+    assert listing == found(AccessDenied(), known("a"), listing=listing)
+
+
 @given(st.lists(st.sampled_from(ItemStatus), max_size=5), st.lists(st.booleans(), min_size=5, max_size=5))
 def test_nothing_that_moved_is_lost(statuses: list[ItemStatus], denied: list[bool]) -> None:
     """Each known entry that moves is in the listing afterwards, or was not there when asked for by name."""
