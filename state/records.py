@@ -266,6 +266,8 @@ class ExpectedChild:
     #: Files only.
     size: int = 0
     sha1: str | None = None
+    #: Files only; None: not known.
+    version_id: str | None = None
     #: Id of the item (kind FILE) or of the folder in the checkpoint.
     row_id: int = 0
 

@@ -21,6 +21,7 @@ from connectors.box.types import (
     BoxChild,
     BoxFile,
     BoxFolder,
+    BoxVersion,
     CheckSource,
     Collaboration,
     Group,
@@ -133,9 +134,8 @@ class BoxDestination:
         return folders.folder_is_trashed(self._service, folder_id)
 
     def is_filled_by(self, folder_id: str, account_id: str) -> bool:
-        """Return whether this account made the folder and something is in it. Two calls. DestinationGone."""
-        made_by = folders.folder_info(self._service, folder_id).created_by_id
-        return made_by == account_id and next(folders.list_folder(self._service, folder_id), None) is not None
+        """Tell whether this account filled the folder. Two calls. DestinationGone."""
+        return folders.is_filled_by(self._service, folder_id, account_id)
 
     def create_folder(self, parent_id: str, name: str, *, claimed_at: datetime | None = None) -> BoxFolder:
         """Create it, or adopt the folder that has this name (adopted=True). One writer per path.
@@ -197,17 +197,14 @@ class BoxDestination:
             )
 
     def abort_session(self, session: SessionState) -> None:
-        """Give an upload session back to Box; one that is gone already counts as done.
-
-        Box takes it from its opener alone, so from an identity that the plan does not name any more, too. Where that
-        one may not sign in, the session ends by itself after seven days, and the log says so.
-        """
+        """Give an upload session back to Box, which takes it from its opener alone; gone already counts as done."""
         if not self._is_taken_out(session.identity):
             abort(self._connection_of(session.identity), session)
             return
         try:
             abort(self._connect_as(str(session.identity)), session)
         except (AuthenticationFailed, ItemError, PermissionMissing) as exc:
+            # Taken out of the plan, the opener may not be able to sign in any more.
             log.warning(
                 "an upload session of %s, which the plan does not name any more, stays open and ends by itself after"
                 " seven days: %s",
@@ -218,6 +215,10 @@ class BoxDestination:
     def file_info(self, file_id: str) -> BoxFile:
         """Return a file's content and owner as Box has them now. DestinationGone when it is not there."""
         return files.file_info(self._service, file_id)
+
+    def version_info(self, file_id: str, version_id: str) -> BoxVersion:
+        """Return who wrote a version of a file; nobody where Box does not tell."""
+        return files.version_info(self._service, file_id, version_id)
 
     # --- collaborations ---
 

@@ -77,6 +77,12 @@ def folder_info(connection: BoxConnection, folder_id: str) -> BoxFolder:
     )
 
 
+def is_filled_by(connection: BoxConnection, folder_id: str, account_id: str) -> bool:
+    """Return whether this account made the folder and something is in it. DestinationGone."""
+    made_by = folder_info(connection, folder_id).created_by_id
+    return made_by == account_id and next(list_folder(connection, folder_id), None) is not None
+
+
 def folder_is_trashed(connection: BoxConnection, folder_id: str) -> bool:
     """Tell whether the folder lies in the trash; False also for one that was deleted for good, or is hidden."""
     try:

@@ -88,10 +88,21 @@ class BoxFile:
     owner_id: str | None
     #: True when it lies in the trash.
     trashed: bool = False
-    #: Who made its latest version, by id and for people, and when.
+    #: Who changed anything of it last, its name or its place as well, by id and for people, and when.
     modified_by_id: str | None = None
     modified_by: str | None = None
     modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxVersion:
+    """Who wrote one version of a file, and when; None where Box does not tell."""
+
+    id: str
+    author_id: str | None = None
+    #: For people.
+    author: str | None = None
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

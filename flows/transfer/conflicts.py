@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from connectors.box.names import collision_key
-from connectors.box.types import BoxFile, Receipt, Upload
+from connectors.box.types import BoxFile, BoxVersion, Receipt, Upload
 from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameInUse
 from flows.plan.model import Verification
@@ -20,10 +20,26 @@ from state.statuses import GONE_FROM_BOX, EventKind
 REMEDY = "Move or rename that file in Box, then retry; or waive this one."
 
 
-def editor_words(file: BoxFile) -> str:
-    """Return who wrote the latest version of a file, and when."""
-    when = f", {file.modified_at:%Y-%m-%d %H:%M %Z}" if file.modified_at else ""
-    return f"{file.modified_by or 'somebody'}{when}"
+def editor_of(
+    migration: Migration, stored: BoxFile, *, version_id: str | None, sha1: str | None
+) -> str | None:
+    """Return who wrote a file's latest version, and when, for people; None when this plan did.
+
+    It did when the version or its content is the one that was written down (`version_id`, `sha1`), or when one of our
+    accounts is its author. Who renamed, moved or described the file since is not asked. Costs at most one call.
+    """
+    if stored.version_id is not None and stored.version_id == version_id:
+        return None
+    if sha1 is not None and stored.sha1 == sha1:
+        return None
+    latest = BoxVersion(id="", author=stored.modified_by, written_at=stored.modified_at)
+    if stored.version_id is not None:
+        found = migration.box.version_info(stored.id, stored.version_id)
+        if found.author_id in migration.our_user_ids:
+            return None
+        latest = found if found.author else latest
+    when = f", {latest.written_at:%Y-%m-%d %H:%M %Z}" if latest.written_at else ""
+    return f"{latest.author or 'somebody'}{when}"
 
 
 @contextmanager
@@ -104,9 +120,9 @@ def _forget_what_is_gone(migration: Migration, item: ClaimedItem) -> None:
 def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bool:
     """Tell whether a version of ours may follow what is in Box: we wrote its latest version, and for this path.
 
-    That is the version that is written down; or one that this plan could not write down: our own account made it, in
-    a folder that this plan made, and no other item holds it. Anything else is somebody else's and stays untouched
-    (trap 7). ChangedInBox when somebody changed this very file.
+    That is the version that is written down; or one that this plan could not write down: our own account wrote it, in
+    a file of ours in a folder that this plan made, and no other item holds it. Anything else is somebody else's and
+    stays untouched (trap 7). ChangedInBox when somebody changed this very file.
     """
     if conflict.box_type != "file" or conflict.box_id is None:
         return False
@@ -120,9 +136,11 @@ def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bo
     stored = migration.box.file_info(conflict.box_id)
     if not known and stored.created_by_id not in migration.our_user_ids:
         return False
-    if stored.modified_by_id in migration.our_user_ids or (known and stored.sha1 == item.sha1):
+    version_id, sha1 = (item.box_version_id, item.sha1) if known else (None, None)
+    editor = editor_of(migration, stored, version_id=version_id, sha1=sha1)
+    if editor is None:
         return True
-    raise ChangedInBox(f"changed in Box by {editor_words(stored)}; it was not sent. {REMEDY}")
+    raise ChangedInBox(f"changed in Box by {editor}; it was not sent. {REMEDY}")
 
 
 def _is_same_name(item: ClaimedItem, conflict: NameInUse) -> bool:

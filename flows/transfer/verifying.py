@@ -11,7 +11,7 @@ from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
 from connectors.errors import DestinationGone
 from flows.plan.model import Verification
-from flows.transfer.conflicts import editor_words
+from flows.transfer.conflicts import editor_of
 from flows.transfer.migration import Migration
 from flows.transfer.sight import topmost_gone
 from state.records import ExpectedChild, FolderNode, TreeRecord
@@ -171,9 +171,10 @@ def _look_again(
     if stored.trashed:
         return GONE_FROM_BOX
     if (stored.sha1, stored.size) != (child.sha1, child.size):
-        if stored.modified_by_id is None or stored.modified_by_id in migration.our_user_ids:
+        editor = editor_of(migration, stored, version_id=child.version_id, sha1=child.sha1)
+        if editor is None:
             return DIFFERENT_IN_BOX
-        look.tell(EventKind.CHANGED_IN_BOX, f"{child.box_name} ({editor_words(stored)})")
+        look.tell(EventKind.CHANGED_IN_BOX, f"{child.box_name} ({editor})")
     _tell_where_it_is(folder, child, stored.parent_id, stored.name, look)
     return None
 

@@ -65,7 +65,9 @@ class VerifyingStatements(Statements):
 
         def expected(connection: Connection) -> dict[str, ExpectedChild]:
             in_box = and_(Item.folder_id == folder_id, Item.status == ItemStatus.UPLOADED)
-            items = select(Item.id, Item.name, Item.box_name, Item.box_file_id, Item.size, Item.sha1)
+            items = select(
+                Item.id, Item.name, Item.box_name, Item.box_file_id, Item.box_version_id, Item.size, Item.sha1
+            )
             found = [_expected_file(row) for row in connection.execute(items.where(in_box).order_by(Item.id))]
             folders = select(Folder.id, Folder.box_name, Folder.box_folder_id).where(
                 Folder.parent_id == folder_id,
@@ -190,6 +192,7 @@ def _expected_file(row: Any) -> ExpectedChild:
         box_id=row.box_file_id,
         size=row.size,
         sha1=row.sha1,
+        version_id=row.box_version_id,
         row_id=row.id,
     )
 

@@ -89,6 +89,8 @@ def _load_file(core: Core, body: dict[str, Any]) -> None:
         **persistence.file_fields(body),
         **_people(core, body),
         parent=parent,
+        # Folders written before versions had authors lack this.
+        version_by=_user(core, body.get("version_by", body["modified_by"])),
         blob=contents.revive(body["blob"]),
         lock=None if lock is None else {**lock, "created_by": _user(core, lock["created_by"])},
         versions=versions or None,

@@ -125,7 +125,13 @@ def test_expected_children_is_what_box_must_show(scene: Scene) -> None:
 
     assert {
         f"file-{f.id}": ExpectedChild(
-            kind=EntryKind.FILE, box_name="f", box_id=f"file-{f.id}", size=3, sha1=f"{f.id:040x}", row_id=f.id
+            kind=EntryKind.FILE,
+            box_name="f",
+            box_id=f"file-{f.id}",
+            version_id="v1",
+            size=3,
+            sha1=f"{f.id:040x}",
+            row_id=f.id,
         ),
         f"folder-{sub}": ExpectedChild(
             kind=EntryKind.FOLDER, box_name="sub", box_id=f"folder-{sub}", row_id=sub

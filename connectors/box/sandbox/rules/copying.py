@@ -99,6 +99,7 @@ class Copying:
             sha1=sha1,
             version_id=self.store.new_id(),
             version_created=now,
+            version_by=user,
             blob=blob,
             description=old.description,
             tags=old.tags,

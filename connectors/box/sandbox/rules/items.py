@@ -162,6 +162,7 @@ class Items:
             sha1=sha1,
             version_id=self.store.new_id(),
             version_created=now,
+            version_by=user,
             blob=blob,
         )
         self.store.files[file.id] = file
@@ -188,7 +189,7 @@ class Items:
         now = self.store.now()
         self._retire_current(file)
         file.version_id = self.store.new_id()
-        file.version_created = now
+        file.version_created, file.version_by = now, user
         file.version_number += 1
         file.modified, file.modified_by = now, user
         file.content_modified = now if content_modified is None else content_modified
@@ -377,15 +378,19 @@ class Items:
                 self.store.save(child)
 
     def _retire_current(self, file: File) -> None:
-        old = Version(
-            id=file.version_id,
-            sha1=file.sha1,
-            size=file.size,
-            name=file.name,
-            created=file.version_created,
-            modified_by=file.modified_by,
-            blob=file.blob,
-        )
         if file.versions is None:
             file.versions = []
-        file.versions.append(old)
+        file.versions.append(current_version(file))
+
+
+def current_version(file: File) -> Version:
+    """The file's current content as a version, which it becomes once another one follows."""
+    return Version(
+        id=file.version_id,
+        sha1=file.sha1,
+        size=file.size,
+        name=file.name,
+        created=file.version_created,
+        modified_by=file.version_by,
+        blob=file.blob,
+    )

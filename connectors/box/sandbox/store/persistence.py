@@ -151,6 +151,7 @@ class SQLiteJournal:
         lock = file.lock
         return {
             "blob": self.contents.describe(file.blob),
+            "version_by": file.version_by.id,
             "lock": None if lock is None else {**lock, "created_by": lock["created_by"].id},
             "versions": [
                 _plain(v, _VERSION) | _version_links(v) | {"blob": self.contents.describe(v.blob)}

@@ -153,6 +153,8 @@ class File:
     sha1: str
     version_id: str
     version_created: int
+    #: Who wrote the current version; `modified_by` is whoever changed anything last, a name for instance.
+    version_by: User
     blob: Blob | None = field(default=None, repr=False)
     etag: int = 0
     sequence: int = 0

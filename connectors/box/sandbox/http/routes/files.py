@@ -11,6 +11,7 @@ from connectors.box.sandbox.core import Core
 from connectors.box.sandbox.errors import BoxError, bad_request, not_found
 from connectors.box.sandbox.http import views
 from connectors.box.sandbox.rules import permissions
+from connectors.box.sandbox.rules.items import current_version
 from connectors.box.sandbox.rules.listing import offset_page
 from connectors.box.sandbox.rules.mini import user_mini
 from connectors.box.sandbox.store.dates import format_date
@@ -124,8 +125,11 @@ def versions(core: Core, request: Request) -> Response:
 
 
 def version(core: Core, request: Request) -> Response:
-    """GET /files/:id/versions/:id."""
+    """GET /files/:id/versions/:id: an older version, or the current one, which the list leaves out."""
     found = core.changes.versions(request.user, request.params[0])
+    file = core.items.file(request.user, request.params[0])
+    if file.version_id == request.params[1]:
+        return json_response(views.version_view(current_version(file), len(found) + 1, request.fields()))
     for index, candidate in enumerate(found):
         if candidate.id == request.params[1]:
             return json_response(views.version_view(candidate, len(found) - index, request.fields()))
@@ -144,7 +148,7 @@ def promote(core: Core, request: Request) -> Response:
         "size": file.size,
         "created_at": format_date(file.version_created),
         "modified_at": format_date(file.version_created),
-        "modified_by": user_mini(file.modified_by),
+        "modified_by": user_mini(file.version_by),
     }
     return json_response(view, 201)
 
