@@ -118,7 +118,7 @@ class ClaimedItem:
     fingerprint: Fingerprint
     modified_ns: int | None
     created_ns: int | None
-    #: Set when Box already holds an older content of this very path, made by this plan.
+    #: Set when Box already holds an older content of this very path, made by this plan or adopted.
     box_file_id: str | None
     box_etag: str | None
     attempts: int
@@ -127,6 +127,8 @@ class ClaimedItem:
     sha1: str | None = None
     #: Read before this moment (nanoseconds since 1970), the fingerprint does not prove that the content stayed.
     settles_ns: int | None = None
+    #: What Box holds under box_file_id was there before: this plan's by a lost answer, or a person's own file.
+    adopted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,6 +70,22 @@ def second_try(migration: Migration, item: ClaimedItem, upload: Upload, error: N
     return replace(upload, file_id=error.box_id, etag=error.etag, name=error.box_name or upload.name)
 
 
+def without_others_file(migration: Migration, item: ClaimedItem) -> ClaimedItem:
+    """Return the item as it is sent: as a new file where what it adopted, for its equal content, is a person's own.
+
+    That one gets no version of ours, wherever it is now; if it has the name still, Box says so (NameInUse).
+    """
+    if not item.adopted or item.box_file_id is None:
+        return item
+    try:
+        creator = migration.box.file_info(item.box_file_id).created_by_id
+    except DestinationGone:
+        return item  # the sending finds out, and looks from the top
+    if creator in migration.our_user_ids:
+        return item
+    return replace(item, box_file_id=None, box_version_id=None, box_etag=None, sha1=None)
+
+
 def refuse_held(migration: Migration, item: ClaimedItem, receipt: Receipt) -> None:
     """NameInUse when what was adopted holds another file of the source, even of the same content (P7)."""
     if not receipt.adopted or receipt.file_id == item.box_file_id:

@@ -13,7 +13,14 @@ from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped,
 from connectors.source import Source, SourceFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
-from flows.transfer.conflicts import is_proven, refuse_held, remembering, renamed_by_box, second_try
+from flows.transfer.conflicts import (
+    is_proven,
+    refuse_held,
+    remembering,
+    renamed_by_box,
+    second_try,
+    without_others_file,
+)
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
@@ -52,6 +59,7 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
         if _is_unchanged(item, reading) and is_proven(migration, item):
             migration.recorder.put(_as_it_was(item, reading))
             return
+        item = without_others_file(migration, item)
         folder_id = migration.folders.box_id(item.folder_id)
         let_uploaders_in(migration, item.tree_id)
         upload = _upload(item, reading.before, folder_id)
@@ -181,6 +189,6 @@ def _as_it_was(item: ClaimedItem, reading: Reading) -> Uploaded:
         box_name=item.box_name,
         sha1=item.sha1 or "",
         entry=reading.entry,
-        adopted=True,
+        adopted=item.adopted,
         settles_ns=reading.settles_ns,
     )

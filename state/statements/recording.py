@@ -191,6 +191,7 @@ def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[in
         Item.settles_ns,
         Item.sha1,
         Item.box_file_id,
+        Item.box_version_id,
     ).where(Item.id.in_(item_ids), mine)
     return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
 
@@ -274,8 +275,8 @@ def _is_as_seen(item: Any, result: Uploaded) -> bool:
 
 def _is_what_was_there(item: Any, result: Uploaded) -> bool:
     """True when it was only read again: nothing was put into its folder in Box."""
-    there = (item.box_file_id, item.sha1)
-    return result.adopted and (result.box_file_id, result.sha1) == there
+    same_version = result.adopted or result.box_version_id == item.box_version_id
+    return same_version and (result.box_file_id, result.sha1) == (item.box_file_id, item.sha1)
 
 
 def _proof(item: Any, result: Uploaded, now: datetime) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _CLAIMED_ITEMS = (
         Item.box_version_id,
         Item.sha1,
         Item.settles_ns,
+        Item.adopted,
         Item.attempts,
     )
     .join(Folder, Folder.id == Item.folder_id)
@@ -149,5 +150,6 @@ def _claimed_item(row: Any) -> ClaimedItem:
         box_version_id=row.box_version_id,
         sha1=row.sha1,
         settles_ns=row.settles_ns,
+        adopted=row.adopted,
         attempts=row.attempts,
     )

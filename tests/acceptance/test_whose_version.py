@@ -123,3 +123,30 @@ def test_her_old_version_is_not_ours_again(program: Program, box: Sandbox, share
         assert migrate(program)["complete"]
 
     assert sha1s(HERS, b"g", b"1000000100") == in_box(box)
+
+
+def test_own_file_of_a_person_gets_no_version(tmp_path: Path, box: Sandbox, share: Path, ann: Person) -> None:
+    """What was adopted for its equal content and is hers stays as it is; ours takes the name once it is free."""
+    landing = box.person().make_folder("landing")
+    box.person().invite(landing, EDITOR, "co-owner")
+    ann.accept()
+    own = ann.upload("f.txt", b"v1", ann.make_folder("A", landing))
+    trees = [{"source": "A", "collaborators": [{"login": EDITOR, "role": "co-owner"}]}]
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    program.write_plan(box=program.plan["box"] | {"landing_folder_id": landing})
+    assert migrate(program)["complete"]
+    assert own == report_items(program)["A/f.txt"]["box_id"]
+    os.utime(share / "A/f.txt", (1_000_000_000, 1_000_000_000))
+    assert migrate(program)["complete"]
+    (share / "A/f.txt").write_bytes(b"v2 of the share")
+
+    refused = migrate(program)
+
+    assert not refused["complete"]
+    line = report_items(program)["A/f.txt"]
+    assert ("failed", "name_in_use") == (line["status"], line["reason"])
+    assert sha1s(b"v1", b"g") == in_box(box)
+    ann.rename(own, "hers.txt")
+    assert migrate(program)["complete"]
+    assert sha1s(b"v1", b"g", b"v2 of the share") == in_box(box)
+    assert {1} == {file.versions for file in box.files().values()}
