@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
+from flows.plan.model import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.migration import Migration
 from flows.transfer.naming import OUT_OF_SIGHT, compare_folder
@@ -99,7 +100,13 @@ def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entr
         migration.record_event(EventKind.RENAMED, detail)
     for kind, detail in remarks(folder.path, changes, listing):
         migration.record_event(kind, detail)
-    migration.checkpoint.record_listing(folder.id, migration.pass_id, changes, worker=migration.worker)
+    migration.checkpoint.record_listing(
+        folder.id,
+        migration.pass_id,
+        changes,
+        compared=migration.plan.transfer.verify is Verification.LISTING,
+        worker=migration.worker,
+    )
     migration.progress.walked(listing, changes)
 
 

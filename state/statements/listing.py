@@ -31,14 +31,22 @@ class ListingStatements(Statements):
     """Listings recorded, and folders that could not be listed."""
 
     def record_listing(
-        self, folder_id: int, pass_id: int, changes: Sequence[Change], *, worker: WorkerLease | None = None
+        self,
+        folder_id: int,
+        pass_id: int,
+        changes: Sequence[Change],
+        *,
+        compared: bool = True,
+        worker: WorkerLease | None = None,
     ) -> None:
         """One transaction: apply the differences, mark the folder walked in this pass. An unchanged folder costs one
         small write. A missing subfolder takes everything below it with it (GONE). Any real change clears the
         tree's `verified`.
 
-        With `worker`, LostLease is raised and nothing written when its lease was taken over. The same listing twice
-        is the same as once. A folder that has gone out of sight since (GONE, EXCLUDED) is left as it is.
+        `compared`: Box's listing is compared afterwards. Without that, a file that comes back is PENDING, not UPLOADED:
+        who sends it asks Box for it. With `worker`, LostLease is raised and nothing written when its lease was taken
+        over. The same listing twice is the same as once. A folder that has gone out of sight since (GONE, EXCLUDED) is
+        left as it is.
         """
 
         def record(connection: Connection) -> None:
@@ -50,11 +58,12 @@ class ListingStatements(Statements):
                 writes = listing_writes(
                     folder_id, folder.tree_id, folder.depth, changes, now_ns=time.time_ns()
                 )
+                if not compared:
+                    writes.send_restored()
                 _apply(connection, writes, gone=_gone(connection, folder, writes))
             if writes != ListingWrites():
                 unverify(connection, folder.tree_id)
-            if writes.restored_items or writes.restored_folders:
-                # Out of sight they were compared with nothing.
+            if writes.comes_back or writes.restored_items:
                 connection.execute(update(Folder).where(Folder.id == folder_id).values(unproven=True))
             if folder.status == ItemStatus.WAIVED and writes.brings_work:
                 connection.execute(update(Folder).where(Folder.id == folder_id).values(NO_WAIVER))

@@ -29,6 +29,13 @@ class ListingWrites:
     restored_folders: list[dict[str, Any]] = field(default_factory=list)
     excluded_folders: list[dict[str, Any]] = field(default_factory=list)
     missing_folders: list[dict[str, Any]] = field(default_factory=list)
+    #: Something was out of sight (GONE, EXCLUDED), where Box's listing was compared with nothing, and is back.
+    comes_back: bool = False
+
+    def send_restored(self) -> None:
+        """Let nothing count as UPLOADED without a word of Box: what is restored goes the way of what changed."""
+        self.pending_items += [row | {"unsettled": False} for row in self.restored_items]
+        self.restored_items = []
 
     @property
     def brings_work(self) -> bool:
@@ -86,6 +93,7 @@ def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Chang
         writes.failed_items.append(_failed_item(known, change, values))
         return
     values = {f"new_{name}": value for name, value in values.items()}
+    writes.comes_back |= not excluded and known.status in (ItemStatus.GONE, ItemStatus.EXCLUDED)
     same = known.in_box and known.kind is entry.kind and known.fingerprint.same_content_as(entry.fingerprint)
     if excluded:
         require_transition(known.status, ItemStatus.EXCLUDED)
@@ -146,6 +154,7 @@ def _add_folder(writes: ListingWrites, parent: dict[str, Any], change: Change) -
     elif known is not None:
         require_transition(known.status, ItemStatus.PENDING)
         writes.restored_folders.append({"row_id": known.id, "new_box_name": change.box_name})
+        writes.comes_back = True
     elif entry is not None:
         status = ItemStatus.EXCLUDED if excluded else ItemStatus.PENDING
         names = {"name": change.name, "path": entry.path, "box_name": change.box_name}
