@@ -62,6 +62,8 @@ class TreeRecord:
     detail: str | None
     #: True once Box's listing agreed and nothing has changed since.
     verified: bool
+    #: When it came into the plan, aware; None: not known.
+    begun_at: datetime | None = None
     #: What it was published as (url, access, expires_at, password: whether it has one), or None.
     shared_link: dict[str, Any] | None = None
 

@@ -189,7 +189,11 @@ def _adopt(connection: BoxConnection, parent_id: str, name: str, error: NameInUs
 
 
 def _made_since(claimed_at: datetime, connection: BoxConnection, found: BoxFolder) -> BoxFolder:
-    """Return the folder as made by this claim when this account made it since then; else as adopted."""
+    """Return the folder as made by this claim when this account made it since then; else as adopted.
+
+    Nothing is put into a folder before its id is written down: what is in it already is somebody else's, perhaps
+    another plan's of this account, and so is the folder.
+    """
     if connection.user_id is None:
         return found
     folder = folder_info(connection, found.id)
@@ -197,6 +201,7 @@ def _made_since(claimed_at: datetime, connection: BoxConnection, found: BoxFolde
     earliest = claimed_at + ahead - CLOCK_TOLERANCE
     by_us = folder.created_by_id == connection.user_id
     ours = by_us and folder.created_at is not None and folder.created_at >= earliest
+    ours = ours and next(list_folder(connection, found.id), None) is None
     return replace(found, adopted=not ours, created_by_id=folder.created_by_id, created_at=folder.created_at)
 
 

@@ -44,8 +44,11 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
     if not only:
         migration.away = _away(migration, known, trees)
-    is_new = not any(tree.box_folder_id for tree in known) and not migration.adopts_trees
-    migration.folders.know_trees(ours, not_filled_by=migration.account.id if is_new else "")
+    migration.folders.know_trees(
+        ours,
+        account_id="" if migration.adopts_trees else migration.account.id,
+        is_new=not any(tree.box_folder_id for tree in known),
+    )
     for tree in trees:
         if tree.name in moving or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
             checkpoint.ensure_collaborations(tree.id, migration.access.specs(tree))

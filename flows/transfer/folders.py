@@ -14,7 +14,7 @@ from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, 
 from flows.errors import Interrupted
 from flows.sharing.nesting import Nesting
 from flows.transfer.naming import other_name
-from flows.transfer.roots import Roots, refuse_earlier_run
+from flows.transfer.roots import Roots, refuse_earlier_run, refuse_other_plan
 from flows.transfer.sight import topmost_gone
 from state.checkpoint import Checkpoint
 from state.records import FolderNode, Holder, TreeRecord, WorkerLease
@@ -61,14 +61,15 @@ class BoxFolders:
         self._refused: dict[int, ItemError] = {}
         self._trees: dict[int, TreeRecord] = {}
         self._nesting = Nesting(())
-        self._not_filled_by = ""
+        self._account_id, self._is_new = "", False
 
-    def know_trees(self, trees: list[TreeRecord], *, not_filled_by: str = "") -> None:
+    def know_trees(self, trees: list[TreeRecord], *, account_id: str = "", is_new: bool = False) -> None:
         """The trees whose roots may have to be made.
 
-        `not_filled_by`: the account that has put nothing there yet, since the checkpoint is new; empty: any may.
+        `account_id`: ours, whose earlier work in a folder that this plan does not know is none of this plan's; empty:
+        it may be. `is_new`: nothing of the plan is in Box yet.
         """
-        self._not_filled_by = not_filled_by
+        self._account_id, self._is_new = account_id, is_new
         self._trees = {tree.root_folder_id: tree for tree in trees}
         self._nesting = Nesting(trees)
 
@@ -164,14 +165,18 @@ class BoxFolders:
         tree = self._trees.get(node.id)
         if tree is not None:
             folder = self._roots.create(tree, node.box_name, node.create_claimed_at)
-            if folder.adopted and self._not_filled_by:
-                refuse_earlier_run(self._box, folder, tree, self._nesting, self._not_filled_by)
+            if folder.adopted and self._account_id and not self._is_known(folder):
+                refuse = refuse_earlier_run if self._is_new else refuse_other_plan
+                refuse(self._box, folder, tree, self._nesting, self._account_id)
             holder = self._record(node, folder)
         else:
             folder, holder = self._create_below(node, parent_box_id)
         if holder is not None:
             raise _held(holder, folder.id)
         return folder.id
+
+    def _is_known(self, folder: BoxFolder) -> bool:
+        return self._checkpoint.knows_box_folder(self._plan_id, folder.id)
 
     def _create_below(self, node: FolderNode, parent_box_id: str) -> tuple[BoxFolder, Holder | None]:
         """Make a folder that is no tree's own; under another name where Box alone takes two names for one (P7)."""

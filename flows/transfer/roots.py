@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.box.destination import BoxDestination
+from connectors.box.folders import CLOCK_TOLERANCE
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFolder, Collaboration
 from connectors.errors import DestinationGone, NameInUse
@@ -138,4 +139,27 @@ def refuse_earlier_run(
             f"the folder {tree.folder!r} ({folder.id}) is in Box already, filled by this very account, and this "
             "checkpoint knows nothing of it. Use the one of the earlier run (its state_url, name and folder), "
             f"or go on without it: {BEGIN_ANEW}; what is the same is found in Box and not sent again."
+        )
+
+
+def refuse_other_plan(
+    box: BoxDestination, folder: BoxFolder, tree: TreeRecord, nesting: Nesting, account_id: str
+) -> None:
+    """Raise NameInUse when this account filled a tree's folder before the tree came into the plan.
+
+    Then another plan moves into it: each would take the other's files for its own. What is younger than the tree may
+    be this plan's, where its checkpoint was restored from a backup.
+    """
+    if nesting.below(tree) or tree.begun_at is None:
+        return
+    made_at = box.folder_info(folder.id).created_at
+    ahead = timedelta(seconds=box.clock_skew_seconds() or 0.0)
+    if made_at is None or made_at >= tree.begun_at + ahead - CLOCK_TOLERANCE:
+        return
+    if box.is_filled_by(folder.id, account_id):
+        raise NameInUse(
+            f"the folder {tree.folder!r} ({folder.id}) is in Box already, filled by this very account for another plan;"
+            f" give the tree another folder in the plan. If no other plan moves into it: {BEGIN_ANEW}",
+            box_id=folder.id,
+            box_type="folder",
         )

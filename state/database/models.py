@@ -111,6 +111,8 @@ class Tree(Base):
     verified: Mapped[bool] = mapped_column(default=False)
     #: Box user ids of uploaders that may be editors of the tree's folder; NULL: none is.
     editors: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: When it came into the plan; NULL: not known.
+    begun_at: Mapped[datetime | None] = mapped_column(UTCTime)
     #: What the tree was published as; NULL: not published.
     shared_link: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 

@@ -145,6 +145,11 @@ class FolderStatements(Statements):
             ]
         )
 
+    def knows_box_folder(self, plan_id: int, box_folder_id: str) -> bool:
+        """Tell whether any folder of the plan lies, or lay before it was GONE, in this folder of Box."""
+        which = {"box_id": box_folder_id, "plan": plan_id, "besides": 0}
+        return self.database.read(lambda connection: connection.execute(_HOLDERS, which).first() is not None)
+
     def folder_was_created_by_plan(self, folder_id: int) -> bool:
         """True when this plan made the folder in Box, False when it was adopted."""
         query = select(Folder.created_by_plan).where(Folder.id == folder_id)

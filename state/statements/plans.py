@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, select, update
@@ -25,6 +26,7 @@ _TREE_COLUMNS = (
     Tree.incomplete_reason,
     Tree.detail,
     Tree.verified,
+    Tree.begun_at,
     Tree.shared_link,
 )
 
@@ -44,6 +46,7 @@ def tree_record(row: Any) -> TreeRecord:
         incomplete_reason=None if row.incomplete_reason is None else IncompleteReason(row.incomplete_reason),
         detail=row.detail,
         verified=row.verified,
+        begun_at=row.begun_at,
         shared_link=row.shared_link,
     )
 
@@ -108,7 +111,7 @@ class PlanStatements(Statements):
                 if spec.name in known:
                     _require_same_tree(known[spec.name], spec)
                 else:
-                    _create_tree(connection, plan_id, spec)
+                    _create_tree(connection, plan_id, spec, self.now(connection))
             known = {tree.name: tree for tree in plan_trees(connection, plan_id)}
             for spec in specs:
                 if moving is None or spec.name in moving:
@@ -169,7 +172,7 @@ def plan_trees(connection: Connection, plan_id: int) -> list[TreeRecord]:
     return [tree_record(row) for row in connection.execute(query)]
 
 
-def _create_tree(connection: Connection, plan_id: int, spec: TreeSpec) -> None:
+def _create_tree(connection: Connection, plan_id: int, spec: TreeSpec, now: datetime) -> None:
     tree = {"plan_id": plan_id, "name": spec.name, "source": spec.source, "folder": spec.folder}
     connection.execute(
         insert_into(connection, Tree).on_conflict_do_nothing(),
@@ -178,6 +181,7 @@ def _create_tree(connection: Connection, plan_id: int, spec: TreeSpec) -> None:
             "state": TreeState.INCOMPLETE,
             "incomplete_reason": IncompleteReason.NOT_BEGUN,
             "verified": False,
+            "begun_at": now,
         },
     )
     tree_id = connection.execute(
