@@ -20,7 +20,7 @@ from connectors.errors import DestinationGone, LandingFolderMissing, NameInUse, 
 LIST_FIELDS = "name,size,sha1,etag,content_modified_at"
 FOLDER_FIELDS = (
     "name,etag,parent,owned_by,created_by,created_at,permissions,item_status,trashed_at,"
-    "is_collaboration_restricted_to_enterprise,can_non_owners_invite"
+    "is_collaboration_restricted_to_enterprise,can_non_owners_invite,shared_link"
 )
 PAGE_SIZE = 1000
 #: Box keeps whole seconds, and its clock is known to about one.
@@ -72,6 +72,7 @@ def folder_info(connection: BoxConnection, folder_id: str) -> BoxFolder:
         created_at=moment_of(answer.get("created_at")),
         owner_login=text_of(owner.get("login")),
         enterprise_only=answer.get("is_collaboration_restricted_to_enterprise") is True,
+        link_access=text_of(object_of(answer.get("shared_link")).get("access")),
         others_may_invite=answer.get("can_non_owners_invite") is not False,
         permissions={str(name): bool(value) for name, value in object_of(answer.get("permissions")).items()},
     )

@@ -66,6 +66,8 @@ class BoxFolder:
     created_at: datetime | None = None
     #: Only users of the owner's enterprise may be let in.
     enterprise_only: bool = False
+    #: Who may open it by its shared link: open, company or collaborators; None: it has none, or was not asked.
+    link_access: str | None = None
     #: Whoever is no owner or co-owner may invite, as far as the role allows it.
     others_may_invite: bool = True
     #: What the caller may do: can_upload, can_invite_collaborator, … as Box names them; empty when not asked.

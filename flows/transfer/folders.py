@@ -183,6 +183,8 @@ class BoxFolders:
 
         def make(name: str) -> tuple[BoxFolder, Holder | None]:
             folder = self._box.create_folder(parent_box_id, name, claimed_at=node.create_claimed_at)
+            if folder.adopted and not self._is_known(folder):
+                self._roots.refuse_seen(folder, node.path, self._checkpoint.tree(node.tree_id))
             return folder, self._record(node, folder)
 
         try:

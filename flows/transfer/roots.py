@@ -65,6 +65,20 @@ class Roots:
             self.forget()
             return self._descend(tree, box_name, claimed_at)
 
+    def refuse_seen(self, folder: BoxFolder, path: str, tree: TreeRecord) -> None:
+        """Raise NameInUse when a folder inside a tree was in Box before and others than the plan's people see it (P4).
+
+        By a grant on it, or by a shared link; what is granted above was looked at there. Two calls.
+        """
+        if self._box.folder_info(folder.id).link_access in ("open", "company"):
+            raise NameInUse(
+                f"the folder {path!r} was in Box before and whoever has its shared link can see it already;"
+                " remove that link, or rename the folder in Box, then retry",
+                box_id=folder.id,
+                box_type="folder",
+            )
+        self._refuse_shared(folder, self._box.collaborations(folder.id), tree.folder, tree, shown=path)
+
     def forget(self) -> None:
         """Box lost one of them: each is asked for again. The locks stay, so that none is made twice."""
         with self._lock:
@@ -101,7 +115,13 @@ class Roots:
             return folder, parent.grants
 
     def _refuse_shared(
-        self, folder: BoxFolder, grants: Sequence[Collaboration], path: str, tree: TreeRecord
+        self,
+        folder: BoxFolder,
+        grants: Sequence[Collaboration],
+        path: str,
+        tree: TreeRecord,
+        *,
+        shown: str = "",
     ) -> None:
         """A folder that was there before must not show an unfinished tree to anybody but the plan's people (P4).
 
@@ -120,7 +140,7 @@ class Roots:
                 for grant in outsiders
             ]
             raise NameInUse(
-                f"the folder {path!r} was in Box before and {', '.join(names[:3])} can see it already;"
+                f"the folder {(shown or path)!r} was in Box before and {', '.join(names[:3])} can see it already;"
                 " end that access, or give the tree another folder in the plan",
                 box_id=folder.id,
                 box_type="folder",
