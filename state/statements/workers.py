@@ -208,7 +208,10 @@ def _recent(ledger: Sequence[Any], now: datetime) -> list[BudgetBlock]:
 
 
 def _releases(worker_ids: Sequence[int]) -> list[Update]:
+    # What was put over a file of Box and not recorded contradicts what is known: Box's listing is compared again.
+    held = select(Item.folder_id).where(Item.claimed_by.in_(worker_ids), Item.box_file_id.is_not(None))
     return [
+        update(Folder).where(Folder.id.in_(held), Folder.unproven.is_(False)).values(unproven=True),
         update(Item)
         .where(Item.claimed_by.in_(worker_ids))
         .values(claimed_by=None, claim=None, overtaken=False),

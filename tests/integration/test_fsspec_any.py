@@ -159,3 +159,13 @@ class TestS3(SourceContract):
             source.connect()
 
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "webhdfs"])
+def test_a_server_that_is_nowhere(scheme: str) -> None:
+    """A port where nobody listens is one line, whether the filesystem connects when it is made or later."""
+    with pytest.raises(ShareUnreachable) as caught:
+        open_source(f"{scheme}://127.0.0.1:1/x", options={}).connect()
+
+    assert "\n" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)

@@ -502,3 +502,24 @@ def test_receipts_prove_no_folder(scene: Scene) -> None:
 
     assert unlisted
     assert unlisted == [folder.path for folder in scene.checkpoint.folders_to_verify(scene.tree.id)]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_a_dead_worker_may_have_sent_is_compared_again(scene: Scene, recorded: bool) -> None:
+    """A version that was sent and not written down contradicts what is known: the folder is listed, though the file
+    has its old content again; what was written down before costs nothing."""
+    scene.walk({"f": 1, "sub": {"g": 1}})
+    scene.create_folders()
+    scene.send_everything()
+    scene.checkpoint.record_verified(scene.tree.id)
+    scene.next_pass()
+    scene.walk({"f": 2, "sub": {"g": 1}})
+    [item] = scene.claim()
+    if recorded:
+        scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
+        scene.checkpoint.record_verified(scene.tree.id)
+
+    scene.checkpoint.release_worker(scene.worker)
+
+    expected = [] if recorded else ["A"]
+    assert expected == [folder.path for folder in scene.checkpoint.folders_to_verify(scene.tree.id)]
