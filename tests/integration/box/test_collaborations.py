@@ -182,8 +182,10 @@ def test_a_secondary_address_is_somebody_who_is_in(
 def test_a_secondary_address_whose_record_was_lost(
     box: Sandbox, destination: BoxDestination, folder: str
 ) -> None:
-    """Killed between Box's 201 and the record: the one whom we let in and who is nobody else of the plan."""
+    """Killed between Box's 201 and the record, and aliases may not be seen: the one whom we let in and who is nobody
+    else of the plan."""
     destination.whoami()
+    box.faults.next("GET /users/:id/email_aliases").status(403, error="forbidden").times(None)
     box.add_alias(box.add_user("bob@example.com"), "robert@example.com")
     robert = Invitee(login="robert@example.com")
     others = [destination.collaborate(folder, ANN, "viewer").id]
@@ -193,6 +195,20 @@ def test_a_secondary_address_whose_record_was_lost(
         destination.collaborate(folder, robert, "viewer")  # it might be Ann's
 
     assert (lost.id, "unchanged") == (found.id, found.outcome)
+
+
+def test_a_secondary_address_among_many_of_ours(
+    box: Sandbox, destination: BoxDestination, folder: str
+) -> None:
+    """Two people whom we let in are in no record: Box says whose other address it is."""
+    destination.whoami()
+    box.add_alias(box.add_user("bob@example.com"), "robert@example.com")
+    destination.collaborate(folder, ANN, "viewer")
+    lost = destination.collaborate(folder, Invitee(login="robert@example.com"), "viewer")
+
+    found = destination.collaborate(folder, Invitee(login="Robert@example.com"), "editor")
+
+    assert (lost.id, "updated", "editor") == (found.id, found.outcome, found.role)
 
 
 def test_a_login_that_changed_is_still_the_same_person(

@@ -74,6 +74,16 @@ def user_memberships(core: Core, request: Request) -> Response:
     return _memberships(found, request)
 
 
+def user_email_aliases(core: Core, request: Request) -> Response:
+    """GET /users/:id/email_aliases: the other addresses, not the login; whoever may look at the user may ask."""
+    user = core.people.user(request.user, request.params[0])
+    entries = [
+        {"type": "email_alias", "id": f"{user.id}{number}", "email": address, "is_confirmed": True}
+        for number, address in enumerate(user.aliases)
+    ]
+    return json_response({"total_count": len(entries), "entries": entries})
+
+
 def groups(core: Core, request: Request) -> Response:
     """GET /groups."""
     query = request.query
@@ -253,6 +263,7 @@ ROUTES = {
     "PUT /users/:id": update_user,
     "DELETE /users/:id": delete_user,
     "GET /users/:id/memberships": user_memberships,
+    "GET /users/:id/email_aliases": user_email_aliases,
     "GET /groups": groups,
     "POST /groups": create_group,
     "GET /groups/:id": get_group,
