@@ -152,6 +152,7 @@ class BoxFolders:
         except DestinationGone as exc:
             if node.parent_id is None:
                 raise LandingFolderMissing from exc
+            self._checkpoint.release_folder_creation(self._worker, node.id)  # it is tried again in this run
             self.forget_below_top(node.parent_id)
             raise
         except ItemError as exc:

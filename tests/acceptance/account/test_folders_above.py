@@ -136,3 +136,17 @@ def test_folder_that_box_loses_at_verification_is_made_anew(account: Account, bo
         assert create_missing_folders(migration, tree)
 
     assert "Legal/empty" in box.folders()
+
+
+def test_folder_whose_parent_is_gone_each_time_it_is_made(account: Account, box: Sandbox) -> None:
+    """Nothing goes round without progress: after a few tries the folder fails, and the run ends (P11)."""
+    (Path(account.plan.source.url.removeprefix("file://")) / "Legal/empty").mkdir()
+    box.faults.next("POST /folders").about("empty").status(404, error="not_found").times(None)
+
+    summary = account.migrate(check=False)
+
+    assert not summary["complete"]
+    line = report_items(account.program)["Legal/empty"]
+    assert ("failed", "destination_gone") == (line["status"], line["reason"])
+    assert 20 > box.calls.by_route["POST /folders"]
+    assert "Accounting/a.txt" in box.files()
