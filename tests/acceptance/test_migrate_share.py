@@ -64,9 +64,10 @@ class MigrationContract:
         plan_source, environment = source
         return program_for(tmp_path / "run", box, plan_source, environment=environment, trees=TREES)
 
+    @pytest.mark.timeout(1_800)
     def test_big_share_arrives_at_the_fewest_calls(self, program: Program, box: Sandbox, share: Path) -> None:
         """All files and folders arrive byte for byte; one call each, and one listing per folder as proof."""
-        finished = program.run("migrate")
+        finished = program.run("migrate", timeout=1_500)
 
         assert finished.code == 0, finished.output
         calls = box.calls.by_route
