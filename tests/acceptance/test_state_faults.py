@@ -520,7 +520,7 @@ def test_process_that_slept_past_its_lease(
     wait_for(where / "paused")
     with other_victims.frozen():
         time.sleep(1.2)
-        finished = migrate(world, "lease||1.0")
+        finished = migrate(world, "lease||20.0")
     (where / "go").touch()
     sleeper = other_victims.finish()
 
@@ -540,7 +540,7 @@ def test_process_frozen_within_a_transaction(
     wait_for(where / "paused")
     with other_victims.frozen():
         time.sleep(1.2)
-        finished = migrate(world, "lease||1.0")
+        finished = migrate(world, "lease||20.0")
     (where / "go").touch()
     sleeper = other_victims.finish()
 
