@@ -109,6 +109,7 @@ def test_excluded_files_that_box_holds_are_counted_apart(tmp_path: Path, scene: 
 
     scene.excluded = by_rule
     scene.walk({**share, "never.pst": 1})
+    scene.checkpoint.record_verified(scene.tree.id)
     scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
     page, table, _ = write_report(plan_in(tmp_path, trees=[]))
     text = page.read_text()
@@ -136,6 +137,7 @@ def test_trees_that_the_plan_names_no_more_are_marked(tmp_path: Path, scene: Sce
     scene.checkpoint.set_tree_state(typed.id, TreeState.INCOMPLETE, reason=IncompleteReason.FAILED_ITEMS)
     scene.walk({"f": 1})
     scene.send_everything()
+    scene.checkpoint.record_verified(scene.tree.id)
     scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
     plan = plan_in(tmp_path, trees=[{"source": "A", "folder": "A"}, {"source": "B"}])
 
@@ -157,6 +159,7 @@ def test_trees_that_the_plan_names_no_more_are_marked(tmp_path: Path, scene: Sce
 
 def test_what_proved_a_tree_is_told_whatever_the_plan_says_now(tmp_path: Path, scene: Scene) -> None:
     """The last proof counts; a checkpoint of an older version, which kept none, has the plan's."""
+    scene.checkpoint.record_verified(scene.tree.id)
     scene.checkpoint.set_tree_state(scene.tree.id, TreeState.COMPLETE)
     trees = [{"source": "A", "folder": "A"}]
     by_listing, by_receipts = (
