@@ -47,9 +47,9 @@ class PrefectInOneLane(LoadFileScheduling):
         return PREFECT if nodeid.startswith(PREFECT) else str(super()._split_scope(nodeid))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PrefectInOneLane:
-    """Stand in for `--dist loadfile`."""
-    return PrefectInOneLane(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PrefectInOneLane | None:
+    """Stand in for `--dist loadfile`; elsewhere tests go one by one to whoever is free."""
+    return PrefectInOneLane(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
