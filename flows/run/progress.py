@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from connectors.entry import Entry, EntryKind
 from state.diff import Change, ChangeKind
-from state.records import Counts, Failed, Uploaded
+from state.records import Counts, Failed, KnownChild, Uploaded
+from state.statuses import ItemStatus
 
 #: Seconds that the shown rate looks back.
 RATE_WINDOW_SECONDS = 60.0
@@ -92,6 +93,15 @@ class Progress:
             and change.entry.kind is EntryKind.FILE
         ]
         failed = [change for change in changes if change.kind is ChangeKind.FAILED]
+        # Counted already, and from now on sent once more, gone, excluded or failed.
+        undone = [
+            known for known in map(_known_file, changes) if known and known.status is ItemStatus.UPLOADED
+        ]
+        missing = [
+            known
+            for change in changes
+            if change.kind is ChangeKind.MISSING and (known := _known_file(change))
+        ]
         with self._lock:
             self._failures.update(change.reason or "" for change in failed)
             self._state = replace(
@@ -100,9 +110,15 @@ class Progress:
                 entries_seen=self._state.entries_seen + len(listing),
                 files_total=self._state.files_total
                 + len(new)
+                - len(missing)
                 + sum(change.known is None for change in failed),
+                files_uploaded=self._state.files_uploaded - len(undone),
                 files_failed=self._state.files_failed + len(failed),
-                bytes_total=self._state.bytes_total + sum(entry.size for entry in new),
+                bytes_total=self._state.bytes_total
+                + sum(entry.size for entry in new)
+                + sum(map(_growth, changes))
+                - sum(known.fingerprint.size for known in missing),
+                bytes_uploaded=self._state.bytes_uploaded - sum(known.fingerprint.size for known in undone),
             )
 
     def folder_failed(self) -> None:
@@ -151,6 +167,21 @@ class Progress:
                 failures=dict(self._failures),
             )
         return replace(state, eta_seconds=eta_seconds(state, uploads_per_minute=self._uploads_per_minute))
+
+
+def _known_file(change: Change) -> KnownChild | None:
+    return change.known if change.known is not None and change.known.kind is not EntryKind.FOLDER else None
+
+
+def _growth(change: Change) -> int:
+    """Return by how many bytes a file that is sent again is larger now."""
+    if (
+        change.kind is not ChangeKind.CHANGED
+        or change.entry is None
+        or (known := _known_file(change)) is None
+    ):
+        return 0
+    return change.entry.size - known.fingerprint.size
 
 
 def eta_seconds(state: Snapshot, *, uploads_per_minute: int) -> float | None:

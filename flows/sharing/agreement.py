@@ -61,9 +61,8 @@ def agree_with_plan(plan: MigrationPlan, *, prune: bool, dry_run: bool) -> dict[
 
 def _tree_document(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> dict[str, Any]:
     """Return what was done for one tree, or would be. What Box refuses of one tree is that tree's failure."""
-    tree = access.checkpoint.tree(
-        tree.id
-    )  # as it is at its turn: somebody may have taken back a waiver meanwhile
+    # As it is at its turn: somebody may have taken back a waiver meanwhile.
+    tree = access.checkpoint.tree(tree.id)
     named = access.tree_plan(tree) is not None
     in_plan = named or not access.plan.trees
     waiting = (

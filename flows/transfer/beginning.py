@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ItemError, NotFound, Stopped
+from connectors.errors import Stopped
 from flows.analysis.coverage import uncovered
 from flows.errors import PlanError
 from flows.plan.exclude import ExcludeRules
+from flows.transfer.absent import Listings
 from flows.transfer.migration import Migration
 from flows.transfer.trees import taken_over, tree_specs
 from flows.words import normal_form
@@ -38,7 +39,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     trees = checkpoint.ensure_trees(plan_id, specs, moving=moving)
     if not plan.trees:
         for tree in taken_over(known, specs):
-            checkpoint.record_tree_gone(tree.id, detail=RENAMED)
+            checkpoint.record_tree_gone(tree.id, detail=RENAMED, worker=migration.worker)
     ours = [tree for tree in trees if tree.name in moving]
     migration.take_up(migration.pass_id, ours)
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
@@ -84,10 +85,16 @@ def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[Tre
         and tree.incomplete_reason is not IncompleteReason.NOT_BEGUN
         and migration.excluded(Entry(path=tree.source, kind=EntryKind.FOLDER)) is None
     ]
-    away = [tree for tree in missing if tree.state is not TreeState.COMPLETE or _is_there(migration, tree)]
+    listings = Listings(migration.source)
+    away = [
+        tree
+        for tree in missing
+        # Loose files at the top have no folder of their own; that listing has been seen.
+        if tree.state is not TreeState.COMPLETE or (tree.source and listings.shows(tree.source))
+    ]
     for tree in missing:
         if tree not in away:
-            migration.checkpoint.record_tree_gone(tree.id)
+            migration.checkpoint.record_tree_gone(tree.id, worker=migration.worker)
             continue
         migration.checkpoint.set_tree_state(
             tree.id,
@@ -97,19 +104,6 @@ def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[Tre
             worker=migration.worker,
         )
     return away
-
-
-def _is_there(migration: Migration, tree: TreeRecord) -> bool:
-    """Return False only when the share, asked for the tree's folder by name, says that there is none.
-
-    Loose files at the top of the share have no folder of their own; that listing has been seen.
-    """
-    try:
-        return bool(tree.source) and migration.source.stat(tree.source).kind is EntryKind.FOLDER
-    except NotFound:
-        return False
-    except ItemError:
-        return True
 
 
 def _spec(tree: TreeRecord) -> TreeSpec:

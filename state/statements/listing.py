@@ -111,10 +111,13 @@ class ListingStatements(Statements):
 
         self.write_as(worker, vanish)
 
-    def record_tree_gone(self, tree_id: int, *, detail: str | None = None) -> None:
+    def record_tree_gone(
+        self, tree_id: int, *, detail: str | None = None, worker: WorkerLease | None = None
+    ) -> None:
         """The tree's folder is not in the source any more: all of it is GONE, and nothing of it is left to do.
 
         `detail`: why, in place of until when it was there. `ensure_trees` brings it back. Idempotent.
+        LostLease when the worker was taken over.
         """
 
         def take_away(connection: Connection) -> None:
@@ -129,7 +132,7 @@ class ListingStatements(Statements):
                 done = {"state": TreeState.COMPLETE, "incomplete_reason": None, "detail": None}
                 connection.execute(update(Tree).where(Tree.id == tree_id).values(done))
 
-        self.database.write(take_away)
+        self.write_as(worker, take_away)
 
 
 def _fail_folder(connection: Connection, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:

@@ -27,17 +27,12 @@ class VerifyingStatements(Statements):
 
         The tree's root folder counts too: it could be listed and, if the tree `needs_folder` without a file, is in Box.
         """
-        awaited = or_(Folder.parent_id.is_not(None), Folder.status == ItemStatus.FAILED)
-
-        def is_settled(connection: Connection) -> bool:
-            folders = select(Folder.id).where(Folder.tree_id == tree_id, Folder.status.in_(_OPEN))
-            if not needs_folder:
-                folders = folders.where(awaited)
-            if _has_open_items(connection, tree_id) or connection.execute(folders.limit(1)).first():
-                return False
-            return walk_is_done(connection, pass_id, tree_id)
-
-        return self.database.read(is_settled)
+        return self.database.read(
+            lambda connection: (
+                not _is_open(connection, tree_id, root_too=needs_folder)
+                and walk_is_done(connection, pass_id, tree_id)
+            )
+        )
 
     def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
         """Every folder of the tree into which something was put since Box's listing was last compared, streamed.
@@ -96,7 +91,7 @@ class VerifyingStatements(Statements):
         values = {"verified": True, "state": state, "incomplete_reason": None, "detail": None}
 
         def verified(connection: Connection) -> None:
-            if _has_open_items(connection, tree_id):
+            if _is_open(connection, tree_id, root_too=False):
                 return
             proven = and_(Folder.tree_id == tree_id, FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED)
             if by_listing:
@@ -133,9 +128,13 @@ class VerifyingStatements(Statements):
         self.write_as(worker, mismatch)
 
 
-def _has_open_items(connection: Connection, tree_id: int) -> bool:
-    query = select(Item.id).where(Item.tree_id == tree_id, Item.status.in_(_OPEN)).limit(1)
-    return connection.execute(query).first() is not None
+def _is_open(connection: Connection, tree_id: int, *, root_too: bool) -> bool:
+    """Tell whether a file or folder is pending or failed; a pending root counts where `root_too` says so."""
+    items = select(Item.id).where(Item.tree_id == tree_id, Item.status.in_(_OPEN))
+    folders = select(Folder.id).where(Folder.tree_id == tree_id, Folder.status.in_(_OPEN))
+    if not root_too:
+        folders = folders.where(or_(Folder.parent_id.is_not(None), Folder.status == ItemStatus.FAILED))
+    return any(connection.execute(query.limit(1)).first() is not None for query in (items, folders))
 
 
 def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str, detail: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from connectors.entry import Entry, EntryKind
+from connectors.entry import Entry, EntryKind, Fingerprint
 from flows.run.progress import Progress, Snapshot, eta_seconds
-from state.records import Counts, Failed, Uploaded
+from state.diff import Change, ChangeKind
+from state.records import Counts, Failed, KnownChild, Uploaded
+from state.statuses import ItemStatus
 
 
 def uploaded(number: int, size: int) -> Uploaded:
@@ -46,3 +48,46 @@ def test_counts_go_on_from_the_checkpoint() -> None:
     assert 50 == state.bytes_uploaded
     assert 0.5 == state.files_per_second
     assert {"locked": 1} == state.failures
+
+
+def test_what_is_sent_again_counts_once() -> None:
+    """A second pass that sends a changed file, reads an unsettled one and misses another ends at "all of all"."""
+    progress = Progress(uploads_per_minute=240)
+    progress.start_from([Counts(total=3, uploaded=3, bytes_total=30, bytes_uploaded=30)])
+    grown, same, gone = (known(number, 10) for number in (1, 2, 3))
+    changes = [
+        change(ChangeKind.CHANGED, grown, Entry(path="1", kind=EntryKind.FILE, size=25)),
+        change(ChangeKind.CHANGED, same, Entry(path="2", kind=EntryKind.FILE, size=10)),
+        change(ChangeKind.MISSING, gone, None),
+    ]
+
+    progress.walked([], changes)
+    walked = progress.snapshot()
+    progress.recorded([uploaded(1, 25), uploaded(2, 10)])
+    ended = progress.snapshot()
+
+    assert (2, 0, 35, 0) == sums(walked)
+    assert (2, 2, 35, 35) == sums(ended)
+
+
+def known(number: int, size: int) -> KnownChild:
+    """A file that Box has."""
+    return KnownChild(
+        id=number,
+        name=str(number),
+        kind=EntryKind.FILE,
+        box_name=str(number),
+        status=ItemStatus.UPLOADED,
+        reason=None,
+        fingerprint=Fingerprint(size=size, modified_ns=1),
+    )
+
+
+def change(kind: ChangeKind, child: KnownChild, entry: Entry | None) -> Change:
+    """What became of it."""
+    return Change(kind=kind, name=child.name, entry=entry, known=child, box_name=child.box_name)
+
+
+def sums(state: Snapshot) -> tuple[int, int, int, int]:
+    """Files and bytes: all, uploaded."""
+    return state.files_total, state.files_uploaded, state.bytes_total, state.bytes_uploaded

@@ -257,7 +257,7 @@ class SMBLink:
             messages[0]["buffer_path"] = prefix if name == b"\0\0" else prefix + b"\\\0" + name
         return messages
 
-    def next_answers(self, path: str, messages: Sequence[Any]) -> list[bytes]:
+    def ask_together(self, path: str, messages: Sequence[Any]) -> list[bytes]:
         """Send unrelated messages in one round trip; b"" for "no more files" and "end of file"."""
         return [self._receive(path, request) for request in self._send(messages, related=False)]
 

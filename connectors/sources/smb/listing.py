@@ -30,7 +30,7 @@ def list_folder(
         records = _records_of(pages)
         while all(pages):
             more = wire.query_directory_request(handle, LISTING_BUFFER)
-            pages = link.next_answers(path, [more] * PAGES_AT_ONCE)
+            pages = link.ask_together(path, [more] * PAGES_AT_ONCE)
             records += _records_of(pages)
     finally:
         link.release(handle)

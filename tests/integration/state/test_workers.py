@@ -100,6 +100,7 @@ SENTENCES: dict[str, Callable[[Scene, WorkerLease], Any]] = {
         detail="x",
         worker=worker,
     ),
+    "record_tree_gone": lambda scene, worker: scene.checkpoint.record_tree_gone(scene.tree.id, worker=worker),
     "end_pass": lambda scene, worker: scene.checkpoint.end_pass(
         scene.pass_id, PassState.COMPLETE, summary={}, worker=worker
     ),
