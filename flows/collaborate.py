@@ -11,6 +11,7 @@ from prefect import flow
 
 from flows.plan.model import MigrationPlan
 from flows.sharing.agreement import agree_with_plan
+from flows.transfer.completing import complete_verified_tree
 
 
 @flow(flow_run_name="{plan.name}-collaborate", persist_result=False)
@@ -22,4 +23,4 @@ def collaborate_share(plan: MigrationPlan, prune: bool = False, dry_run: bool = 
         prune: Take away from Box what an earlier version of the plan gave and this one does not.
         dry_run: Only say what would change.
     """
-    return agree_with_plan(plan, prune=prune, dry_run=dry_run)
+    return agree_with_plan(plan, prune=prune, dry_run=dry_run, complete_tree=complete_verified_tree)

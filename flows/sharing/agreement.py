@@ -5,7 +5,7 @@ Trees that are not complete wait (P4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from flows.plan.model import MigrationPlan
 from flows.sharing.access import Access, budget_held, open_access
 from flows.sharing.invitations import app_user_key, let_in
 from flows.sharing.links import publish
-from flows.sharing.trees import deepest_first, share_tree, unfinished_below
+from flows.sharing.trees import deepest_first, unfinished_below
 from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord
 from state.statuses import CollaborationStatus, EventKind, TreeState
 
@@ -38,16 +38,25 @@ class Action:
         return asdict(self)
 
 
-def agree_with_plan(plan: MigrationPlan, *, prune: bool, dry_run: bool) -> dict[str, Any]:
+#: Completes a tree whose people are in (`flows.transfer.completing.complete_verified_tree`).
+Complete = Callable[[Access, TreeRecord], None]
+
+
+def agree_with_plan(
+    plan: MigrationPlan, *, prune: bool, dry_run: bool, complete_tree: Complete
+) -> dict[str, Any]:
     """Compare the people of every tree with the plan, the deepest folder first, and make them agree.
 
     Return plan, dry_run, complete, and each tree with its people. Safe to repeat. `prune` takes away what an earlier
-    version of the plan gave and this one does not; `dry_run` changes nothing. Of a tree that the plan does not name
-    any more the people stay as they are.
+    version of the plan gave and this one does not; `dry_run` changes nothing; `complete_tree` is called with each
+    tree that may lack nothing more. Of a tree that the plan does not name any more the people stay as they are.
     """
     with open_access(plan) as opened, budget_held(opened) as access:
         trees = deepest_first(access.checkpoint.trees(access.plan_id))
-        shown = [_tree_document(access, tree, prune=prune, dry_run=dry_run) for tree in trees]
+        shown = [
+            _tree_document(access, tree, prune=prune, dry_run=dry_run, complete_tree=complete_tree)
+            for tree in trees
+        ]
     planned = [tree for tree in shown if tree["in_plan"]]
     complete = all(tree["state"] == TreeState.COMPLETE.value for tree in planned)
     failed = any(each["action"] == "failed" for tree in planned for each in tree["people"])
@@ -59,7 +68,9 @@ def agree_with_plan(plan: MigrationPlan, *, prune: bool, dry_run: bool) -> dict[
     }
 
 
-def _tree_document(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> dict[str, Any]:
+def _tree_document(
+    access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool, complete_tree: Complete
+) -> dict[str, Any]:
     """Return what was done for one tree, or would be. What Box refuses of one tree is that tree's failure."""
     # As it is at its turn: somebody may have taken back a waiver meanwhile.
     tree = access.checkpoint.tree(tree.id)
@@ -72,6 +83,8 @@ def _tree_document(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bo
     if waiting is None and tree.box_folder_id is not None:
         try:
             actions = _agree_on_tree(access, tree, prune=prune and named, dry_run=dry_run)
+            if not dry_run and tree.state is not TreeState.COMPLETE and not _any_failed(actions):
+                complete_tree(access, tree)
         except ItemError as exc:
             actions = [Action(who="its folder in Box", role="", action="failed", detail=str(exc))]
     return {
@@ -164,7 +177,7 @@ def _apart(spec: CollaboratorSpec, found: Collaboration) -> str | None:
 
 
 def _apply(access: Access, folder: _Folder, *, prune: bool) -> list[Action]:
-    """Make Box agree; then the tree is complete, if that was all that it lacked."""
+    """Make Box agree: the people, and the link of a tree that had one already."""
     tree = folder.tree
     records = access.checkpoint.ensure_collaborations(tree.id, access.specs(tree))
     actions = [_bring_about(access, folder, record) for record in records]
@@ -174,9 +187,11 @@ def _apply(access: Access, folder: _Folder, *, prune: bool) -> list[Action]:
     ]
     if tree.state is TreeState.COMPLETE:
         _publish_again(access, tree, actions)
-    elif not any(each.action == "failed" for each in actions):
-        share_tree(access, tree)
     return actions
+
+
+def _any_failed(actions: Sequence[Action]) -> bool:
+    return any(each.action == "failed" for each in actions)
 
 
 def _bring_about(access: Access, folder: _Folder, record: CollaborationRecord) -> Action:

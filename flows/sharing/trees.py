@@ -21,27 +21,7 @@ SETTLED = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING, Collaborat
 NAMED_REFUSALS = 3
 
 
-def share_tree(access: Access, tree: TreeRecord) -> None:
-    """Take uploaders out, let people in, make the link; the tree is complete when all of that is done.
-
-    A tree that is not verified, as the checkpoint has it now, is left as it is.
-    """
-    tree = access.checkpoint.tree(tree.id)
-    if not tree.verified:
-        return
-    lacking = _share(access, tree)
-    if lacking is not None:
-        reason, detail = lacking
-        access.checkpoint.set_tree_state(
-            tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail, worker=access.worker
-        )
-        return
-    access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE, worker=access.worker)
-    for above in _waiting_above(access, tree):
-        share_tree(access, above)
-
-
-def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
+def share_tree(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
     """Take uploaders out, let people in, make the link; return what the tree lacks to be complete, None for nothing."""
     if (refusal := _take_uploaders_out(access, tree)) is not None:
         return IncompleteReason.COLLABORATION_FAILED, refusal
@@ -76,7 +56,7 @@ def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
     return sorted(trees, key=lambda tree: (-tree.folder.count("/"), tree.id))
 
 
-def _waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
+def waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
     """Return the trees that waited for this one alone.
 
     What a pass has not looked at yet may have changed, and completes later.

@@ -1,4 +1,8 @@
-"""Completing: is a tree all there, does Box's own listing say so, and then: let people in. Sends no file."""
+"""What makes a tree complete: it is all there, Box's own listing says so, its people are in. Sends no file.
+
+`complete_tree` is the whole rule, in its order; its first half may be done long before the second (a tree inside it
+is not complete, Box refuses a person), which is then tried again by `complete_verified_tree` alone.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from collections import Counter
 
 from connectors.errors import ConnectorError, DestinationGone, FatalError, Stopped
 from flows.errors import Interrupted
-from flows.sharing.trees import share_tree
+from flows.sharing.access import Access
+from flows.sharing.trees import share_tree, waiting_above
 from flows.transfer.migration import Migration
 from flows.transfer.verifying import verify_tree
 from state.records import FolderNode, TreeRecord
@@ -68,25 +73,43 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
 
     A tree is complete when, in this order: every entry is settled and none failed (`tree_is_settled`), Box's own
     listing agrees (`verify_tree`), the uploaders are out, the trees inside it are complete, its people are in and
-    its link is made (`share_tree`, which writes the state).
+    its link is made (`share_tree`).
 
     True: nothing more is to do for it in this pass. False: Box differs from the checkpoint, the items concerned are
     pending again and want sending.
     """
     needs_folder = tree.id not in migration.files_only_trees
     if not migration.checkpoint.tree_is_settled(migration.pass_id, tree.id, needs_folder=needs_folder):
-        migration.checkpoint.set_tree_state(
-            tree.id,
-            TreeState.INCOMPLETE,
-            reason=IncompleteReason.FAILED_ITEMS,
-            detail=_what_failed(migration, tree),
-            worker=migration.worker,
-        )
+        _incomplete(migration.access, tree, IncompleteReason.FAILED_ITEMS, _what_failed(migration, tree))
         return True
     if not tree.verified and not verify_tree(migration, tree):
         return False
-    share_tree(migration.access, tree)  # each of the plan's people once (P4)
+    complete_verified_tree(migration.access, tree)
     return True
+
+
+def complete_verified_tree(access: Access, tree: TreeRecord) -> None:
+    """Share a tree that is verified: it is complete when nothing lacks, then those that waited for it alone are, too.
+
+    Safe to repeat: each person is let in once (P4). A tree that is not verified, as the checkpoint has it now, is
+    left as it is.
+    """
+    tree = access.checkpoint.tree(tree.id)
+    if not tree.verified:
+        return
+    lacking = share_tree(access, tree)
+    if lacking is not None:
+        _incomplete(access, tree, *lacking)
+        return
+    access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE, worker=access.worker)
+    for above in waiting_above(access, tree):
+        complete_verified_tree(access, above)
+
+
+def _incomplete(access: Access, tree: TreeRecord, reason: IncompleteReason, detail: str) -> None:
+    access.checkpoint.set_tree_state(
+        tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail, worker=access.worker
+    )
 
 
 def _what_failed(migration: Migration, tree: TreeRecord) -> str:

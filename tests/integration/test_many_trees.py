@@ -20,6 +20,7 @@ from flows.plan.model import MigrationPlan
 from flows.reporting.report import write_report
 from flows.reporting.status import status_document
 from flows.sharing.agreement import agree_with_plan
+from flows.transfer.completing import complete_verified_tree
 from tests.program import program_for
 
 FEW, MANY = 25, 50
@@ -94,7 +95,9 @@ COMMANDS: dict[str, Callable[[MigrationPlan], Any]] = {
     "check": check_everything,
     "status": status_document,
     "report": write_report,
-    "collaborate": lambda plan: agree_with_plan(plan, prune=False, dry_run=False),
+    "collaborate": lambda plan: agree_with_plan(
+        plan, prune=False, dry_run=False, complete_tree=complete_verified_tree
+    ),
 }
 
 Measured = dict[str, tuple[Work, Work]]
