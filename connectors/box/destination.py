@@ -133,9 +133,12 @@ class BoxDestination:
         """Tell whether a folder lies in the trash; False also for one that was deleted for good, or is hidden."""
         return folders.folder_is_trashed(self._service, folder_id)
 
-    def is_filled_by(self, folder_id: str, account_id: str) -> bool:
-        """Tell whether this account filled the folder. Two calls. DestinationGone."""
-        return folders.is_filled_by(self._service, folder_id, account_id)
+    def filled_since(self, folder_id: str, account_ids: Collection[str]) -> datetime | None:
+        """Return when one of these accounts first put something into the folder, None for never. One call.
+
+        DestinationGone.
+        """
+        return folders.filled_since(self._service, folder_id, account_ids)
 
     def create_folder(self, parent_id: str, name: str, *, claimed_at: datetime | None = None) -> BoxFolder:
         """Create it, or adopt the folder that has this name (adopted=True). One writer per path.

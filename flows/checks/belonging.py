@@ -81,7 +81,7 @@ def _is_from_earlier(box: BoxDestination, account: Account, parent_id: str, fold
             if child is None:
                 return False
             parent_id = child.id
-        return box.is_filled_by(parent_id, account.id)
+        return box.filled_since(parent_id, [account.id]) is not None
     except ItemError:
         return False
 

@@ -47,7 +47,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         migration.away = _away(migration, known, trees)
     migration.folders.know_trees(
         ours,
-        account_id="" if migration.adopts_trees else migration.account.id,
+        account_ids=() if migration.adopts_trees else migration.our_user_ids,
         is_new=not any(tree.box_folder_id for tree in known),
     )
     for tree in trees:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 
 from connectors.box.destination import BoxDestination
 from connectors.box.names import collision_key
@@ -61,15 +62,18 @@ class BoxFolders:
         self._refused: dict[int, ItemError] = {}
         self._trees: dict[int, TreeRecord] = {}
         self._nesting = Nesting(())
-        self._account_id, self._is_new = "", False
+        self._account_ids: Collection[str] = ()
+        self._is_new = False
 
-    def know_trees(self, trees: list[TreeRecord], *, account_id: str = "", is_new: bool = False) -> None:
+    def know_trees(
+        self, trees: list[TreeRecord], *, account_ids: Collection[str] = (), is_new: bool = False
+    ) -> None:
         """The trees whose roots may have to be made.
 
-        `account_id`: ours, whose earlier work in a folder that this plan does not know is none of this plan's; empty:
+        `account_ids`: ours, whose earlier work in a folder that this plan does not know is none of this plan's; empty:
         it may be. `is_new`: nothing of the plan is in Box yet.
         """
-        self._account_id, self._is_new = account_id, is_new
+        self._account_ids, self._is_new = account_ids, is_new
         self._trees = {tree.root_folder_id: tree for tree in trees}
         self._nesting = Nesting(trees)
 
@@ -166,9 +170,10 @@ class BoxFolders:
         tree = self._trees.get(node.id)
         if tree is not None:
             folder = self._roots.create(tree, node.box_name, node.create_claimed_at)
-            if folder.adopted and self._account_id and not self._is_known(folder):
+            is_foreign = folder.adopted and not self._is_known(folder)
+            if is_foreign and self._account_ids and not self._nesting.below(tree):
                 refuse = refuse_earlier_run if self._is_new else refuse_other_plan
-                refuse(self._box, folder, tree, self._nesting, self._account_id)
+                refuse(self._box, folder, tree, self._account_ids)
             holder = self._record(node, folder)
         else:
             folder, holder = self._create_below(node, parent_box_id)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from connectors.box.destination import BoxDestination
@@ -29,7 +28,6 @@ from flows.run.root_guard import RootGuard
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
-from flows.sharing.outsiders import is_in_plan
 from flows.transfer.folders import BoxFolders
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
@@ -234,20 +232,13 @@ def _folders(
     access: Access, part: Part, worker: WorkerLease, our_user_ids: frozenset[str], stop: StopSignal
 ) -> BoxFolders:
     landing_folder_id = access.plan.box.landing_folder_id
-    roots = Roots(
-        access.checkpoint,
-        access.box,
-        landing_folder_id=landing_folder_id,
-        in_plan=partial(is_in_plan, access, our_user_ids),
-        trees_around=access.trees_around,
-    )
     return BoxFolders(
         access.checkpoint,
         access.box,
         worker,
         plan_id=access.plan_id,
         landing_folder_id=landing_folder_id,
-        roots=roots,
+        roots=Roots(access, our_user_ids=our_user_ids),
         stop=stop.event,
         makes=part is not Part.SENDING,
     )

@@ -6,15 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, update
 
 from connectors.entry import EntryKind
-from state.database.models import FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED, Collaboration, Folder, Item, Tree
+from state.database.models import (
+    FOLDER_IS_UNPROVEN,
+    FOLDER_IS_WALKED,
+    Collaboration,
+    Event,
+    Folder,
+    Item,
+    Tree,
+)
 from state.records import ExpectedChild, FolderNode, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.listing import below, unverify
 from state.statements.walking import NODE_COLUMNS, folder_node, walk_is_done
-from state.statuses import GONE_FROM_BOX, CollaborationStatus, ItemStatus, TreeState
+from state.statuses import GONE_FROM_BOX, CollaborationStatus, EventKind, ItemStatus, TreeState
 
 _OPEN = (ItemStatus.PENDING, ItemStatus.FAILED)
 
@@ -33,6 +41,14 @@ class VerifyingStatements(Statements):
                 and walk_is_done(connection, pass_id, tree_id)
             )
         )
+
+    def was_verified(self, tree_id: int) -> bool:
+        """Whether this tree was verified once, whatever became of it since."""
+        plan_id = select(Tree.plan_id).where(Tree.id == tree_id).scalar_subquery()
+        query = select(
+            exists().where(Event.plan_id == plan_id, Event.tree_id == tree_id, Event.kind == EventKind.PROVEN)
+        )
+        return self.database.read(lambda connection: bool(connection.execute(query).scalar_one()))
 
     def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
         """Every folder of the tree into which something was put since Box's listing was last compared, streamed.

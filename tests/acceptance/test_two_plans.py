@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
 from flows.orchestration.runs import move_share
@@ -32,8 +34,12 @@ def migrate(program: Program, *, anew: bool = False) -> bool:
 
 
 def age(box: Sandbox, path: str) -> None:
-    """Let a folder be older than it is."""
-    box.core.store.folders[box.tree()[path]["id"]].created -= LONGER_THAN_CLOCKS_DIFFER
+    """Let a folder and the files in it be older than they are."""
+    store, entries = box.core.store, box.tree()
+    store.folders[entries[path]["id"]].created -= LONGER_THAN_CLOCKS_DIFFER
+    for name, entry in entries.items():
+        if name.startswith(f"{path}/") and entry["type"] == "file":
+            store.files[entry["id"]].created -= LONGER_THAN_CLOCKS_DIFFER
 
 
 def docs_of_one(box: Sandbox) -> str:
@@ -41,11 +47,17 @@ def docs_of_one(box: Sandbox) -> str:
     return str(box.files()["Docs/readme.txt"].sha1)
 
 
-def test_tree_added_to_a_plan_finds_another_plans(tmp_path: Path, box: Sandbox) -> None:
-    """It fails, now and in the next run, and the other's file is its own; unless somebody says that it is meant."""
+@pytest.mark.parametrize("made_by", ["the account", "a person"])
+def test_tree_added_to_a_plan_finds_another_plans(tmp_path: Path, box: Sandbox, made_by: str) -> None:
+    """It fails, now and in the next run, and the other's file is its own; unless somebody says that it is meant.
+
+    Whoever made the folder: what counts is who filled it.
+    """
     one = plan_of(tmp_path, box, "one", {"Docs": {"readme.txt": b"same"}}, "Docs")
     two = plan_of(tmp_path, box, "two", {"Docs": {"readme.txt": b"same"}, "Other": {"x.txt": b"x"}}, "Other")
     assert migrate(one)
+    if made_by == "a person":
+        box.core.store.folders[box.tree()["Docs"]["id"]].created_by = box.add_user("somebody@example.com")
     assert migrate(two)
     age(box, "Docs")
     two.write_plan(trees=[{"source": "Other"}, {"source": "Docs"}])

@@ -74,16 +74,60 @@ def test_person_of_the_plan_on_a_folder_that_was_there(account: Account, box: Sa
     assert {"Dept/Accounting": "complete", "Dept/Legal": "incomplete"} == trees
 
 
-def test_tree_that_comes_later_into_anothers_folder(account: Account, box: Sandbox) -> None:
-    """The people of the tree around it are the plan's: a tree that is added later arrives, in whichever run."""
-    outer = {"source": "Accounting", "folder": "Top", "collaborators": [{"login": ANN, "role": "viewer"}]}
-    account.change(trees=[outer])
-    first = account.migrate(check=False)
-    account.change(trees=[outer, {"source": "Legal", "folder": "Top/Legal"}])
-    added = migrate_share.fn(account.plan, trees=["Top/Legal"], check=False)
+OUTER: dict[str, Any] = {"source": "Accounting", "folder": "Top"}
+INNER: dict[str, Any] = {"source": "Legal", "folder": "Top/Legal"}
 
-    assert (True, True) == (first["complete"], added["complete"])
+
+@pytest.mark.parametrize(
+    ("access", "who"),
+    [
+        ({"collaborators": [{"login": ANN, "role": "viewer"}]}, ANN),
+        ({"shared_link": {"access": "open"}}, "whoever has its shared link"),
+    ],
+    ids=["a person", "a link"],
+)
+def test_tree_that_comes_later_into_anothers_folder(
+    account: Account, box: Sandbox, access: dict[str, Any], who: str
+) -> None:
+    """Those who are in the tree around it would look on while it fills: it waits until they are out (P4)."""
+    account.change(trees=[OUTER | access])
+    first = account.migrate(check=False)
+    account.change(trees=[OUTER | access, INNER])
+    added = migrate_share.fn(account.plan, trees=["Top/Legal"], check=False)
+    line = report_items(account.program)["Legal"]
+    seen = set(box.files())
+    account.change(trees=[OUTER, INNER])
+    account.program.run("collaborate", "--prune")
+    box.core.store.folders[box.tree()["Top"]["id"]].shared_link = None
+    alone = account.program.run("retry", "--tree", "Top/Legal")
+    account.change(trees=[OUTER | access, INNER])
+    again = account.program.run("migrate")
+    account.program.run("collaborate")
+
+    assert (True, False) == (first["complete"], added["complete"])
+    assert ("failed", "name_in_use") == (line["status"], line["reason"])
+    assert f"'Top' was in Box before and {who} can see it already" in line["detail"]
+    assert {"Top/a.txt", "Top/sub/b.txt"} == seen
+    assert (0, 0) == (alone.code, again.code), (alone.output, again.output)
     assert {"Top/a.txt", "Top/sub/b.txt", "Top/Legal/c.txt"} == set(box.files())
+    assert [ANN] * ("collaborators" in access) == [each["login"] for each in box.collaborations()]
+
+
+def test_tree_that_was_whole_is_made_again_inside_anothers_folder(
+    account: Account, box: Sandbox, share: Path
+) -> None:
+    """Somebody deleted its folder in Box; the people of the tree around it saw it whole, and see it again."""
+    account.change(trees=[OUTER | {"collaborators": [{"login": ANN, "role": "viewer"}]}, INNER])
+    first = account.program.run("migrate")
+    with box.core.store.lock:
+        box.core.trash.delete_folder(
+            box.service_account, box.tree()["Top/Legal"]["id"], recursive=True, if_match=None
+        )
+    (share / "Legal/new.txt").write_bytes(b"new")
+    second = account.program.run("migrate")
+
+    assert (0, 0) == (first.code, second.code), (first.output, second.output)
+    assert {"Top/Legal/c.txt", "Top/Legal/new.txt"} <= set(box.files())
 
 
 def test_folder_above_many_trees_is_made_once(account: Account, box: Sandbox, share: Path) -> None:
