@@ -18,6 +18,9 @@ HEALED_FOLDER = case((Folder.box_folder_id.is_not(None), ItemStatus.UPLOADED), e
 #: Where the summary of a pass that runs names the trees that whoever only sends may take from.
 OPEN_TREES = "open_trees"
 
+#: Where it names the trees whose failures were tried again in this pass.
+REVIVED = "revived"
+
 
 class PassStatements(Statements):
     """Passes and retries."""
@@ -36,18 +39,21 @@ class PassStatements(Statements):
 
         Either way the frontier is every folder again: what was walked before may have changed. Returns the id of this
         walk. `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
-        `revive_in`: ids of the trees whose failures are tried again; the others keep theirs. None: of every tree.
-        LostLease when the worker was taken over.
+        `revive_in`: ids of the trees whose failures are tried again, once in a pass; the others keep theirs. None: of
+        every tree. LostLease when the worker was taken over.
         """
 
         def begin(connection: Connection) -> int:
-            query = select(Pass.id, Pass.first_id, Pass.rules).where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
+            query = select(Pass.id, Pass.first_id, Pass.rules, Pass.summary)
+            query = query.where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
             running = connection.execute(query.with_for_update()).one_or_none()
             now = self.now(connection)
             if running is not None:
                 ended = {"state": PassState.INCOMPLETE, "ended_at": now}
                 connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
             continued = running is not None and running.rules == rules
+            trees = _tree_ids(connection, plan_id) if revive_in is None else revive_in
+            revived = running.summary.get(REVIVED, []) if running is not None and continued else []
             values: dict[str, Any] = {
                 "plan_id": plan_id,
                 "first_id": (running.first_id or running.id) if running is not None and continued else None,
@@ -55,12 +61,12 @@ class PassStatements(Statements):
                 "rules": rules,
                 "state": PassState.RUNNING,
                 "started_at": now,
-                "summary": {},
+                "summary": {REVIVED: sorted({*revived, *trees})},
             }
             # Two processes may get here at once; the unique index lets one row in.
             connection.execute(insert_into(connection, Pass).on_conflict_do_nothing(), values)
-            if not continued:
-                _revive_failures(connection, plan_id, permanent_too=False, reason=None, tree_ids=revive_in)
+            to_revive = sorted(set(trees).difference(revived))
+            _revive_failures(connection, plan_id, permanent_too=False, reason=None, tree_ids=to_revive)
             begun = running_pass(connection, plan_id)
             assert begun is not None  # noqa: S101  (just inserted)
             return begun
@@ -79,12 +85,13 @@ class PassStatements(Statements):
 
     def open_trees(self, pass_id: int, tree_ids: Sequence[int], *, worker: WorkerLease | None = None) -> None:
         """From now on whoever only sends for this pass takes files of these trees, in place of those named before."""
-        self.write_as(
-            worker,
-            lambda connection: connection.execute(
-                update(Pass).where(Pass.id == pass_id).values(summary={OPEN_TREES: list(tree_ids)})
-            ),
-        )
+
+        def open_them(connection: Connection) -> None:
+            this = select(Pass.summary).where(Pass.id == pass_id).with_for_update()
+            summary = connection.execute(this).scalar_one() | {OPEN_TREES: list(tree_ids)}
+            connection.execute(update(Pass).where(Pass.id == pass_id).values(summary=summary))
+
+        self.write_as(worker, open_them)
 
     def opened_trees(self, pass_id: int) -> frozenset[int]:
         """What open_trees() said last; empty before, and when the pass is over."""

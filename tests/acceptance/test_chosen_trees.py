@@ -120,6 +120,23 @@ def test_run_of_one_tree_leaves_the_failures_of_another(
     assert ("complete" if retried else "incomplete") == tree_of(program, "A")["state"]
 
 
+def test_full_run_after_an_interrupted_one_of_one_tree_tries_all_failures(
+    program: Program, box: Sandbox
+) -> None:
+    """It goes on with the pass that was left open, and tries what failed in the trees that this one left out."""
+    program.write_plan(transfer={"max_attempts": 1})
+    box.faults.next("POST /files/content").about("B00.txt").status(400, error="bad_digest").times(None)
+    assert 1 == program.run("migrate").code
+    box.faults.clear()
+    with open_migration(load_plan(program.plan_path), part=Part.CONDUCTING) as migration:
+        begin(migration, kind="migrate", only=["A"])
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    assert FILES == tree_of(program, "B")["items"]["uploaded"]
+
+
 def test_retry_of_one_reason_tries_nothing_else(program: Program, box: Sandbox) -> None:
     """It says how many entries it tries, and sends so many; what failed for another reason keeps it."""
     program.write_plan(transfer={"max_attempts": 1})
