@@ -17,6 +17,7 @@
     + Unclassified            the source does not say what it is, or it stands for something else
     + NameRejected
     + NameInUse               carries the id of what is there
+      - NameAwaited           another file of ours, perhaps, that no result is written down of; tried again
     + ChangedInBox            somebody else wrote the latest version of a file of ours
     + DestinationGone         the Box folder or file that the call named is not there (any more)
     + TooLarge
@@ -172,6 +173,12 @@ class NameInUse(ItemError):
         self.etag = etag
         self.version_id = version_id
         self.box_name = box_name
+
+
+class NameAwaited(NameInUse):
+    """Box takes this name for that of a file of ours that no entry holds; rename that one in Box, then retry."""
+
+    reason = "name_awaited"
 
 
 class ChangedInBox(ItemError):

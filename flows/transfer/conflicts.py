@@ -9,7 +9,7 @@ from dataclasses import replace
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, BoxVersion, Receipt, Upload
 from connectors.entry import EntryKind
-from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameInUse
+from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameAwaited, NameInUse
 from flows.plan.model import Verification
 from flows.transfer.migration import Migration
 from flows.transfer.naming import other_name
@@ -57,8 +57,12 @@ def remembering(migration: Migration, item: ClaimedItem) -> Iterator[None]:
 
 def second_try(migration: Migration, item: ClaimedItem, upload: Upload, error: NameInUse) -> Upload:
     """Return what to put when something has the file's name in Box: a new version of it when it is this very file's,
-    the same content under another name when Box takes another entry's of the plan for it. Else raise NameInUse."""
+    the same content under another name when Box takes another entry's of the plan, or somebody's, for it. Else raise
+    NameInUse; NameAwaited where another process of the plan may be about to write down whose it is."""
     holder = None if error.box_id is None else _holder(migration, item, error.box_id)
+    if holder is None and item.box_file_id != error.box_id and not _is_same_name(item, error):
+        _refuse_unrecorded(migration, item, error)
+        return _renamed(migration, item, upload)
     if holder is None and not _is_ours(migration, item, error):
         raise error
     holder = holder or _remember(migration, item, error.box_id, error.etag)
@@ -112,6 +116,19 @@ def _renamed(migration: Migration, item: ClaimedItem, upload: Upload) -> Upload:
     return replace(upload, name=choice.box_name, file_id=None, etag=None)
 
 
+def _refuse_unrecorded(migration: Migration, item: ClaimedItem, error: NameInUse) -> None:
+    """NameAwaited when one of our accounts made what Box takes for this name, and nothing is written down of it.
+
+    Another process may have made it for another entry a moment ago; or a lost answer is this very file's (P3).
+    """
+    if error.box_id is None or error.box_type != "file":
+        return
+    if migration.checkpoint.knows_box_file(migration.plan_id, error.box_id):
+        return
+    if migration.box.file_info(error.box_id).created_by_id in migration.our_user_ids:
+        raise NameAwaited(box_id=error.box_id, box_type=error.box_type, box_name=error.box_name)
+
+
 def _forget_what_is_gone(migration: Migration, item: ClaimedItem) -> None:
     """Somebody deleted the file's older version, or its folder, in Box: the next try makes it again.
 
@@ -145,8 +162,6 @@ def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bo
     known = item.box_file_id == conflict.box_id
     if known and conflict.version_id is not None and conflict.version_id == item.box_version_id:
         return True  # moved or renamed, and the content is still ours
-    if not known and not _is_same_name(item, conflict):
-        return False  # for Box alone the same name: another entry's, though its result may not be recorded yet (P7)
     if not known and not migration.checkpoint.folder_was_created_by_plan(item.folder_id):
         return False
     stored = migration.box.file_info(conflict.box_id)
@@ -201,4 +216,6 @@ def _remember(migration: Migration, item: ClaimedItem, box_id: str | None, etag:
     """Write down that this file of Box is this item's; return who holds it already, when somebody does."""
     if box_id is None:
         return None
-    return migration.checkpoint.remember_box_file(item.id, box_file_id=box_id, box_etag=etag)
+    return migration.checkpoint.remember_box_file(
+        item.id, box_file_id=box_id, box_etag=etag, worker=migration.worker
+    )

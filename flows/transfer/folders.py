@@ -207,7 +207,11 @@ class BoxFolders:
     def _record(self, node: FolderNode, folder: BoxFolder) -> Holder | None:
         """Write down where the folder lies; who lies there already, when somebody of the plan does."""
         return self._checkpoint.record_folder_created(
-            node.id, box_folder_id=folder.id, box_name=folder.name, adopted=folder.adopted
+            node.id,
+            box_folder_id=folder.id,
+            box_name=folder.name,
+            adopted=folder.adopted,
+            worker=self._worker,
         )
 
     def _other_name(self, node: FolderNode, refused: str) -> str:

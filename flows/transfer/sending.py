@@ -63,7 +63,7 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
         folder_id = migration.folders.box_id(item.folder_id)
         let_uploaders_in(migration, item.tree_id)
         upload = _upload(item, reading.before, folder_id)
-        sessions = CheckpointSessions(migration.checkpoint, item.id)
+        sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
         with remembering(migration, item):
             try:
                 receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)

@@ -9,7 +9,7 @@ from connectors.box.types import PartState, SessionState
 from connectors.errors import ConnectorError
 from flows.transfer.migration import Migration
 from state.checkpoint import Checkpoint
-from state.records import StoredPart, StoredSession
+from state.records import StoredPart, StoredSession, WorkerLease
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ class CheckpointSessions:
     """The upload session of one item, kept in the checkpoint so that it outlives the process (P3)."""
 
     checkpoint: Checkpoint
+    worker: WorkerLease
     item_id: int
 
     def load(self) -> SessionState | None:
@@ -54,6 +55,7 @@ class CheckpointSessions:
                 fingerprint=session.fingerprint,
                 identity=session.identity,
             ),
+            worker=self.worker,
         )
 
     def add_part(self, part: PartState) -> None:
@@ -61,11 +63,12 @@ class CheckpointSessions:
         self.checkpoint.add_upload_part(
             self.item_id,
             StoredPart(part_id=part.part_id, offset=part.offset, size=part.size, sha1=part.sha1),
+            worker=self.worker,
         )
 
     def clear(self) -> None:
         """Forget the session: committed, aborted or gone."""
-        self.checkpoint.clear_upload_session(self.item_id)
+        self.checkpoint.clear_upload_session(self.item_id, worker=self.worker)
 
 
 def give_back_sessions(migration: Migration) -> None:
@@ -74,7 +77,7 @@ def give_back_sessions(migration: Migration) -> None:
     One that Box does not take back now stays written down for the next pass, and ends by itself after seven days.
     """
     for item_id in migration.checkpoint.abandoned_upload_sessions(migration.plan_id):
-        kept = CheckpointSessions(migration.checkpoint, item_id)
+        kept = CheckpointSessions(migration.checkpoint, migration.worker, item_id)
         session = kept.load()
         try:
             if session is not None:

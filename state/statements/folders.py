@@ -59,7 +59,13 @@ class FolderStatements(Statements):
         )
 
     def record_folder_created(
-        self, folder_id: int, *, box_folder_id: str, box_name: str, adopted: bool
+        self,
+        folder_id: int,
+        *,
+        box_folder_id: str,
+        box_name: str,
+        adopted: bool,
+        worker: WorkerLease | None = None,
     ) -> Holder | None:
         """Write down where the folder lies in Box, and release the claim; None when that is done.
 
@@ -68,7 +74,8 @@ class FolderStatements(Statements):
         this plan's all the same when it was, under a name that is GONE now.
 
         Returns who holds that folder of Box, in whatever tree of the plan, when another one does: then nothing is
-        written and the claim stays (P7).
+        written and the claim stays (P7). LostLease when the worker was taken over: what it made in Box is not lost,
+        since whoever has the claim now finds it there, as made since the first claim.
         """
 
         def record(connection: Connection) -> Holder | None:
@@ -90,7 +97,7 @@ class FolderStatements(Statements):
             connection.execute(update(Folder).where(Folder.id == parent).values(unproven=True))
             return None
 
-        return self.database.write(record)
+        return self.write_as(worker, record)
 
     def record_folder_creation_failed(
         self, folder_id: int, *, reason: str, detail: str, worker: WorkerLease | None = None

@@ -74,10 +74,17 @@ class RecordingStatements(Statements):
             ]
         )
 
-    def remember_box_file(self, item_id: int, *, box_file_id: str, box_etag: str | None) -> Holder | None:
+    def knows_box_file(self, plan_id: int, box_file_id: str) -> bool:
+        """Tell whether any item of the plan holds this Box file, or did before it was GONE."""
+        return self.database.read(lambda connection: bool(_holding(connection, plan_id, [box_file_id])))
+
+    def remember_box_file(
+        self, item_id: int, *, box_file_id: str, box_etag: str | None, worker: WorkerLease | None = None
+    ) -> Holder | None:
         """This Box file is this item's (an unrecorded upload of ours was found); the next send makes a version.
 
         Returns who holds it, in whatever tree of the plan, when another item does: then nothing is written (P7).
+        LostLease when the worker was taken over: its successor may have recorded the item by now.
         """
 
         def remember(connection: Connection) -> Holder | None:
@@ -92,7 +99,7 @@ class RecordingStatements(Statements):
             connection.execute(update(Item).where(Item.id == item_id).values(values))
             return None
 
-        return self.database.write(remember)
+        return self.write_as(worker, remember)
 
 
 @dataclass(kw_only=True, slots=True)

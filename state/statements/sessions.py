@@ -8,13 +8,16 @@ from sqlalchemy import Connection, delete, not_, or_, select
 
 from connectors.entry import Fingerprint
 from state.database.models import Item, Tree, UploadPart, UploadSession
-from state.records import StoredPart, StoredSession
+from state.records import StoredPart, StoredSession, WorkerLease
 from state.statements.base import Statements, execute_many, insert_into
 from state.statuses import ItemStatus
 
 
 class SessionStatements(Statements):
-    """Upload sessions of large files, with their finished parts."""
+    """Upload sessions of large files, with their finished parts.
+
+    With a worker, LostLease when it was taken over: its successor has a session of its own for the item by now.
+    """
 
     def upload_session(self, item_id: int) -> StoredSession | None:
         """The open session of this item with its finished parts, lowest first."""
@@ -26,7 +29,9 @@ class SessionStatements(Statements):
 
         return self.database.read(read)
 
-    def save_upload_session(self, item_id: int, session: StoredSession) -> None:
+    def save_upload_session(
+        self, item_id: int, session: StoredSession, *, worker: WorkerLease | None = None
+    ) -> None:
         """Instead of what was kept for this item, parts included."""
 
         def save(connection: Connection) -> None:
@@ -48,9 +53,9 @@ class SessionStatements(Statements):
             parts = [_part_values(item_id, part) for part in session.parts]
             execute_many(connection, insert_into(connection, UploadPart), parts)
 
-        self.database.write(save)
+        self.write_as(worker, save)
 
-    def add_upload_part(self, item_id: int, part: StoredPart) -> None:
+    def add_upload_part(self, item_id: int, part: StoredPart, *, worker: WorkerLease | None = None) -> None:
         """This part is in Box; the same offset again replaces what was kept. Nothing without an open session."""
 
         def add(connection: Connection) -> None:
@@ -64,11 +69,11 @@ class SessionStatements(Statements):
                 insert.on_conflict_do_update(index_elements=["item_id", "offset"], set_=replaced), values
             )
 
-        self.database.write(add)
+        self.write_as(worker, add)
 
-    def clear_upload_session(self, item_id: int) -> None:
+    def clear_upload_session(self, item_id: int, *, worker: WorkerLease | None = None) -> None:
         """The session is committed or aborted; nothing happens when none is kept."""
-        self.database.write(lambda connection: _clear_session(connection, item_id))
+        self.write_as(worker, lambda connection: _clear_session(connection, item_id))
 
     def open_upload_sessions(self, plan_id: int) -> list[tuple[int, StoredSession]]:
         """Every kept session of the plan by item id: a few per worker."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.rules import items
-from tests.acceptance.proof import report_items, sums_add_up
+from tests.acceptance.fleet import run_together
+from tests.acceptance.proof import local_files, report_items, sums_add_up
 from tests.acceptance.shares import digest
-from tests.program import program_for
+from tests.program import Program, program_for
 from tests.trees import build_tree
 
 
@@ -68,6 +73,73 @@ def test_folders_that_box_takes_for_one_are_two(tmp_path: Path, box: Sandbox, sh
     assert lines["A/ab"]["box_id"] != lines["A/a\u00b7b"]["box_id"]
     sent = {file.sha1 for file in box.files().values()}
     assert {digest(share / "A" / name / "x.txt") for name in ("ab", "a\u00b7b")} == sent
+
+
+def dotted(rng: random.Random, word: str) -> list[str]:
+    """The word and two to four others that differ from it in dots alone."""
+    spots = [each for size in (1, 2) for each in itertools.combinations(range(len(word) + 1), size)]
+    names = {word}
+    for chosen in rng.sample(spots, rng.randint(2, 4)):
+        names.add(
+            "".join("\u00b7" * (place in chosen) + letter for place, letter in enumerate(word + " ")).strip()
+        )
+    return sorted(names)
+
+
+def generated_siblings(seed: int) -> dict[str, Any]:
+    """Two trees full of files and folders that Box takes for one, some of equal content."""
+    rng = random.Random(seed)
+
+    def files() -> dict[str, Any]:
+        return {
+            f"{name}.txt": rng.choice([b"same", name.encode()])
+            for word in ("ab", "cde", "fg")
+            for name in dotted(rng, word)
+        }
+
+    def folders() -> dict[str, Any]:
+        return {name: {"x.txt": name.encode()} for word in ("hi", "jkl") for name in dotted(rng, word)}
+
+    return {tree: {"sub": files() | folders(), **files(), **folders()} for tree in ("A", "B")}
+
+
+@pytest.mark.timeout(300)  # four processes on two cores
+@pytest.mark.usefixtures("dots_are_nothing")
+def test_processes_that_send_siblings_of_one_name(
+    tmp_path: Path, box: Sandbox, share: Path, postgres_url: str
+) -> None:
+    """Four processes on PostgreSQL: every entry has one of its own in Box, with its own content, sent once."""
+    build_tree(share, generated_siblings(45))
+    uploaders = [box.add_user(f"AppUser_{number}@boxdevedition.com", kind="app") for number in range(3)]
+    program = program_for(
+        tmp_path / "run",
+        box,
+        {"url": share.as_uri()},
+        trees=[{"source": "A"}, {"source": "B"}],
+        state_url=postgres_url,
+        transfer={"batch_items": 2},
+    )
+    program.write_plan(box=program.plan["box"] | {"identities": [user.id for user in uploaders]})
+    box.limits.update({"latency_seconds": 0.05})
+
+    code, output = run_together(program, senders=3)
+
+    assert 0 == code, output
+    assert_each_has_its_own(program, box, share)
+    assert 1 < len({file.created_by for file in box.files().values()})
+
+
+def assert_each_has_its_own(program: Program, box: Sandbox, share: Path) -> None:
+    """Every file of the share is one of Box with its content, in one version; no two entries hold one id of Box."""
+    lines = report_items(program)
+    in_box = {file.id: file for file in box.files().values()}
+    for path, local in local_files(share).items():
+        file = in_box.pop(lines[path]["box_id"])
+        assert ("uploaded", digest(local), 1) == (lines[path]["status"], file.sha1, file.versions), path
+    assert {} == in_box
+    held = Counter(line["box_id"] for line in lines.values())
+    assert {} == {box_id: count for box_id, count in held.items() if count > 1}
+    assert len(box.folders()) == len(set(box.folders()))
 
 
 @pytest.mark.parametrize("first", ["A", "B"])

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
 import threading
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from state.checkpoint import Checkpoint
 from state.database.engine import Database
+from state.database.models import Folder, Item
+from state.errors import StateError
 from state.records import ClaimedItem, HeldFile, Holder, TreeSpec, Uploaded
 from state.statuses import ItemStatus, TreeState
-from tests.integration.state.scene import Scene
+from tests.integration.state.scene import Scene, Share
 from tests.integration.state.test_migrations import alembic
+
+ADOPTER = Path(__file__).with_name("adopter.py")
 
 
 def uploads(scene: Scene, box_file_id: str) -> dict[str, tuple[ClaimedItem, Uploaded]]:
@@ -121,6 +132,81 @@ def test_database_itself_refuses_a_second_holder(scene: Scene) -> None:
     assert 8 == len(answers)
     assert 1 == answers.count(None)
     assert 1 == len(scene.checkpoint.other_holders_of_box_file(scene.plan_id, "77", besides=0))
+
+
+def siblings() -> tuple[Share, int]:
+    """Folders whose files and subfolders are one to Box in groups of two to six, and how many entries
+    there are, the top included."""
+    rng, share, entries = random.Random(45), {}, 1
+    for folder in range(2):
+        inside: dict[str, Share | int] = {}
+        for group in range(6):
+            for number in range(rng.randint(2, 6)):
+                inside[f"f{folder}.{group}_{number}"] = 1
+                inside[f"d{folder}.{group}_{number}"] = {}
+        share[f"D{folder}"] = inside
+        entries += 1 + len(inside)
+    return share, entries
+
+
+@pytest.mark.timeout(300)  # four interpreters on two cores
+def test_processes_that_race_for_one_place_share_none(scene: Scene, state_url: str) -> None:
+    """However four processes race for siblings that Box takes for one: each ends in a place of its own, and each place
+    that Box named first has one of those who asked for it."""
+    share, entries = siblings()
+    scene.walk(share)
+    command = [sys.executable, str(ADOPTER), state_url, str(scene.plan_id), str(scene.tree.id)]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(4)
+        ]
+        for process in processes:
+            stack.callback(process.kill)
+            assert process.stdout and "ready\n" == process.stdout.readline()
+        for process in processes:
+            assert process.stdin
+            print("go", file=process.stdin, flush=True)
+        answers = [json.loads(process.stdout.readline()) for process in processes if process.stdout]
+    placed = Counter(place for answer in answers for place, _ in answer)
+    known = _places(scene)
+
+    assert {} == {place: count for place, count in placed.items() if count > 1}
+    assert {path: place for answer in answers for place, path in answer} == known
+    groups = {path.rpartition("/")[2].partition("_")[0] for path in known if "_" in path}
+    named = {f"{'file' if group[0] == 'f' else 'folder'}-{group}" for group in groups}
+    assert named <= set(placed)
+    assert entries == len(placed)
+    assert {ItemStatus.UPLOADED} == set(scene.statuses().values())
+    assert 1 < sum(bool(answer) for answer in answers)
+
+
+def _places(scene: Scene) -> dict[str, str | None]:
+    """Path → where the checkpoint says that the file or folder lies in Box."""
+    files = select(Folder.path, Item.name, Item.box_file_id).join(Folder, Folder.id == Item.folder_id)
+    with scene.checkpoint.database.reading() as connection:
+        found = {f"{row.path}/{row.name}": row.box_file_id for row in connection.execute(files)}
+        folders = connection.execute(select(Folder.path, Folder.box_folder_id))
+        return found | {row.path: row.box_folder_id for row in folders}
+
+
+@pytest.mark.parametrize(("table", "column"), [("items", "box_file_id"), ("folders", "box_folder_id")])
+def test_second_holder_is_refused_by_the_database(scene: Scene, table: str, column: str) -> None:
+    """Whatever a statement forgets to look for: no two rows of a plan have one id of Box, and of two plans they may."""
+    scene.walk({"1": 1, "2": 1, "d": {}, "e": {}})
+    scene.send_everything()
+    held = text(f"UPDATE {table} SET {column} = '77' WHERE name IN (:first, :second)")
+    names = ("1", "2") if table == "items" else ("d", "e")
+
+    with pytest.raises(StateError, match="refused a statement"):
+        scene.checkpoint.database.write(
+            lambda connection: connection.execute(held, {"first": names[0], "second": names[1]})
+        )
+    assert len(set(_places(scene).values())) == len(_places(scene))
+    alone = {"first": names[0], "second": names[0]}
+    scene.checkpoint.database.write(lambda connection: connection.execute(held, alone))
 
 
 def _insert(database: Database, table: str, **values: object) -> None:

@@ -280,7 +280,8 @@ def test_what_another_name_took_over_is_not_missed_any_more(scene: Scene) -> Non
     assert ["A/F"] == [holder.path for holder in held]
 
 
-def _session(**changes: object) -> StoredSession:
+def stored_session(**changes: object) -> StoredSession:
+    """An open session of a large file."""
     session = StoredSession(
         session_id="S1",
         endpoints={"upload_part": "https://upload.example/1", "commit": "https://upload.example/2"},
@@ -293,7 +294,8 @@ def _session(**changes: object) -> StoredSession:
     return replace(session, **changes)  # type: ignore[arg-type]
 
 
-def _part(number: int) -> StoredPart:
+def stored_part(number: int) -> StoredPart:
+    """A finished part of it."""
     return StoredPart(part_id=f"P{number}", offset=number * 8_388_608, size=8_388_608, sha1=f"{number:040x}")
 
 
@@ -304,10 +306,10 @@ def test_upload_session_outlives_the_process(scene: Scene, state_url: str) -> No
 
     assert scene.checkpoint.upload_session(item.id) is None
 
-    scene.checkpoint.save_upload_session(item.id, _session(parts=(_part(1),)))
-    scene.checkpoint.add_upload_part(item.id, _part(0))
-    scene.checkpoint.add_upload_part(item.id, _part(1))
-    expected = _session(parts=(_part(0), _part(1)))
+    scene.checkpoint.save_upload_session(item.id, stored_session(parts=(stored_part(1),)))
+    scene.checkpoint.add_upload_part(item.id, stored_part(0))
+    scene.checkpoint.add_upload_part(item.id, stored_part(1))
+    expected = stored_session(parts=(stored_part(0), stored_part(1)))
     with Checkpoint.open(state_url) as other:
         assert expected == other.upload_session(item.id)
         assert [(item.id, expected)] == other.open_upload_sessions(scene.plan_id)
@@ -318,14 +320,14 @@ def test_upload_session_is_replaced_and_cleared(scene: Scene) -> None:
     """A new session takes the place of the old one with its parts; a cleared one is gone, and so are late parts."""
     scene.walk({"big": 20_000_000})
     [item] = scene.claim()
-    scene.checkpoint.save_upload_session(item.id, _session(parts=(_part(0),)))
-    scene.checkpoint.save_upload_session(item.id, _session(session_id="S2"))
+    scene.checkpoint.save_upload_session(item.id, stored_session(parts=(stored_part(0),)))
+    scene.checkpoint.save_upload_session(item.id, stored_session(session_id="S2"))
 
-    assert _session(session_id="S2") == scene.checkpoint.upload_session(item.id)
+    assert stored_session(session_id="S2") == scene.checkpoint.upload_session(item.id)
 
     scene.checkpoint.clear_upload_session(item.id)
     scene.checkpoint.clear_upload_session(item.id)
-    scene.checkpoint.add_upload_part(item.id, _part(0))
+    scene.checkpoint.add_upload_part(item.id, stored_part(0))
 
     assert scene.checkpoint.open_upload_sessions(scene.plan_id) == []
 
@@ -336,7 +338,7 @@ def test_naive_time_is_refused(scene: Scene) -> None:
     [item] = scene.claim()
 
     with pytest.raises(Exception, match="without a zone"):
-        scene.checkpoint.save_upload_session(item.id, _session(expires_at=datetime(2026, 1, 1)))
+        scene.checkpoint.save_upload_session(item.id, stored_session(expires_at=datetime(2026, 1, 1)))
 
 
 @pytest.mark.parametrize(

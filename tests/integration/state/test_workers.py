@@ -18,11 +18,12 @@ import pytest
 from sqlalchemy import select, text
 
 from state.checkpoint import Checkpoint
-from state.database.models import Folder, Item, Pass, Tree
+from state.database.models import Folder, Item, Pass, Tree, UploadPart, UploadSession
 from state.errors import LeaseHeld, LostLease
 from state.records import BudgetBlock, WorkerLease
 from state.statuses import ItemStatus, PassState, TreeState
 from tests.integration.state.scene import ManualClock, Scene
+from tests.integration.state.test_sending import stored_part, stored_session
 
 CLAIMER = Path(__file__).with_name("claimer.py")
 
@@ -87,7 +88,7 @@ def test_heartbeat_buries_the_dead(scene: Scene) -> None:
         scene.claim()
 
 
-#: What ends or changes the state of a tree, a pass or a folder, by a worker.
+#: What ends or changes the state of a tree, a pass or a folder, or where an entry lies in Box, by a worker.
 SENTENCES: dict[str, Callable[[Scene, WorkerLease], Any]] = {
     "set_tree_state": lambda scene, worker: scene.checkpoint.set_tree_state(
         scene.tree.id, TreeState.INCOMPLETE, worker=worker
@@ -120,17 +121,32 @@ SENTENCES: dict[str, Callable[[Scene, WorkerLease], Any]] = {
     "record_folder_creation_failed": lambda scene, worker: scene.checkpoint.record_folder_creation_failed(
         scene.folder_id("empty"), reason="locked", detail="x", worker=worker
     ),
+    "record_folder_created": lambda scene, worker: scene.checkpoint.record_folder_created(
+        scene.folder_id("d"), box_folder_id="200", box_name="d (2)", adopted=False, worker=worker
+    ),
+    "remember_box_file": lambda scene, worker: scene.checkpoint.remember_box_file(
+        scene.child("f").id, box_file_id="300", box_etag=None, worker=worker
+    ),
+    "save_upload_session": lambda scene, worker: scene.checkpoint.save_upload_session(
+        scene.child("f").id, stored_session(session_id="S2"), worker=worker
+    ),
+    "add_upload_part": lambda scene, worker: scene.checkpoint.add_upload_part(
+        scene.child("f").id, stored_part(1), worker=worker
+    ),
+    "clear_upload_session": lambda scene, worker: scene.checkpoint.clear_upload_session(
+        scene.child("f").id, worker=worker
+    ),
 }
 
 
 def everything(checkpoint: Checkpoint) -> dict[str, list[Any]]:
-    """Every row of what a sentence about trees, passes and folders may change."""
+    """Every row of what a sentence about trees, passes, entries and their uploads may change."""
     with checkpoint.database.reading() as connection:
-        tables = (Tree, Pass, Folder, Item)
+        tables = (Tree, Pass, Folder, Item, UploadSession, UploadPart)
         return {
-            table.__tablename__: [
-                tuple(row) for row in connection.execute(select(table.__table__).order_by(table.id))
-            ]
+            table.__tablename__: sorted(
+                (tuple(row) for row in connection.execute(select(table.__table__))), key=lambda row: row[:2]
+            )
             for table in tables
         }
 
@@ -145,6 +161,7 @@ def test_fence_keeps_out_what_a_dead_worker_says_of_tree_and_pass(scene: Scene, 
     scene.checkpoint.record_folder_created(
         scene.folder_id("d"), box_folder_id="100", box_name="d", adopted=False
     )
+    scene.checkpoint.save_upload_session(scene.child("f").id, stored_session())
     dead = scene.checkpoint.register_worker(scene.plan_id, name="dead", lease_seconds=10)
     scene.clock.forward(20)
     living = scene.checkpoint.register_worker(scene.plan_id, name="living", lease_seconds=600)
