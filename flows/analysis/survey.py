@@ -39,7 +39,7 @@ def needs_by_checkpoint(checkpoint: Checkpoint, trees: Sequence[TreeRecord]) -> 
     """What the checkpoint knows to be missing in Box; None while a tree was never walked to its end."""
     if not trees or not all(checkpoint.tree_was_walked(tree.id) for tree in trees):
         return None
-    counts = [checkpoint.tree_report(tree.id).files for tree in trees]
+    counts = [report.files for report in checkpoint.tree_reports([tree.id for tree in trees])]
     return Needs(
         files=sum(count.pending + count.failed for count in counts),
         size=sum(count.bytes_total - count.bytes_uploaded for count in counts),
@@ -101,7 +101,7 @@ def _with_files(needs: Needs, files: Sequence[Entry]) -> Needs:
 
 def without_what_arrived(needs: Needs, checkpoint: Checkpoint, trees: Sequence[TreeRecord]) -> Needs:
     """A survey sees files that are in Box already; the checkpoint knows how much that is."""
-    counts = [checkpoint.tree_report(tree.id).files for tree in trees]
+    counts = [report.files for report in checkpoint.tree_reports([tree.id for tree in trees])]
     return replace(
         needs,
         files=max(0, needs.files - sum(count.uploaded for count in counts)),

@@ -221,9 +221,8 @@ class Fleet:
     def _add_up(self) -> None:
         """What all of them have sent, from the checkpoint."""
         migration = self._migration
-        migration.progress.catch_up(
-            [migration.checkpoint.tree_report(tree.id).files for tree in migration.trees]
-        )
+        reports = migration.checkpoint.tree_reports([tree.id for tree in migration.trees])
+        migration.progress.catch_up([report.files for report in reports])
 
     def cancel(self) -> None:
         """Tell the senders to end; their work is free again at once."""

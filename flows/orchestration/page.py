@@ -193,7 +193,7 @@ class _RunPage:
         now = {tree.id: tree for tree in migration.checkpoint.trees(migration.plan_id)}
         moving = [now[tree.id] for tree in migration.trees]
         trees = sorted(moving, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
-        return [migration.checkpoint.tree_report(tree.id) for tree in trees[:limit]]
+        return migration.checkpoint.tree_reports([tree.id for tree in trees[:limit]])
 
     # --- Prefect ---
 

@@ -167,8 +167,8 @@ def look_share(plan: MigrationPlan, *, trees: Sequence[str]) -> Any:
 
 def _forecast(migration: Migration) -> dict[str, Any]:
     trees, files, size = [], 0, 0
-    for tree in migration.refresh_trees():
-        counts = migration.checkpoint.tree_report(tree.id).files
+    for report in migration.checkpoint.tree_reports([tree.id for tree in migration.refresh_trees()]):
+        tree, counts = report.tree, report.files
         files += counts.pending
         size += counts.bytes_total - counts.bytes_uploaded
         trees.append({"name": tree.name, "state": tree.state.value, "files_to_send": counts.pending})

@@ -59,7 +59,9 @@ class RootGuard:
         if listing:
             self._samples |= {tree.id: next(filter(moves_as_folder, listing), listing[0]) for tree in trees}
             return
-        entries = sum(self._checkpoint.tree_report(tree.id).items.total for tree in trees)
+        entries = sum(
+            report.items.total for report in self._checkpoint.tree_reports([tree.id for tree in trees])
+        )
         if entries and not self._may_be_empty:
             raise ShareEmptied(
                 f"{f'{self.source.display_url}/{path}'.rstrip('/')} lists nothing, but had {entries:,} "

@@ -64,7 +64,8 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived, worker=migration.worker),
         ours,
     )
-    migration.progress.start_from([checkpoint.tree_report(tree.id).files for tree in ours])
+    reports = checkpoint.tree_reports([tree.id for tree in ours])
+    migration.progress.start_from([report.files for report in reports])
 
 
 def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[TreeRecord]) -> list[TreeRecord]:

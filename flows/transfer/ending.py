@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from flows.errors import Interrupted, WindowClosed
 from flows.transfer.migration import Migration
 from flows.transfer.sessions import give_back_sessions
 from state.errors import LostLease
-from state.records import TreeRecord
+from state.records import Counts, TreeRecord
 from state.statuses import IncompleteReason, PassState, TreeState
 
 
@@ -21,10 +22,7 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
     migration.call_counts.save()
     trees = [*migration.refresh_trees(), *migration.trees_away()]
     complete = all(tree.state is TreeState.COMPLETE for tree in trees)
-    summary: dict[str, Any] = {
-        "complete": complete,
-        "trees": [_tree_summary(migration, tree) for tree in trees],
-    }
+    summary: dict[str, Any] = {"complete": complete, "trees": _tree_summaries(migration, trees)}
     migration.checkpoint.end_pass(
         migration.pass_id,
         PassState.COMPLETE if complete else PassState.INCOMPLETE,
@@ -37,12 +35,16 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
 
 def unfinished_pass(migration: Migration) -> dict[str, Any]:
     """What finish_pass says, of a pass that stays open for the next run."""
-    trees = [_tree_summary(migration, tree) for tree in (*migration.refresh_trees(), *migration.trees_away())]
+    trees = _tree_summaries(migration, [*migration.refresh_trees(), *migration.trees_away()])
     return {"plan": migration.plan.name, "pass": migration.pass_id, "complete": False, "trees": trees}
 
 
-def _tree_summary(migration: Migration, tree: TreeRecord) -> dict[str, Any]:
-    counts = migration.checkpoint.tree_report(tree.id).items
+def _tree_summaries(migration: Migration, trees: Sequence[TreeRecord]) -> list[dict[str, Any]]:
+    reports = migration.checkpoint.tree_reports([tree.id for tree in trees])
+    return [_tree_summary(tree, report.items) for tree, report in zip(trees, reports, strict=True)]
+
+
+def _tree_summary(tree: TreeRecord, counts: Counts) -> dict[str, Any]:
     return {
         "name": tree.name,
         "state": tree.state.value,

@@ -30,11 +30,11 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         **_latest_pass(checkpoint, plan_id),
         "trees": [
             tree_status(
-                checkpoint.tree_report(tree.id),
-                people_in(checkpoint, tree.id),
-                as_of=_as_of(checkpoint, tree.id),
+                report,
+                people_in(checkpoint, report.tree.id),
+                as_of=_as_of(checkpoint, report.tree.id),
             )
-            for tree in checkpoint.trees(plan_id)
+            for report in checkpoint.tree_reports([tree.id for tree in checkpoint.trees(plan_id)])
         ],
         "calls": {"total": sum(calls.values()), "by_route": calls},
     }

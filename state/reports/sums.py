@@ -32,8 +32,8 @@ class FolderSums:
 def failures_by_reason(checkpoint: Checkpoint, plan_id: int) -> dict[str, int]:
     """How many FAILED for which reason in the whole plan, the most frequent first."""
     sums: dict[str, int] = {}
-    for tree in checkpoint.trees(plan_id):
-        for reason, count in checkpoint.tree_report(tree.id).failures_by_reason.items():
+    for report in checkpoint.tree_reports([tree.id for tree in checkpoint.trees(plan_id)]):
+        for reason, count in report.failures_by_reason.items():
             sums[reason] = sums.get(reason, 0) + count
     return dict(sorted(sums.items(), key=lambda pair: (-pair[1], pair[0])))
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, func, select, update
 
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, Folder, Item, Pass, Tree
 from state.records import WorkerLease
-from state.statements.base import Statements, insert_into
+from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statuses import PERMANENT_REASONS, ItemStatus, PassState
 
 #: What a folder is once nothing is wrong with it any more.
@@ -153,9 +153,10 @@ def _revive_failures(
 ) -> int:
     """FAILED → what they were before, with all their attempts again; how many."""
     revived = 0
-    for tree_id in _tree_ids(connection, plan_id) if tree_ids is None else tree_ids:
-        items = update(Item).where(Item.tree_id == tree_id, ITEM_FAILED)
-        folders = update(Folder).where(Folder.tree_id == tree_id, FOLDER_FAILED)
+    ids = _tree_ids(connection, plan_id) if tree_ids is None else tree_ids
+    for chunk in in_chunks(ids, IDS_PER_STATEMENT):
+        items = update(Item).where(Item.tree_id.in_(chunk), ITEM_FAILED)
+        folders = update(Folder).where(Folder.tree_id.in_(chunk), FOLDER_FAILED)
         if reason is not None:
             items, folders = items.where(Item.reason == reason), folders.where(Folder.reason == reason)
         if not permanent_too:

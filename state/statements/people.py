@@ -22,8 +22,12 @@ class PeopleStatements(Statements):
     ) -> list[CollaborationRecord]:
         """The plan's collaborators of this tree, PLANNED where new; a changed role goes back to PLANNED.
 
-        Those that the plan names no more are kept, and neither returned nor reported.
+        Those that the plan names no more are kept, and neither returned nor reported. Writes nothing where nothing
+        changed.
         """
+        as_they_are = self.database.read(lambda connection: collaborations_of(connection, tree_id))
+        if [record.spec for record in as_they_are] == list(specs):
+            return as_they_are
 
         def ensure(connection: Connection) -> list[CollaborationRecord]:
             known = {
@@ -125,6 +129,17 @@ def collaborations_of(
     query = select(Collaboration.__table__).where(Collaboration.tree_id == tree_id).order_by(Collaboration.id)
     rows = connection.execute(query if all_of_them else query.where(Collaboration.wanted)).all()
     return [collaboration_record(row) for row in rows]
+
+
+def collaborations_by_tree(
+    connection: Connection, tree_ids: Sequence[int]
+) -> dict[int, list[CollaborationRecord]]:
+    """By tree: those whom the plan names."""
+    query = select(Collaboration.__table__).where(Collaboration.tree_id.in_(tree_ids), Collaboration.wanted)
+    found: dict[int, list[CollaborationRecord]] = {tree_id: [] for tree_id in tree_ids}
+    for row in connection.execute(query.order_by(Collaboration.id)):
+        found[row.tree_id].append(collaboration_record(row))
+    return found
 
 
 def collaboration_record(row: Any) -> CollaborationRecord:

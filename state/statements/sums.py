@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import Connection, func, select
 
 from connectors.entry import EntryKind
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, Folder, Item, Tree
 from state.records import Counts, TreeReport
-from state.statements.base import Statements
-from state.statements.people import collaborations_of
+from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
+from state.statements.people import collaborations_by_tree
 from state.statements.plans import TREES, tree_record
 from state.statuses import ItemStatus
+
+#: By tree: status, how many entries have it, and their bytes.
+StatusSums = dict[int, list[tuple[str, int, int]]]
 
 
 class SumStatements(Statements):
@@ -20,20 +25,15 @@ class SumStatements(Statements):
 
     def tree_report(self, tree_id: int) -> TreeReport:
         """One tree with its sums; costs a scan of the tree's part of an index."""
+        [report] = self.tree_reports([tree_id])
+        return report
 
-        def report(connection: Connection) -> TreeReport:
-            files, others = _count_items(connection, tree_id)
-            folders = _count_folders(connection, tree_id)
-            return TreeReport(
-                tree=tree_record(connection.execute(TREES.where(Tree.id == tree_id)).one()),
-                items=_add(_add(files, others), folders),
-                files=files,
-                folders=folders,
-                collaborations=tuple(collaborations_of(connection, tree_id)),
-                failures_by_reason=_failures(connection, tree_id),
-            )
-
-        return self.database.read(report)
+    def tree_reports(self, tree_ids: Sequence[int]) -> list[TreeReport]:
+        """These trees with their sums, in their order: a few statements for each 500 of them."""
+        reports: list[TreeReport] = []
+        for chunk in in_chunks(tree_ids, IDS_PER_STATEMENT):
+            reports += self.database.read(partial(_reports, tree_ids=chunk))
+        return reports
 
     def largest_open_file(self, tree_ids: Sequence[int]) -> int:
         """Bytes of the largest file that is pending or failed; 0 when there is none."""
@@ -53,22 +53,49 @@ class SumStatements(Statements):
         return self.database.read(largest)
 
 
-def _count_items(connection: Connection, tree_id: int) -> tuple[Counts, Counts]:
+def _reports(connection: Connection, tree_ids: Sequence[int]) -> list[TreeReport]:
+    trees = {row.id: tree_record(row) for row in connection.execute(TREES.where(Tree.id.in_(tree_ids)))}
+    files, others = _count_items(connection, tree_ids)
+    folders = _count_folders(connection, tree_ids)
+    people = collaborations_by_tree(connection, tree_ids)
+    failures = _failures(connection, tree_ids)
+    reports = []
+    for tree_id in tree_ids:
+        counts = [_counts(rows[tree_id]) for rows in (files, others, folders)]
+        reports.append(
+            TreeReport(
+                tree=trees[tree_id],
+                items=_add(_add(counts[0], counts[1]), counts[2]),
+                files=counts[0],
+                folders=counts[2],
+                collaborations=tuple(people[tree_id]),
+                failures_by_reason=failures[tree_id],
+            )
+        )
+    return reports
+
+
+def _count_items(connection: Connection, tree_ids: Sequence[int]) -> tuple[StatusSums, StatusSums]:
     """Files, and the other things that are no folders."""
-    query = select(Item.kind, Item.status, func.count(), func.sum(Item.size)).where(Item.tree_id == tree_id)
-    rows = connection.execute(query.group_by(Item.status, Item.kind)).all()
-    files = [(status, count, size) for kind, status, count, size in rows if kind == EntryKind.FILE]
-    others = [(status, count, 0) for kind, status, count, _ in rows if kind != EntryKind.FILE]
-    return _counts(files), _counts(others)
+    query = select(Item.tree_id, Item.kind, Item.status, func.count(), func.sum(Item.size))
+    query = query.where(Item.tree_id.in_(tree_ids)).group_by(Item.tree_id, Item.status, Item.kind)
+    files: StatusSums = defaultdict(list)
+    others: StatusSums = defaultdict(list)
+    for tree_id, kind, status, count, size in connection.execute(query):
+        if kind == EntryKind.FILE:
+            files[tree_id].append((status, count, size))
+        else:
+            others[tree_id].append((status, count, 0))
+    return files, others
 
 
-def _count_folders(connection: Connection, tree_id: int) -> Counts:
-    query = select(Folder.status, func.count()).where(
-        Folder.tree_id == tree_id, Folder.parent_id.is_not(None)
-    )
-    return _counts(
-        [(status, count, 0) for status, count in connection.execute(query.group_by(Folder.status))]
-    )
+def _count_folders(connection: Connection, tree_ids: Sequence[int]) -> StatusSums:
+    query = select(Folder.tree_id, Folder.status, func.count())
+    query = query.where(Folder.tree_id.in_(tree_ids), Folder.parent_id.is_not(None))
+    folders: StatusSums = defaultdict(list)
+    for tree_id, status, count in connection.execute(query.group_by(Folder.tree_id, Folder.status)):
+        folders[tree_id].append((status, count, 0))
+    return folders
 
 
 def _counts(rows: Sequence[tuple[str, int, int]]) -> Counts:
@@ -90,11 +117,14 @@ def _add(one: Counts, other: Counts) -> Counts:
     return Counts(**{name: getattr(one, name) + getattr(other, name) for name in Counts.__dataclass_fields__})
 
 
-def _failures(connection: Connection, tree_id: int) -> dict[str, int]:
-    """How many failed for which reason, the most frequent first."""
-    sums: dict[str, int] = {}
+def _failures(connection: Connection, tree_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """By tree: how many failed for which reason, the most frequent first."""
+    sums: dict[int, Counter[str]] = {tree_id: Counter() for tree_id in tree_ids}
     for table, failed in ((Item, ITEM_FAILED), (Folder, FOLDER_FAILED)):
-        query = select(table.reason, func.count()).where(table.tree_id == tree_id, failed)
-        for reason, count in connection.execute(query.group_by(table.reason)):
-            sums[reason or ""] = sums.get(reason or "", 0) + count
-    return dict(sorted(sums.items(), key=lambda pair: (-pair[1], pair[0])))
+        query = select(table.tree_id, table.reason, func.count()).where(table.tree_id.in_(tree_ids), failed)
+        for tree_id, reason, count in connection.execute(query.group_by(table.tree_id, table.reason)):
+            sums[tree_id][reason or ""] += count
+    return {
+        tree_id: dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
+        for tree_id, reasons in sums.items()
+    }
