@@ -229,14 +229,18 @@ def serve(control: socket.socket) -> str:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakes)
     _say(control, "ready", 0)
+    running: set[int] = set()
     while True:
         ready, _, _ = select.select([control, woken], [], [])
         if woken in ready:
             os.read(woken, 4096)
-            _tell_the_ended(control)
+            _tell_the_ended(control, running)
         if control in ready:
             message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 2)
             if not message:
+                # Whoever asked is gone, perhaps by kill -9: nobody waits for what still runs.
+                for pid in running:
+                    os.kill(pid, signal.SIGKILL)
                 sys.exit(0)
             pid = os.fork()
             if pid == 0:
@@ -246,17 +250,19 @@ def serve(control: socket.socket) -> str:
                     os.close(descriptor)
                 control.close()
                 return _become(json.loads(message), descriptors)
+            running.add(pid)
             _say(control, "began", pid)
             for descriptor in descriptors:
                 os.close(descriptor)
 
 
-def _tell_the_ended(control: socket.socket) -> None:
+def _tell_the_ended(control: socket.socket, running: set[int]) -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            running.discard(pid)
             _say(control, "ended", pid, os.waitstatus_to_exitcode(status))
 
 

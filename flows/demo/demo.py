@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 from flows.demo.share import LARGE_FILE_BYTES, Share, build_share, serve_share
+from flows.demo.warden import WARDEN
 from flows.errors import PlanError
 
 #: The demo's first file in its folder: only where it lies is anything taken away.
@@ -189,6 +190,8 @@ def _boxhaul(
     *arguments: str, share: Share | None = None, stdout: int | None = None
 ) -> subprocess.Popen[bytes]:
     environment = os.environ | ({"DEMO_SHARE_PASSWORD": share.password} if share else {})
-    return subprocess.Popen(  # noqa: S603  our own command
+    process = subprocess.Popen(  # noqa: S603  our own command
         [sys.executable, "-m", resolve_name("..cli", __package__), *arguments], env=environment, stdout=stdout
     )
+    WARDEN.watch(process.pid)
+    return process

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.demo.warden import WARDEN
+
 #: Large enough to go in parts (Box's threshold is 50 MB).
 LARGE_FILE_BYTES = 90_000_000
 
@@ -124,6 +126,7 @@ def _start_samba(smbd: str, root: Path, work: Path, password: str, port: int) ->
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # a smbd that ends signals its whole process group: never ours
     )
+    WARDEN.watch(process.pid)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with socket.socket() as probe:

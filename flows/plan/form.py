@@ -1,19 +1,16 @@
-"""The form that the Prefect UI makes of a plan: titles, the order of the fields, references where a secret belongs.
-
-Fields stand in the form in the order in which the models (model.py) declare them; `position` tells Prefect so.
-"""
+"""The form that the Prefect UI makes of a plan: titles, the order of the fields, references where a secret belongs."""
 
 from __future__ import annotations
 
-from pydantic import (
-    GetJsonSchemaHandler,
-)
+from collections.abc import Mapping
+
+from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 
 from flows.plan.secrets import REFERENCE
 
 #: What the form calls a group of fields; it would show the model's name.
-FORM_TITLES = {
+FORM_TITLES: Mapping[str, str] = {
     "MigrationPlan": "Plan",
     "SourcePlan": "Source",
     "BoxConfig": "Box",
@@ -27,11 +24,24 @@ FORM_TITLES = {
 }
 
 
+#: What the form asks for first, by the title of its group; other fields follow in the order of their declaration.
+FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Plan": ("name", "source", "box", "trees", "exclude", "transfer"),
+    "Source": ("url", "username", "password"),
+    "Box": ("auth", "landing_folder_id", "identities", "limits"),
+    "Collaborator": ("login", "group", "role"),
+    "Tree": ("source", "folder", "collaborators"),
+}
+
+
 def prepare_form(schema: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
     """Number the fields of this model and of those below it, and give secrets the pattern of a reference."""
     schema["title"] = FORM_TITLES.get(schema.get("title", ""), schema.get("title", ""))
-    for position, field in enumerate(schema.get("properties", {}).values()):
-        field["position"] = position
+    properties = schema.get("properties", {})
+    first = FIRST_FIELDS.get(schema["title"], ())
+    for position, name in enumerate(dict.fromkeys((*first, *properties))):
+        field = properties[name]
+        field["position"] = position  # by which Prefect sorts them
         branches = [field, field.get("items", {}), *field.get("anyOf", []), *field.get("oneOf", [])]
         for branch in branches:
             if branch.get("format") == "password":

@@ -1,4 +1,7 @@
-"""One person, group or app user let into one tree's folder, and written down."""
+"""One person, group or app user let into one tree's folder, and written down: whether they are mailed, too.
+
+An invitation is mailed when the plan says `transfer: {notify: true}` and nobody of this key was mailed for the plan.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
     """
     if tree.box_folder_id is None:
         return "the tree has no folder in Box"
-    mail = access.plan.transfer.notify and access.checkpoint.claim_mail(access.plan_id, record.id)
+    mail = _is_to_be_mailed(access, record)
     try:
         made = access.box.collaborate(
             tree.box_folder_id,
@@ -60,6 +63,11 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
         record.id, status=CollaborationStatus(made.status), box_collaboration_id=ours
     )
     return None
+
+
+def _is_to_be_mailed(access: Access, record: CollaborationRecord) -> bool:
+    """Tell whether Box mails this invitation: one mail for each person of the plan, about the first of their trees."""
+    return access.plan.transfer.notify and access.checkpoint.claim_mail(access.plan_id, record.id)
 
 
 def _others(access: Access, record: CollaborationRecord) -> set[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from flows.demo.warden import WARDEN
 from tests.servers import SERVER_FOLDERS, free_port, missing
 
 HINT = "apt-get install postgresql (Debian keeps its programs in /usr/lib/postgresql/15/bin)"
@@ -82,6 +83,7 @@ class PostgresServer:
                 start_new_session=True,
                 **self._as_user,
             )
+        WARDEN.watch(self._process.pid, self.folder)
         self._wait_until_ready()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -89,6 +91,7 @@ class PostgresServer:
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(timeout=PATIENCE)
+            WARDEN.release(self._process.pid)
             self._process = None
 
     def remove(self) -> None:

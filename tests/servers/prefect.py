@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import psutil
 
+from flows.demo.warden import WARDEN
 from flows.deploy.options import DEPLOYMENTS
 from flows.deploy.server import read_settings
 from tests.servers import free_port
@@ -74,6 +75,7 @@ class PrefectServer(ServerProcess):
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
+        WARDEN.watch(self.pid, self.home)
         wait_until(self.is_healthy, "the Prefect server answers", seconds=START_SECONDS)
 
     def is_healthy(self) -> bool:
@@ -228,6 +230,7 @@ class PrefectWorker:
             stderr=self._output,
             start_new_session=True,
         )
+        WARDEN.watch(self.process.pid)
 
     @property
     def output(self) -> str:
@@ -263,6 +266,7 @@ class PrefectWorker:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait(timeout=10)
+        WARDEN.release(self.process.pid)
         self._output.close()
 
 

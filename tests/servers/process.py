@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from flows.demo.warden import WARDEN
 from tests.servers import wait_for_port
 
 
@@ -43,6 +44,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
+        WARDEN.watch(self.pid, self.home)
         try:
             wait_for_port(self.port, alive=lambda: self.running)
         except RuntimeError as exc:
@@ -63,6 +65,7 @@ class ServerProcess:
                 break
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        WARDEN.release(self._process.pid)
         self._process = None
 
     def restart(self) -> None:
