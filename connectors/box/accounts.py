@@ -78,13 +78,13 @@ def find_user(connection: BoxConnection, login: str) -> Account | None:
     return None
 
 
-def aliases(connection: BoxConnection, user_id: str) -> set[str]:
-    """Return the other addresses of a user in small letters; none where this account may not see them."""
+def aliases(connection: BoxConnection, user_id: str) -> set[str] | None:
+    """Return the other addresses of a user in small letters; None where this account may not see them."""
     route = "GET /users/:id/email_aliases"
     try:
         answer = connection.ask(route, f"/users/{user_id}/email_aliases")
     except (ItemError, PermissionMissing):
-        return set()
+        return None
     entries = object_of(answer.data).get("entries")
     return {str(object_of(each).get("email") or "").casefold() for each in entries or []} - {""}
 

@@ -77,6 +77,8 @@ def ensure(
     """
     known = _by_id(list_on(connection, folder_id), known_id) if known_id else None
     if known is not None:
+        # It was made here; that Box hides its item while it is pending says nothing else.
+        known = replace(known, item_id=known.item_id or folder_id)
         return _made_to_agree(connection, folder_id, known, grant)
     grant = _checked(connection, grant)
     try:
@@ -86,11 +88,14 @@ def ensure(
             raise
         already = exc
     grants = list_on(connection, folder_id)
-    found = among(grants, folder_id, grant.invitee) or _otherwise_called(
-        connection, grants, grant.invitee, others
-    )
+    found = among(grants, folder_id, grant.invitee)
+    if found is None and (owner := _as_owner(connection, folder_id, grant.invitee)):
+        return owner
+    found = found or _otherwise_called(connection, grants, grant.invitee, others)
     if found is None:
-        return _owned(connection, folder_id, grant.invitee, already)
+        raise Rejected(
+            f"Box says that {grant.invitee} has access, but its list of this folder does not."
+        ) from already
     return _made_to_agree(connection, folder_id, found, grant)
 
 
@@ -98,18 +103,22 @@ def list_on(connection: BoxConnection, folder_id: str) -> list[Collaboration]:
     """Return every grant on the folder and, as Box does, those of folders above; pending ones included.
 
     Box shows no item while an invitation is pending. Such a one is on this folder unless the folder above lists it,
-    too: then item_id is that folder's. Where that cannot be seen item_id stays None, and nobody touches it.
+    too: then item_id is that folder's. Where that cannot be seen item_id stays None, and nobody touches it: the folder
+    above may not be listed, or somebody else's folder shows none, though there is one.
     """
     grants = list(_pages(connection, folder_id))
     if all(grant.item_id is not None for grant in grants):
         return grants
-    parent_id = folder_info(connection, folder_id).parent_id
     above = set[str]()
-    if parent_id not in (None, "0"):  # nobody is let into an account's root
-        try:
+    try:
+        folder = folder_info(connection, folder_id)
+        parent_id = folder.parent_id
+        if parent_id not in (None, "0"):
             above = {grant.id for grant in _pages(connection, parent_id)}
-        except ItemError:
-            return grants
+        elif connection.user_id not in (None, folder.owner_id):
+            return grants  # nobody is let into an account's root, but this is not ours: it may lie anywhere
+    except ItemError:
+        return grants
     return [
         replace(grant, item_id=parent_id if grant.id in above else folder_id)
         if grant.item_id is None
@@ -160,7 +169,12 @@ def _by_id(grants: Sequence[Collaboration], known_id: str | None) -> Collaborati
 def _made_to_agree(
     connection: BoxConnection, folder_id: str, found: Collaboration, grant: Grant
 ) -> Collaboration:
-    """Change a grant of this very folder as far as it differs; one from above counts as it is, or is told."""
+    """Change a grant of this very folder as far as it differs; one from above counts as it is, or is told.
+
+    Whoever declined is not asked again, whatever the plan says by now.
+    """
+    if found.status == "rejected":
+        return replace(found, outcome="unchanged")
     return _update(connection, found, grant) if found.item_id == folder_id else _inherited(found, grant)
 
 
@@ -169,19 +183,25 @@ def _otherwise_called(
 ) -> Collaboration | None:
     """Return the grant of a person whom the plan names by an address that Box's list does not show.
 
-    Box says that this person has access. It is who has the address as an alias; where aliases cannot be seen, the
-    only one whom this account let in and who is nobody else of the plan.
+    Box says that this person has access. It is who has the address as an alias. Where aliases cannot be seen it may be
+    the only one whom this account let in and who is nobody else of the plan: told as in, without item_id, so that
+    nothing is changed on a guess.
     """
     if invitee.login is None:
         return None
     people = [each for each in grants if each.accessible_by_type != "group" and each.id not in others]
+    hidden = []
     for each in people[:ALIASES_ASKED]:
-        if each.accessible_by_id and invitee.login.casefold() in accounts.aliases(
-            connection, each.accessible_by_id
-        ):
+        if each.accessible_by_id is None:
+            continue
+        aliases = accounts.aliases(connection, each.accessible_by_id)
+        if aliases is None:
+            hidden.append(each)
+        elif invitee.login.casefold() in aliases:
             return each
-    ours = [each for each in people if connection.user_id and each.created_by_id == connection.user_id]
-    return ours[0] if len(ours) == 1 else None
+    hidden += people[ALIASES_ASKED:]
+    ours = [each for each in hidden if connection.user_id and each.created_by_id == connection.user_id]
+    return replace(ours[0], item_id=None) if len(ours) == 1 else None
 
 
 def _checked(connection: BoxConnection, grant: Grant) -> Grant:
@@ -221,6 +241,11 @@ def _create(connection: BoxConnection, folder_id: str, grant: Grant, *, notify: 
 def _inherited(found: Collaboration, grant: Grant) -> Collaboration:
     """Return a grant further up: it counts when it allows as much; Box refuses to raise it below (facts: waterfall)."""
     if not covers(found.role, grant.role):
+        if found.item_id is None:
+            raise Rejected(
+                f"{grant.invitee} is {found.role} here or on a folder above: Box does not say where, so that stays "
+                f"as it is. Raise it to {grant.role} in Box, then run again."
+            )
         raise Rejected(
             f"{grant.invitee} is {found.role} on a folder above, and Box gives nobody more below that. Take that "
             f"grant away or raise it to {grant.role}, then run again."
@@ -228,21 +253,21 @@ def _inherited(found: Collaboration, grant: Grant) -> Collaboration:
     return replace(found, outcome="unchanged")
 
 
-def _owned(connection: BoxConnection, folder_id: str, invitee: Invitee, already: ItemError) -> Collaboration:
-    """Return the owner's access, which needs no grant; Rejected when the invitee is not the owner."""
+def _as_owner(connection: BoxConnection, folder_id: str, invitee: Invitee) -> Collaboration | None:
+    """Return the owner's access, which needs no grant; None when the invitee is not the owner."""
     owner = folder_info(connection, folder_id)
     wanted = {(invitee.login or "").casefold(), invitee.user_id}
-    if {(owner.owner_login or "?").casefold(), owner.owner_id} & wanted:
-        return Collaboration(
-            id="",
-            role="owner",
-            status="accepted",
-            accessible_by_type="user",
-            accessible_by_id=owner.owner_id,
-            accessible_by_login=owner.owner_login,
-            outcome="unchanged",
-        )
-    raise Rejected(f"Box says that {invitee} has access, but its list of this folder does not.") from already
+    if not {(owner.owner_login or "?").casefold(), owner.owner_id} & wanted:
+        return None
+    return Collaboration(
+        id="",
+        role="owner",
+        status="accepted",
+        accessible_by_type="user",
+        accessible_by_id=owner.owner_id,
+        accessible_by_login=owner.owner_login,
+        outcome="unchanged",
+    )
 
 
 def _update(connection: BoxConnection, found: Collaboration, grant: Grant) -> Collaboration:

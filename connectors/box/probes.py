@@ -5,20 +5,24 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from connectors.box.client.connection import UPLOAD_PROBE_PATH, UPLOAD_PROBE_ROUTE, BoxConnection
-from connectors.box.client.errors import code_of
+from connectors.box.client.errors import code_of, status_of
 from connectors.box.folders import create_folder, delete_folder, landing_folder
-from connectors.errors import ItemError, NotPermitted, PermissionMissing
+from connectors.errors import ItemError, NotPermitted, PermissionMissing, Rejected, TransientError
 
 PROBE_NAME = "boxhaul check"
 #: A person waits for the answer.
 PROBE_ATTEMPTS = 3
 #: What a probe of the whole account found holds for so long: many items may be refused at once.
 STANDING_SECONDS = 30.0
+#: After so many refusals in a row, with nothing allowed between, the account is probed anew whatever was found before.
+REFUSALS_IN_A_ROW = 10
+UPLOAD = "can_upload"
 
 
 class Permission(StrEnum):
@@ -35,7 +39,10 @@ class Permission(StrEnum):
 class Standing:
     """Tells the refusal of one item from one of the whole account. Safe for many threads.
 
-    The landing folder decides: what the service account may not even do there it may do nowhere in this plan.
+    The landing folder decides: what the service account may not even do there it may do nowhere in this plan. Its
+    permissions come first; they do not know of rules beside the role (policies of the enterprise, classifications),
+    so that Box is asked as well whether it would take a file there (preflight, which stores nothing). Nothing is asked
+    before something is refused (P6). Whether invitations are refused beside the role cannot be asked without inviting.
     """
 
     def __init__(
@@ -49,34 +56,64 @@ class Standing:
         self._landing_folder_id = landing_folder_id
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: tuple[float, dict[str, bool]] | None = None
+        #: Ability → when it was probed, and why the account lacks it; None when it does not.
+        self._found: dict[str, tuple[float, str | None]] = {}
+        self._in_a_row = Counter[str]()
 
     @contextmanager
     def needed(self, ability: str) -> Iterator[None]:
-        """Let NotPermitted of one item pass; PermissionMissing instead when the account lacks `ability` as a whole.
+        """Let the refusal of one item pass; PermissionMissing instead when the account lacks `ability` as a whole.
 
-        ability: as Box names it in a folder's permissions (can_upload, can_invite_collaborator). A look costs one
-        call and holds for half a minute. LandingFolderMissing when that folder is out of sight.
+        ability: as Box names it in a folder's permissions (can_upload, can_invite_collaborator). A probe costs one
+        call, for can_upload two, and holds for half a minute, unless ten items in a row are refused.
+        LandingFolderMissing when that folder is out of sight.
         """
         try:
             yield
-        except NotPermitted as exc:
-            if self._abilities().get(ability, True):
+        except ItemError as exc:
+            lacking = self._lacking(ability) if is_forbidden(exc) else None
+            if lacking is None:
                 raise
-            raise PermissionMissing(
-                f"The service account has no {ability} on the landing folder {self._landing_folder_id} any more; "
-                f"give it back its role there, then run again. {exc}"
-            ) from exc
+            raise PermissionMissing(f"{lacking} {exc}") from exc
+        else:
+            self._in_a_row.pop(ability, None)
 
-    def _abilities(self) -> dict[str, bool]:
+    def _lacking(self, ability: str) -> str | None:
+        """Return why nothing at all is allowed any more, from a probe that is fresh enough."""
         with self._lock:
-            if self._seen is None or self._clock() - self._seen[0] > STANDING_SECONDS:
-                try:
-                    landing = landing_folder(self._connection, self._landing_folder_id)
-                except NotPermitted as exc:
-                    raise PermissionMissing(str(exc)) from exc
-                self._seen = self._clock(), landing.permissions
-            return self._seen[1]
+            self._in_a_row[ability] += 1
+            found = self._found.get(ability)
+            if (
+                found is None
+                or self._clock() - found[0] > STANDING_SECONDS
+                or self._in_a_row[ability] >= REFUSALS_IN_A_ROW
+            ):
+                self._in_a_row[ability] = 0
+                found = self._found[ability] = self._clock(), self._probed(ability)
+            return found[1]
+
+    def _probed(self, ability: str) -> str | None:
+        try:
+            landing = landing_folder(self._connection, self._landing_folder_id)
+        except NotPermitted as exc:
+            raise PermissionMissing(str(exc)) from exc
+        if not landing.permissions.get(ability, True):
+            return (
+                f"The service account has no {ability} on the landing folder {self._landing_folder_id} any more; "
+                "give it back its role there, then run again."
+            )
+        if ability == UPLOAD and not may_upload(self._connection, self._landing_folder_id):
+            return (
+                "Box takes no file from the service account, not even in the landing folder "
+                f"{self._landing_folder_id}, though its role there allows it; ask a Box admin which policy forbids it, "
+                "then run again."
+            )
+        return None
+
+
+def is_forbidden(error: ItemError) -> bool:
+    """Tell whether Box refused this with a bare 403, which may mean this one thing or everything."""
+    return isinstance(error, NotPermitted) or (type(error) is Rejected and status_of(error) == 403)
 
 
 def require_upload_host(connection: BoxConnection) -> None:
@@ -102,6 +139,18 @@ def may_act_as(connection: BoxConnection, user_id: str) -> Permission:
     """Try "Make API calls using the as-user header": ask as the other user who that is."""
     headers = {"As-User": user_id}
     return _tried(lambda: connection.ask("GET /users/me", "/users/me", headers=headers))
+
+
+def may_upload(connection: BoxConnection, folder_id: str) -> bool:
+    """Ask whether Box would take a small file here; stores nothing. False for a 403; anything else says nothing."""
+    file = {"name": f"{PROBE_NAME} {uuid.uuid4().hex[:8]}", "size": 1, "parent": {"id": folder_id}}
+    try:
+        connection.ask("OPTIONS /files/content", "/files/content", data=file, attempts=PROBE_ATTEMPTS)
+    except ItemError as exc:
+        return not is_forbidden(exc)
+    except TransientError:
+        return True
+    return True
 
 
 def may_write(connection: BoxConnection, folder_id: str) -> Permission:

@@ -5,13 +5,13 @@ Trees that are not complete wait (P4).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from connectors.box import collaborations
 from connectors.box.types import Collaboration, Invitee
-from connectors.errors import ItemError
+from connectors.errors import ItemError, PermissionMissing
 from flows.plan.model import MigrationPlan
 from flows.sharing.access import Access, budget_held, open_access
 from flows.sharing.invitations import app_user_key, let_in
@@ -110,7 +110,7 @@ def _agree_on_tree(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bo
     outsiders = _outsiders(access, folder)
     if not dry_run:
         return [*_apply(access, folder, prune=prune), *outsiders]
-    actions = [_compare(access, folder, spec) for spec in access.specs(tree)]
+    actions = [_compare(folder, spec) for spec in access.specs(tree)]
     actions += [_removal(record, grant, prune=prune) for record, grant in _unwanted(access, folder)]
     return actions + outsiders
 
@@ -122,34 +122,56 @@ class _Folder:
     tree: TreeRecord
     grants: Sequence[Collaboration]
     records: Sequence[CollaborationRecord]
+    #: Key of each whom the plan names → the grant that he has by now; None for nobody's.
+    found: Mapping[str, Collaboration | None]
 
     @classmethod
     def of(cls, access: Access, tree: TreeRecord) -> _Folder:
         grants = access.box.collaborations(tree.box_folder_id or "")
-        return cls(tree=tree, grants=grants, records=access.checkpoint.all_collaborations(tree.id))
+        records = access.checkpoint.all_collaborations(tree.id)
+        known = {each.spec.key: each.box_collaboration_id for each in records}
+        found = {
+            spec.key: _grant_of(access, tree, grants, spec, known.get(spec.key))
+            for spec in access.specs(tree)
+        }
+        return cls(tree=tree, grants=grants, records=records, found=found)
 
     def is_here(self, grant: Collaboration) -> bool:
-        """Tell whether a grant is on this very folder: one of a folder above is never touched from here."""
+        """Tell whether a grant is on this very folder: one of a folder above is never touched from here.
+
+        Where Box does not say (a pending invitation below a folder that cannot be listed), only what this plan made is.
+        """
+        if grant.item_id is None:
+            return any(each.box_collaboration_id == grant.id for each in self.records)
         return grant.item_id == self.tree.box_folder_id
 
-    def known_id(self, spec: CollaboratorSpec) -> str | None:
-        """Return the collaboration that this plan made for somebody: it stays theirs, whatever they are called now."""
-        return next((each.box_collaboration_id for each in self.records if each.spec.key == spec.key), None)
+    @property
+    def matched(self) -> set[str]:
+        """The grants of those whom the plan names, by whatever name: a login may have become an id."""
+        return {grant.id for grant in self.found.values() if grant is not None}
 
 
 # --- what the plan wants ---
 
 
-def _compare(access: Access, folder: _Folder, spec: CollaboratorSpec) -> Action:
+def _compare(folder: _Folder, spec: CollaboratorSpec) -> Action:
     who = _who(spec)
-    found = _grant_of(access, folder, spec)
+    found = folder.found[spec.key]
     if found is None:
         return Action(who=who, role=spec.role, action="invite")
     if not folder.is_here(found):
         enough = collaborations.covers(found.role, spec.role)
         detail = "by a folder above" if enough else f"Box gives nobody more than a folder above: {found.role}"
+        if found.item_id is None:
+            detail = (
+                f"pending as {found.role} here or on a folder above, Box does not say where; left as it is"
+            )
         action = "none" if enough else "failed"
         return Action(who=who, role=found.role, action=action, status=found.status, detail=detail)
+    if found.status == CollaborationStatus.REJECTED.value:
+        return Action(
+            who=who, role=found.role, action="none", status=found.status, detail="declined; not asked again"
+        )
     changes = _changes(spec, found)
     return Action(
         who=who,
@@ -195,7 +217,7 @@ def _any_failed(actions: Sequence[Action]) -> bool:
 
 
 def _bring_about(access: Access, folder: _Folder, record: CollaborationRecord) -> Action:
-    action = _compare(access, folder, record.spec)
+    action = _compare(folder, record.spec)
     if action.action in ("none", "failed"):
         _write_down(access, folder, record, action)
         return action
@@ -213,7 +235,7 @@ def _write_down(access: Access, folder: _Folder, record: CollaborationRecord, ac
     A grant of a folder above is not ours, and its id is not kept: nobody takes it away by it.
     """
     failed = action.action == "failed" or action.status is None
-    grant = _grant_of(access, folder, record.spec)
+    grant = folder.found[record.spec.key]
     access.checkpoint.record_collaboration(
         record.id,
         status=CollaborationStatus.FAILED if failed else CollaborationStatus(str(action.status)),
@@ -233,23 +255,21 @@ def _publish_again(access: Access, tree: TreeRecord, actions: list[Action]) -> N
 
 
 def _unwanted(access: Access, folder: _Folder) -> list[tuple[CollaborationRecord, Collaboration]]:
-    """Return the collaborations on this very folder that an earlier version of the plan made."""
+    """Return the collaborations on this very folder that an earlier version of the plan made.
+
+    Where somebody else had let the person in before, the plan made none: that one is an outsider's now.
+    """
     wanted = {spec.key for spec in access.specs(folder.tree)}
-    matched = _matched(access, folder)
-    here = {grant.id: grant for grant in folder.grants if folder.is_here(grant)}
+    here = {
+        grant.id: grant for grant in folder.grants if folder.is_here(grant) and _is_made_by_us(access, grant)
+    }
     return [
         (record, here[record.box_collaboration_id])
         for record in folder.records
         if record.spec.key not in wanted
         and record.box_collaboration_id in here
-        and record.box_collaboration_id not in matched
+        and record.box_collaboration_id not in folder.matched
     ]
-
-
-def _matched(access: Access, folder: _Folder) -> set[str]:
-    """Return the grants of those whom the plan names, by whatever name: a login may have become an id."""
-    found = (_grant_of(access, folder, spec) for spec in access.specs(folder.tree))
-    return {grant.id for grant in found if grant is not None}
 
 
 def _remove(access: Access, tree: TreeRecord, record: CollaborationRecord, grant: Collaboration) -> Action:
@@ -277,7 +297,9 @@ def _removal(record: CollaborationRecord, grant: Collaboration, *, prune: bool) 
 
 def _outsiders(access: Access, folder: _Folder) -> list[Action]:
     """Return those whom somebody else let in: they are told, never touched."""
-    ours = {record.box_collaboration_id for record in folder.records} | _matched(access, folder)
+    known = {record.box_collaboration_id for record in folder.records}
+    made = {grant.id for grant in folder.grants if grant.id in known and _is_made_by_us(access, grant)}
+    ours = made | folder.matched
     uploaders = {*access.plan.box.identities, *access.checkpoint.tree_editors(folder.tree.id)}
     return [
         Action(
@@ -292,23 +314,44 @@ def _outsiders(access: Access, folder: _Folder) -> list[Action]:
     ]
 
 
+def _is_made_by_us(access: Access, grant: Collaboration) -> bool:
+    """Tell whether this account let them in; where Box does not say who did, what is written down counts."""
+    return grant.created_by_id in (None, access.box.whoami().id)
+
+
 # --- who is who ---
 
 
-def _grant_of(access: Access, folder: _Folder, spec: CollaboratorSpec) -> Collaboration | None:
-    invitee, known_id = _invitee(access, spec), folder.known_id(spec)
-    found = next((each for each in folder.grants if known_id and each.id == known_id), None)
-    if found is not None or invitee is None:
+def _grant_of(
+    access: Access,
+    tree: TreeRecord,
+    grants: Sequence[Collaboration],
+    spec: CollaboratorSpec,
+    known_id: str | None,
+) -> Collaboration | None:
+    """Return the collaboration that this plan made for somebody: it stays theirs, whatever they are called now.
+
+    Without one: theirs by login or id. Display names are nobody's (a group of another enterprise may be called alike).
+    """
+    found = next((each for each in grants if known_id and each.id == known_id), None)
+    if found is not None:
         return found
-    return collaborations.among(folder.grants, folder.tree.box_folder_id or "", invitee)
+    try:
+        invitee = _invitee(access, spec)
+    except (ItemError, PermissionMissing):
+        return None  # who cannot be looked up cannot be let in either, which then says why
+    return collaborations.among(grants, tree.box_folder_id or "", invitee) if invitee is not None else None
 
 
 def _invitee(access: Access, spec: CollaboratorSpec) -> Invitee | None:
-    """Return whom Box's list is searched for; None for an app user that is still to be made."""
-    if spec.app_user is None:
-        return Invitee(login=spec.login, user_id=spec.user_id, group=spec.group, group_id=spec.group_id)
-    found = access.box.find_app_user(app_user_key(spec.app_user))
-    return Invitee(user_id=found.id) if found else None
+    """Return whom Box's list is searched for; None for an app user or a group that is still to be made."""
+    if spec.app_user is not None:
+        user = access.box.find_app_user(app_user_key(spec.app_user))
+        return Invitee(user_id=user.id) if user else None
+    if spec.group is not None:
+        group = access.box.find_group(spec.group)
+        return Invitee(group_id=group.id) if group else None
+    return Invitee(login=spec.login, user_id=spec.user_id, group_id=spec.group_id)
 
 
 def _who(spec: CollaboratorSpec) -> str:

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from connectors.box.destination import BoxDestination
-from connectors.box.types import Collaboration, Invitee
-from connectors.errors import DestinationGone, NotFound
+from connectors.box.types import Invitee
 from state.checkpoint import Checkpoint
 
 ROLE = "editor"
@@ -45,20 +44,17 @@ class TreeEditors:
             self._inside.add(place)
 
     def remove(self, tree_id: int, box_folder_id: str, only: Sequence[str] | None = None) -> None:
-        """Take out all that are written down (or only these of them); whoever is out already counts as removed."""
+        """Take out all that are written down (or only these of them); whoever is out already counts as removed.
+
+        DestinationGone, and they stay written down, while the folder is out of sight: it may be hidden.
+        """
         with self._lock:
             editors = set(self._checkpoint.tree_editors(tree_id))
             leaving = editors if only is None else editors & set(only)
             if not leaving:
                 return
-            for grant in self._grants(box_folder_id):
+            for grant in self._box.collaborations(box_folder_id):
                 if grant.accessible_by_id in leaving and grant.item_id == box_folder_id:
                     self._box.remove_collaboration(grant.id)
             self._checkpoint.record_tree_editors_removed(tree_id, sorted(leaving))
             self._inside.discard((tree_id, box_folder_id))
-
-    def _grants(self, box_folder_id: str) -> list[Collaboration]:
-        try:
-            return list(self._box.collaborations(box_folder_id))
-        except (DestinationGone, NotFound):
-            return []

@@ -13,6 +13,7 @@ from connectors.errors import (
     ConnectorError,
     FatalError,
     ItemError,
+    NotPermitted,
     PermissionMissing,
     Rejected,
     Stopped,
@@ -77,7 +78,17 @@ def _others(access: Access, record: CollaborationRecord) -> set[str]:
 
 
 def invitee_of(access: Access, tree: TreeRecord, spec: CollaboratorSpec) -> Invitee:
-    """Return whom Box is to let in; app users, and groups that the plan says so of, are made first, each once."""
+    """Return whom Box is to let in; app users, and groups that the plan says so of, are made first, each once.
+
+    NotPermitted where the account may not look at users or groups: the other people come in all the same (P11).
+    """
+    try:
+        return _looked_up(access, tree, spec)
+    except PermissionMissing as exc:
+        raise NotPermitted(f"{spec.app_user or spec.group} cannot be looked up or made. {exc}") from exc
+
+
+def _looked_up(access: Access, tree: TreeRecord, spec: CollaboratorSpec) -> Invitee:
     if spec.app_user is not None:
         return Invitee(user_id=_made_app_user(access, spec.app_user))
     if spec.group is not None and _may_be_made(access, tree, spec.group):

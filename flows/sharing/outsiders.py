@@ -58,6 +58,15 @@ def _group_ids(access: Access, tree: TreeRecord) -> set[str]:
 
 
 def _app_user_ids(access: Access, tree: TreeRecord) -> set[str]:
-    names = [person.app_user for person in access.people(tree) if person.app_user]
-    found = [access.box.find_app_user(app_user_key(name)) for name in names]
-    return {user.id for user in found if user is not None}
+    """Return the ids of the plan's app users; one that cannot be looked up is nobody's."""
+    ids = set()
+    for person in access.people(tree):
+        if person.app_user is None:
+            continue
+        try:
+            found = access.box.find_app_user(app_user_key(person.app_user))
+        except (ItemError, PermissionMissing):
+            continue
+        if found is not None:
+            ids.add(found.id)
+    return ids

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from connectors.errors import DestinationGone
@@ -66,7 +67,10 @@ def retire_uploaders(plan: MigrationPlan, ids: Sequence[str] = ()) -> dict[str, 
         _refuse_used(access, leaving)
         for tree in access.checkpoint.trees(access.plan_id):
             if tree.box_folder_id is not None:
-                access.editors.remove(tree.id, tree.box_folder_id, leaving)
+                with suppress(
+                    DestinationGone
+                ):  # deleted, or hidden: who is deactivated reaches nothing there
+                    access.editors.remove(tree.id, tree.box_folder_id, leaving)
         for user_id in leaving:
             _deactivate(access, user_id)
             access.checkpoint.record_uploader_retired(access.plan_id, user_id)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
-from connectors.errors import DestinationGone
+from connectors.errors import DestinationGone, ItemError
 from flows.plan.model import Verification
 from flows.transfer.conflicts import editor_of
 from flows.transfer.migration import Migration
@@ -137,8 +137,12 @@ def verify_folder(migration: Migration, folder: FolderNode) -> Differences:
                 reason = _look_again(migration, folder, child, look)
             if reason is not None:
                 look.differences.add(reason, child)
-    except DestinationGone:
-        _look_from_the_top(migration, folder, look.differences)
+    except DestinationGone as exc:
+        _look_from_the_top(migration, folder, look.differences, exc)
+        return look.differences
+    except ItemError as exc:
+        # What may not be looked at is not proven, and is no other folder's business (P11).
+        look.differences.out_of_sight.append(f"{folder.path or folder.box_name}: {exc}")
         return look.differences
     extra = [child.name for box_id, child in listed.items() if box_id not in expected]
     for kind, names in {**look.told, EventKind.ONLY_IN_BOX: extra}.items():
@@ -200,14 +204,18 @@ def _tell_where_it_is(
         look.tell(EventKind.RENAMED_IN_BOX, f"{child.box_name} is {name}")
 
 
-def _look_from_the_top(migration: Migration, folder: FolderNode, differences: Differences) -> None:
+def _look_from_the_top(
+    migration: Migration, folder: FolderNode, differences: Differences, refusal: DestinationGone
+) -> None:
     """Box does not show this folder: the highest that is gone is made again, with all below it."""
     try:
         gone = topmost_gone(migration.checkpoint, migration.box, folder.id)
-    except DestinationGone as exc:
+    except ItemError as exc:
         differences.out_of_sight.append(str(exc))
         return
     if gone is not None:
         differences.folders_gone[gone.id] = gone.box_folder_id or ""
     else:
-        differences.out_of_sight.append(f"the folder {folder.path!r} was out of sight for a moment")
+        differences.out_of_sight.append(
+            f"the folder {folder.path!r} was out of sight for a moment: {refusal}"
+        )

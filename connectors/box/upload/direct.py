@@ -55,7 +55,7 @@ def put_direct(
         return adopt_name(connection, item, exc, sha1())
     except Rejected as exc:
         if item.file_id and status_of(exc) == 412:
-            return adopt_version(connection, item, sha1())
+            return adopt_version(connection, item, sha1(), exc)
         raise
     connection.transport.count_bytes(item.size)
     return accept(connection, item, first_entry(answer.to_dict(), _content_route(item)), sha1())

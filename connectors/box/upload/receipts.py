@@ -12,7 +12,7 @@ from connectors.box.files import file_info
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, Receipt, Upload
 from connectors.box.values import id_of, json_object, size_of, text_of
-from connectors.errors import DigestMismatch, NameInUse, ServerBusy
+from connectors.errors import DigestMismatch, ItemError, NameInUse, ServerBusy
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; FILETIME goes further
@@ -85,13 +85,18 @@ def adopt_name(connection: BoxConnection, item: Upload, error: NameInUse, sha1: 
     )
 
 
-def adopt_version(connection: BoxConnection, item: Upload, sha1: str) -> Receipt:
-    """Return the receipt of a file that changed since we looked (412) when it has our content; else NameInUse."""
+def adopt_version(
+    connection: BoxConnection, item: Upload, sha1: str, refusal: ItemError | None = None
+) -> Receipt:
+    """Return the receipt of a file that changed since we looked when it has our content; else NameInUse.
+
+    refusal: Box's 412, whose words the error repeats.
+    """
     stored = file_info(connection, item.file_id or "")
     if stored.sha1 == sha1 and stored.size == item.size:
         return _adopted(connection, stored)
     raise NameInUse(
-        "Somebody changed this file in Box since it was uploaded; move or rename theirs, then retry.",
+        f"Somebody changed this file in Box since it was uploaded; move or rename theirs, then retry. {refusal or ''}",
         box_id=stored.id,
         box_type="file",
         sha1=stored.sha1,

@@ -80,12 +80,13 @@ def put_session(
     if item.file_id and (receipt := _look_first(work)):
         _give_back(work)
         return receipt
-    item = work.item
+    item, last = work.item, ServerBusy()
     for _ in range(MAX_SESSIONS):
         try:
             with _session(work) as session:
                 return _send_session(work, session)
-        except SessionGone:
+        except SessionGone as exc:
+            last = exc
             # It may be gone because a commit whose answer was lost took effect: a new file then answers the next
             # create with its name in use and our sha1, a new version shows in the file itself.
             store.clear()
@@ -95,9 +96,11 @@ def put_session(
             return adopt_name(connection, item, exc, work.sha1())
         except Rejected as exc:
             if item.file_id and status_of(exc) == 412:
-                return adopt_version(connection, item, work.sha1())
+                return adopt_version(connection, item, work.sha1(), exc)
             raise
-    raise ServerBusy("Box's upload sessions for this file ended again and again; it is tried again later.")
+    raise ServerBusy(
+        f"Box's upload sessions for this file ended again and again; it is tried again later. {last}"
+    )
 
 
 def commit(

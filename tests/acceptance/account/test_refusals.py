@@ -11,6 +11,7 @@ from connectors.box.sandbox import Sandbox
 from connectors.errors import PermissionMissing
 from flows.reporting.report import write_report
 from tests.acceptance.account.conftest import Account
+from tests.acceptance.account.test_identities import use
 from tests.acceptance.account.test_landing import share_folder
 
 DENIED = "access_denied_insufficient_permissions"
@@ -93,3 +94,32 @@ def test_a_scope_that_is_lost_on_the_way_stops_the_run(account: Account, box: Sa
 
     assert {} == blamed
     assert account.migrate(check=False)["complete"]
+
+
+def test_uploads_that_a_policy_forbids_blame_no_file(account: Account, box: Sandbox) -> None:
+    """The role still says can_upload, and Box takes no file: the run stops, nothing is failed; later all arrives."""
+    for route in ("POST /files/content", "OPTIONS /files/content"):
+        box.faults.next(route).status(403, error="forbidden_by_policy").times(None)
+    with pytest.raises(PermissionMissing, match="which policy forbids it"):
+        account.migrate(check=False)
+    blamed = failures(account)
+    box.faults.clear()
+
+    assert {} == blamed
+    assert account.migrate(check=False)["complete"]
+
+
+def test_uploaders_stay_written_down_while_the_folder_is_hidden(account: Account, box: Sandbox) -> None:
+    """Box hides who is in the tree's folder when its uploaders are to leave: the next run takes them out."""
+    ann = "ann@example.com"
+    uploader = use(account, 1)[0]
+    account.change(trees=[{"source": "Legal", "collaborators": [{"login": ann}]}])
+    box.faults.next("GET /folders/:id/collaborations").status(404, error="not_found").times(None)
+    summary = account.migrate(check=False)
+    inside = [grant.user.id for grant in box.core.store.collaborations.values() if grant.user]
+    box.faults.clear()
+
+    assert not summary["complete"]
+    assert [uploader] == inside
+    assert account.migrate(check=False)["complete"]
+    assert [ann] == [each["login"] for each in box.collaborations()]

@@ -109,3 +109,66 @@ def test_outsider_who_is_called_like_a_group_of_the_plan(account: Account, box: 
 
     assert not summary["complete"]
     assert {} == dict(box.files())
+
+
+def test_group_of_others_that_is_called_like_one_of_the_plan(
+    account: Account, box: Sandbox, people: SetPeople
+) -> None:
+    """`collaborate` takes a group for the plan's by its id: one of the same name keeps the role that it has."""
+    box.add_group("Finance")
+    stranger = box.add_group("Other")
+    account.migrate()
+    folder_id = account.program.status()["trees"][0]["box_folder_id"]
+    item, who = {"type": "folder", "id": folder_id}, {"type": "group", "id": stranger.id}
+    with box.core.store.lock:
+        body = {"item": item, "accessible_by": who, "role": "viewer"}
+        theirs = box.core.collaborations.create(box.service_account, body)
+        stranger.name = "Finance"
+    people({"group": "finance", "role": "editor"})
+    account.collaborate()
+
+    grants = {grant.group.id: grant.role for grant in box.core.store.collaborations.values() if grant.group}
+    assert 2 == len(grants)
+    assert ("viewer", "viewer") == (theirs.role, grants[stranger.id])
+
+
+def test_person_whom_somebody_else_had_let_in_is_not_pruned(
+    account: Account, box: Sandbox, people: SetPeople
+) -> None:
+    """The plan named him, too, and does so no more: the grant is still that of who gave it."""
+    box.add_user(BOB)
+    boss = box.add_user("boss@example.com")
+    account.migrate()
+    folder_id = account.program.status()["trees"][0]["box_folder_id"]
+    box.person().invite(folder_id, boss.login, "co-owner")
+    box.person(boss).invite(folder_id, BOB, "viewer")
+    people({"login": ANN}, {"login": BOB})
+    account.migrate()
+    people()
+    done = account.collaborate(prune=True)
+
+    assert {ANN: "remove", BOB: "outsider", "boss@example.com": "outsider"} == done
+    assert {BOB, "boss@example.com"} == {each["login"] for each in box.collaborations()}
+
+
+@pytest.mark.parametrize("planned", ["viewer", "editor"])
+def test_pending_above_where_that_cannot_be_listed(
+    account: Account, box: Sandbox, people: SetPeople, planned: str
+) -> None:
+    """Box hides who is in the landing folder: a pending invitation there stays as it is, ours below is still ours."""
+    landing = landing_of(account, box)
+    above = invite(box, landing, EVE, "viewer")
+    denied = {"error": "access_denied_insufficient_permissions"}
+    box.faults.next("GET /folders/:id/collaborations").about(landing).status(403, **denied).times(None)
+    box.settings.accept_higher_role_below = False
+    people({"login": "joe@elsewhere.example"}, {"login": EVE, "role": planned})
+    complete = account.migrate(check=False)["complete"]
+    people({"login": "joe@elsewhere.example", "role": "editor"})
+    changed = account.collaborate(prune=True)
+    people()
+    pruned = account.collaborate(prune=True)
+
+    assert (planned == "viewer") == complete
+    assert ("change", "remove") == (changed["joe@elsewhere.example"], pruned["joe@elsewhere.example"])
+    kept = {grant.id: (grant.role, grant.status) for grant in box.core.store.collaborations.values()}
+    assert {above: ("viewer", "pending")} == kept

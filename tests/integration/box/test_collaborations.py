@@ -277,3 +277,72 @@ def test_a_pending_invitation_of_this_folder_is_told_from_one_above(
     assert (
         "updated" == destination.collaborate(below, Invitee(login="joe@elsewhere.example"), "editor").outcome
     )
+
+
+def test_the_owner_is_nobody_else(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """The plan names the owner, who needs no grant: the one person whom this account let in is not taken for him."""
+    account = destination.whoami()
+    eve = destination.collaborate(folder, Invitee(login="eve@elsewhere.example"), "viewer")
+    owner = destination.collaborate(folder, Invitee(login=account.login.upper()), "editor")
+
+    assert ("owner", "unchanged", "") == (owner.role, owner.outcome, owner.id)
+    assert [(eve.id, "viewer")] == [(each["id"], each["role"]) for each in box.collaborations()]
+
+
+def test_nothing_is_changed_on_a_guess(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """Aliases may not be seen: who is in by another address counts as in, and no role is changed for him."""
+    destination.whoami()
+    box.faults.next("GET /users/:id/email_aliases").status(403, error="forbidden").times(None)
+    box.add_alias(box.add_user("bob@example.com"), "robert@example.com")
+    robert = Invitee(login="robert@example.com")
+    destination.collaborate(folder, robert, "viewer")
+    with pytest.raises(Rejected, match="viewer here or on a folder above"):
+        destination.collaborate(folder, robert, "editor")
+    found = destination.collaborate(folder, robert, "viewer")
+
+    assert (None, "unchanged") == (found.item_id, found.outcome)
+    assert ["viewer"] == [each["role"] for each in box.collaborations()]
+
+
+def test_no_guess_where_aliases_can_be_seen(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """Box says that somebody has access and nobody in its list has that address: nobody's grant is taken for it."""
+    destination.whoami()
+    ann = destination.collaborate(folder, ANN, "viewer")
+    box.faults.next("POST /collaborations").status(400, error="user_already_collaborator")
+    with pytest.raises(Rejected, match="its list of this folder does not"):
+        destination.collaborate(folder, Invitee(login="bob@example.com"), "editor")
+
+    assert [(ann.id, "viewer")] == [(each["id"], each["role"]) for each in box.collaborations()]
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_pending_where_the_folder_above_cannot_be_listed(
+    box: Sandbox, destination: BoxDestination, folder: str, role: str
+) -> None:
+    """Box does not say on which folder somebody is pending: only what is known by its id is changed."""
+    eve, joe = Invitee(login="eve@elsewhere.example"), Invitee(login="joe@elsewhere.example")
+    below = destination.create_folder(folder, "Below").id
+    above = destination.collaborate(folder, eve, "viewer")
+    ours = destination.collaborate(below, joe, "viewer")
+    denied = "access_denied_insufficient_permissions"
+    box.faults.next("GET /folders/:id/collaborations").about(folder).status(403, error=denied).times(None)
+
+    assert "updated" == destination.collaborate(below, joe, "editor", known_id=ours.id).outcome
+    if role == "viewer":
+        assert "unchanged" == destination.collaborate(below, eve, role).outcome
+    else:
+        with pytest.raises(Rejected, match="viewer here or on a folder above"):
+            destination.collaborate(below, eve, role)
+    assert {above.id: "viewer", ours.id: "editor"} == {
+        each["id"]: each["role"] for each in box.collaborations()
+    }
+
+
+def test_who_declined_is_not_asked_again(box: Sandbox, destination: BoxDestination, folder: str) -> None:
+    """Another role in the plan is no new invitation."""
+    eve = Invitee(login="eve@elsewhere.example")
+    made = destination.collaborate(folder, eve, "viewer")
+    box.core.store.collaborations[made.id].status = "rejected"
+    again = destination.collaborate(folder, eve, "editor", known_id=made.id)
+
+    assert ("rejected", "viewer", "unchanged") == (again.status, again.role, again.outcome)

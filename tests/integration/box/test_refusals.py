@@ -184,3 +184,64 @@ def test_other_refusals_stay_with_the_item(
         action(to, landing)
 
     assert action(to, landing)
+
+
+UPLOADS = ("POST /files/content", "POST /files/upload_sessions")
+
+
+def refuse_uploads(box: Sandbox) -> None:
+    """A policy of the enterprise forbids every upload, and the preflight says so; the role stays what it is."""
+    for route in (*UPLOADS, "OPTIONS /files/content"):
+        box.faults.next(route).status(403, error="forbidden_by_policy").times(None)
+
+
+@pytest.mark.parametrize("route", UPLOADS)
+def test_uploads_that_a_policy_forbids_stop_everything(
+    box: Sandbox, to: BoxDestination, landing: str, route: str
+) -> None:
+    """The landing folder's permissions still say can_upload; asking whether Box would take a file shows it."""
+    refuse_uploads(box)
+    with pytest.raises(PermissionMissing, match="not even in the landing folder"):
+        ACTIONS[route](to, landing)
+
+    assert {} == dict(box.files())
+    assert [landing] == [folder.id for folder in box.core.store.folders.values() if folder.name == "Landing"]
+
+
+def test_uploads_that_are_forbidden_later_are_found_out(
+    box: Sandbox, to: BoxDestination, landing: str
+) -> None:
+    """One refused file was one file's; of those refused right after it no more than ten are blamed."""
+    box.faults.next("POST /files/content").status(403, error=DENIED)
+    with pytest.raises(NotPermitted):
+        put(to, landing)
+    refuse_uploads(box)
+    blamed = 0
+    with pytest.raises(PermissionMissing):
+        for _ in range(20):
+            try:
+                put(to, landing)
+            except PermissionMissing:
+                raise
+            except ItemError:
+                blamed += 1
+
+    assert blamed < 10
+
+
+def test_a_refusal_between_files_that_arrive_costs_no_second_look(
+    box: Sandbox, to: BoxDestination, landing: str
+) -> None:
+    """Every second file is refused: the account is probed once, with two calls; none where nothing is refused (P6)."""
+    for number in range(24):
+        name = f"{number}.txt"
+        if number % 2:
+            box.faults.next("POST /files/content").about(name).status(403, error=DENIED)
+            with pytest.raises(NotPermitted):
+                to.put(upload(landing, name, b"x"), opener(b"x"))
+        else:
+            to.put(upload(landing, name, b"x"), opener(b"x"))
+        if number == 0:
+            assert 0 == box.calls.by_route["OPTIONS /files/content"] + box.calls.by_route["GET /folders/:id"]
+
+    assert (1, 1) == (box.calls.by_route["OPTIONS /files/content"], box.calls.by_route["GET /folders/:id"])
