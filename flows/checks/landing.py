@@ -13,7 +13,7 @@ from connectors.errors import (
 )
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.checks.space import Payer
-from flows.plan.model import MigrationPlan
+from flows.plan.model import MigrationPlan, Role
 from flows.words import size_words
 
 #: Landing folders of others: colleagues that are named.
@@ -21,6 +21,8 @@ NAMED_PEOPLE = 3
 
 #: The role that may invite where a folder's settings keep editors from it.
 CO_OWNER = "co-owner"
+#: The role that may not give more than itself.
+EDITOR = "editor"
 
 
 def landing_rows(
@@ -35,6 +37,8 @@ def landing_rows(
     problems = list(landing_permissions(plan, landing))
     if not problems and not payer.is_us and _role(grants, account) != CO_OWNER:
         problems = list(_invitation_rows(plan, payer, landing))
+    if not payer.is_us:
+        problems += _beyond_an_editor(plan, payer, landing, _role(grants, account))
     yield from problems
     if not problems and payer.is_us:
         yield ok(name, f"“{landing.name}” ({landing.id}), owned by the service account")
@@ -80,6 +84,25 @@ def _invitation_rows(plan: MigrationPlan, payer: Payer, landing: BoxFolder) -> I
             "landing folder",
             f"in “{landing.name}” ({landing.id}) only the owner, {payer.login}, and co-owners may invite people",
             f"{payer.login} makes the service account co-owner, or lets editors invite in the folder's settings.",
+        )
+
+
+def _beyond_an_editor(plan: MigrationPlan, payer: Payer, landing: BoxFolder, role: str) -> Iterator[Row]:
+    """An editor makes nobody co-owner, and shows nobody the folders above: Box refuses each of those invitations."""
+    people = [person for tree in plan.trees for person in tree.collaborators]
+    beyond = {
+        person.login or person.group or person.app_user or person.user_id or person.group_id or ""
+        for person in people
+        if person.role is Role.CO_OWNER or person.can_view_path
+    }
+    if role == EDITOR and beyond:
+        names = sorted(beyond)
+        more = " and others" if len(names) > NAMED_PEOPLE else ""
+        yield problem(
+            "landing folder",
+            f"the service account is editor of “{landing.name}” ({landing.id}): it cannot make co-owners or give "
+            f"can_view_path, which the plan says of {', '.join(names[:NAMED_PEOPLE])}{more}",
+            f"{payer.login} makes the service account co-owner, or give them less in the plan.",
         )
 
 

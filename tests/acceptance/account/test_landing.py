@@ -199,3 +199,20 @@ def test_owner_may_invite_where_others_may_not(account: Account, box: Sandbox) -
 
     assert_row(account.rows()["landing folder"], "ok", "owned by the service account")
     assert account.migrate()["complete"]
+
+
+@pytest.mark.parametrize("wanted", [{"role": "co-owner"}, {"role": "viewer", "can_view_path": True}])
+def test_editor_cannot_give_more_than_his_role(
+    account: Account, box: Sandbox, boss: Any, wanted: dict[str, Any]
+) -> None:
+    """`check` names whom an editor's account cannot let in as the plan says; a co-owner's account can."""
+    account.change_box(landing_folder_id=share_folder(box, boss, "editor"))
+    people = [{"login": "ann@example.com", **wanted}, {"login": "bob@example.com"}]
+    account.change(trees=[{"source": "Accounting", "collaborators": people}])
+    row = account.rows()["landing folder"]
+    grant = next(iter(box.core.store.collaborations.values()))
+    grant.role = "co-owner"
+
+    assert_row(row, "problem", "ann@example.com", BOSS, "give them less")
+    assert "bob@example.com" not in row["found"]
+    assert_row(account.rows()["landing folder"], "ok", BOSS)
