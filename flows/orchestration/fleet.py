@@ -28,6 +28,7 @@ from flows.orchestration.tasks import run_log
 from flows.run.leases import LEASE_NAME
 from flows.transfer.completing import create_missing_folders
 from flows.transfer.migration import Migration
+from flows.transfer.outcomes import Outcome, outcome_of
 from flows.transfer.sending import let_uploaders_in
 from flows.words import counted
 
@@ -84,8 +85,10 @@ def let_everybody_in(migration: Migration) -> None:
     for tree in migration.trees:
         try:
             migration.folders.box_id(tree.root_folder_id)
-        except ItemError:
-            continue  # recorded; the tree ends incomplete and says why
+        except Exception as exc:
+            if not isinstance(exc, ItemError) and outcome_of(exc) is not Outcome.FAILED:
+                raise
+            continue  # recorded, here or when the folders are made; the tree ends incomplete and says why
         let_uploaders_in(migration, tree.id)
         inside.append(tree.id)
     migration.checkpoint.open_trees(migration.pass_id, inside, worker=migration.worker)

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 
 from flows.run.progress import Progress
+from flows.run.unforeseen import unforeseen
 from state.checkpoint import Checkpoint
+from state.errors import StateError
 from state.records import Failed, Uploaded, WorkerLease
 
 #: Results of one commit, at most: about what a second of the fastest sending yields.
@@ -85,13 +87,37 @@ class ResultRecorder:
         try:
             held = self._checkpoint.record_results(self._worker, results, max_attempts=self._max_attempts)
         except BaseException as exc:  # noqa: BLE001  the thread must live on to empty the queue
-            self._error = exc
-            self._on_error(exc)
+            if not self._is_of_one_result(exc, results):
+                self._error = exc
+                self._on_error(exc)
             return
+        self._forget(results)
+        # Their file of Box is another entry's: they are not sent, and are tried again.
+        again = {each.item_id for each in held}
+        self._progress.recorded([result for result in results if result.item_id not in again])
+
+    def _is_of_one_result(self, error: BaseException, results: list[Uploaded | Failed]) -> bool:
+        """Write down what can be, one by one, when nobody foresaw the error: it fails one file, and not the run.
+
+        False for what is no file's business: the state database, memory, the end of the program.
+        """
+        if not isinstance(error, Exception) or isinstance(error, StateError | MemoryError):
+            return False
+        if len(results) > 1:
+            for result in results:
+                self._commit([result])
+            return True
+        [result] = results
+        if isinstance(result, Failed):
+            return False
+        reason, detail = unforeseen(error)
+        self._forget(results)
+        self._commit([Failed(item_id=result.item_id, reason=reason, detail=detail)])
+        return True
+
+    def _forget(self, results: list[Uploaded | Failed]) -> None:
+        """They are written down, or never will be."""
         with self._lock:
             for result in results:
                 if isinstance(result, Uploaded) and self._unrecorded.get(result.box_file_id) is result:
                     del self._unrecorded[result.box_file_id]
-        # Their file of Box is another entry's: they are not sent, and are tried again.
-        again = {each.item_id for each in held}
-        self._progress.recorded([result for result in results if result.item_id not in again])

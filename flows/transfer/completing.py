@@ -13,6 +13,7 @@ from flows.errors import Interrupted
 from flows.sharing.access import Access
 from flows.sharing.trees import share_tree, waiting_above
 from flows.transfer.migration import Migration
+from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.verifying import verify_tree
 from state.records import FolderNode, TreeRecord
 from state.statuses import IncompleteReason, TreeState
@@ -65,6 +66,13 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
             return  # somebody deleted its parents in Box; the next round makes them again
         migration.checkpoint.record_folder_creation_failed(
             folder.id, reason=exc.reason, detail=str(exc), worker=migration.worker
+        )
+    except Exception as exc:
+        if outcome_of(exc) is not Outcome.FAILED:
+            raise
+        reason, detail = failure_of(exc)
+        migration.checkpoint.record_folder_creation_failed(
+            folder.id, reason=reason, detail=detail, worker=migration.worker
         )
 
 

@@ -11,13 +11,21 @@ from connectors.box.destination import BoxDestination
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFolder
 from connectors.entry import EntryKind
-from connectors.errors import DestinationGone, ItemError, LandingFolderMissing, NameInUse, Stopped
+from connectors.errors import (
+    ConnectorError,
+    DestinationGone,
+    ItemError,
+    LandingFolderMissing,
+    NameInUse,
+    Stopped,
+)
 from flows.errors import Interrupted
 from flows.sharing.nesting import Nesting
 from flows.transfer.naming import other_name
 from flows.transfer.roots import Roots, refuse_earlier_run, refuse_other_plan
 from flows.transfer.sight import topmost_gone
 from state.checkpoint import Checkpoint
+from state.errors import StateError
 from state.records import FolderNode, Holder, TreeRecord, WorkerLease
 from state.statuses import EventKind
 
@@ -164,6 +172,13 @@ class BoxFolders:
                 node.id, reason=exc.reason, detail=str(exc), worker=self._worker
             )
             self._refused[node.id] = exc
+            raise
+        except (ConnectorError, StateError):
+            raise
+        except Exception:
+            self._checkpoint.release_folder_creation(
+                self._worker, node.id
+            )  # nobody foresaw it, and it failed
             raise
 
     def _create(self, node: FolderNode, parent_box_id: str) -> str:

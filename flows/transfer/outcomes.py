@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -22,12 +21,10 @@ from connectors.errors import (
     TransientError,
 )
 from flows.errors import Interrupted
+from flows.run.unforeseen import unforeseen
 from flows.transfer.migration import Migration
 from state.errors import StateError
 from state.records import ClaimedItem, Failed
-from state.statuses import UNFORESEEN
-
-log = logging.getLogger(__name__)
 
 
 class Outcome(Enum):
@@ -75,8 +72,7 @@ def failure_of(error: BaseException) -> tuple[str, str]:
     """Return reason code and line for a person; an unforeseen error is logged with all that is known of it."""
     if isinstance(error, ConnectorError):
         return error.reason, str(error)
-    log.error("an error that nobody foresaw", exc_info=error)
-    return UNFORESEEN, f"unforeseen error ({type(error).__name__}); the log has the whole of it"
+    return unforeseen(error)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from connectors.errors import DestinationGone, ItemError
 from flows.plan.model import Verification
 from flows.transfer.conflicts import editor_of
 from flows.transfer.migration import Migration
+from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.sight import topmost_gone
 from state.records import ExpectedChild, FolderNode, TreeRecord
 from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX, EventKind, IncompleteReason, TreeState
@@ -115,12 +116,22 @@ def _windowed(
     window: set[Future[Differences]] = set()
     while True:
         room = 4 * migration.plan.transfer.walk_threads - len(window)
-        window |= {threads.submit(verify_folder, migration, folder) for folder in islice(source, room)}
+        window |= {threads.submit(_verify_or_tell, migration, folder) for folder in islice(source, room)}
         if not window:
             return
         done, window = wait(window, return_when=FIRST_COMPLETED)
         for future in done:
             yield future.result()
+
+
+def _verify_or_tell(migration: Migration, folder: FolderNode) -> Differences:
+    """Compare one folder; one that cannot be compared is its own failure, and its tree's (P11)."""
+    try:
+        return verify_folder(migration, folder)
+    except Exception as exc:
+        if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
+            raise
+        return Differences(out_of_sight=[f"the folder {folder.path!r}: {failure_of(exc)[1]}"])
 
 
 def verify_folder(migration: Migration, folder: FolderNode) -> Differences:

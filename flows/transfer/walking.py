@@ -65,13 +65,13 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
         if isinstance(listing, Stopped):
             return
         for folder in by_path[path]:
-            if isinstance(listing, ConnectorError):
-                _record_failure(migration, folder, listing, listings)
-                continue
             try:
-                _record_listing(migration, folder, listing)
+                if isinstance(listing, ConnectorError):
+                    _record_failure(migration, folder, listing, listings)
+                else:
+                    _record_listing(migration, folder, listing)
             except Exception as exc:
-                if outcome_of(exc) is not Outcome.FAILED:
+                if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
                     raise
                 _fail_folder(migration, folder, *failure_of(exc))
         if migration.stop.is_set():
