@@ -81,6 +81,8 @@ def _person(
         found = box.find_user(person.login) if person.login else box.user(str(person.user_id))
     except DestinationGone:
         return problem(name, "Box has no user with this id", "Correct the plan, or name the login.")
+    except ItemError as exc:
+        return _not_looked_up(name, exc)
     if found is None:
         return _unknown(name, str(person.login), landing)
     if found.status != "active":
@@ -90,6 +92,15 @@ def _person(
             "An admin activates the user, or correct the plan.",
         )
     return None if found.enterprise_id == account.enterprise_id else _external(name, landing)
+
+
+def _not_looked_up(name: str, error: ItemError) -> Row:
+    """Box refuses to look this one up: the others are looked at all the same (P11)."""
+    return warning(
+        name,
+        f"Box does not look it up: {said(error)}",
+        "Compare the name with the Admin Console, and correct the plan.",
+    )
 
 
 def _unknown(name: str, login: str, landing: BoxFolder | None) -> Row:
@@ -126,7 +137,10 @@ def _external(name: str, landing: BoxFolder | None) -> Row:
 
 def _app_user(box: BoxDestination, app_user: str) -> Row | None:
     name = f"app user {app_user}"
-    found = box.find_app_user(app_user_key(app_user))
+    try:
+        found = box.find_app_user(app_user_key(app_user))
+    except ItemError as exc:
+        return _not_looked_up(name, exc)
     if found is None:
         return ok(name, "is made when the first of its trees is complete")
     if found.status != "active":
@@ -180,6 +194,8 @@ def _group(box: BoxDestination, group: CollaboratorPlan) -> Row | None:
         found = box.find_group(group.group) if group.group else box.group(str(group.group_id))
     except DestinationGone:
         found = None
+    except ItemError as exc:
+        return _not_looked_up(name, exc)
     if found is not None:
         return None
     if group.create:

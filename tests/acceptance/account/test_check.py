@@ -520,3 +520,23 @@ def test_state_database_of_another_version(account: Account) -> None:
 
     assert_row(empty, "ok", "up to date")
     assert_row(account.rows()["state database"], "problem", "9999", "update Boxhaul")
+
+
+def test_one_person_who_cannot_be_looked_up_hides_no_other(account: Account, box: Sandbox) -> None:
+    """Box refuses to look up one user and one group of the plan: each is named, the rows of the others are there."""
+    known = box.add_user("bob@example.com")
+    people = [
+        {"user_id": known.id},
+        {"login": "nobody@example.com"},
+        {"group_id": "4711"},
+        {"group": "Finance"},
+    ]
+    account.change(trees=[{"source": "Accounting", "collaborators": people}])
+    box.faults.next("GET /users/:id").about(known.id).status(400, error="bad_request").times(None)
+    box.faults.next("GET /groups/:id").about("4711").status(400, error="bad_request").times(None)
+    rows = account.rows()
+
+    assert_row(rows[f"collaborator {known.id}"], "warning", "does not look it up", "400 bad_request")
+    assert_row(rows["collaborator nobody@example.com"], "warning", "no user of Box")
+    assert_row(rows["group 4711"], "warning", "does not look it up")
+    assert_row(rows["group Finance"], "problem", "no such group")

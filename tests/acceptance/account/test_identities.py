@@ -11,6 +11,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.errors import PlanError
+from flows.retry import retry_failures
 from flows.sharing.uploaders import create_uploaders, list_uploaders, retire_uploaders
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
@@ -198,3 +199,34 @@ def test_identity_in_use_is_not_retired(account: Account, box: Sandbox) -> None:
 
     assert "active" == app_users(box)[uploader].status
     assert [uploader] == retire_uploaders(plan)["retired"]
+
+
+def test_uploader_whom_box_refuses_costs_one_call(account: Account, box: Sandbox) -> None:
+    """Box does not let the uploader into one tree: its files fail without a call each, the other tree arrives."""
+    uploader = use(account, 1)[0]
+    account.change(trees=[{"source": "Accounting"}, {"source": "Legal"}])
+    box.faults.next("POST /collaborations").status(400, error="bad_request", message="not this one")
+    summary = account.migrate(check=False)
+
+    assert not summary["complete"]
+    assert 2 == box.calls.by_route["POST /collaborations"]
+    assert 1 == sum(tree["state"] == "complete" for tree in summary["trees"])
+    assert retry_failures.fn(account.plan, check=False)["complete"]
+    assert [] == [grant for grant in box.core.store.collaborations.values() if grant.user.id == uploader]
+
+
+def test_uploader_who_may_only_look_is_made_editor(account: Account, box: Sandbox) -> None:
+    """Killed after the uploader was written down, and somebody let it in as viewer since: it sends all the same."""
+    uploader = use(account, 1)[0]
+    box.faults.next("POST /collaborations").status(400, error="bad_request").times(None)
+    account.migrate(check=False)
+    box.faults.clear()
+    item = {"type": "folder", "id": box.tree()["Legal"]["id"]}
+    with box.core.store.lock:
+        who = {"type": "user", "id": uploader}
+        box.core.collaborations.create(
+            box.service_account, {"item": item, "accessible_by": who, "role": "viewer"}
+        )
+
+    assert retry_failures.fn(account.plan, check=False)["complete"]
+    assert [] == box.collaborations()

@@ -114,8 +114,8 @@ def test_outsider_who_is_called_like_a_group_of_the_plan(account: Account, box: 
 def test_group_of_others_that_is_called_like_one_of_the_plan(
     account: Account, box: Sandbox, people: SetPeople
 ) -> None:
-    """`collaborate` takes a group for the plan's by its id: one of the same name keeps the role that it has."""
-    box.add_group("Finance")
+    """`collaborate` takes a group for the plan's by its id; one of the same name is neither it nor pruned."""
+    ours = box.add_group("Finance")
     stranger = box.add_group("Other")
     account.migrate()
     folder_id = account.program.status()["trees"][0]["box_folder_id"]
@@ -124,12 +124,14 @@ def test_group_of_others_that_is_called_like_one_of_the_plan(
         body = {"item": item, "accessible_by": who, "role": "viewer"}
         theirs = box.core.collaborations.create(box.service_account, body)
         stranger.name = "Finance"
-    people({"group": "finance", "role": "editor"})
+    people({"group": "finance", "role": "viewer"})
     account.collaborate()
+    inside = {grant.group.id for grant in box.core.store.collaborations.values() if grant.group}
+    people()
+    account.collaborate(prune=True)
 
-    grants = {grant.group.id: grant.role for grant in box.core.store.collaborations.values() if grant.group}
-    assert 2 == len(grants)
-    assert ("viewer", "viewer") == (theirs.role, grants[stranger.id])
+    assert {ours.id, stranger.id} == inside
+    assert [theirs.id] == list(box.core.store.collaborations)
 
 
 def test_person_whom_somebody_else_had_let_in_is_not_pruned(
