@@ -38,6 +38,9 @@ POLL_SECONDS = 0.2
 #: Seconds that one waits for it where another process makes every folder; then the file is left for later.
 WAIT_SECONDS = 30.0
 
+#: Seconds for which a tree's folder that is out of sight is not looked for again, by each of its files.
+HIDDEN_SECONDS = 5.0
+
 
 class BoxFolders:
     """Parent before child, one creator per path: Box makes two folders of one name when two ask at once (trap 8)."""
@@ -68,6 +71,8 @@ class BoxFolders:
         self._ids: OrderedDict[int, str] = OrderedDict()
         #: Folders that Box refused in this run, and why: the files below ask once, not once each.
         self._refused: dict[int, ItemError] = {}
+        #: Folders of trees that are out of sight: until when that is believed, and what was said of it.
+        self._hidden: dict[int, tuple[float, DestinationGone]] = {}
         self._trees: dict[int, TreeRecord] = {}
         self._nesting = Nesting(())
         self._account_ids: Collection[str] = ()
@@ -122,7 +127,14 @@ class BoxFolders:
 
         Nothing is forgotten when all is in sight again. LandingFolderMissing, DestinationGone: see topmost_gone().
         """
-        gone = topmost_gone(self._checkpoint, self._box, folder_id)
+        until, hidden = self._hidden.get(folder_id, (0.0, DestinationGone()))
+        if time.monotonic() < until:
+            raise hidden.with_traceback(None)
+        try:
+            gone = topmost_gone(self._checkpoint, self._box, folder_id)
+        except DestinationGone as exc:
+            self._hidden[folder_id] = (time.monotonic() + HIDDEN_SECONDS, exc)
+            raise
         if gone is not None and gone.box_folder_id is not None:
             self.forget(gone.tree_id, gone.id, gone.box_folder_id)
 

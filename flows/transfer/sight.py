@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from connectors.box.destination import BoxDestination
-from connectors.errors import DestinationGone
+from connectors.errors import DestinationGone, LandingFolderMissing
 from state.checkpoint import Checkpoint
 from state.records import FolderNode
 
@@ -21,7 +21,7 @@ def topmost_gone(checkpoint: Checkpoint, box: BoxDestination, folder_id: int) ->
     nothing below it is known to be gone.
     """
     if box.config.landing_folder_id != "0":
-        box.landing_folder()
+        _require_landing(box)
     for node in checkpoint.folder_chain(folder_id):
         if node.box_folder_id is None:
             return None
@@ -34,6 +34,19 @@ def topmost_gone(checkpoint: Checkpoint, box: BoxDestination, folder_id: int) ->
             )
         return node
     return None
+
+
+def _require_landing(box: BoxDestination) -> None:
+    """LandingFolderMissing when it is out of sight for longer than a moment."""
+    for look in range(LOOKS):
+        try:
+            box.landing_folder()
+        except LandingFolderMissing:
+            if look == LOOKS - 1:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _is_in_sight(box: BoxDestination, box_folder_id: str) -> bool:
