@@ -232,8 +232,13 @@ def test_complete_tree_whose_folder_is_deleted_is_gone(program: Program, box: Sa
     assert {"Data", "Other"} == {path for path in box.folders() if "/" not in path}
 
 
-def test_tree_that_was_begun_and_is_away_counts(program: Program, box: Sandbox, share: Path) -> None:
+@pytest.mark.parametrize("state", ["sqlite", "postgres"])
+def test_tree_that_was_begun_and_is_away_counts(
+    program: Program, box: Sandbox, share: Path, request: pytest.FixtureRequest, state: str
+) -> None:
     """A tree that an earlier run left unfinished and whose folder is gone: the run is not complete, and says so."""
+    if state == "postgres":
+        program.write_plan(state_url=request.getfixturevalue("postgres_url"))
     (share / "Other/bad.txt").write_bytes(b"x")
     box.faults.next(SENT).status(403, error="forbidden_by_policy").times(None)
     migrate(program, code=1)
