@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Self, cast
 
 from fsspec import AbstractFileSystem
@@ -26,6 +29,7 @@ from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import unnameable
 from connectors.sources.patience import Patience
+from connectors.sources.pool import Pool
 from connectors.sources.reopening import OpenedFile, RawFile
 from connectors.sources.resilient import WALKERS, ResilientSource
 
@@ -90,8 +94,16 @@ class FilesystemConfig(BaseModel):
         }
 
 
+#: Filesystems beside the asynchronous ones that many threads may use at once, by protocol.
+SHARED_PROTOCOLS = frozenset({"memory", "smb"})
+
+
 class FilesystemSource(ResilientSource):
-    """Lists by `ls(detail=True)`, one call per folder, and reads by `open`."""
+    """Lists by `ls(detail=True)`, one call per folder, and reads by `open`.
+
+    A filesystem that is not known to be safe for many threads is opened once for each call that runs at the same
+    time, and for each open file: many have one connection, on which answers would be mixed up.
+    """
 
     def __init__(
         self,
@@ -101,24 +113,30 @@ class FilesystemSource(ResilientSource):
         display_url: str,
         patience: Patience | None = None,
         walkers: int = WALKERS,
+        open_another: Callable[[], AbstractFileSystem] | None = None,
     ) -> None:
+        """`open_another` opens one more of the same; None where the one is safe for many threads."""
         super().__init__(display_url, patience=patience, walkers=walkers)
         self._filesystem = filesystem
         self._root = root.rstrip("/")
+        self._pool = None if open_another is None else _pool_of(filesystem, open_another)
 
     @classmethod
     def from_config(cls, config: FilesystemConfig) -> Self:
         """Open the filesystem that the URL names; nothing is asked of a server before the first call."""
         location = Location.parse(config.url)
-        filesystem, root = url_to_fs(config.url, **config.filesystem_options(location.scheme))
-        return cls(filesystem, root, display_url=location.display_url)
+        options = config.filesystem_options(location.scheme)
+        filesystem, root = url_to_fs(config.url, **options)
+        another = None if is_shared(filesystem) else (lambda: url_to_fs(config.url, **options)[0])
+        return cls(filesystem, root, display_url=location.display_url, open_another=another)
 
     def _probe(self) -> None:
         self._list("")
 
     def _list(self, path: str) -> list[Entry]:
         folder = self._full(path)
-        infos: list[dict[str, Any]] = self._filesystem.ls(folder, detail=True)
+        with self._using() as filesystem:
+            infos: list[dict[str, Any]] = filesystem.ls(folder, detail=True)
         if (
             [info["name"].rstrip("/") for info in infos] == [folder]
             and infos[0].get("type") == "file"
@@ -128,12 +146,25 @@ class FilesystemSource(ResilientSource):
         return [entry for info in infos if (entry := self._child(path, folder, info)) is not None]
 
     def _stat(self, path: str) -> Entry:
-        return self._entry(path, self._filesystem.info(self._full(path)))
+        with self._using() as filesystem:
+            return self._entry(path, filesystem.info(self._full(path)))
 
     def _open(self, path: str) -> OpenedFile:
-        raw = self._filesystem.open(self._full(path), "rb", block_size=BLOCK_SIZE)
+        if self._pool is None:
+            return self._open_on(self._filesystem, path)
+        pool, filesystem = self._pool, self._pool.take(lasting=True)
         try:
-            info = getattr(raw, "details", None) or self._filesystem.info(self._full(path))
+            opened = self._open_on(filesystem, path)
+        except BaseException:
+            pool.give_back(filesystem, keep=False, lasting=True)
+            raise
+        back = partial(pool.give_back, filesystem, lasting=True)
+        return replace(opened, raw=_LentFile(opened.raw, give_back=back))
+
+    def _open_on(self, filesystem: AbstractFileSystem, path: str) -> OpenedFile:
+        raw = filesystem.open(self._full(path), "rb", block_size=BLOCK_SIZE)
+        try:
+            info = getattr(raw, "details", None) or filesystem.info(self._full(path))
             entry = self._entry(path, info)
             if entry.fault is not None:
                 raise item_error(*entry.fault)
@@ -143,6 +174,16 @@ class FilesystemSource(ResilientSource):
         except BaseException:
             raw.close()
             raise
+
+    def _using(self) -> AbstractContextManager[AbstractFileSystem]:
+        """The filesystem for one call; one that failed is opened anew, unless it only said that something is away."""
+        if self._pool is None:
+            return nullcontext(self._filesystem)
+        return self._pool.lent(keep_after=lambda exc: isinstance(exc, FileNotFoundError | PermissionError))
+
+    def _disconnect(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
 
     def _error(self, exc: Exception, path: str) -> ConnectorError:
         return filesystem_error(exc, path)
@@ -167,6 +208,67 @@ class FilesystemSource(ResilientSource):
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             return unnameable(path, name, self._entry(child, info), "this name cannot be part of a path")
         return self._entry(child, info)
+
+
+class _LentFile:
+    """A RawFile on a filesystem of its own, which goes back with it."""
+
+    def __init__(self, raw: RawFile, *, give_back: Callable[..., None]) -> None:
+        self._raw = raw
+        self._give_back = give_back
+        self._ended = self._failed = False
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes."""
+        try:
+            return self._raw.read(size)
+        except BaseException:
+            self._failed = True
+            raise
+
+    def seek(self, offset: int, /) -> int:
+        """Move to an absolute offset."""
+        return self._raw.seek(offset)
+
+    def close(self) -> None:
+        """Close the file and give the filesystem back; may be called twice."""
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            self._raw.close()
+        except BaseException:
+            self._failed = True
+            raise
+        finally:
+            self._give_back(keep=not self._failed)
+
+
+def is_shared(filesystem: AbstractFileSystem) -> bool:
+    """Tell whether many threads may use one instance at once: asynchronous ones work in a thread of their own."""
+    protocols = filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)
+    return bool(getattr(filesystem, "async_impl", False)) or not SHARED_PROTOCOLS.isdisjoint(protocols)
+
+
+def _pool_of(
+    filesystem: AbstractFileSystem, open_another: Callable[[], AbstractFileSystem]
+) -> Pool[AbstractFileSystem]:
+    """A pool that begins with the filesystem that is open already."""
+    pool: Pool[AbstractFileSystem] = Pool(
+        open_another,
+        is_usable=lambda _: True,
+        is_refusal=lambda exc: isinstance(exc, OSError | EOFError),
+        end=_forget,
+        drop=_forget,
+    )
+    pool.add(filesystem)
+    return pool
+
+
+def _forget(filesystem: AbstractFileSystem) -> None:
+    """Filesystems have no common way to be closed; what has one is closed, the rest ends with its last reference."""
+    with suppress(Exception):
+        getattr(filesystem, "close", lambda: None)()
 
 
 def entry_of_info(path: str, info: Mapping[str, Any]) -> Entry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ftplib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,9 +10,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from connectors.errors import AuthenticationFailed, ShareUnreachable
+from connectors.errors import ShareUnreachable
 from connectors.source import Source
 from connectors.sources.location import Location
+from connectors.sources.resilient import WALKERS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +55,12 @@ SOURCES: Mapping[str, Registration] = {
     "ssh": _SFTP,
 }
 
+#: Schemes whose filesystems answer "not there" for errors of every kind: what is there would be taken for deleted.
+REFUSED: Mapping[str, str] = dict.fromkeys(
+    ("ftp", "ftps"),
+    "its listings do not tell errors from what is away; serve the folder by SFTP, or mount it and use file://",
+)
+
 
 def open_source(
     url: str,
@@ -63,20 +69,28 @@ def open_source(
     password: str | None = None,
     port: int | None = None,
     options: Mapping[str, Any] | None = None,
+    walkers: int = WALKERS,
 ) -> Source:
     """The source that a URL names: smb://host/share/path, sftp://host/path, file:///path or any fsspec URL.
 
     `username`, `password` and `port` win over what the URL holds; `options` are those of the source's
-    configuration class, or, for any other fsspec URL, its filesystem's. Nothing is asked of a server before
+    configuration class, or, for any other fsspec URL, its filesystem's. `walkers`: folders listed at the same time,
+    where the options say nothing of it. Nothing is asked of a server before
     `connect()`. Raises ValueError, one line without a secret, for a URL or an option that cannot be used
     and for a missing library; ShareUnreachable and AuthenticationFailed for filesystems that connect at once.
     """
-    location = Location.parse(url).with_account(username or None, password or None, port)
+    location = Location.parse(url)
+    if location.scheme in REFUSED:
+        raise ValueError(f"{location.scheme}:// is not read: {REFUSED[location.scheme]}")
+    location = location.with_account(username or None, password or None, port)
     registration = SOURCES.get(location.scheme, _FILESYSTEM)
     try:
         config_class, source_class = _load(registration.config), _load(registration.source)
         config = config_class.from_location(location, options or {})
-        return cast(Source, source_class.from_config(config))
+        source = source_class.from_config(config)
+        if "walkers" not in (options or {}):
+            source.walkers = walkers
+        return cast(Source, source)
     except ValidationError as exc:
         raise ValueError(_one_line(exc, config_class)) from None
     except ImportError as exc:
@@ -85,8 +99,6 @@ def open_source(
         # Some filesystems connect when they are made.
         said = getattr(exc, "strerror", None) or type(exc).__name__
         raise ShareUnreachable(f"{location.display_url} does not answer ({said})") from exc
-    except ftplib.Error as exc:
-        raise AuthenticationFailed(f"{location.display_url}: {' '.join(str(exc).split())}") from exc
     except TypeError as exc:
         # A filesystem's constructor refuses an option that it does not know.
         raise ValueError(f"{location.scheme}:// does not take these options: {exc}") from exc

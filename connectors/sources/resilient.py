@@ -47,7 +47,8 @@ class ResilientSource(ABC):
     def __init__(self, display_url: str, *, patience: Patience | None = None, walkers: int = WALKERS) -> None:
         self._display_url = display_url
         self._patience = patience or Patience()
-        self._walkers = walkers
+        #: Folders listed at the same time by list_folders.
+        self.walkers = walkers
         look, list_root = self._stat, lambda: [entry.name for entry in self._list("")]
         self._ancestry = AncestorCheck(look, list_root) if self.checks_ancestors else None
         self._stop: threading.Event | None = None
@@ -81,10 +82,10 @@ class ResilientSource(ABC):
         """Many folders at once, each yielded when it is ready; `paths` is drawn from as places fall free."""
         waiting = iter(paths)
         running: dict[Future[list[Entry]], str] = {}
-        pool = ThreadPoolExecutor(self._walkers, thread_name_prefix="walk")
+        pool = ThreadPoolExecutor(self.walkers, thread_name_prefix="walk")
         try:
             while True:
-                for path in islice(waiting, self._walkers - len(running)):
+                for path in islice(waiting, self.walkers - len(running)):
                     running[pool.submit(self.list_folder, path)] = path
                 if not running:
                     return

@@ -60,6 +60,7 @@ def unopened_share(plan: MigrationPlan) -> Source:
             password=password,
             port=plan.source.port,
             options=options,
+            walkers=plan.transfer.walk_threads,
         )
     except (ValueError, ImportError) as exc:
         raise PlanError(f"source: {exc}") from exc

@@ -112,6 +112,19 @@ def test_connection_that_breaks_again_and_again(
     assert_arrived(program, box, share)
 
 
+def test_server_that_takes_three_connections(program: Program, samba: Samba, share: Path) -> None:
+    """Walkers and senders take turns on them, and the run is complete."""
+    build_tree(
+        share, {"Tree": {f"{n:02}": {"small.txt": b"1" * n, "big.bin": bytes(300_000)} for n in range(8)}}
+    )
+    with Proxy(samba.port) as proxy:
+        proxy.most = 3
+        program.write_plan(source=plan_source(samba, port=proxy.port))
+        finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+
+
 def test_password_changed_in_the_middle(program: Program, box: Sandbox, samba: Samba, share: Path) -> None:
     """The account's password is changed and the connections end: one line and exit code 3; then it goes on."""
     small_files(share)

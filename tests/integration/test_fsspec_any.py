@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from connectors.entry import EntryKind
 from connectors.errors import AuthenticationFailed, ChangedWhileReading, ShareUnreachable
@@ -161,7 +166,91 @@ class TestS3(SourceContract):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["ftp", "webhdfs"])
+class OneLane(MemoryFileSystem):  # type: ignore[misc]
+    """A filesystem with one control connection, on which the answers of two calls at once are mixed up."""
+
+    protocol = "onelane"
+    cachable = False
+    made: ClassVar[list[OneLane]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> Any:
+        return super()._strip_protocol(path.removeprefix("onelane:/"))
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._busy = threading.Lock()
+        self.made.append(self)
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+        """As of memory, if nobody else asks."""
+        with self._alone():
+            return super().ls(path, detail=detail, **kwargs)
+
+    def info(self, path: str, **kwargs: Any) -> Any:
+        """As of memory, if nobody else asks."""
+        with self._alone():
+            return super().info(path, **kwargs)
+
+    def _open(self, path: str, *arguments: Any, **kwargs: Any) -> Any:
+        self._require_free()
+        self._busy.acquire()
+        opened = io.BytesIO(bytes(super()._open(path, *arguments, **kwargs).getbuffer()))
+        close = opened.close
+
+        def end() -> None:
+            if self._busy.locked():
+                self._busy.release()
+            close()
+
+        opened.details = {"name": path, "type": "file", "size": len(opened.getvalue())}  # type: ignore[attr-defined]
+        opened.close = end  # type: ignore[method-assign]
+        return opened
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._require_free()
+        with self._busy:
+            time.sleep(0.01)
+            yield
+
+    def _require_free(self) -> None:
+        if self._busy.locked():
+            raise AssertionError("two calls on one connection")
+
+
+@pytest.mark.parametrize("walkers", [1, 6])
+def test_a_filesystem_that_is_not_safe_for_threads(walkers: int) -> None:
+    """Each call that runs at the same time, and each open file, has one of its own; `walk_threads` says how many."""
+    fsspec.register_implementation("onelane", OneLane, clobber=True)
+    memory, root = fsspec.filesystem("memory"), f"/{uuid.uuid4()}"
+    for folder in range(12):
+        memory.pipe_file(f"{root}/{folder}/file", b"%d" % folder)
+    OneLane.made.clear()
+    source = open_source(f"onelane:/{root}", walkers=walkers)
+
+    listed = dict(source.list_folders([str(folder) for folder in range(12)]))
+    with source.open("3/file") as file:
+        assert 1 == source.stat("4/file").size
+        assert b"3" == file.read()
+
+    assert {str(folder): [f"{folder}/file"] for folder in range(12)} == {
+        path: [entry.path for entry in entries]
+        for path, entries in listed.items()
+        if isinstance(entries, list)
+    }
+    assert max(2, walkers) == len(OneLane.made)
+    source.close()
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftps"])
+def test_ftp_is_refused(scheme: str) -> None:
+    """In one line, with what to use in its place: its errors look like files that are not there."""
+    with pytest.raises(ValueError, match=f"{scheme}:// is not read: .* SFTP"):
+        open_source(f"{scheme}://127.0.0.1:1/x", options={})
+
+
+@pytest.mark.parametrize("scheme", ["webhdfs"])
 def test_a_server_that_is_nowhere(scheme: str) -> None:
     """A port where nobody listens is one line, whether the filesystem connects when it is made or later."""
     with pytest.raises(ShareUnreachable) as caught:

@@ -38,6 +38,8 @@ class Proxy:
         self.alter: Callable[[bytes], bytes] = bytes
         #: While True, new connections are closed at once.
         self.refusing = False
+        #: So many connections at once; one more is closed, as by a server that is full.
+        self.most: int | None = None
         self._drop_after: int | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -85,7 +87,7 @@ class Proxy:
             except OSError:
                 return
             self.connections += 1
-            if self.refusing:
+            if self.refusing or (self.most is not None and len(self._open) // 2 >= self.most):
                 client.close()
                 continue
             try:

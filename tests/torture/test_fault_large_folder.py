@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from tests.program import Program, program_for
+from tests.program import Program, fresh, program_for
 from tests.servers.fixtures import empty
 from tests.servers.samba import Samba
 
@@ -34,7 +34,8 @@ def share(samba: Samba) -> Iterator[Path]:
 
 def peak_bytes(program: Program) -> int:
     """Run `migrate` to its end; the process's largest resident size."""
-    process = program.start("migrate")
+    # A child of this process, so that its peak is told here.
+    process = fresh(["migrate", str(program.plan_path)], {**os.environ, **program.environment})
     stdout, stderr = process.stdout, process.stderr
     assert stdout is not None
     assert stderr is not None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from fsspec import AbstractFileSystem
 
 from connectors.entry import EntryKind
+from connectors.sources.pool import Pool
 from connectors.sources.smb import wire
 from connectors.sources.smb.connection import SMBHandle, SMBLink
 from connectors.sources.smb.file import SMBFile
@@ -20,18 +19,19 @@ from connectors.sources.smb.status import (
     NO_SUCH_FILE,
     STOPPED_ON_SYMLINK,
     SMBAccessError,
+    SMBConnectionLostError,
     SMBNotFoundError,
     SMBStatusError,
+    SMBUnreachableError,
 )
 from connectors.sources.smb.tags import classify, file_id_of, holds_own_data, note_of
 
-#: Connections kept for reuse; every open file and every running call has one of its own.
-IDLE_CONNECTIONS = 64
 _NOT_A_DIRECTORY = 0xC000_0103
 
 
 class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """Paths are relative to the share, "/" between names. Safe for threads: each call has a connection.
+    """Paths are relative to the share, "/" between names. Safe for threads: each call and each open file
+    has a connection of its own; where the server gives few, they take turns.
 
     `info` and `ls` carry, beside fsspec's keys: modified_ns, created_ns, changed_ns, file_id, kind (an
     EntryKind), skip_reason, fault, note, attributes, reparse_tag. A refused login is not tried again: that would
@@ -46,7 +46,6 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         super().__init__(**kwargs)
         self._account = account
         self._recall_offline = recall_offline
-        self._idle: list[SMBLink] = []
         self._start_pool()
 
     @classmethod
@@ -84,17 +83,18 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if mode != "rb":
             raise NotImplementedError("the source is never written to")
         path = self._strip_protocol(path)
-        link = self._take()
+        pool = self._pool()
+        link = pool.take(lasting=True)
         try:
             handle = self._open_on(link, path)
         except BaseException as exc:
-            self._give_back(link, keep=isinstance(exc, SMBStatusError))
+            pool.give_back(link, keep=isinstance(exc, SMBStatusError), lasting=True)
             raise
         return SMBFile(
             link,
             handle,
             self._info_of(path, handle.record),
-            give_back=lambda keep: self._give_back(link, keep=keep),
+            give_back=lambda keep: pool.give_back(link, keep=keep, lasting=True),
         )
 
     def hides_names(self) -> bool:
@@ -104,12 +104,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def close(self) -> None:
         """Log off from all idle connections; open files keep theirs until they are closed."""
-        with self._lock:
-            idle = self._idle
-            self._idle = []
-            self._keep = 0
-        for link in idle:
-            link.close()
+        self._pool().close()
 
     def _open_on(self, link: SMBLink, path: str) -> SMBHandle:
         handle = link.open(path, recall=self._recall_offline)
@@ -152,45 +147,25 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _start_pool(self) -> None:
         self._pid = os.getpid()
-        # Reentrant: the garbage collector may give back a link while this thread takes one.
-        self._lock = threading.RLock()
         self._gate = LoginGate()
-        self._idle = []
-        self._keep = IDLE_CONNECTIONS
+        self._links = Pool(
+            self._connect,
+            is_usable=lambda link: link.usable,
+            is_refusal=lambda exc: isinstance(exc, SMBUnreachableError | SMBConnectionLostError),
+            end=SMBLink.close,
+            drop=SMBLink.abandon,
+        )
 
-    @contextmanager
-    def _link(self) -> Iterator[SMBLink]:
-        """A connection for one call; it is dropped unless the call ended in a known state."""
-        link = self._take()
-        keep = False
-        try:
-            yield link
-            keep = True
-        except SMBStatusError:
-            keep = True
-            raise
-        finally:
-            self._give_back(link, keep=keep)
-
-    def _take(self) -> SMBLink:
-        if self._pid != os.getpid():
-            # After a fork the sockets belong to the parent.
-            self._start_pool()
-        with self._lock:
-            while self._idle:
-                link = self._idle.pop()
-                if link.usable:
-                    return link
-            self._keep = IDLE_CONNECTIONS
+    def _connect(self) -> SMBLink:
         self._gate.require_open()
         return SMBLink(self._account, self._gate)
 
-    def _give_back(self, link: SMBLink, *, keep: bool) -> None:
-        with self._lock:
-            if keep and link.usable and len(self._idle) < self._keep:
-                self._idle.append(link)
-                return
-        if keep:
-            link.close()
-        else:
-            link.abandon()
+    def _pool(self) -> Pool[SMBLink]:
+        if self._pid != os.getpid():
+            # After a fork the sockets belong to the parent.
+            self._start_pool()
+        return self._links
+
+    def _link(self) -> AbstractContextManager[SMBLink]:
+        """A connection for one call; it is dropped unless the call ended in a known state."""
+        return self._pool().lent(keep_after=lambda exc: isinstance(exc, SMBStatusError))
