@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,8 @@ from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import check_path, named_apart
 from connectors.sources.patience import NO_PATIENCE, Patience
 from connectors.sources.reopening import OpenedFile, ReopeningFile
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -91,7 +94,8 @@ class ResilientSource(ABC):
                     return
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield running.pop(future), _listing_or_error(future)
+                    path = running.pop(future)
+                    yield path, _listing_or_error(future, path)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -246,13 +250,16 @@ def _foreign(exc: Exception) -> BaseException | None:
     return exc.__cause__ if isinstance(exc, ConnectorError) else exc
 
 
-def _listing_or_error(future: Future[list[Entry]]) -> list[Entry] | ConnectorError:
+def _listing_or_error(future: Future[list[Entry]], path: str) -> list[Entry] | ConnectorError:
     try:
         return future.result()
     except FatalError:
         raise
     except ConnectorError as error:
         return error
+    except Exception as error:  # one strange folder must not end the walk of all others
+        log.exception("an error that nobody foresaw, while a folder was listed")
+        return connector_error(error, path)
 
 
 def _sorted(entries: list[Entry]) -> list[Entry]:

@@ -36,6 +36,7 @@ OF_A_FILE: dict[str, Callable[..., bool]] = {
 }
 OF_A_FOLDER: dict[str, Callable[..., bool]] = {
     "connectors.sources.resilient:ResilientSource._list_checked": lambda source, path: path == FOLDER,
+    "connectors.sources.resilient:ResilientSource.list_folder": lambda source, path: path == FOLDER,
     "flows.transfer.walking:with_unlisted": lambda source, path, *_: path == FOLDER,
     "flows.transfer.walking:remarks": lambda path, *_: path == FOLDER,
     "connectors.box.destination:BoxDestination.create_folder": lambda box, above, name, **_: name == "bad",
@@ -88,7 +89,7 @@ def test_error_that_nobody_foresaw_is_one_entrys(
 
     assert not finished["complete"]
     # A source's library, or the one that sends, may raise anything: its errors are ours before anybody logs them.
-    mapped = place.startswith(("connectors.sources", "connectors.box.upload.reader"))
+    mapped = place.endswith("_list_checked") or place.startswith("connectors.box.upload.reader")
     assert mapped or "a secret" in caplog.text
     lines = report_items(program)
     bad = FILE if place in OF_A_FILE else FOLDER
