@@ -9,7 +9,7 @@ from itertools import islice
 
 from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
-from connectors.errors import DestinationGone, ItemError
+from connectors.errors import DestinationGone, ItemError, Rejected
 from flows.plan.model import Verification
 from flows.transfer.conflicts import editor_of
 from flows.transfer.migration import Migration
@@ -145,7 +145,7 @@ def verify_folder(migration: Migration, folder: FolderNode) -> Differences:
         for box_id, child in expected.items():
             reason = compare_child(child, listed.get(box_id))
             if reason is not None and box_id == child.box_id:
-                reason = _look_again(migration, folder, child, look)
+                reason = _look_again(migration, folder, child, look, listed=box_id in listed)
             if reason is not None:
                 look.differences.add(reason, child)
     except DestinationGone as exc:
@@ -173,16 +173,15 @@ def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | Non
 
 
 def _look_again(
-    migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook
+    migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook, *, listed: bool
 ) -> str | None:
     """Ask for the thing itself, by its id: a listing may lag, and what a person did in Box is never undone."""
     if child.kind is EntryKind.FOLDER:
-        return _look_at_folder(migration, folder, child, look)
+        return _look_at_folder(migration, folder, child, look, listed=listed)
     try:
         stored = migration.box.file_info(child.box_id)
-    except DestinationGone:
-        migration.box.folder_info(folder.box_folder_id or "")  # what is hidden with its folder is not gone
-        return GONE_FROM_BOX
+    except DestinationGone as exc:
+        return _gone(migration, folder, exc, listed=listed)
     if stored.trashed:
         return GONE_FROM_BOX
     if (stored.sha1, stored.size) != (child.sha1, child.size):
@@ -195,15 +194,25 @@ def _look_again(
 
 
 def _look_at_folder(
-    migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook
+    migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook, *, listed: bool
 ) -> str | None:
     try:
         found = migration.box.folder_info(child.box_id)
-    except DestinationGone:
-        migration.box.folder_info(folder.box_folder_id or "")
-        return GONE_FROM_BOX
+    except DestinationGone as exc:
+        return _gone(migration, folder, exc, listed=listed)
     _tell_where_it_is(folder, child, found.parent_id, found.name, look)
     return None
+
+
+def _gone(migration: Migration, folder: FolderNode, refusal: DestinationGone, *, listed: bool) -> str:
+    """Return that it is gone: Box neither lists it nor shows it by its id.
+
+    What is hidden with its folder is not (DestinationGone); nor is what Box lists and does not show (Rejected).
+    """
+    migration.box.folder_info(folder.box_folder_id or "")
+    if listed:
+        raise Rejected(f"Box lists what it does not show. {refusal}") from refusal
+    return GONE_FROM_BOX
 
 
 def _tell_where_it_is(
