@@ -9,7 +9,8 @@ from typing import Any
 from box_sdk_gen.managers.users import UpdateUserByIdStatus
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import LimitedAccessApp, code_of, status_of
+from connectors.box.client.errors import LimitedAccessApp
+from connectors.box.client.refusal import code_of, status_of
 from connectors.box.types import Account, Group
 from connectors.box.values import id_of, json_object, object_of, size_of, text_of
 from connectors.errors import (

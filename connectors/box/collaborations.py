@@ -19,7 +19,7 @@ from box_sdk_gen.managers.user_collaborations import (
 
 from connectors.box import accounts
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import code_of
+from connectors.box.client.refusal import code_of
 from connectors.box.folders import folder_info
 from connectors.box.types import Collaboration, Invitee
 from connectors.box.values import id_of, json_object, moment_of, object_of, text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from connectors.box.client.errors import code_of
+from connectors.box.client.refusal import code_of
 from connectors.box.names import Offence, escape_offences
 from connectors.entry import EntryKind
 from connectors.errors import NameRejected

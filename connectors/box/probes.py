@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from connectors.box.client.connection import UPLOAD_PROBE_PATH, UPLOAD_PROBE_ROUTE, BoxConnection
-from connectors.box.client.errors import code_of, status_of
+from connectors.box.client.refusal import code_of, status_of
 from connectors.box.folders import create_folder, delete_folder, landing_folder
 from connectors.errors import ItemError, NotPermitted, PermissionMissing, Rejected, TransientError
 

@@ -17,18 +17,14 @@ from connectors.box.client.errors import (
     BY_CODE,
     BY_STATUS,
     SDK_EXCEPTIONS,
-    Refusal,
     Unauthorised,
-    code_of,
     from_refusal,
-    printable,
     read_refusal,
-    refusal_of,
     retry_after_seconds,
     scrub,
-    status_of,
     to_connector_error,
 )
+from connectors.box.client.refusal import Refusal, code_of, printable, refusal_of, status_of
 from connectors.box.values import json_object
 from connectors.errors import (
     BoxUnreachable,

@@ -30,7 +30,8 @@ from box_sdk_gen.schemas.post_o_auth_2_token import (
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from connectors.box.client.errors import printable, read_refusal, to_connector_error
+from connectors.box.client.errors import read_refusal, to_connector_error
+from connectors.box.client.refusal import printable
 from connectors.box.client.tokens import Token, TokenFile
 from connectors.box.config import AuthConfig, CCGAuthConfig, JWTAuthConfig
 from connectors.errors import (

@@ -21,14 +21,9 @@ from box_sdk_gen.networking.fetch_response import FetchResponse
 from box_sdk_gen.networking.network import NetworkSession
 
 from connectors.box.client.auth import BoxAuthentication, Credentials, load_credentials
-from connectors.box.client.errors import (
-    NotBox,
-    Unauthorised,
-    code_of,
-    scrub,
-    to_connector_error,
-)
+from connectors.box.client.errors import NotBox, Unauthorised, scrub, to_connector_error
 from connectors.box.client.pacer import Pacer
+from connectors.box.client.refusal import code_of
 from connectors.box.client.retries import BLOCKED_CODES, asked_seconds, rule_of
 from connectors.box.client.tokens import TokenFile
 from connectors.box.client.transport import (

@@ -1,14 +1,13 @@
 """Box's refusals and the SDK's exceptions → connectors.errors: one table by code, one by status.
 
-No retrying here, no HTTP. Whatever leaves this module holds no token: requests and frames of the SDK are taken off
-the exceptions that are kept as cause.
+What is sent again stands in retries.py. No retrying here, no HTTP. Whatever leaves this module holds no token:
+requests and frames of the SDK are taken off the exceptions that are kept as cause.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,6 +17,8 @@ from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError
 from box_sdk_gen.internal.errors import GeneratedCodeError
 from urllib3.exceptions import HTTPError as Urllib3Error
 
+from connectors.box.client.refusal import Refusal, printable
+from connectors.box.client.retries import RETRIED_5XX, RETRIED_CODES, RETRIED_STATUSES
 from connectors.box.values import text_of
 from connectors.errors import (
     AuthenticationFailed,
@@ -79,12 +80,7 @@ BY_CODE: Mapping[str, type[ConnectorError]] = {
     "access_denied_item_locked": LockedInBox,
     "not_found": DestinationGone,
     "trashed": DestinationGone,
-    "name_temporarily_reserved": ServerBusy,  # another operation holds the name for some seconds
-    "operation_blocked_temporary": ServerBusy,  # the subtree is being moved or copied: minutes
-    "rate_limit_exceeded": RateLimited,
-    "internal_server_error": ServerBusy,
-    "bad_gateway": ServerBusy,
-    "unavailable": ServerBusy,
+    **RETRIED_CODES,
 }
 
 #: Routes that work for all users or groups, or for none: whom Box refuses here is the account, not one item.
@@ -104,7 +100,6 @@ BY_STATUS: Mapping[int, type[ConnectorError]] = {
     403: Rejected,
     404: DestinationGone,
     405: Rejected,
-    408: ServerBusy,  # the server was tired of waiting for the body
     409: Rejected,
     410: DestinationGone,
     411: Rejected,
@@ -112,74 +107,14 @@ BY_STATUS: Mapping[int, type[ConnectorError]] = {
     413: RequestTooLarge,
     415: Rejected,
     416: Rejected,
-    429: RateLimited,
-    509: ServerBusy,  # bandwidth limit of some proxies
+    **RETRIED_STATUSES,
 }
 
 #: Every exception class of the SDK and how it is met; a test fails when the SDK grows one that is not here.
 SDK_EXCEPTIONS: tuple[type[Exception], ...] = (BoxAPIError, BoxSDKError, GeneratedCodeError)
 
 
-#: Facts of one refusal that a message names.
-NAMED_REASONS = 3
-
 _CHALLENGE = re.compile(r'\b(error|error_description)="([^"]*)"')
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """What Box answered, fit for a log."""
-
-    status: int
-    code: str | None = None
-    message: str = ""
-    request_id: str | None = None
-    retry_after_seconds: float | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        said = [part for part in (self.message, *self.reasons) if part]
-        parts = [str(self.status), self.code or "", (said and f"({'; '.join(said)})") or ""]
-        text = " ".join(part for part in parts if part)
-        return f"{text}, request id {self.request_id}" if self.request_id else text
-
-    @property
-    def reasons(self) -> list[str]:
-        """What Box says beside code and message: the parameters it does not take, or other short facts."""
-        errors = self.context.get("errors")
-        if isinstance(errors, list):
-            named = [each for each in errors if isinstance(each, Mapping)]
-            facts = [_joined(each.get("name"), each.get("message") or each.get("reason")) for each in named]
-        else:
-            plain = {name: value for name, value in self.context.items() if isinstance(value, str | int)}
-            facts = [_joined(name, value) for name, value in plain.items()]
-        return [fact for fact in facts if fact and fact != self.message][:NAMED_REASONS]
-
-    @property
-    def conflict(self) -> Mapping[str, Any]:
-        """The item that is in the way: Box sends an object for files and an array for folders, or nothing."""
-        found = self.context.get("conflicts")
-        if isinstance(found, list):
-            found = found[0] if found else None
-        return found if isinstance(found, Mapping) else {}
-
-
-def refusal_of(error: BaseException) -> Refusal | None:
-    """Return what Box said, when this error came from an answer of Box."""
-    refusal = getattr(error, "refusal", None)
-    return refusal if isinstance(refusal, Refusal) else None
-
-
-def status_of(error: BaseException) -> int:
-    """Return the HTTP status behind an error, 0 without an answer."""
-    refusal = refusal_of(error)
-    return refusal.status if refusal else 0
-
-
-def code_of(error: BaseException) -> str | None:
-    """Return Box's error code behind an error, None without one."""
-    refusal = refusal_of(error)
-    return refusal.code if refusal else None
 
 
 def to_connector_error(error: Exception, route: str) -> ConnectorError:
@@ -267,12 +202,6 @@ def retry_after_seconds(header: str | None, *, now: datetime | None = None) -> f
     return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
 
 
-def printable(text: str, limit: int = 300) -> str:
-    """Return one line without control characters: what a server sends may end on a terminal."""
-    clean = "".join(each if each.isprintable() else " " for each in text)
-    return clean if len(clean) <= limit else clean[:limit] + "…"
-
-
 # --- private ---
 
 
@@ -282,12 +211,7 @@ def _kind_of(refusal: Refusal, route: str) -> type[ConnectorError]:
         return PermissionMissing
     if kind is None and refusal.status == 403 and refusal.retry_after_seconds is not None:
         return RateLimited  # a rate limit in other words (facts §3.7)
-    return kind or BY_STATUS.get(refusal.status) or (ServerBusy if refusal.status >= 500 else Rejected)
-
-
-def _joined(name: object, value: object) -> str:
-    """Return "name: value" in one short line; the name alone where there is no value."""
-    return printable(": ".join(str(part) for part in (name, value) if part not in (None, "")), limit=120)
+    return kind or BY_STATUS.get(refusal.status) or (RETRIED_5XX if refusal.status >= 500 else Rejected)
 
 
 def _name_in_use(refusal: Refusal, message: str) -> NameInUse:

@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.box.client.errors import code_of, refusal_of
+from connectors.box.client.refusal import code_of, refusal_of
 from connectors.errors import ConnectionLost, RateLimited, ServerBusy, TransientError
 
 
@@ -34,11 +34,29 @@ class Backoff:
         return plain * (1 - self.jitter + 2 * self.jitter * spread)
 
 
-#: Everything that is sent again, and how patiently. 401 is answered by one new token instead.
+#: Statuses that are answered by sending the call again. 401 is answered by one new token instead.
+RETRIED_STATUSES: Mapping[int, type[TransientError]] = {
+    408: ServerBusy,  # the server was tired of waiting for the body
+    429: RateLimited,
+    509: ServerBusy,  # bandwidth limit of some proxies
+}
+#: Every other status from 500 on.
+RETRIED_5XX = ServerBusy
+#: Box's codes that are, whatever the status.
+RETRIED_CODES: Mapping[str, type[TransientError]] = {
+    "name_temporarily_reserved": ServerBusy,  # another operation holds the name for some seconds
+    "operation_blocked_temporary": ServerBusy,  # the subtree is being moved or copied: minutes
+    "rate_limit_exceeded": RateLimited,
+    "internal_server_error": ServerBusy,
+    "bad_gateway": ServerBusy,
+    "unavailable": ServerBusy,
+}
+
+#: How patiently each is sent again.
 RETRIED: Mapping[type[TransientError], Backoff] = {
-    RateLimited: Backoff(attempts=40, total_seconds=3600.0),  # 429: Retry-After rules, this only bounds it
+    RateLimited: Backoff(attempts=40, total_seconds=3600.0),  # Retry-After rules, this only bounds it
     ConnectionLost: Backoff(attempts=8, total_seconds=300.0),  # no answer: the effect is unknown
-    ServerBusy: Backoff(attempts=8, total_seconds=300.0),  # 408 and 5xx, as errors.py names them
+    ServerBusy: Backoff(attempts=8, total_seconds=300.0),
 }
 
 #: The name or the subtree is locked for seconds to minutes by somebody's move or copy.

@@ -29,8 +29,9 @@ from box_sdk_gen.networking.retries import RetryStrategy
 from box_sdk_gen.networking.timeout_config import TimeoutConfig
 from requests.adapters import HTTPAdapter
 
-from connectors.box.client.errors import NotBox, printable
+from connectors.box.client.errors import NotBox
 from connectors.box.client.outage import Outages
+from connectors.box.client.refusal import printable
 from connectors.box.config import BoxConfig, checked_url, is_loopback
 from connectors.box.types import Statistics
 from connectors.errors import BoxUnreachable, ConnectorError, ServerBusy

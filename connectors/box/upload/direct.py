@@ -14,7 +14,7 @@ from box_sdk_gen.managers.uploads import (
 from box_sdk_gen.schemas.files import Files
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import status_of
+from connectors.box.client.refusal import status_of
 from connectors.box.types import CheckSource, OpenFile, Receipt, Upload
 from connectors.box.upload.reader import HashingReader, opened, sha1_of
 from connectors.box.upload.receipts import (

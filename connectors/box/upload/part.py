@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import code_of, status_of
+from connectors.box.client.refusal import code_of, status_of
 from connectors.box.types import PartState, SessionState
 from connectors.box.upload.session_store import SessionStore
 from connectors.box.values import json_object

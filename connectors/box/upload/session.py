@@ -15,7 +15,8 @@ from typing import Any, cast
 from box_sdk_gen.schemas.upload_session import UploadSession
 
 from connectors.box.client.connection import BoxConnection
-from connectors.box.client.errors import code_of, retry_after_seconds, status_of
+from connectors.box.client.errors import retry_after_seconds
+from connectors.box.client.refusal import code_of, status_of
 from connectors.box.files import file_info
 from connectors.box.types import CheckSource, OpenFile, PartState, Receipt, SessionState, Upload
 from connectors.box.upload.part import (
