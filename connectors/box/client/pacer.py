@@ -1,8 +1,11 @@
-"""Pacer: exact client-side sliding windows over calls.
+"""Pacer: exact client-side sliding windows over calls, which are spread evenly over each window.
 
 It knows nothing of HTTP or Box. A place in a window is held while a call is in flight and given back one window
 after its *answer* arrived: whenever between sending and answer the server counts the call, the server never sees
-more than the limit in any window of that length.
+more than the limit in any window of that length. Box does not say how it counts; a token bucket that keeps a twentieth
+of a window's budget refuses a minute's budget at once (P10), so calls begin at the limit's own rate (the generic cell
+rate algorithm of ITU-T I.371), with half of that twentieth at once after a rest: the other half is for calls that
+catch up with each other on the way.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ EarlierBlock = tuple[datetime, int, int]
 
 #: A window's budget is reserved in this many blocks.
 BLOCKS_PER_WINDOW = 8
+
+#: After a rest one in so many calls of a window's budget may begin at once.
+BURSTS_PER_WINDOW = 40
 
 
 class Pacer:
@@ -50,13 +56,15 @@ class Pacer:
             raise ValueError("a pacer needs at least one upload and one call per window")
         self.window_seconds = window_seconds
         self.waited_seconds = 0.0
-        self._uploads = _Window(uploads)
-        self._calls = _Window(calls)
+        self._uploads = _Window(uploads, window_seconds, clock())
+        self._calls = _Window(calls, window_seconds, clock())
         self._clock = clock
         self._sleep = sleep
         self._now = now
         self._stop = stop or threading.Event()
         self._changed = threading.Condition()
+        # One of each kind waits for its time, the others behind it: else all wake up for each place.
+        self._turns = {True: threading.Lock(), False: threading.Lock()}
         self._not_before = clock()
         self._waiting_uploads = 0
         self._reserve: Reserve | None = None
@@ -119,6 +127,7 @@ class Pacer:
         began = self._clock()
         with self._changed:
             self._waiting_uploads += upload
+        with self._turns[upload], self._changed:
             try:
                 while (delay := self._delay(windows)) is None or delay > 0:
                     self._wait_for_change(delay)
@@ -128,7 +137,7 @@ class Pacer:
                     raise Stopped
                 self._top_up(windows)
                 for window in windows:
-                    window.take()
+                    window.take(self._clock())
             finally:
                 self._waiting_uploads -= upload
                 self.waited_seconds += self._clock() - began
@@ -139,6 +148,7 @@ class Pacer:
         delay: float | None = max(0.0, self._not_before - now)
         for window in windows:
             window.expire(now)
+            delay = max(delay or 0.0, window.not_before - now)
             if window.taken >= window.limit:
                 free_at = window.next_free_at()
                 if free_at is None:
@@ -170,10 +180,15 @@ class Pacer:
 
 
 class _Window:
-    """Places of one kind: in flight, or answered less than a window ago."""
+    """Places of one kind: in flight, or answered less than a window ago. They are taken at an even rate."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, seconds: float, now: float) -> None:
         self.limit = limit
+        self._interval = seconds / limit
+        self._tolerance = (max(1, limit // BURSTS_PER_WINDOW) - 1) * self._interval
+        #: When a call would begin that comes exactly at the rate. Nothing is saved up at first: the process before
+        #: this one may have used it a moment ago.
+        self._due = now + self._tolerance
         self.in_flight = 0
         #: Left of the block that was written down last.
         self.allowance = 0
@@ -185,9 +200,15 @@ class _Window:
     def taken(self) -> int:
         return self.in_flight + self._used_count
 
-    def take(self) -> None:
+    @property
+    def not_before(self) -> float:
+        """When the next call may begin, by the rate alone."""
+        return self._due - self._tolerance
+
+    def take(self, now: float) -> None:
         self.in_flight += 1
         self.allowance -= 1
+        self._due = max(self._due, now) + self._interval
 
     def answered(self, free_at: float) -> None:
         self.in_flight -= 1
