@@ -5,6 +5,7 @@ It waits for its standard input to close, which the kernel does when the process
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -49,9 +50,16 @@ class Warden:
                     start_new_session=True,
                     cwd=Path(__file__).parents[len(__package__.split("."))],
                 )
+                atexit.register(self._leave)
             assert self._process.stdin is not None  # noqa: S101
             self._process.stdin.write(json.dumps(words).encode() + b"\n")
             self._process.stdin.flush()
+
+    def _leave(self) -> None:
+        """This process ends as it should; what is still watched ends with it."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.wait(4 * PATIENCE_SECONDS)
 
 
 #: The one of this process.

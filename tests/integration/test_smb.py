@@ -104,6 +104,39 @@ def test_a_walk_asks_nothing_per_entry(
         source.close()
 
 
+SIZES = "smb2 max read = 16384\nsmb2 max trans = 32768"
+
+
+@pytest.mark.parametrize("credits", [None, 1, 2, 3])
+@pytest.mark.parametrize("sizes", ["", SIZES], ids=["usual", "small"])
+def test_a_server_with_small_limits(credits: int | None, sizes: str) -> None:
+    """Small answers, one to three credits: everything is listed and read, and asked for by name."""
+    server = Samba(f"{sizes}\n" + (f"smb2 max credits = {credits}" if credits else ""))
+    content = os.urandom(300_000)
+    (server.root / "folder").mkdir()
+    for number in range(1_500):
+        (server.root / "folder" / f"{number:05} {'x' * 60}").write_bytes(b"")
+    (server.root / "large.bin").write_bytes(content)
+    (server.root / "small.bin").write_bytes(content[:60_000])
+    try:
+        server.start()
+        account = {"username": server.username, "password": server.password}
+        with open_source(server.url, **account, options={"patience_seconds": 2}) as source:  # type: ignore[attr-defined]
+            assert ["folder", "large.bin", "small.bin"] == [entry.path for entry in source.list_folder("")]
+            assert 1_500 == len(source.list_folder("folder"))
+            for name, expected in (("large.bin", content), ("small.bin", content[:60_000])):
+                with source.open(name) as file:
+                    assert expected == file.read()
+                    source.require_inside(name)
+                assert len(expected) == source.stat(name).size
+            with pytest.raises(NotFound):
+                source.stat("folder/not there")
+            with pytest.raises(NotFound):
+                source.open("folder/not there")
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize("most", [2, 3])
 def test_a_server_that_takes_few_connections(
     samba: Samba, open_smb: OpenSource, root: Root, most: int

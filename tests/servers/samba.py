@@ -66,7 +66,9 @@ class Samba(ServerProcess):
 
     share = "data"
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "") -> None:
+        """`settings`: more lines of the [global] section."""
+        self._settings = settings
         self._smbd = require("smbd", HINT)
         self._pdbedit = require("pdbedit", HINT)
         self.smbclient = require("smbclient", HINT)
@@ -185,7 +187,8 @@ class Samba(ServerProcess):
                 name="streams", path=self.root, options=f"{_TRUE_NAMES}{_STREAMS.format(home=self.home)}"
             ),
         ]
-        self._config.write_text(_GLOBAL.format(port=self.port, home=self.home) + "".join(shares))
+        head = _GLOBAL.format(port=self.port, home=self.home)
+        self._config.write_text(f"{head}{self._settings}\n{''.join(shares)}")
 
 
 def _connections(process: psutil.Process) -> list[object]:

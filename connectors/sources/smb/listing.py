@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from connectors.sources.smb import wire
 from connectors.sources.smb.connection import SMBLink
 
-#: One credit's worth; larger answers bring nothing (facts: 64 KiB is enough for 80,000 entries a second).
-LISTING_BUFFER = 65_536
 #: Pages of a large folder that are asked for together.
 PAGES_AT_ONCE = 4
 
@@ -21,7 +19,7 @@ def list_folder(
     A link is opened itself, unless its tag is known to hold the folder's own entries. Raises the errors of status.py.
     """
     options = wire.OPTION_FOLDER | (0 if follow_data_tag else wire.OPTION_REPARSE_POINT_ITSELF)
-    query = wire.query_directory_request(wire.PREVIOUS_FILE, LISTING_BUFFER)
+    query = wire.query_directory_request(wire.PREVIOUS_FILE, link.answer_buffer)
     created, *pages = link.compound(
         path, [wire.create_request(path, access=wire.READ_DATA, options=options), query, query]
     )
@@ -29,7 +27,7 @@ def list_folder(
     try:
         records = _records_of(pages)
         while all(pages):
-            more = wire.query_directory_request(handle, LISTING_BUFFER)
+            more = wire.query_directory_request(handle, link.answer_buffer)
             pages = link.ask_together(path, [more] * PAGES_AT_ONCE)
             records += _records_of(pages)
     finally:

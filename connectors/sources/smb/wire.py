@@ -202,9 +202,7 @@ def query_directory_request(handle: bytes, size: int) -> SMB2QueryDirectoryReque
     return request
 
 
-def query_information_request(
-    handle: bytes, information_class: int, *, size: int = 65_536
-) -> SMB2QueryInfoRequest:
+def query_information_request(handle: bytes, information_class: int, *, size: int) -> SMB2QueryInfoRequest:
     """Ask for one class of file information, at most `size` bytes of it."""
     request = SMB2QueryInfoRequest()
     request["info_type"] = InfoType.SMB2_0_INFO_FILE
