@@ -85,7 +85,7 @@ def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
 
 
 def _key_of(entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple[str, bool]:
-    if entry.fault is not None and entry.kind is EntryKind.UNKNOWN:
+    if entry.kind is EntryKind.UNKNOWN:
         folder = known.get((entry.name, True))
         if folder is not None and folder.status not in _OUT_OF_SIGHT:
             return entry.name, True

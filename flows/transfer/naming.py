@@ -43,7 +43,7 @@ def compare_folder(
 def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
     """The checkpoint's row of an entry: a file and a folder of one name are two things, as for diff_folder()."""
     folder = rows.get((entry.name, True))
-    unknown = entry.fault is not None and entry.kind is EntryKind.UNKNOWN
+    unknown = entry.kind is EntryKind.UNKNOWN
     if entry.kind is EntryKind.FOLDER or (
         unknown and folder is not None and folder.status not in OUT_OF_SIGHT
     ):

@@ -261,7 +261,9 @@ def test_rule_beats_fault() -> None:
 @pytest.mark.parametrize("status", SETTLED)
 def test_known_folder_of_which_nothing_could_be_learned(status: ItemStatus) -> None:
     """It stays what it is: the walk lists it and says what is wrong."""
-    assert diff([unseen("d", EntryKind.UNKNOWN)], [known("d", kind=EntryKind.FOLDER, status=status)]) == []
+    folder = known("d", kind=EntryKind.FOLDER, status=status)
+    assert diff([unseen("d", EntryKind.UNKNOWN)], [folder]) == []
+    assert diff([Entry(path="A/d", kind=EntryKind.UNKNOWN)], [folder]) == []
 
 
 def test_folder_that_became_a_file_that_could_not_be_looked_at() -> None:
