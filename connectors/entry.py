@@ -146,6 +146,11 @@ class Entry:
         return self.kind in (EntryKind.SYMLINK, EntryKind.JUNCTION)
 
     @property
+    def may_be_folder(self) -> bool:
+        """True where nothing says that it is none: a known folder of this name is not gone then (P2)."""
+        return self.kind in (EntryKind.FOLDER, EntryKind.UNKNOWN, EntryKind.REPARSE)
+
+    @property
     def name(self) -> str:
         """The last component of the path."""
         return self.path.rpartition("/")[2]

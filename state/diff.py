@@ -61,7 +61,7 @@ def diff_folder(
     EXCLUDED is what `excluded` says, or a link, and nothing else: what is no file, no folder and no link is FAILED.
 
     What could not be looked at (`Entry.fault`) is FAILED, whatever is known of it: neither MISSING nor EXCLUDED. Where
-    even its kind is unknown and a folder of this name is known, it is that folder, which the walk lists anyway.
+    it may be a folder and one of this name is known, it is that folder, which the walk lists anyway.
     """
     known_by_key = {_key(child.name, child.kind): child for child in known}
     changes = []
@@ -85,7 +85,7 @@ def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
 
 
 def _key_of(entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple[str, bool]:
-    if entry.kind is EntryKind.UNKNOWN:
+    if entry.may_be_folder:
         folder = known.get((entry.name, True))
         if folder is not None and folder.status not in _OUT_OF_SIGHT:
             return entry.name, True

@@ -63,7 +63,8 @@ def with_unlisted(
 def _is_listed(child: KnownChild, entry: Entry | None) -> bool:
     if entry is None:
         return False
-    return entry.fault is not None or entry.kind is EntryKind.UNKNOWN or _is_same_kind(child, entry)
+    unclear = entry.may_be_folder and entry.kind is not EntryKind.FOLDER
+    return entry.fault is not None or unclear or _is_same_kind(child, entry)
 
 
 def _is_same_kind(child: KnownChild, entry: Entry) -> bool:
@@ -129,7 +130,7 @@ class Listings:
 
     def _is_there(self, path: str) -> bool:
         try:
-            return self._source.stat(path).kind in (EntryKind.FOLDER, EntryKind.UNKNOWN)
+            return self._source.stat(path).may_be_folder
         except NotFound:
             return False
         except ItemError:
@@ -142,5 +143,4 @@ class Listings:
             return None if not folder or self.shows(folder) else frozenset()
         except ItemError:
             return None
-        kinds = (EntryKind.FOLDER, EntryKind.UNKNOWN)
-        return frozenset(entry.path for entry in entries if entry.kind in kinds)
+        return frozenset(entry.path for entry in entries if entry.may_be_folder)

@@ -43,10 +43,9 @@ def compare_folder(
 def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
     """The checkpoint's row of an entry: a file and a folder of one name are two things, as for diff_folder()."""
     folder = rows.get((entry.name, True))
-    unknown = entry.kind is EntryKind.UNKNOWN
-    if entry.kind is EntryKind.FOLDER or (
-        unknown and folder is not None and folder.status not in OUT_OF_SIGHT
-    ):
+    if entry.kind is EntryKind.FOLDER:
+        return folder
+    if entry.may_be_folder and folder is not None and folder.status not in OUT_OF_SIGHT:
         return folder
     return rows.get((entry.name, False))
 

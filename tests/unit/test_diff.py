@@ -264,6 +264,7 @@ def test_known_folder_of_which_nothing_could_be_learned(status: ItemStatus) -> N
     folder = known("d", kind=EntryKind.FOLDER, status=status)
     assert diff([unseen("d", EntryKind.UNKNOWN)], [folder]) == []
     assert diff([Entry(path="A/d", kind=EntryKind.UNKNOWN)], [folder]) == []
+    assert diff([Entry(path="A/d", kind=EntryKind.REPARSE)], [folder]) == []
 
 
 def test_folder_that_became_a_file_that_could_not_be_looked_at() -> None:
