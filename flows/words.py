@@ -40,6 +40,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def failed_words(number: int) -> str:
+    """How many entries are failed, wherever that is said: files and folders are never counted as one another."""
+    return f"{counted(number, 'entry', 'entries')} failed"
+
+
 def printable(text: str) -> str:
     """A name from the share as it may stand on a terminal: no control or escape, no direction switch, no surrogate."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -293,6 +293,11 @@ class Counts:
     bytes_total: int = 0
     bytes_uploaded: int = 0
 
+    @property
+    def to_move(self) -> int:
+        """What is in Box or has to arrive there: all but EXCLUDED and WAIVED."""
+        return self.total - self.excluded - self.waived
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemLine:
@@ -338,6 +343,17 @@ class WorkerLease:
     id: int
     plan_id: int
     name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkingProcess:
+    """A process that is at work on a plan."""
+
+    lease: WorkerLease
+    host: str
+    pid: int
+    #: Aware.
+    started_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,6 +30,9 @@ class ItemStatus(StrEnum):
         return "gone" if self is ItemStatus.GONE else self.value
 
 
+#: What a tree's own folder, which is no entry of the tree, is told and counted as all the same.
+TOLD_OF_ROOTS = (ItemStatus.FAILED, ItemStatus.WAIVED, ItemStatus.GONE)
+
 #: From → to. The checkpoint refuses anything else with IllegalTransition.
 ITEM_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
     ItemStatus.PENDING: frozenset(

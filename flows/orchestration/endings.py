@@ -16,7 +16,7 @@ from connectors.errors import QuotaExceeded
 from flows.checks.rows import State, sums_words
 from flows.errors import WindowClosed
 from flows.transfer.migration import Migration
-from flows.words import counted, printable, slug
+from flows.words import counted, failed_words, printable, slug
 from state.errors import LeaseHeld
 from state.records import TreeRecord
 from state.statuses import TreeState
@@ -37,8 +37,8 @@ def ended(summary: dict[str, Any], *, reason: str | None = None, message: str | 
     if FlowRunContext.get() is None:
         return summary
     if summary["complete"]:
-        return Completed(message=_message(summary), data=summary)
-    return Completed(name=reason or "Incomplete", message=message or _message(summary), data=summary)
+        return Completed(message=closing_words(summary), data=summary)
+    return Completed(name=reason or "Incomplete", message=message or closing_words(summary), data=summary)
 
 
 def sent(migration: Migration | None, why_not: str = "") -> Any:
@@ -91,17 +91,19 @@ def already_running(exc: LeaseHeld) -> Any:
     return Cancelled(name="Already running", message=printable(str(exc)))
 
 
-def _message(summary: dict[str, Any]) -> str:
+def closing_words(summary: dict[str, Any]) -> str:
+    """One line about how a run ended: what is in Box, or which trees are not complete, and why."""
     trees = summary["trees"]
-    files = sum(tree["items"]["uploaded"] for tree in trees)
+    files = sum(tree["files"]["uploaded"] for tree in trees)
     left = [tree for tree in trees if tree["state"] != TreeState.COMPLETE.value]
     if not left:
-        return f"{counted(len(trees), 'tree')} complete, {counted(files, 'item')} in Box."
+        return f"{counted(len(trees), 'tree')} complete, {counted(files, 'file')} in Box."
     named = "; ".join(
         f"{tree['name']}: {tree['incomplete_reason'] or tree['state']}" for tree in left[:NAMED_TREES]
     )
     more = f"; and {len(left) - NAMED_TREES} more" if len(left) > NAMED_TREES else ""
-    return printable(f"{len(left)} of {counted(len(trees), 'tree')} not complete: {named}{more}.")
+    failed = failed_words(sum(tree["items"]["failed"] for tree in trees))
+    return printable(f"{len(left)} of {counted(len(trees), 'tree')} not complete: {named}{more}; {failed}.")
 
 
 def announce_tree(migration: Migration, tree: TreeRecord) -> None:

@@ -225,7 +225,7 @@ class Fleet:
         """What all of them have sent, from the checkpoint."""
         migration = self._migration
         reports = migration.checkpoint.tree_reports([tree.id for tree in migration.trees])
-        migration.progress.catch_up([report.files for report in reports])
+        migration.progress.catch_up(reports)
 
     def cancel(self) -> None:
         """Tell the senders to end; their work is free again at once."""

@@ -10,8 +10,9 @@ from flows.analysis.forecast import uploads_per_minute
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import source_name
 from flows.run.progress import Snapshot
-from flows.words import counted, duration_words, printable, size_words
+from flows.words import counted, duration_words, failed_words, printable, size_words
 from state.records import TreeReport
+from state.reports.sums import add_up
 
 #: Points of the chart; when there are more, every other one goes.
 CHART_POINTS = 60
@@ -46,8 +47,7 @@ class History:
 
 def share_done(state: Snapshot) -> float:
     """Percent of what has to move that has arrived: the mean of files and bytes, since both take their time."""
-    to_move = state.files_total - state.files_excluded
-    files = state.files_uploaded / to_move if to_move > 0 else 0.0
+    files = state.files_uploaded / state.files_total if state.files_total > 0 else 0.0
     size = state.bytes_uploaded / state.bytes_total if state.bytes_total else files
     # All there is said by the trees' states alone, after Box's listing agreed.
     limit = 100.0 if state.phase == "complete" else 99.0
@@ -63,10 +63,10 @@ def progress_words(name: str, state: Snapshot) -> str:
             f"about {duration_words(state.eta_seconds)} left" if state.eta_seconds else "nothing left to send"
         )
     return (
-        f"{state.files_uploaded:,} of {state.files_total - state.files_excluded:,} files,"
+        f"{state.files_uploaded:,} of {state.files_total:,} files,"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
         f" {state.files_per_second:.1f} files/s, {left}, {counted(state.calls, 'call')} to Box"
-        + (f", {state.files_failed:,} failed" if state.files_failed else "")
+        + (f", {failed_words(state.failed)}" if state.failed else "")
         + f"; {name}, {state.phase}"
     )
 
@@ -99,19 +99,22 @@ def _numbers(plan: MigrationPlan, state: Snapshot) -> str:
     left = "unknown yet" if state.eta_seconds is None else duration_words(state.eta_seconds)
     rows = [
         ("from", _code(source_name(plan) or plan.source.url)),
-        ("files", f"{state.files_uploaded:,} of {state.files_total - state.files_excluded:,}"),
+        ("files", f"{state.files_uploaded:,} of {state.files_total:,}"),
         ("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}"),
         ("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s"),
         ("Box allows", f"{limit / 60:.1f} files/s with {identities} uploading"),
         ("time left", left),
         ("calls to Box", f"{state.calls:,}, {state.rate_limited:,} answered 429"),
-        ("failed", f"{state.files_failed:,}"),
+        ("failed", counted(state.failed, "entry", "entries")),
     ]
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
 
 
 def _trees(plan: MigrationPlan, trees: Sequence[TreeReport]) -> str:
-    lines = ["| tree | state | in Box | of | bytes | failed |", "|---|---|---:|---:|---:|---:|"]
+    lines = [
+        "| tree | state | entries in Box | of | bytes | entries failed |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
     for report in trees:
         tree, counts = report.tree, report.items
         name = _cell(tree.name)
@@ -119,7 +122,7 @@ def _trees(plan: MigrationPlan, trees: Sequence[TreeReport]) -> str:
             name = f"[{name}]({box_folder_url(plan, tree.box_folder_id)})"
         state = tree.state.value + (f": {tree.incomplete_reason.value}" if tree.incomplete_reason else "")
         lines.append(
-            f"| {name} | {state} | {counts.uploaded:,} | {counts.total - counts.excluded:,} |"
+            f"| {name} | {state} | {counts.uploaded:,} | {counts.to_move:,} |"
             f" {size_words(counts.bytes_uploaded)} | {counts.failed:,} |"
         )
     return "\n".join(lines)
@@ -133,15 +136,11 @@ def box_folder_url(plan: MigrationPlan, folder_id: str) -> str:
 
 
 def _failures(trees: Sequence[TreeReport]) -> str:
-    sums: dict[str, int] = {}
-    for report in trees:
-        for reason, count in report.failures_by_reason.items():
-            sums[reason] = sums.get(reason, 0) + count
+    sums = add_up(trees).failures_by_reason
     if not sums:
         return ""
-    rows = sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
     return "| reason | entries |\n|---|---:|\n" + "\n".join(
-        f"| {_cell(reason)} | {count:,} |" for reason, count in rows
+        f"| {_cell(reason)} | {count:,} |" for reason, count in sums.items()
     )
 
 

@@ -29,7 +29,7 @@ from flows.run.leases import Part
 from flows.transfer.migration import Migration
 from flows.words import duration_words, printable, size_words, slug
 from state.records import TreeReport
-from state.reports.sums import slowest_folders
+from state.reports.sums import add_up, slowest_folders
 from state.statuses import TreeState
 
 log = logging.getLogger(__name__)
@@ -126,18 +126,17 @@ class _RunPage:
         at_once = TREES_SHOWN if self.finished else TREES_AT_ONCE
         for report in self._tree_reports(TREES_SHOWN):
             counts, tree = report.items, report.tree
-            settled = counts.uploaded + counts.excluded + counts.waived
-            now = (settled, tree.state.value)
+            now = (counts.uploaded, tree.state.value)
             if self._drawn.get(tree.id) == now or not counts.total or drawn >= at_once:
                 continue
             self._drawn[tree.id] = now
             drawn += 1
-            done = 100.0 * settled / counts.total
+            done = 100.0 * counts.uploaded / max(1, counts.to_move)
             # Not all there before Box's own listing agrees.
             percent = 100.0 if tree.state is TreeState.COMPLETE else min(99.0, done)
             state = tree.state.value + (f": {tree.incomplete_reason.value}" if tree.incomplete_reason else "")
             words = (
-                f"{settled:,} of {counts.total:,} entries,"
+                f"{counts.uploaded:,} of {counts.to_move:,} entries in Box,"
                 f" {size_words(counts.bytes_uploaded)} of {size_words(counts.bytes_total)};"
                 f" {printable(tree.name)}, {state}"
             )
@@ -156,15 +155,10 @@ class _RunPage:
 
     def _draw_tables(self) -> None:
         migration = self._migration
-        failures: dict[str, int] = {}
-        for report in self._tree_reports(len(migration.trees)):
-            for reason, count in report.failures_by_reason.items():
-                failures[reason] = failures.get(reason, 0) + count
+        reports = self._tree_reports(len(migration.trees))
+        failures = add_up(reports).failures_by_reason
         if failures:
-            rows = [
-                {"reason": reason, "entries": count}
-                for reason, count in sorted(failures.items(), key=lambda pair: (-pair[1], pair[0]))
-            ]
+            rows = [{"reason": reason, "entries": count} for reason, count in failures.items()]
             create_table_artifact(rows, f"{self._key}-failures", f"{migration.plan.name}: failures by reason")
         slow = [
             {

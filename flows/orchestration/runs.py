@@ -26,7 +26,7 @@ from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
-from flows.transfer.beginning import begin
+from flows.transfer.beginning import DRY_RUN, begin
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.words import counted
@@ -152,7 +152,7 @@ def look_share(plan: MigrationPlan, *, trees: Sequence[str]) -> Any:
     with open_migration(plan) as migration, watched(migration):
         unfinished = migration.checkpoint.current_pass(migration.plan_id) is not None
         with migration.stop.telling_the_cause():
-            begin(migration, kind="dry run", only=trees, revive=False)
+            begin(migration, kind=DRY_RUN, only=trees, revive=False)
             migration.walking.set()
             run(walk_share, migration)
             migration.stop.raise_if_stopped()

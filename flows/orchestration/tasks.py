@@ -18,7 +18,7 @@ from flows.orchestration.endings import announce_tree
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
-from flows.words import counted, printable, size_words
+from flows.words import counted, failed_words, printable, size_words
 from state.records import TreeRecord
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _batch_words(migration: Migration, batch: Batch) -> str:
     size = size_words(sum(item.size for item in batch.items))
     return (
         f"{counted(len(batch.items), 'file')}, {size};"
-        f" {state.files_uploaded:,} of {state.files_total:,} uploaded, {state.files_failed:,} failed so far"
+        f" {state.files_uploaded:,} of {state.files_total:,} files in Box, {failed_words(state.failed)} so far"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -15,7 +15,7 @@ from rich.text import Text
 from flows.orchestration.box_warnings import said
 from flows.run.progress import Snapshot
 from flows.transfer.migration import Migration
-from flows.words import counted, duration_words, size_words
+from flows.words import counted, duration_words, failed_words, size_words
 
 #: Seconds between two pictures of the live display.
 REFRESH_SECONDS = 0.5
@@ -67,7 +67,7 @@ def line(state: Snapshot) -> Text:
     return Text(
         f"{state.phase}: {state.files_uploaded:,} of {state.files_total:,} files,"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
-        f" {state.files_per_second:.1f} files/s, {state.files_failed:,} failed, {state.rate_limited} x 429{left}"
+        f" {state.files_per_second:.1f} files/s, {failed_words(state.failed)}, {state.rate_limited} x 429{left}"
     )
 
 
@@ -76,12 +76,12 @@ def picture(name: str, state: Snapshot) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", justify="right")
     table.add_column()
-    total = max(1, state.files_total - state.files_excluded)
-    bar = ProgressBar(total=total, completed=min(total, state.files_uploaded), width=46)
+    total = state.files_total
+    bar = ProgressBar(total=max(1, total), completed=min(total, state.files_uploaded), width=46)
     table.add_row("files", bar)
     # A run that goes on may have nothing left to walk.
     walked = f", {counted(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
-    table.add_row("", f"{state.files_uploaded:,} of {total:,} uploaded{walked}")
+    table.add_row("", f"{state.files_uploaded:,} of {total:,} in Box{walked}")
     table.add_row("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}")
     table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
     table.add_row("time", f"{duration_words(state.seconds)}, {_left(state)}")
@@ -97,9 +97,13 @@ def _left(state: Snapshot) -> str:
 
 
 def _failures(state: Snapshot) -> Text:
-    if not state.failures:
-        return Text("0")
-    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(state.failures.items()))
-    return Text(
-        f"{state.files_failed} ({reasons}; tries included)", style="red" if state.files_failed else "yellow"
-    )
+    text = Text(failed_words(state.failed), style="red" if state.failed else "")
+    if state.failures:
+        text.append(f" ({_by_reason(state.failures)})")
+    if state.tried_again:
+        text.append(f"; tried again: {_by_reason(state.tried_again)}", style="yellow")
+    return text
+
+
+def _by_reason(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in sorted(numbers.items()))

@@ -18,7 +18,7 @@ from flows.reporting.files import replacing
 from flows.reporting.findings import LISTED, Findings
 from flows.reporting.headline import verdict
 from flows.reporting.items import write_lines
-from flows.reporting.status import status_document
+from flows.reporting.status import running_words, status_document
 from flows.words import duration_words, printable, size_words
 from state.reports.events import events
 from state.reports.lines import item_lines
@@ -74,6 +74,7 @@ def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Finding
         document=document,
         findings=findings,
         totals=_totals(document, findings),
+        running=running_words(document),
         verdict=verdict(
             document,
             _proofs(plan, document, findings),
@@ -91,11 +92,9 @@ def _proofs(plan: MigrationPlan, document: dict[str, Any], findings: Findings) -
 
 
 def _totals(document: dict[str, Any], findings: Findings) -> dict[str, int]:
-    """Sums over the trees that the plan names."""
-    trees = [tree for tree in document["trees"] if tree["in_plan"]]
-    names = ("total", "uploaded", "failed", "excluded", "waived", "pending", "gone")
-    totals = {name: sum(tree["items"][name] for tree in trees) for name in names}
-    totals["excluded_in_box"] = findings.excluded_in_box_count
-    totals["excluded"] = max(0, totals["excluded"] - findings.excluded_in_box_count)
-    totals["bytes"] = sum(tree["bytes"]["uploaded"] for tree in trees)
-    return totals
+    """Sums over the trees that the plan names, as status has them, and one that the lines alone tell."""
+    return {
+        **document["totals"]["items"],
+        "excluded_in_box": findings.excluded_in_box_count,
+        "bytes": document["totals"]["bytes"]["uploaded"],
+    }

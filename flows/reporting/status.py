@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,6 +15,10 @@ from flows.plan.model import COLLABORATOR_KEYS, MigrationPlan
 from flows.plan.origin import find_plan
 from flows.words import duration_words, normal_form, printable, size_words
 from state.reports.status import plan_status
+from state.statuses import PassState
+
+#: What a tree's entries, and its files, are counted as.
+COUNTED = ("total", "uploaded", "failed", "excluded", "waived", "pending", "gone")
 
 
 def status_document(plan: MigrationPlan) -> dict[str, Any]:
@@ -28,15 +32,30 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
         plan_id = find_plan(checkpoint, plan)
         if plan_id is None:
             calls: dict[str, Any] = {"total": 0, "by_route": {}}
-            return {"plan": plan.name, "pass": None, "trees": [], "calls": calls, "eta_seconds": None}
+            nothing: dict[str, Any] = {
+                "plan": plan.name,
+                "pass": None,
+                "trees": [],
+                "calls": calls,
+                "eta_seconds": None,
+            }
+            return {**nothing, "totals": _totals([]), "running": []}
         document = {**plan_status(checkpoint, plan_id), "plan": plan.name}
     finally:
         checkpoint.close()
     _compare_trees(plan, document)
     _compare_people(plan, document)
-    pending = sum(tree["items"]["pending"] for tree in document["trees"] if tree["in_plan"])
-    document["eta_seconds"] = seconds_at_least(pending, plan.box)
+    document["totals"] = _totals([tree for tree in document["trees"] if tree["in_plan"]])
+    document["eta_seconds"] = seconds_at_least(document["totals"]["files"]["pending"], plan.box)
     return document
+
+
+def _totals(trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sums over the trees that the plan names, for all who show some: items, files and bytes as a tree has them."""
+    return {
+        part: {name: sum(tree[part][name] for tree in trees) for name in names}
+        for part, names in (("items", COUNTED), ("files", COUNTED), ("bytes", ("total", "uploaded")))
+    }
 
 
 def _compare_trees(plan: MigrationPlan, document: dict[str, Any]) -> None:
@@ -75,20 +94,58 @@ def status_table(document: dict[str, Any]) -> RenderableType:
     table = Table(title=Text(printable(title)), title_justify="left")
     for name in ("tree", "state"):
         table.add_column(name, overflow="fold")
-    for name in ("uploaded", "failed", "not moved", "pending", "bytes"):
+    for name in ("in Box", "failed", "not moved", "pending", "bytes"):
         table.add_column(name, justify="right", no_wrap=True)
     for tree in document["trees"]:
         items = tree["items"]
         table.add_row(
             Text(printable(tree["name"])),
             _state(tree),
-            f"{items['uploaded']:,} / {items['total']:,}",
+            _in_box(items),
             f"{items['failed']:,}",
             f"{items['excluded'] + items['waived']:,}",
             f"{items['pending']:,}",
             size_words(tree["bytes"]["uploaded"]),
         )
-    return Group(table, *_not_begun(document), *_people(document), *_links(document), _calls(document))
+    lines = (
+        *_running(document),
+        _files(document),
+        *_not_begun(document),
+        *_people(document),
+        *_links(document),
+    )
+    return Group(table, *lines, _calls(document))
+
+
+def running_words(document: Mapping[str, Any]) -> list[str]:
+    """Say which processes are at work on the plan, or that none is although its pass is not over; else nothing."""
+    if not document.get("running"):
+        left = document.get("pass_state") == PassState.RUNNING
+        return (
+            ["no process runs this plan now; its pass is not over: boxhaul migrate goes on"] if left else []
+        )
+    return [
+        f"running on {each['host']}, process {each['pid']}, since {each['since'][:16].replace('T', ' ')} UTC:"
+        f" {each['doing']}"
+        for each in document["running"]
+    ]
+
+
+def _running(document: Mapping[str, Any]) -> list[Text]:
+    return [Text(printable(f"  {words}"), style="bold") for words in running_words(document)]
+
+
+def _in_box(counts: Mapping[str, int]) -> str:
+    """How many of those that are to move; what a rule or a person left out is not among them."""
+    return f"{counts['uploaded']:,} / {counts['total'] - counts['excluded'] - counts['waived']:,}"
+
+
+def _files(document: Mapping[str, Any]) -> Text:
+    """Tell what the table counts, and the files alone, as a run counts them while it lasts."""
+    files = document["totals"]["files"]
+    others = [f"{files[name]:,} {name}" for name in COUNTED[2:] if files[name]]
+    moved = f"{_in_box(files).replace(' / ', ' of ')} in Box"
+    return Text(f"  files and folders above; files alone: {', '.join([moved, *others])}", style="dim")
 
 
 def _as_of(document: dict[str, Any]) -> str:

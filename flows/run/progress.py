@@ -7,19 +7,33 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from connectors.entry import Entry, EntryKind
 from state.diff import Change, ChangeKind
-from state.records import Counts, Failed, KnownChild, Uploaded
+from state.records import Failed, TreeReport, Uploaded
+from state.reports.sums import add_up
 from state.statuses import ItemStatus
 
 #: Seconds that the shown rate looks back.
 RATE_WINDOW_SECONDS = 60.0
 
+#: What an entry is after a walk saw this change.
+_AFTER = {
+    ChangeKind.NEW: ItemStatus.PENDING,
+    ChangeKind.CHANGED: ItemStatus.PENDING,
+    ChangeKind.MISSING: ItemStatus.GONE,
+    ChangeKind.EXCLUDED: ItemStatus.EXCLUDED,
+    ChangeKind.FAILED: ItemStatus.FAILED,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Progress at one moment. Files and bytes of the whole plan, earlier runs included."""
+    """Progress at one moment, of the trees that this run moves; what earlier runs did counts.
+
+    Files and bytes are those that are to move: what is excluded, waived or gone is not among them.
+    """
 
     phase: str = "starting"
     folders_walked: int = 0
@@ -27,7 +41,6 @@ class Snapshot:
     files_total: int = 0
     files_uploaded: int = 0
     files_failed: int = 0
-    files_excluded: int = 0
     bytes_total: int = 0
     bytes_uploaded: int = 0
     #: Bytes read and sent since the run began, unfinished files included.
@@ -39,7 +52,15 @@ class Snapshot:
     bytes_per_second: float = 0.0
     eta_seconds: float | None = None
     seconds: float = 0.0
+    #: How many entries (files, folders and what is neither) are failed now, by reason.
     failures: dict[str, int] = field(default_factory=dict)
+    #: How many tries failed in this run and are made again, by reason.
+    tried_again: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        """Entries that are failed now: the number that status and report have."""
+        return sum(self.failures.values())
 
 
 class Progress:
@@ -52,30 +73,32 @@ class Progress:
         self._uploads_per_minute = uploads_per_minute
         self._state = Snapshot()
         self._failures: Counter[str] = Counter()
+        self._tried_again: Counter[str] = Counter()
         self._done: deque[tuple[float, int, int]] = deque([(self._began, 0, 0)])
         self._sent_files = 0
 
-    def start_from(self, counts: Sequence[Counts]) -> None:
-        """What the checkpoint already knows of the plan's files."""
+    def start_from(self, reports: Sequence[TreeReport]) -> None:
+        """What the checkpoint knows of these trees replaces what was counted: where a run begins, and where it ends."""
         with self._lock:
-            self._take_over(counts)
+            self._take_over(reports)
 
-    def catch_up(self, counts: Sequence[Counts]) -> None:
+    def catch_up(self, reports: Sequence[TreeReport]) -> None:
         """What the checkpoint knows now, where other processes send as well: their files count for the rate, too."""
         with self._lock:
             before = self._state.files_uploaded
-            self._take_over(counts)
+            self._take_over(reports)
             self._sent_files += max(0, self._state.files_uploaded - before)
 
-    def _take_over(self, counts: Sequence[Counts]) -> None:
+    def _take_over(self, reports: Sequence[TreeReport]) -> None:
+        sums = add_up(reports)
+        self._failures = Counter(sums.failures_by_reason)
         self._state = replace(
             self._state,
-            files_total=sum(count.total for count in counts),
-            files_uploaded=sum(count.uploaded for count in counts),
-            files_failed=sum(count.failed for count in counts),
-            files_excluded=sum(count.excluded for count in counts),
-            bytes_total=sum(count.bytes_total for count in counts),
-            bytes_uploaded=sum(count.bytes_uploaded for count in counts),
+            files_total=sums.files.to_move,
+            files_uploaded=sums.files.uploaded,
+            files_failed=sums.files.failed,
+            bytes_total=sums.files.bytes_total,
+            bytes_uploaded=sums.files.bytes_uploaded,
         )
 
     def enter(self, phase: str) -> None:
@@ -85,46 +108,30 @@ class Progress:
 
     def walked(self, listing: Sequence[Entry], changes: Sequence[Change]) -> None:
         """One folder was listed."""
-        new = [
-            change.entry
-            for change in changes
-            if change.kind is ChangeKind.NEW
-            and change.entry is not None
-            and change.entry.kind is EntryKind.FILE
-        ]
-        failed = [change for change in changes if change.kind is ChangeKind.FAILED]
-        # Counted already, and from now on sent once more, gone, excluded or failed.
-        undone = [
-            known for known in map(_known_file, changes) if known and known.status is ItemStatus.UPLOADED
-        ]
-        missing = [
-            known
-            for change in changes
-            if change.kind is ChangeKind.MISSING and (known := _known_file(change))
-        ]
+        before = [_before(change) for change in changes]
+        after = [_after(change) for change in changes]
         with self._lock:
-            self._failures.update(change.reason or "" for change in failed)
+            for change, (was, _), (now, _) in zip(changes, before, after, strict=True):
+                if was is ItemStatus.FAILED and change.known is not None:
+                    self._failures[change.known.reason or ""] -= 1
+                if now is ItemStatus.FAILED:
+                    self._failures[change.reason or ""] += 1
             self._state = replace(
                 self._state,
                 folders_walked=self._state.folders_walked + 1,
                 entries_seen=self._state.entries_seen + len(listing),
-                files_total=self._state.files_total
-                + len(new)
-                - len(missing)
-                + sum(change.known is None for change in failed),
-                files_uploaded=self._state.files_uploaded - len(undone),
-                files_failed=self._state.files_failed + len(failed),
-                bytes_total=self._state.bytes_total
-                + sum(entry.size for entry in new)
-                + sum(map(_growth, changes))
-                - sum(known.fingerprint.size for known in missing),
-                bytes_uploaded=self._state.bytes_uploaded - sum(known.fingerprint.size for known in undone),
+                **self._with(after, before),
             )
 
-    def folder_failed(self) -> None:
+    def _with(self, after: Sequence[Seen], before: Sequence[Seen]) -> dict[str, Any]:
+        """The sums with what there is now in place of what there was."""
+        gained, lost = _sums(after), _sums(before)
+        return {name: getattr(self._state, name) + gained[name] - lost[name] for name in gained}
+
+    def folder_failed(self, reason: str) -> None:
         """One folder could not be listed."""
         with self._lock:
-            self._failures["folder unreadable"] += 1
+            self._failures[reason] += 1
 
     def recorded(self, results: Sequence[Uploaded | Failed]) -> None:
         """These results are in the checkpoint."""
@@ -138,10 +145,11 @@ class Progress:
                         bytes_uploaded=self._state.bytes_uploaded + result.entry.size,
                         adopted=self._state.adopted + result.adopted,
                     )
+                elif result.retry:
+                    self._tried_again[result.reason] += 1
                 else:
                     self._failures[result.reason] += 1
-                    if not result.retry:
-                        self._state = replace(self._state, files_failed=self._state.files_failed + 1)
+                    self._state = replace(self._state, files_failed=self._state.files_failed + 1)
 
     def called(self, *, calls: int, rate_limited: int, bytes_sent: int) -> None:
         """How many Box calls this run has made, how many were answered with 429, and what left for Box."""
@@ -164,24 +172,44 @@ class Progress:
                 files_per_second=files_rate,
                 bytes_per_second=bytes_rate,
                 seconds=now - self._began,
-                failures=dict(self._failures),
+                failures={reason: number for reason, number in self._failures.items() if number > 0},
+                tried_again=dict(self._tried_again),
             )
         return replace(state, eta_seconds=eta_seconds(state, uploads_per_minute=self._uploads_per_minute))
 
 
-def _known_file(change: Change) -> KnownChild | None:
-    return change.known if change.known is not None and change.known.kind is not EntryKind.FOLDER else None
+#: Status of an entry (None: there is none), and its size where it is a file.
+Seen = tuple[ItemStatus | None, int | None]
 
 
-def _growth(change: Change) -> int:
-    """Return by how many bytes a file that is sent again is larger now."""
-    if (
-        change.kind is not ChangeKind.CHANGED
-        or change.entry is None
-        or (known := _known_file(change)) is None
-    ):
-        return 0
-    return change.entry.size - known.fingerprint.size
+def _before(change: Change) -> Seen:
+    known = change.known
+    if known is None:
+        return None, None
+    return known.status, known.fingerprint.size if known.kind is EntryKind.FILE else None
+
+
+def _after(change: Change) -> Seen:
+    entry = change.entry or change.known
+    is_file = entry is not None and entry.kind is EntryKind.FILE
+    return _AFTER[change.kind], (change.entry.size if change.entry is not None else 0) if is_file else None
+
+
+def _sums(seen: Sequence[Seen]) -> dict[str, int]:
+    """Sums over the files among them that are to move."""
+    files = [
+        (status, size)
+        for status, size in seen
+        if size is not None and status in (ItemStatus.PENDING, ItemStatus.UPLOADED, ItemStatus.FAILED)
+    ]
+    sent = [size for status, size in files if status is ItemStatus.UPLOADED]
+    return {
+        "files_total": len(files),
+        "files_uploaded": len(sent),
+        "files_failed": sum(status is ItemStatus.FAILED for status, _ in files),
+        "bytes_total": sum(size for _, size in files),
+        "bytes_uploaded": sum(sent),
+    }
 
 
 def eta_seconds(state: Snapshot, *, uploads_per_minute: int) -> float | None:
@@ -190,7 +218,7 @@ def eta_seconds(state: Snapshot, *, uploads_per_minute: int) -> float | None:
     A minute of small files says nothing about the large ones to come, and the other way round; the kinder of the two
     rates is wrong for shorter.
     """
-    files_left = max(0, state.files_total - state.files_uploaded - state.files_failed - state.files_excluded)
+    files_left = max(0, state.files_total - state.files_uploaded - state.files_failed)
     bytes_left = max(0, state.bytes_total - state.bytes_uploaded)
     if files_left == 0:
         return 0.0

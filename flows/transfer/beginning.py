@@ -17,6 +17,9 @@ from flows.words import normal_form
 from state.records import TreeRecord, TreeSpec
 from state.statuses import EventKind, IncompleteReason, TreeState
 
+#: The kind of a pass that changes nothing.
+DRY_RUN = "dry run"
+
 #: What is said of a tree whose folder is not in the share any more.
 AWAY = "its folder is not in the share any more; put it back, or exclude it in the plan"
 
@@ -64,8 +67,10 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived, worker=migration.worker),
         ours,
     )
+    if kind != DRY_RUN:
+        checkpoint.take_up_trees([tree.id for tree in ours], worker=migration.worker)
     reports = checkpoint.tree_reports([tree.id for tree in ours])
-    migration.progress.start_from([report.files for report in reports])
+    migration.progress.start_from(reports)
 
 
 def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[TreeRecord]) -> list[TreeRecord]:

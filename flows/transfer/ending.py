@@ -11,7 +11,7 @@ from flows.errors import Interrupted, WindowClosed
 from flows.transfer.migration import Migration
 from flows.transfer.sessions import give_back_sessions
 from state.errors import LostLease
-from state.records import Counts, TreeRecord
+from state.records import Counts, TreeRecord, TreeReport
 from state.statuses import IncompleteReason, PassState, TreeState
 
 
@@ -40,19 +40,26 @@ def unfinished_pass(migration: Migration) -> dict[str, Any]:
 
 
 def _tree_summaries(migration: Migration, trees: Sequence[TreeRecord]) -> list[dict[str, Any]]:
+    """What became of each tree; what is shown of the run says the same from here on."""
     reports = migration.checkpoint.tree_reports([tree.id for tree in trees])
-    return [_tree_summary(tree, report.items) for tree, report in zip(trees, reports, strict=True)]
+    migration.progress.start_from(reports)
+    return [_tree_summary(tree, report) for tree, report in zip(trees, reports, strict=True)]
 
 
-def _tree_summary(tree: TreeRecord, counts: Counts) -> dict[str, Any]:
+def _tree_summary(tree: TreeRecord, report: TreeReport) -> dict[str, Any]:
     return {
         "name": tree.name,
         "state": tree.state.value,
         "incomplete_reason": tree.incomplete_reason.value if tree.incomplete_reason else None,
         "detail": tree.detail,
         "box_folder_id": tree.box_folder_id,
-        "items": {"total": counts.total, "uploaded": counts.uploaded, "failed": counts.failed},
+        "items": _counts(report.items),
+        "files": _counts(report.files),
     }
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {"total": counts.total, "uploaded": counts.uploaded, "failed": counts.failed}
 
 
 def give_up(migration: Migration, cause: BaseException) -> None:
@@ -66,10 +73,13 @@ def give_up(migration: Migration, cause: BaseException) -> None:
         reason, detail = IncompleteReason.CANCELLED, None
     else:
         reason, detail = IncompleteReason.STOPPED, str(cause)
+    with suppress(Exception):  # the run ends for that very error
+        migration.recorder.flush()
     with suppress(LostLease):  # whoever took over says where its trees stand
         for tree in migration.refresh_trees():
             if tree.state is not TreeState.COMPLETE:
                 migration.checkpoint.set_tree_state(
                     tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail, worker=migration.worker
                 )
+        migration.progress.start_from(migration.checkpoint.tree_reports(migration.tree_ids))
     migration.progress.enter(reason.value)

@@ -135,7 +135,7 @@ def _fail_folder(migration: Migration, folder: FolderNode, reason: str, detail: 
     migration.checkpoint.record_folder_failure(
         folder.id, migration.pass_id, reason=reason, detail=detail, worker=migration.worker
     )
-    migration.progress.folder_failed()
+    migration.progress.folder_failed(reason)
 
 
 def _looks_emptied(

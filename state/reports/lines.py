@@ -12,7 +12,7 @@ from state.checkpoint import Checkpoint
 from state.database.models import FOLDER_FAILED, FOLDER_IS_RENAMED, ITEM_FAILED, ITEM_IS_RENAMED, Folder, Item
 from state.records import ItemLine
 from state.statements.base import ROWS_PER_STATEMENT, stream
-from state.statuses import ItemStatus
+from state.statuses import TOLD_OF_ROOTS, ItemStatus
 
 #: Folders whose items are read by one query.
 FOLDERS_PER_QUERY = 100
@@ -22,8 +22,8 @@ def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True) 
     """Every entry of the plan, streamed: tree by tree; in each, a folder's own line, then what is in it by name, then
     its subfolders by name in the same way.
 
-    What is GONE stays in it, unless `with_gone` is False. A tree's root, which is no entry of it, has a line only when
-    it FAILED or is GONE. Memory: a group of folders and the path to them, whatever the size of the share.
+    What is GONE stays in it, unless `with_gone` is False. A tree's root, which is no entry of it, has a line only
+    when it FAILED, is WAIVED or GONE. Memory: a group of folders and the path to them, whatever the size of the share.
     Each group is read at another moment, so a plan that runs meanwhile may show an entry as it was or as it is.
     """
     unwanted = () if with_gone else (ItemStatus.GONE,)
@@ -144,7 +144,7 @@ def _lines_of_group(
 
 
 def _own_line(tree: str, folder: Any, unwanted: Sequence[ItemStatus]) -> Iterator[ItemLine]:
-    is_quiet_root = folder.parent_id is None and folder.status not in (ItemStatus.FAILED, ItemStatus.GONE)
+    is_quiet_root = folder.parent_id is None and folder.status not in TOLD_OF_ROOTS
     if not is_quiet_root and folder.status not in unwanted:
         yield _folder_line(tree, folder)
 

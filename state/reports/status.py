@@ -11,14 +11,14 @@ from sqlalchemy import Connection, func, select
 from state.checkpoint import Checkpoint
 from state.database.models import FOLDER_IS_WALKED, Folder, Pass, Plan
 from state.records import CollaborationRecord, Counts, TreeReport
-from state.statuses import CollaborationStatus
+from state.statuses import CollaborationStatus, TreeState
 
 
 def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
     """The status document of a plan (DESIGN §2) without its forecast; fits into JSON.
 
     "pass" is the number of the running pass, else of the latest one, from 1, else None; "pass_kind" and "pass_state"
-    say more of it. "source_url" is fit to be shown.
+    say more of it. "running" are the processes that are at work on it now. "source_url" is fit to be shown.
     """
     calls = checkpoint.call_counts(plan_id)
     query = select(Plan.name, Plan.owner, Plan.source_url).where(Plan.id == plan_id)
@@ -28,6 +28,7 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         "owner": plan.owner,
         "source_url": plan.source_url,
         **_latest_pass(checkpoint, plan_id),
+        "running": running(checkpoint, plan_id),
         "trees": [
             tree_status(
                 report,
@@ -38,6 +39,38 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         ],
         "calls": {"total": sum(calls.values()), "by_route": calls},
     }
+
+
+def running(checkpoint: Checkpoint, plan_id: int) -> list[dict[str, Any]]:
+    """Each process at work on the plan: host, pid, since, and what it is doing, one line."""
+    processes = checkpoint.working_processes(plan_id)
+    doing = _doing(checkpoint, plan_id) if processes else ""
+    return [
+        {
+            "host": process.host,
+            "pid": process.pid,
+            "since": process.started_at.isoformat(timespec="seconds"),
+            "doing": doing,
+        }
+        for process in processes
+    ]
+
+
+def _doing(checkpoint: Checkpoint, plan_id: int) -> str:
+    """What the pass is at, as far as the checkpoint tells."""
+    pass_id = checkpoint.current_pass(plan_id)
+    if pass_id is None:
+        return "beginning, or at work on the people of complete trees"
+    trees = checkpoint.trees(plan_id)
+    moving = [tree for tree in trees if tree.state is TreeState.MOVING] or trees
+    reports = checkpoint.tree_reports([tree.id for tree in moving])
+    pending = sum(report.files.pending for report in reports)
+    parts = []
+    if not all(checkpoint.walk_is_done(pass_id, tree.id) for tree in moving):
+        parts.append("walking the share")
+    if pending:
+        parts.append(f"sending, {pending:,} {'file' if pending == 1 else 'files'} pending")
+    return " and ".join(parts) or "comparing with Box, and letting people in"
 
 
 def tree_status(
@@ -59,6 +92,7 @@ def tree_status(
         "as_of": None if as_of is None else as_of.isoformat(timespec="seconds"),
         "box_folder_id": tree.box_folder_id,
         "items": _item_counts(items),
+        "files": _item_counts(report.files),
         "bytes": {"total": items.bytes_total, "uploaded": items.bytes_uploaded},
         "collaborators": [_collaborator(record) for record in report.collaborations],
         "still_in": [_collaborator(record) for record in people if record.id not in wanted],

@@ -15,6 +15,16 @@ from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, inse
 from state.statements.passes import HEALED_FOLDER
 from state.statuses import IncompleteReason, ItemStatus, TreeState
 
+#: Why a run left a tree that another run moves on; what it waits for once it is verified is no such reason.
+_LEFT_BY_A_RUN = (
+    IncompleteReason.CANCELLED,
+    IncompleteReason.LIMIT_REACHED,
+    IncompleteReason.STOPPED,
+    IncompleteReason.FAILED_ITEMS,
+    IncompleteReason.VERIFICATION_FAILED,
+    IncompleteReason.SOURCE_CHANGED,
+)
+
 _TREE_COLUMNS = (
     Tree.id,
     Tree.name,
@@ -164,6 +174,20 @@ class PlanStatements(Statements):
         )
         change = update(Tree).where(this).values(state=state, incomplete_reason=reason, detail=detail)
         self.write_as(worker, lambda connection: connection.execute(change))
+
+    def take_up_trees(self, tree_ids: Sequence[int], *, worker: WorkerLease | None = None) -> None:
+        """They move from now on: why an earlier run left them is not true any more.
+
+        What keeps a verified tree from its people is left as it is. LostLease when the worker was taken over.
+        """
+        left = and_(Tree.state == TreeState.INCOMPLETE, Tree.incomplete_reason.in_(_LEFT_BY_A_RUN))
+        moving = {"state": TreeState.MOVING, "incomplete_reason": None, "detail": None}
+
+        def take_up(connection: Connection) -> None:
+            for chunk in in_chunks(tree_ids, IDS_PER_STATEMENT):
+                connection.execute(update(Tree).where(Tree.id.in_(chunk), left).values(moving))
+
+        self.write_as(worker, take_up)
 
 
 def plan_trees(connection: Connection, plan_id: int) -> list[TreeRecord]:

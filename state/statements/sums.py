@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from connectors.entry import EntryKind
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, Folder, Item, Tree
@@ -14,7 +14,7 @@ from state.records import Counts, TreeReport
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
 from state.statements.people import collaborations_by_tree
 from state.statements.plans import TREES, tree_record
-from state.statuses import ItemStatus
+from state.statuses import TOLD_OF_ROOTS, ItemStatus
 
 #: By tree: status, how many entries have it, and their bytes.
 StatusSums = dict[int, list[tuple[str, int, int]]]
@@ -65,7 +65,7 @@ def _reports(connection: Connection, tree_ids: Sequence[int]) -> list[TreeReport
         reports.append(
             TreeReport(
                 tree=trees[tree_id],
-                items=_add(_add(counts[0], counts[1]), counts[2]),
+                items=add_counts(counts),
                 files=counts[0],
                 folders=counts[2],
                 collaborations=tuple(people[tree_id]),
@@ -90,8 +90,10 @@ def _count_items(connection: Connection, tree_ids: Sequence[int]) -> tuple[Statu
 
 
 def _count_folders(connection: Connection, tree_ids: Sequence[int]) -> StatusSums:
+    """Folders; a tree's own, which is no entry of it, where there is something to tell of it."""
     query = select(Folder.tree_id, Folder.status, func.count())
-    query = query.where(Folder.tree_id.in_(tree_ids), Folder.parent_id.is_not(None))
+    tells = or_(Folder.parent_id.is_not(None), Folder.status.in_(TOLD_OF_ROOTS))
+    query = query.where(Folder.tree_id.in_(tree_ids), tells)
     folders: StatusSums = defaultdict(list)
     for tree_id, status, count in connection.execute(query.group_by(Folder.tree_id, Folder.status)):
         folders[tree_id].append((status, count, 0))
@@ -113,8 +115,11 @@ def _counts(rows: Sequence[tuple[str, int, int]]) -> Counts:
     return Counts(**numbers)
 
 
-def _add(one: Counts, other: Counts) -> Counts:
-    return Counts(**{name: getattr(one, name) + getattr(other, name) for name in Counts.__dataclass_fields__})
+def add_counts(counts: Sequence[Counts]) -> Counts:
+    """All of them together."""
+    return Counts(
+        **{name: sum(getattr(each, name) for each in counts) for name in Counts.__dataclass_fields__}
+    )
 
 
 def _failures(connection: Connection, tree_ids: Sequence[int]) -> dict[int, dict[str, int]]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Update, select, update
 from state.database.models import WORKER_IS_ALIVE, Folder, Identity, Item, Worker
 from state.errors import LeaseHeld, LostLease
 from state.processes import is_gone, is_within_sight, process_identity, this_host
-from state.records import BudgetBlock, WorkerLease
+from state.records import BudgetBlock, WorkerLease, WorkingProcess
 from state.statements.base import Statements, insert_into
 
 #: Budget blocks older than this count for no limit any more.
@@ -70,12 +70,22 @@ class WorkerStatements(Statements):
 
     def live_workers(self, plan_id: int) -> list[WorkerLease]:
         """Who works on this plan now, in the order in which they came."""
+        return [process.lease for process in self.working_processes(plan_id)]
 
-        def living(connection: Connection) -> list[WorkerLease]:
-            query = select(Worker.name, *_LIVENESS).where(Worker.plan_id == plan_id, WORKER_IS_ALIVE)
+    def working_processes(self, plan_id: int) -> list[WorkingProcess]:
+        """Which processes work on this plan now, where and since when, in the order in which they came."""
+
+        def living(connection: Connection) -> list[WorkingProcess]:
+            query = select(Worker.name, Worker.started_at, *_LIVENESS)
+            query = query.where(Worker.plan_id == plan_id, WORKER_IS_ALIVE)
             rows, now = connection.execute(query.order_by(Worker.id)).all(), self.now(connection)
             return [
-                WorkerLease(id=row.id, plan_id=plan_id, name=row.name)
+                WorkingProcess(
+                    lease=WorkerLease(id=row.id, plan_id=plan_id, name=row.name),
+                    host=row.host,
+                    pid=row.pid,
+                    started_at=row.started_at,
+                )
                 for row in rows
                 if not _is_dead(row, now)
             ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from connectors.entry import Entry, EntryKind, Fingerprint
 from flows.run.progress import Progress, Snapshot, eta_seconds
 from state.diff import Change, ChangeKind
-from state.records import Counts, Failed, KnownChild, Uploaded
-from state.statuses import ItemStatus
+from state.records import Counts, Failed, KnownChild, TreeRecord, TreeReport, Uploaded
+from state.statuses import ItemStatus, TreeState
 
 
 def uploaded(number: int, size: int) -> Uploaded:
@@ -38,7 +38,8 @@ def test_counts_go_on_from_the_checkpoint() -> None:
     """A resumed run shows the whole plan, not only its own part."""
     now = [100.0]
     progress = Progress(uploads_per_minute=240, clock=lambda: now[0])
-    progress.start_from([Counts(total=10, uploaded=4, failed=1, bytes_total=100, bytes_uploaded=40)])
+    files = Counts(total=13, excluded=2, waived=1, uploaded=4, failed=1, bytes_total=100, bytes_uploaded=40)
+    progress.start_from([report(files, {"locked": 1, "access_denied": 1})])
     now[0] += 2
     progress.recorded([uploaded(1, 10), Failed(item_id=2, reason="locked", detail="", retry=True)])
 
@@ -47,13 +48,14 @@ def test_counts_go_on_from_the_checkpoint() -> None:
     assert (10, 5, 1) == (state.files_total, state.files_uploaded, state.files_failed)
     assert 50 == state.bytes_uploaded
     assert 0.5 == state.files_per_second
-    assert {"locked": 1} == state.failures
+    assert ({"locked": 1, "access_denied": 1}, 2) == (state.failures, state.failed)
+    assert {"locked": 1} == state.tried_again
 
 
 def test_what_is_sent_again_counts_once() -> None:
     """A second pass that sends a changed file, reads an unsettled one and misses another ends at "all of all"."""
     progress = Progress(uploads_per_minute=240)
-    progress.start_from([Counts(total=3, uploaded=3, bytes_total=30, bytes_uploaded=30)])
+    progress.start_from([report(Counts(total=3, uploaded=3, bytes_total=30, bytes_uploaded=30))])
     grown, same, gone = (known(number, 10) for number in (1, 2, 3))
     changes = [
         change(ChangeKind.CHANGED, grown, Entry(path="1", kind=EntryKind.FILE, size=25)),
@@ -68,6 +70,25 @@ def test_what_is_sent_again_counts_once() -> None:
 
     assert (2, 0, 35, 0) == sums(walked)
     assert (2, 2, 35, 35) == sums(ended)
+
+
+def report(files: Counts, failures: dict[str, int] | None = None) -> TreeReport:
+    """A tree of these files, and of nothing else."""
+    tree = TreeRecord(
+        id=1,
+        name="A",
+        source="A",
+        folder="A",
+        root_folder_id=1,
+        box_folder_id=None,
+        state=TreeState.MOVING,
+        incomplete_reason=None,
+        detail=None,
+        verified=False,
+    )
+    return TreeReport(
+        tree=tree, items=files, files=files, folders=Counts(), failures_by_reason=failures or {}
+    )
 
 
 def known(number: int, size: int) -> KnownChild:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from datetime import timedelta
 
 import pytest
@@ -28,7 +30,11 @@ def test_status_document(scene: Scene) -> None:
     scene.checkpoint.ensure_collaborations(scene.tree.id, [ann, CollaboratorSpec(group="G", role="viewer")])
     scene.checkpoint.add_call_counts(scene.plan_id, {"POST /folders": 4, "POST /files/content": 3})
     status = plan_status(scene.checkpoint, scene.plan_id)
+    [process] = status.pop("running")
 
+    assert (socket.gethostname(), os.getpid()) == (process["host"], process["pid"])
+    assert "2026-01-01T00:00:00+00:00" == process["since"]
+    assert "comparing with Box, and letting people in" == process["doing"]
     assert {
         "plan": "p",
         "pass": 1,
@@ -50,6 +56,15 @@ def test_status_document(scene: Scene) -> None:
                     "uploaded": 6,
                     "failed": 0,
                     "excluded": 1,
+                    "waived": 0,
+                    "pending": 0,
+                    "gone": 0,
+                },
+                "files": {
+                    "total": 3,
+                    "uploaded": 3,
+                    "failed": 0,
+                    "excluded": 0,
                     "waived": 0,
                     "pending": 0,
                     "gone": 0,
