@@ -22,7 +22,7 @@ os.environ["DO_NOT_TRACK"] = "1"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.servers.fixtures", "tests.servers.postgres"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.postgres", "tests.servers.pgbouncer"]
 
 #: Set by a person's shell; a test must never depend on them.
 OURS = (

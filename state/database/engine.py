@@ -48,6 +48,12 @@ class _Verdict(Enum):
     READ_ONLY = "it cannot be written; check the rights on the file, its folder and the disk"
     UNREADABLE = "the file cannot be opened or is no SQLite database; check the path in state_url"
     DAMAGED = "the file is damaged; restore it from a backup: what Box already has is adopted, not sent twice"
+    NOT_ALLOWED = (
+        "its role may not do that; let it own the checkpoint's tables, and make tables in their schema"
+    )
+    POOLER = (
+        "the pooler before it ends each statement's transaction; set its pool_mode to transaction or session"
+    )
     DISK = "its disk answers with errors, or is full; check it, then start again"
     #: A mistake of ours or a broken rule of the schema.
     OTHER = "other"
@@ -81,9 +87,15 @@ _POSTGRES_VERDICTS = {
     "25006": _Verdict.READ_ONLY,  # read_only_sql_transaction
     "28": _Verdict.REFUSED,  # invalid authorization
     "3D000": _Verdict.REFUSED,  # invalid_catalog_name
+    "42501": _Verdict.NOT_ALLOWED,  # insufficient_privilege
     "58": _Verdict.DISK,  # system errors
     "XX001": _Verdict.DAMAGED,  # data_corrupted
 }
+
+#: Of PostgreSQL, and of pgbouncer before it.
+_REFUSED_WORDS = (
+    "authentication failed", "does not exist", "permission denied", "no such database", "no such user",
+)  # fmt: skip
 
 
 def _judge(error: DBAPIError) -> _Verdict:
@@ -92,9 +104,11 @@ def _judge(error: DBAPIError) -> _Verdict:
         code = getattr(cause, "sqlite_errorcode", None)
         return _Verdict.OTHER if code is None else _SQLITE_VERDICTS.get(code & 0xFF, _Verdict.OTHER)
     state = getattr(cause, "sqlstate", None)
+    if "statement pooling" in str(cause):
+        return _Verdict.POOLER
     if state is not None:
         return _POSTGRES_VERDICTS.get(state) or _POSTGRES_VERDICTS.get(state[:2], _Verdict.OTHER)
-    if "authentication failed" in str(cause) or "does not exist" in str(cause):
+    if any(words in str(cause) for words in _REFUSED_WORDS):
         return _Verdict.REFUSED  # libpq gives no code for what happens before the session exists
     # No code: the connection broke, or the server was not there.
     lost = error.connection_invalidated or type(cause).__name__ == "OperationalError"
@@ -240,19 +254,21 @@ def _make_engine(url: URL, patience_seconds: float) -> Engine:
                 "keepalives_interval": 10,
                 "keepalives_count": 3,
                 "application_name": "boxhaul",
+                # The names of a share are text, whatever the environment or the database prefers.
+                "client_encoding": "utf8",
+                # A pooler gives each transaction another session, in which this one's statements are not prepared.
+                "prepare_threshold": None,
             },
         )
-        event.listen(engine, "connect", _set_up_postgres)
+        event.listen(engine, "begin", _begin_postgres)
         return engine
     except (NoSuchModuleError, ImportError, ArgumentError):
         raise StateUnavailable(f"no driver for {url.drivername}; use sqlite or postgresql+psycopg") from None
 
 
-def _set_up_postgres(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
-    cursor.close()
-    connection.commit()
+def _begin_postgres(connection: Connection) -> None:
+    # For this transaction alone: behind a pooler the session is another program's afterwards.
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
 
 
 def _create_private(url: URL) -> None:

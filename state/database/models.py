@@ -343,7 +343,8 @@ class Collaboration(Base):
 class Event(Base):
     """Something worth telling an auditor."""
 
-    __tablename__ = "events"
+    #: Prefect's server has a table called events.
+    __tablename__ = "plan_events"
     __table_args__ = (Index("ix_events_plan", "plan_id", "at", "id"),)
     id: Mapped[int] = _row_id()
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from state.database.engine import Database
+from state.database.engine import Database, display_url
+from state.database.models import Base
+from state.database.rights import require_creation, require_tables, require_unicode
+from state.database.version import VERSION_TABLE, current_revision
 from state.errors import SchemaAhead, SchemaBehind
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,14 +25,15 @@ def bring_to_head(database: Database, *, upgrade: bool) -> None:
     """Create or upgrade the schema.
 
     Raises SchemaAhead when the database is newer than the program, SchemaBehind when it is older (or empty) and
-    `upgrade` is False.
+    `upgrade` is False, and StateUnavailable where the database or the rights in it will not do.
     """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
     head = script.get_current_head()
     known = {revision.revision for revision in script.walk_revisions()}
-    current = database.read(_current_revision)
+    shown = display_url(database.url)
+    current = database.read(lambda connection: _look(connection, shown, head))
     if current == head:
         return
     if current is not None and current not in known:
@@ -44,8 +47,14 @@ def bring_to_head(database: Database, *, upgrade: bool) -> None:
     database.write(lambda connection: _upgrade(connection, config))
 
 
-def _current_revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def _look(connection: Connection, shown: str, head: str | None) -> str | None:
+    """Return the revision, once it is sure that the role may do what comes next."""
+    require_unicode(connection, shown)
+    require_tables(connection, shown, [VERSION_TABLE, *Base.metadata.tables])
+    current = current_revision(connection)
+    if current != head:
+        require_creation(connection, shown)
+    return current
 
 
 def _upgrade(connection: Connection, config: Config) -> None:

@@ -433,8 +433,8 @@ def set_revision(world: World, revision: str) -> str:
     try:
 
         def change(connection: object) -> str:
-            before: str = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()  # type: ignore[attr-defined]
-            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")  # type: ignore[attr-defined]
+            before: str = connection.exec_driver_sql("SELECT version_num FROM boxhaul_version").scalar_one()  # type: ignore[attr-defined]
+            connection.exec_driver_sql(f"UPDATE boxhaul_version SET version_num = '{revision}'")  # type: ignore[attr-defined]
             return before
 
         return database.write(change)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,16 @@ class PostgresServer:
         name = f"boxhaul_{secrets.token_hex(6)}"
         self._administer(f"CREATE DATABASE {name} STRATEGY file_copy")
         return name
+
+    @contextmanager
+    def database(self, *options: str) -> Iterator[str]:
+        """The URL of an empty database that is made with these options, for as long as it is needed."""
+        name = f"boxhaul_{secrets.token_hex(6)}"
+        self._administer(f"CREATE DATABASE {name} {' '.join(options)}")
+        try:
+            yield self.url(name)
+        finally:
+            self.drop_database(name)
 
     def drop_database(self, name: str) -> None:
         """Also when somebody is still connected."""

@@ -65,7 +65,7 @@ def test_the_plan_of_compose_fits_its_services() -> None:
 
 
 def test_prefect_and_the_checkpoint_have_databases_of_their_own() -> None:
-    """Both keep the version of their tables in a table called alembic_version."""
+    """Each can be backed up and updated alone."""
     server = COMPOSE["services"]["prefect-server"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
     worker = COMPOSE["services"]["worker"]["environment"]["BOXHAUL_STATE_URL"]
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from state.database.engine import Database
 from state.database.models import Base
+from state.database.version import VERSION_TABLE, take_over_former_table
 
 
 def database_url() -> str:
@@ -23,9 +24,11 @@ def database_url() -> str:
 
 def run(connection: Connection) -> None:
     """Apply what the command line asks for."""
+    take_over_former_table(connection)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
         render_as_batch=True,
         user_module_prefix="columns.",
     )
@@ -40,6 +43,7 @@ elif context.is_offline_mode():
     context.configure(
         url=database_url(),
         target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
         literal_binds=True,
         render_as_batch=True,
         user_module_prefix="columns.",

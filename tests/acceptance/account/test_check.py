@@ -515,7 +515,7 @@ def test_state_database_of_another_version(account: Account) -> None:
     empty = account.rows()["state database"]
     account.migrate()
     with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.execute("UPDATE boxhaul_version SET version_num = '9999'")
         database.commit()
 
     assert_row(empty, "ok", "up to date")

@@ -59,7 +59,7 @@ def test_migrations_go_down_and_up_again(state_url: str) -> None:
 def test_database_of_a_newer_version_is_refused(state_url: str) -> None:
     """A revision that this program does not know is SchemaAhead, whether it may upgrade or not."""
     Checkpoint.open(state_url).close()
-    _execute(state_url, "UPDATE alembic_version SET version_num = '9999'")
+    _execute(state_url, "UPDATE boxhaul_version SET version_num = '9999'")
 
     with pytest.raises(SchemaAhead, match="9999, made by a newer version; update Boxhaul"):
         Checkpoint.open(state_url)

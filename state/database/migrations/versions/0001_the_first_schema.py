@@ -137,7 +137,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("tree_id", "key", name=op.f("uq_collaborations_tree_id_key")),
     )
     op.create_table(
-        "events",
+        "plan_events",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
@@ -146,11 +146,11 @@ def upgrade() -> None:
         sa.Column("at", columns.UTCTime(timezone=True), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_events_plan_id")),
-        sa.ForeignKeyConstraint(["tree_id"], ["trees.id"], name=op.f("fk_events_tree_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_plan_events_plan_id")),
+        sa.ForeignKeyConstraint(["tree_id"], ["trees.id"], name=op.f("fk_plan_events_tree_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_events")),
     )
-    with op.batch_alter_table("events", schema=None) as batch_op:
+    with op.batch_alter_table("plan_events", schema=None) as batch_op:
         batch_op.create_index("ix_events_plan", ["plan_id", "at", "id"], unique=False)
 
     op.create_table(
@@ -382,7 +382,7 @@ def downgrade() -> None:
         "items",
         "identities",
         "folders",
-        "events",
+        "plan_events",
         "collaborations",
         "workers",
         "trees",

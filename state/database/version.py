@@ -1,0 +1,41 @@
+"""The version table: under which name the schema's revision is kept. Knows no migration."""
+
+from __future__ import annotations
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+#: A name of our own: other programs (Prefect's server) may keep their tables in the same database.
+VERSION_TABLE = "boxhaul_version"
+#: What it was called before: Alembic's own default, which belongs to whoever came first.
+_FORMER_TABLE = "alembic_version"
+#: Tables of ours that were there under the former name, too.
+_OURS = ("plans", "upload_parts")
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the schema's revision, wherever it is kept; None for a database without our tables."""
+    return _revision(connection, VERSION_TABLE) or _former_revision(connection)
+
+
+def take_over_former_table(connection: Connection) -> None:
+    """Rename the version table of an older schema. Nothing where it has its name, or is somebody else's."""
+    if _revision(connection, VERSION_TABLE) is not None or _former_revision(connection) is None:
+        return
+    connection.execute(text(f"ALTER TABLE {_FORMER_TABLE} RENAME TO {VERSION_TABLE}"))
+    if connection.dialect.name == "postgresql":
+        # The key's name stays taken otherwise, and the next program cannot make its own table.
+        renamed = f"RENAME CONSTRAINT {_FORMER_TABLE}_pkc TO {VERSION_TABLE}_pkc"
+        connection.execute(text(f"ALTER TABLE {VERSION_TABLE} {renamed}"))
+
+
+def _former_revision(connection: Connection) -> str | None:
+    tables = inspect(connection)
+    # Our tables and no table of our name for their version: then the former one is ours and nobody else's.
+    if not all(tables.has_table(name) for name in (*_OURS, _FORMER_TABLE)):
+        return None
+    return _revision(connection, _FORMER_TABLE)
+
+
+def _revision(connection: Connection, table: str) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()
