@@ -21,6 +21,7 @@ from connectors.errors import (
     ConnectionLost,
     ConnectorError,
     NotFound,
+    Offline,
     ServerBusy,
     Unclassified,
     item_error,
@@ -312,6 +313,8 @@ def filesystem_error(exc: Exception, path: str) -> ConnectorError:
         return AuthenticationFailed(
             f"the credentials were refused ({type(exc).__name__}); check user and password"
         )
+    if isinstance(exc, PermissionError) and "InvalidObjectState" in repr(exc.__cause__):
+        return Offline(f"{path!r} is archived in its store; restore it there, then run another pass")
     if "FileExpired" in names:
         return ChangedWhileReading(f"{path!r} changed while it was read")
     return connector_error(exc, path)

@@ -68,10 +68,10 @@ class S3Server:
         with urllib.request.urlopen(reset, timeout=10), self._client() as client:
             client.create_bucket(Bucket=self.bucket)
 
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, *, storage: str = "STANDARD") -> None:
         """Write an object below `root`, past the source."""
         with self._client() as client:
-            client.put_object(Bucket=self.bucket, Key=f"root/{path}", Body=content)
+            client.put_object(Bucket=self.bucket, Key=f"root/{path}", Body=content, StorageClass=storage)
 
     def delete(self, path: str) -> None:
         """Remove an object below `root`."""

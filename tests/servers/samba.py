@@ -67,7 +67,7 @@ class Samba(ServerProcess):
     share = "data"
 
     def __init__(self, settings: str = "") -> None:
-        """`settings`: more lines of the [global] section."""
+        """`settings`: more lines of the [global] section; what is said of shares there holds for all of them."""
         self._settings = settings
         self._smbd = require("smbd", HINT)
         self._pdbedit = require("pdbedit", HINT)

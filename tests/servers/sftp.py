@@ -36,7 +36,9 @@ class SFTPServer(ServerProcess):
     #: The server takes keys only: checking a password needs the system's own accounts.
     password = None
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "") -> None:
+        """`settings`: more lines of sshd's configuration, which come first and so win."""
+        self._settings = settings
         self._sshd = require("sshd", HINT)
         self._keygen = require("ssh-keygen", HINT)
         super().__init__("sftp", free_port())
@@ -102,7 +104,9 @@ class SFTPServer(ServerProcess):
     def _lay_out(self) -> None:
         self.make_key("host_key")
         (self.home / "authorized_keys").write_text((self.home / "user_key.pub").read_text())
-        (self.home / "sshd_config").write_text(_CONFIG.format(port=self.port, home=self.home))
+        (self.home / "sshd_config").write_text(
+            f"{self._settings}\n{_CONFIG.format(port=self.port, home=self.home)}"
+        )
         self.know(self.port)
         if os.getuid() == 0:
             # Where root's sshd wants to separate its privileges.

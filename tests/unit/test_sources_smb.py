@@ -237,5 +237,5 @@ def test_connecting_has_its_own_errors() -> None:
     unreachable = smb_error(statuses.SMBUnreachableError("no connection to fs01"), "", "smb://fs01/data")
 
     assert (AuthenticationFailed, ShareUnreachable) == (type(login), type(unreachable))
-    assert "check user name and password" in str(login)
+    assert "fs01 refused the login" in str(login)
     assert "check host, port and share name" in str(unreachable)

@@ -32,6 +32,11 @@ def sftp_error(exc: Exception, path: str) -> ConnectorError:
         return ReadFailed(
             f"{path!r}: the server does not take this path, which may be too long; shorten or rename it"
         )
+    if isinstance(exc, asyncssh.SFTPBadMessage) and "packet size" in exc.reason:
+        return ConnectionLost(
+            "the server says something that is no SFTP, as where a login script of the account (.bashrc, .profile) or "
+            "a forced command prints text; silence it for sessions without a terminal"
+        )
     if isinstance(exc, LOST):
         return ConnectionLost(f"the connection was lost at {path!r}")
     if isinstance(exc, _NOT_FOUND):
@@ -72,6 +77,12 @@ def login_error(exc: Exception, url: str) -> ConnectorError:
     if isinstance(exc, asyncssh.KeyImportError | asyncssh.KeyEncryptionError | FileNotFoundError):
         return AuthenticationFailed(
             f"{url}: the key file or known_hosts cannot be read; check path and passphrase"
+        )
+    if isinstance(exc, asyncssh.KeyExchangeFailed):
+        said = " ".join(str(exc).split())
+        return ShareUnreachable(
+            f"{url}: the server speaks only what is not safe any more ({said}); update it, or mount the folder by "
+            "other means and use file://"
         )
     reason = exc.strerror if isinstance(exc, OSError) else None
     return ShareUnreachable(f"{url}: no connection ({reason or type(exc).__name__}); check host and port")

@@ -128,7 +128,7 @@ class SMBLink:
         request["buffer"] = rf"\\{self._account.host}\{self._account.share}".encode("utf-16-le")
         try:
             sent = self._connection.send(
-                request, sid=self._session.session_id, force_signature=not self._session.encrypt_data
+                request, sid=self._session.session_id, force_signature=_must_sign(self._session)
             )
             response = self._connection.receive(sent, timeout=self._account.request_timeout_seconds)
             answer = SMB2TreeConnectResponse()
@@ -224,8 +224,8 @@ class SMBLink:
         self._gate.log_in(session, account)
         tree = TreeConnect(session, rf"\\{account.host}\{account.share}")
         # SMB 3.1.1 servers refuse an unsigned TREE_CONNECT (jborean93/smbprotocol#290).
-        signing, session.signing_required = session.signing_required, not session.encrypt_data
-        tree.connect()
+        signing, session.signing_required = session.signing_required, _must_sign(session)
+        tree.connect(require_secure_negotiate=session.session_key is not None)
         session.signing_required = signing
         if self._connection.supports_multi_credit:
             self._connection.echo(session.session_id, account.connect_timeout_seconds, WANTED_CREDITS)
@@ -356,6 +356,11 @@ class SMBLink:
         if self._session.signing_required and not response["flags"].get_value() & _SIGNED:
             self.abandon()
             raise SMBUnreachableError(f"{self._account.host} sent an unsigned answer, or somebody altered it")
+
+
+def _must_sign(session: Session) -> bool:
+    """Whether a request can be signed and has to be where the protocol says so: a guest has no key."""
+    return not session.encrypt_data and session.session_key is not None
 
 
 def _data_of(answer: Answer, path: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.errors import (
     AccessDenied,
@@ -29,7 +29,7 @@ from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
 from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.filesystem import SMBFileSystem
-from connectors.sources.smb.login import SMBAccount
+from connectors.sources.smb.login import GUEST_NAME, GUEST_PASSWORD, SMBAccount
 from connectors.sources.smb.status import (
     BUSY,
     DFS_LINK,
@@ -64,6 +64,7 @@ class SMBConfig(BaseModel):
     )
     signing: bool = Field(default=True, description="Refuse servers that do not sign.")
     encryption: bool = Field(default=False, description="Refuse servers that do not encrypt.")
+    guest: bool = Field(default=False, description="Be content to be a guest; needs signing: false.")
     recall_offline: bool = Field(default=False, description="Read files that slower storage must recall.")
     connect_timeout_seconds: float = Field(default=15.0, gt=0, description="Limit for reaching the server.")
     request_timeout_seconds: float = Field(default=60.0, gt=0, description="Limit for one answer.")
@@ -90,14 +91,22 @@ class SMBConfig(BaseModel):
             {**{key: value for key, value in given.items() if value is not None}, **options}
         )
 
+    @model_validator(mode="after")
+    def _guests_cannot_sign(self) -> Self:
+        if self.guest and (self.signing or self.encryption):
+            raise ValueError("a guest's session can be neither signed nor encrypted: say signing: false, too")
+        return self
+
     def account(self) -> SMBAccount:
         """What a connection needs."""
+        password = self.password.get_secret_value() if self.password else None
         return SMBAccount(
             host=self.host,
             share=self.share,
             port=self.port,
-            username=self.username,
-            password=self.password.get_secret_value() if self.password else None,
+            username=self.username or (GUEST_NAME if self.guest else None),
+            password=password or (GUEST_PASSWORD if self.guest else None),
+            guest=self.guest,
             authentication=self.authentication,
             signing=self.signing,
             encryption=self.encryption,
@@ -149,7 +158,7 @@ class SMBSource(FilesystemSource):
 def smb_error(exc: Exception, path: str, url: str) -> ConnectorError:
     """An exception of SMBFileSystem as one of ours; anything else by its errno."""
     if isinstance(exc, SMBLoginError):
-        return AuthenticationFailed(f"{url}: {exc}; check user name and password")
+        return AuthenticationFailed(f"{url}: {exc}")
     if isinstance(exc, SMBUnreachableError):
         return ShareUnreachable(f"{url}: {exc}; check host, port and share name")
     if isinstance(exc, SMBConnectionLostError):
