@@ -45,6 +45,7 @@ def move_trees(migration: Migration, trees: list[TreeRecord]) -> list[TreeRecord
     with ThreadPoolExecutor(BATCHES_IN_FLIGHT + 1, thread_name_prefix="task") as threads:
         migration.walking.set()
         migration.progress.enter("walking and sending")
+        migration.progress.walk(goes_on=True)
         walk = start(threads, walk_share, migration)
         try:
             waiting = send_files(migration, threads, trees)

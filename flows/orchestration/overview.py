@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from flows.analysis.forecast import uploads_per_minute
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import source_name
-from flows.run.progress import Snapshot
-from flows.words import counted, duration_words, failed_words, printable, size_words
+from flows.run.forecast import left_words, uploads_per_minute
+from flows.run.progress import Snapshot, bytes_words
+from flows.words import counted, failed_words, printable, size_words
 from state.records import TreeReport
 from state.reports.sums import add_up
 
@@ -56,12 +56,7 @@ def share_done(state: Snapshot) -> float:
 
 def progress_words(name: str, state: Snapshot) -> str:
     """One line under the progress bar. The UI's card shows the first thirty characters: figures first."""
-    if state.eta_seconds is None:
-        left = "time left unknown yet"
-    else:
-        left = (
-            f"about {duration_words(state.eta_seconds)} left" if state.eta_seconds else "nothing left to send"
-        )
+    left = left_words(state.eta_seconds, walks_on=state.walks_on)
     return (
         f"{state.files_uploaded:,} of {state.files_total:,} files,"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
@@ -96,11 +91,11 @@ def overview(
 def _numbers(plan: MigrationPlan, state: Snapshot) -> str:
     identities = max(1, len(plan.box.identities))
     limit = uploads_per_minute(plan.box)
-    left = "unknown yet" if state.eta_seconds is None else duration_words(state.eta_seconds)
+    left = left_words(state.eta_seconds, walks_on=state.walks_on)
     rows = [
         ("from", _code(source_name(plan) or plan.source.url)),
         ("files", f"{state.files_uploaded:,} of {state.files_total:,}"),
-        ("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}"),
+        ("bytes", bytes_words(state)),
         ("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s"),
         ("Box allows", f"{limit / 60:.1f} files/s with {identities} uploading"),
         ("time left", left),

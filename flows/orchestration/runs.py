@@ -14,7 +14,6 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from connectors.errors import ConnectorError, ItemError, TransientError
-from flows.analysis.forecast import forecast_words, seconds_at_least
 from flows.checks.start import check_before_sending
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
@@ -24,6 +23,7 @@ from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
+from flows.run.forecast import forecast_words, seconds_at_least
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
 from flows.transfer.beginning import DRY_RUN, begin

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.orchestration.box_warnings import said
-from flows.run.progress import Snapshot
+from flows.run.forecast import left_words
+from flows.run.progress import Snapshot, bytes_words
 from flows.transfer.migration import Migration
 from flows.words import counted, duration_words, failed_words, size_words
 
@@ -63,7 +64,7 @@ def _snapshot(migration: Migration) -> Snapshot:
 
 def line(state: Snapshot) -> Text:
     """One line of plain progress."""
-    left = f", about {duration_words(state.eta_seconds)} left" if state.eta_seconds else ""
+    left = f", {left_words(state.eta_seconds, walks_on=state.walks_on)}" if state.eta_seconds else ""
     return Text(
         f"{state.phase}: {state.files_uploaded:,} of {state.files_total:,} files,"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
@@ -82,18 +83,13 @@ def picture(name: str, state: Snapshot) -> RenderableType:
     # A run that goes on may have nothing left to walk.
     walked = f", {counted(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
     table.add_row("", f"{state.files_uploaded:,} of {total:,} in Box{walked}")
-    table.add_row("bytes", f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}")
+    table.add_row("bytes", bytes_words(state))
     table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
-    table.add_row("time", f"{duration_words(state.seconds)}, {_left(state)}")
+    left = left_words(state.eta_seconds, walks_on=state.walks_on)
+    table.add_row("time", f"{duration_words(state.seconds)}, {left}")
     table.add_row("Box", f"{counted(state.calls, 'call')}, {state.rate_limited} answered 429")
     table.add_row("failed", _failures(state))
     return Group(Text(f"{name}: {state.phase}", style="bold"), table)
-
-
-def _left(state: Snapshot) -> str:
-    if state.eta_seconds is None:
-        return "time left unknown yet"
-    return f"about {duration_words(state.eta_seconds)} left" if state.eta_seconds else "nothing left to send"
 
 
 def _failures(state: Snapshot) -> Text:

@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flows.analysis.forecast import seconds_at_least
 from flows.plan.connections import open_checkpoint
 from flows.plan.model import COLLABORATOR_KEYS, MigrationPlan
 from flows.plan.origin import find_plan
+from flows.run.forecast import seconds_at_least
 from flows.words import duration_words, normal_form, printable, size_words
 from state.reports.status import plan_status
 from state.statuses import PassState

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.entry import Entry, EntryKind
+from flows.run.forecast import seconds_left
+from flows.words import size_words
 from state.diff import Change, ChangeKind
 from state.records import Failed, TreeReport, Uploaded
 from state.reports.sums import add_up
@@ -45,6 +47,10 @@ class Snapshot:
     bytes_uploaded: int = 0
     #: Bytes read and sent since the run began, unfinished files included.
     bytes_sent: int = 0
+    #: Of those, the bytes of files that are not there yet.
+    bytes_under_way: int = 0
+    #: The share is still walked: there may be more than is counted.
+    walks_on: bool = False
     adopted: int = 0
     rate_limited: int = 0
     calls: int = 0
@@ -63,6 +69,12 @@ class Snapshot:
         return sum(self.failures.values())
 
 
+def bytes_words(state: Snapshot) -> str:
+    """How many bytes are in Box, of how many, and how many are on their way."""
+    under_way = f", {size_words(state.bytes_under_way)} on their way" if state.bytes_under_way else ""
+    return f"{size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)}{under_way}"
+
+
 class Progress:
     """Counts; knows nothing of screens or of Prefect."""
 
@@ -76,6 +88,8 @@ class Progress:
         self._tried_again: Counter[str] = Counter()
         self._done: deque[tuple[float, int, int]] = deque([(self._began, 0, 0)])
         self._sent_files = 0
+        #: Bytes that other processes sent, as the checkpoint has them.
+        self._others_bytes = 0
 
     def start_from(self, reports: Sequence[TreeReport]) -> None:
         """What the checkpoint knows of these trees replaces what was counted: where a run begins, and where it ends."""
@@ -85,9 +99,10 @@ class Progress:
     def catch_up(self, reports: Sequence[TreeReport]) -> None:
         """What the checkpoint knows now, where other processes send as well: their files count for the rate, too."""
         with self._lock:
-            before = self._state.files_uploaded
+            before = self._state
             self._take_over(reports)
-            self._sent_files += max(0, self._state.files_uploaded - before)
+            self._sent_files += max(0, self._state.files_uploaded - before.files_uploaded)
+            self._others_bytes += max(0, self._state.bytes_uploaded - before.bytes_uploaded)
 
     def _take_over(self, reports: Sequence[TreeReport]) -> None:
         sums = add_up(reports)
@@ -105,6 +120,11 @@ class Progress:
         """Name what is happening now."""
         with self._lock:
             self._state = replace(self._state, phase=phase)
+
+    def walk(self, *, goes_on: bool) -> None:
+        """The share is walked from now on, or no more."""
+        with self._lock:
+            self._state = replace(self._state, walks_on=goes_on)
 
     def walked(self, listing: Sequence[Entry], changes: Sequence[Change]) -> None:
         """One folder was listed."""
@@ -143,9 +163,15 @@ class Progress:
                         self._state,
                         files_uploaded=self._state.files_uploaded + 1,
                         bytes_uploaded=self._state.bytes_uploaded + result.entry.size,
+                        bytes_under_way=max(
+                            0, self._state.bytes_under_way - (0 if result.adopted else result.entry.size)
+                        ),
                         adopted=self._state.adopted + result.adopted,
                     )
-                elif result.retry:
+                    continue
+                # How much of it had left for Box nobody knows: rather too little is shown than too much.
+                self._state = replace(self._state, bytes_under_way=0)
+                if result.retry:
                     self._tried_again[result.reason] += 1
                 else:
                     self._failures[result.reason] += 1
@@ -154,19 +180,27 @@ class Progress:
     def called(self, *, calls: int, rate_limited: int, bytes_sent: int) -> None:
         """How many Box calls this run has made, how many were answered with 429, and what left for Box."""
         with self._lock:
-            self._state = replace(self._state, calls=calls, rate_limited=rate_limited, bytes_sent=bytes_sent)
+            self._state = replace(
+                self._state,
+                calls=calls,
+                rate_limited=rate_limited,
+                bytes_sent=bytes_sent,
+                bytes_under_way=self._state.bytes_under_way + max(0, bytes_sent - self._state.bytes_sent),
+            )
 
     def snapshot(self) -> Snapshot:
         """Now, with rates over the last minute and the time that is left under the limits."""
         with self._lock:
             now = self._clock()
-            self._done.append((now, self._sent_files, self._state.bytes_uploaded))
+            # What left for Box counts, finished or not: a file that was all but sent before is no rate.
+            sent = self._state.bytes_sent + self._others_bytes
+            self._done.append((now, self._sent_files, sent))
             while len(self._done) > 2 and now - self._done[1][0] > RATE_WINDOW_SECONDS:
                 self._done.popleft()
             then, files_then, bytes_then = self._done[0]
             span = max(now - then, 1e-6)
             files_rate = (self._sent_files - files_then) / span
-            bytes_rate = (self._state.bytes_uploaded - bytes_then) / span
+            bytes_rate = (sent - bytes_then) / span
             state = replace(
                 self._state,
                 files_per_second=files_rate,
@@ -175,7 +209,16 @@ class Progress:
                 failures={reason: number for reason, number in self._failures.items() if number > 0},
                 tried_again=dict(self._tried_again),
             )
-        return replace(state, eta_seconds=eta_seconds(state, uploads_per_minute=self._uploads_per_minute))
+        return replace(
+            state,
+            eta_seconds=seconds_left(
+                files=max(0, state.files_total - state.files_uploaded - state.files_failed),
+                size=max(0, state.bytes_total - state.bytes_uploaded - state.bytes_under_way),
+                files_per_second=state.files_per_second,
+                bytes_per_second=state.bytes_per_second,
+                uploads_per_minute=self._uploads_per_minute,
+            ),
+        )
 
 
 #: Status of an entry (None: there is none), and its size where it is a file.
@@ -210,21 +253,3 @@ def _sums(seen: Sequence[Seen]) -> dict[str, int]:
         "bytes_total": sum(size for _, size in files),
         "bytes_uploaded": sum(sent),
     }
-
-
-def eta_seconds(state: Snapshot, *, uploads_per_minute: int) -> float | None:
-    """Seconds left: Box's limit on files, or the kinder of the measured file and byte rates when those are slower.
-
-    A minute of small files says nothing about the large ones to come, and the other way round; the kinder of the two
-    rates is wrong for shorter.
-    """
-    files_left = max(0, state.files_total - state.files_uploaded - state.files_failed)
-    bytes_left = max(0, state.bytes_total - state.bytes_uploaded)
-    if files_left == 0:
-        return 0.0
-    if state.files_per_second <= 0:
-        return None
-    by_limit = (files_left - uploads_per_minute) * 60 / uploads_per_minute
-    by_files = files_left / state.files_per_second
-    by_bytes = bytes_left / state.bytes_per_second if bytes_left and state.bytes_per_second > 0 else by_files
-    return max(by_limit, min(by_files, by_bytes))

@@ -37,6 +37,7 @@ def walk_trees(migration: Migration) -> None:
         raise
     finally:
         migration.walking.clear()
+        migration.progress.walk(goes_on=False)
 
 
 def _walk_frontier(migration: Migration) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connectors.entry import Entry, EntryKind, Fingerprint
-from flows.run.progress import Progress, Snapshot, eta_seconds
+from flows.run.forecast import left_words, seconds_left
+from flows.run.progress import Progress, Snapshot, bytes_words
 from state.diff import Change, ChangeKind
 from state.records import Counts, Failed, KnownChild, TreeRecord, TreeReport, Uploaded
 from state.statuses import ItemStatus, TreeState
@@ -22,16 +25,82 @@ def uploaded(number: int, size: int) -> Uploaded:
     )
 
 
+def left(files: int, size: int = 0, *, files_rate: float = 0.0, bytes_rate: float = 0.0) -> float | None:
+    """Seconds left at Box's published limit."""
+    return seconds_left(
+        files=files,
+        size=size,
+        files_per_second=files_rate,
+        bytes_per_second=bytes_rate,
+        uploads_per_minute=240,
+    )
+
+
 def test_time_left_is_never_shorter_than_the_limit_allows() -> None:
     """A burst of the first minute does not promise what Box's limit forbids."""
-    state = Snapshot(files_total=24_240, files_uploaded=0, files_per_second=100.0, bytes_total=0)
-
-    assert 6000.0 == eta_seconds(state, uploads_per_minute=240)
+    assert 6000.0 == left(24_000, files_rate=100.0)
 
 
 def test_time_left_is_unknown_before_anything_was_sent() -> None:
-    """Nothing measured, nothing promised."""
-    assert eta_seconds(Snapshot(files_total=10), uploads_per_minute=240) is None
+    """Nothing measured, nothing promised; bytes on their way are enough to go by."""
+    assert left(10, 100) is None
+    assert 50.0 == left(1, 100, bytes_rate=2.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "walks_on", "words"),
+    [
+        (None, True, "time left unknown yet"),
+        (0.0, True, "time left unknown yet"),
+        (0.0, False, "nothing left to send"),
+        (120.0, True, "at least 2 min left"),
+        (120.0, False, "about 2 min left"),
+    ],
+)
+def test_time_left_in_words(seconds: float | None, walks_on: bool, words: str) -> None:
+    """While the share is still walked nobody knows what is to come."""
+    assert words == left_words(seconds, walks_on=walks_on)
+
+
+def test_large_file_on_its_way_counts() -> None:
+    """Its bytes count while they leave; what an earlier run sent of it is no rate of this one."""
+    now = [0.0]
+    progress = Progress(uploads_per_minute=240, clock=lambda: now[0])
+    progress.start_from([report(Counts(total=1, bytes_total=300_000_000))])
+    for second in range(1, 11):
+        now[0] = float(second)
+        progress.called(calls=second, rate_limited=0, bytes_sent=10_000_000 * second)
+        state = progress.snapshot()
+    assert (100_000_000, 10_000_000.0, 20.0) == (
+        state.bytes_under_way,
+        state.bytes_per_second,
+        state.eta_seconds,
+    )
+    assert "100 MB on their way" in bytes_words(state)
+    progress.recorded([uploaded(1, 300_000_000)])
+    state = progress.snapshot()
+    assert (300_000_000, 0, 10_000_000.0, 0.0) == (
+        state.bytes_uploaded,
+        state.bytes_under_way,
+        state.bytes_per_second,
+        state.eta_seconds,
+    )
+
+
+def test_forecast_of_a_steady_run_is_right() -> None:
+    """Under Box's limit, from the first quarter on, it is never more than a tenth off."""
+    now = [0.0]
+    progress = Progress(uploads_per_minute=240, clock=lambda: now[0])
+    progress.start_from([report(Counts(total=2_400, bytes_total=2_400_000))])
+    for second in range(1, 600):
+        now[0] = float(second)
+        progress.called(calls=second, rate_limited=0, bytes_sent=4_000 * second)
+        if second % 5 == 0:  # results are written down some at a time
+            progress.recorded([uploaded(number, 1_000) for number in range(20)])
+        state = progress.snapshot()
+        if 150 <= second < 550:
+            assert state.eta_seconds is not None
+            assert abs(state.eta_seconds - (600 - second)) <= 0.1 * (600 - second), second
 
 
 def test_counts_go_on_from_the_checkpoint() -> None:
