@@ -198,7 +198,7 @@ class LyingShare:
         assert [] == [path for path, count in Counter(self.box.folders()).items() if count > 1]
         inside = [path for path in self.box.folders() if "/" in path]
         assert len(inside) == len(
-            {line.box_id for (_, folder), line in lines.items() if folder and line.box_id}
+            {line.box_id for (path, folder), line in lines.items() if folder and "/" in path and line.box_id}
         )
 
     def assert_arrived(self) -> None:
