@@ -112,6 +112,25 @@ def test_touched_by_her_it_is_still_ours(
     assert sha1s(b"v2 of the share", b"g") == in_box(box)
 
 
+@pytest.mark.parametrize("edited", [True, False], ids=["edited", "only renamed"])
+def test_where_box_does_not_show_who_wrote_the_latest_version(
+    program: Program, box: Sandbox, share: Path, ann: Person, edited: bool
+) -> None:
+    """It is documented for earlier versions only: hers stays then, and what she only renamed is followed."""
+    file = box.tree()["A/f.txt"]["id"]
+    if edited:
+        ann.edit(file, HERS)
+    ann.rename(file, "hers.txt")
+    box.person().rename(file, "f.txt")
+    (share / "A/f.txt").write_bytes(b"v2 of the share")
+    box.faults.next("GET /files/:id/versions/:id").status(404, error="not_found").times(None)
+
+    finished = migrate(program)
+
+    assert edited is not finished["complete"]
+    assert sha1s(HERS if edited else b"v2 of the share", b"g") == in_box(box)
+
+
 def test_her_old_version_is_not_ours_again(program: Program, box: Sandbox, share: Path, ann: Person) -> None:
     """A version of ours below hers gives no right, however often the folder is looked at anew."""
     file = box.tree()["A/f.txt"]["id"]
