@@ -9,11 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from connectors.box.client.connection import UPLOAD_PROBE_PATH, UPLOAD_PROBE_ROUTE, BoxConnection
-from connectors.box.client.refusal import code_of, status_of
+from connectors.box.client.network import is_foreign, not_box
+from connectors.box.client.refusal import code_of, refusal_of, status_of
 from connectors.box.folders import create_folder, delete_folder, landing_folder
-from connectors.errors import ItemError, NotPermitted, PermissionMissing, Rejected, TransientError
+from connectors.errors import (
+    BoxUnreachable,
+    ItemError,
+    NotPermitted,
+    PermissionMissing,
+    Rejected,
+    ServerBusy,
+    TransientError,
+)
 
 PROBE_NAME = "boxhaul check"
 #: A person waits for the answer.
@@ -23,6 +33,8 @@ STANDING_SECONDS = 30.0
 #: After so many refusals in a row, with nothing allowed between, the account is probed anew whatever was found before.
 REFUSALS_IN_A_ROW = 10
 UPLOAD = "can_upload"
+#: What Box itself says of an address that is no part of its upload API.
+NOT_THE_UPLOAD_API = frozenset({"method_not_allowed"})
 
 
 class Permission(StrEnum):
@@ -71,6 +83,8 @@ class Standing:
         try:
             yield
         except ItemError as exc:
+            if ability == UPLOAD and is_foreign(exc):
+                require_upload_host(self._connection)
             lacking = self._lacking(ability) if is_forbidden(exc) else None
             if lacking is None:
                 raise
@@ -117,10 +131,22 @@ def is_forbidden(error: ItemError) -> bool:
 
 
 def require_upload_host(connection: BoxConnection) -> None:
-    """Raise TransientError when Box's upload host does not answer: a firewall may know only the API's host."""
+    """Raise TransientError when Box's upload host does not answer: a firewall may know only the API's host.
+
+    BoxUnreachable when what answers there is not Box.
+    """
     address = connection.upload_url(UPLOAD_PROBE_PATH)
-    with suppress(ItemError):  # there is no such session: an answer
+    host = urlsplit(address).netloc
+    try:
         connection.ask(UPLOAD_PROBE_ROUTE, address, attempts=PROBE_ATTEMPTS)
+    except ItemError as exc:
+        # There is no such session, which Box says in its own way.
+        if is_foreign(exc) or code_of(exc) in NOT_THE_UPLOAD_API:
+            raise BoxUnreachable(not_box(host, str(refusal_of(exc)))) from exc
+    except ServerBusy as exc:
+        if not is_foreign(exc):
+            raise
+        raise BoxUnreachable(not_box(host, str(exc))) from exc
 
 
 def may_list_users(connection: BoxConnection) -> Permission:

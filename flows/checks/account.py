@@ -59,7 +59,9 @@ def upload_host_row(plan: MigrationPlan, box: BoxDestination) -> Row:
     name, host = "upload host", urlsplit(plan.box.upload_url).netloc
     try:
         box.require_upload_host()
-    except (TransientError, BoxUnreachable) as exc:
+    except BoxUnreachable as exc:
+        return problem(name, said(exc), "Correct upload_url, or the proxy in the way.", stops=BoxUnreachable)
+    except TransientError as exc:
         return problem(
             name,
             f"{host} does not answer ({said(exc)})",

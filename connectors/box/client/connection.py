@@ -22,6 +22,7 @@ from box_sdk_gen.networking.network import NetworkSession
 
 from connectors.box.client.auth import BoxAuthentication, Credentials, load_credentials
 from connectors.box.client.errors import NotBox, Unauthorised, scrub, to_connector_error
+from connectors.box.client.network import is_foreign, not_box
 from connectors.box.client.pacer import Pacer
 from connectors.box.client.refusal import code_of
 from connectors.box.client.retries import BLOCKED_CODES, asked_seconds, rule_of
@@ -210,6 +211,10 @@ class BoxConnection:
             return False
         if not outages.heard or patience.sat_out >= OUTAGES_OF_A_CALL:
             return False
+
+        asks_uploads = asked.netloc not in ("", outages.api_host)
+        if asks_uploads and is_foreign(error) and not outages.has_answered(asked.netloc):
+            raise BoxUnreachable(not_box(asked.netloc, str(error)))
 
         def was_away(host: str, route: str, address: str) -> bool:
             return outages.of(host).was_waited_out(

@@ -17,13 +17,12 @@ from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError
 from box_sdk_gen.internal.errors import GeneratedCodeError
 from urllib3.exceptions import HTTPError as Urllib3Error
 
+from connectors.box.client.network import network_error
 from connectors.box.client.refusal import Refusal, printable
 from connectors.box.client.retries import RETRIED_5XX, RETRIED_CODES, RETRIED_STATUSES
 from connectors.box.values import text_of
 from connectors.errors import (
     AuthenticationFailed,
-    BoxUnreachable,
-    ConnectionLost,
     ConnectorError,
     DestinationGone,
     DigestMismatch,
@@ -125,7 +124,7 @@ def to_connector_error(error: Exception, route: str) -> ConnectorError:
         return from_refusal(read_refusal(error), route)
     cause = error.error if isinstance(error, BoxSDKError) and error.error is not None else error
     if isinstance(cause, requests.RequestException | Urllib3Error | OSError):
-        return _from_network(cause, route)
+        return network_error(cause, route)
     return ServerBusy(
         f"{route}: the answer is not one of Box's ({type(error).__name__}); is a proxy in the way?"
     )
@@ -226,14 +225,3 @@ def _name_in_use(refusal: Refusal, message: str) -> NameInUse:
         version_id=text_of(version.get("id")) if isinstance(version, Mapping) else None,
         box_name=text_of(conflict.get("name")),
     )
-
-
-def _from_network(error: Exception, route: str) -> ConnectorError:
-    # The text of a requests exception may quote the URL; Box's URLs hold ids only, but upload tokens are possible.
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return BoxUnreachable(
-            f"{route}: Box's certificate is not trusted here. A proxy that opens TLS needs its certificate in ca_file."
-        )
-    if isinstance(error, requests.exceptions.Timeout):
-        return ConnectionLost(f"{route}: no answer from Box in time.")
-    return ConnectionLost(f"{route}: the connection to Box broke ({type(error).__name__}).")

@@ -112,8 +112,9 @@ class Outages:
     def __init__(self, api_host: str, *, limit_seconds: float, first_pause_seconds: float) -> None:
         self.api_host = api_host
         self.limit_seconds = limit_seconds
-        #: Some host gave a good answer once.
+        #: Some host gave a good answer once, and which did.
         self.heard = False
+        self._heard_of: set[str] = set()
         self._first_pause_seconds = first_pause_seconds
         self._lock = threading.Lock()
         self._by_host: dict[str, Outage] = {}
@@ -132,7 +133,12 @@ class Outages:
     def answered(self, host: str) -> None:
         """Note that a request got a good answer."""
         self.heard = True
+        self._heard_of.add(host)
         self.of(host).answered()
+
+    def has_answered(self, host: str) -> bool:
+        """Return True when this host ever gave a good answer."""
+        return host in self._heard_of
 
     def unanswered(self, host: str) -> None:
         """Note that a request got no answer, or none that helps."""

@@ -5,8 +5,8 @@ It neither repeats nor waits: that is BoxConnection's business.
 
 from __future__ import annotations
 
-import os
 import re
+import ssl
 import threading
 import time
 from collections import Counter
@@ -32,6 +32,7 @@ from requests.adapters import HTTPAdapter
 from connectors.box.client.errors import NotBox
 from connectors.box.client.outage import Outages
 from connectors.box.client.refusal import printable
+from connectors.box.client.trust import trusting
 from connectors.box.config import BoxConfig, checked_url, is_loopback
 from connectors.box.types import Statistics
 from connectors.errors import BoxUnreachable, ConnectorError, ServerBusy
@@ -227,11 +228,10 @@ def _requests_session(config: BoxConfig, base_dir: Path | None) -> requests.Sess
     session.trust_env = False
     if not is_loopback(host):
         session.proxies = dict(requests.utils.get_environ_proxies(config.base_url))
-    named = (base_dir or Path()) / config.ca_file if config.ca_file else os.environ.get("REQUESTS_CA_BUNDLE")
-    session.verify = str(named) if named else True
+    trust = trusting((base_dir or Path()) / config.ca_file if config.ca_file else None)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0))
+        session.mount(scheme, _Adapter(trust, pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0))
     return session
 
 
@@ -244,10 +244,29 @@ class _Session(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Sends bodies in larger blocks than the 16 KiB of http.client."""
+    """Sends bodies in larger blocks than the 16 KiB of http.client; believes the certificates that it is given."""
+
+    def __init__(self, trust: ssl.SSLContext, **kwargs: Any) -> None:
+        self._trust = trust
+        super().__init__(**kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, blocksize=SEND_BLOCK_BYTES)
+        super().init_poolmanager(*args, **kwargs, blocksize=SEND_BLOCK_BYTES, ssl_context=self._trust)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Through a proxy it is Box's certificate all the same."""
+        return super().proxy_manager_for(
+            proxy,
+            **kwargs,
+            blocksize=SEND_BLOCK_BYTES,
+            ssl_context=self._trust,
+            proxy_ssl_context=self._trust,
+        )
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Verify as always, but add no bundle of requests' own to what is trusted."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # unannotated in requests
+        conn.ca_certs = conn.ca_cert_dir = None
 
 
 def _skew(headers: Mapping[str, str]) -> float | None:
