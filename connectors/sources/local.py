@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.entry import LINK_REASON, Entry, EntryKind, Fault
 from connectors.errors import AccessDenied, NotAFile, ReadFailed
 from connectors.sources.location import Location
+from connectors.sources.paths import bytes_of, name_of
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
 from connectors.sources.resilient import WALKERS, ResilientSource
@@ -51,7 +52,7 @@ class LocalConfig(BaseModel):
 
 def _as_meant(path: str) -> str:
     decoded = unquote(path, errors="surrogateescape")
-    return decoded if "\0" not in path + decoded and not os.path.lexists(path) else path
+    return decoded if "\0" not in path + decoded and not os.path.lexists(bytes_of(path)) else path
 
 
 class LocalSource(ResilientSource):
@@ -61,8 +62,8 @@ class LocalSource(ResilientSource):
         super().__init__(
             Location(scheme="file", path=str(root)).display_url, patience=patience, walkers=walkers
         )
-        self._root = root
-        self._root_memory = RootMemory(lambda: (path.name for path in root.iterdir()))
+        self._raw_root = bytes_of(str(root))
+        self._root_memory = RootMemory(self._root_names)
         self._device: int | None = None
         self._stable_ids = True
 
@@ -73,7 +74,7 @@ class LocalSource(ResilientSource):
 
     def _probe(self) -> None:
         with self._folder("") as folder, os.scandir(folder) as children:
-            self._root_memory.saw(child.name for child in children)
+            self._root_memory.saw(name_of(child.name) for child in children)
 
     def _list(self, path: str) -> list[Entry]:
         with self._folder(path) as folder, os.scandir(folder) as children:
@@ -85,7 +86,9 @@ class LocalSource(ResilientSource):
     def _stat(self, path: str) -> Entry:
         parent, _, name = path.rpartition("/")
         with self._folder(parent) as folder:
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False) if name else os.fstat(folder)
+            found = (
+                os.stat(bytes_of(name), dir_fd=folder, follow_symlinks=False) if name else os.fstat(folder)
+            )
         return self._entry(path, found)
 
     def _open(self, path: str) -> OpenedFile:
@@ -98,14 +101,18 @@ class LocalSource(ResilientSource):
             file.close()
             raise
 
+    def _root_names(self) -> Iterator[str]:
+        with os.scandir(self._raw_root) as children:
+            yield from [name_of(child.name) for child in children]
+
     @contextmanager
     def _folder(self, path: str) -> Iterator[int]:
         """A descriptor of a folder below the root, reached without following any link."""
-        folder = os.open(self._root, _FOLDER_FLAGS & ~os.O_NOFOLLOW)
+        folder = os.open(self._raw_root, _FOLDER_FLAGS & ~os.O_NOFOLLOW)
         try:
             self._require_same_root(folder)
             for name in path.split("/") if path else ():
-                child = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+                child = os.open(bytes_of(name), _FOLDER_FLAGS, dir_fd=folder)
                 os.close(folder)
                 folder = child
             yield folder
@@ -121,7 +128,8 @@ class LocalSource(ResilientSource):
             self._stable_ids = has_stable_ids(found.st_dev)
 
     def _child(self, folder: str, child: os.DirEntry[str]) -> Entry | None:
-        path = f"{folder}/{child.name}" if folder else child.name
+        name = name_of(child.name)
+        path = f"{folder}/{name}" if folder else name
         try:
             return self._entry(path, child.stat(follow_symlinks=False))
         except FileNotFoundError:
@@ -225,11 +233,11 @@ def _open_file(name: str, folder: int) -> int:
     """Without touching the access time, where the system lets us (P5)."""
     quiet = getattr(os, "O_NOATIME", 0)
     try:
-        return os.open(name, _FILE_FLAGS | quiet, dir_fd=folder)
+        return os.open(bytes_of(name), _FILE_FLAGS | quiet, dir_fd=folder)
     except PermissionError:
         if not quiet:
             raise
-        return os.open(name, _FILE_FLAGS, dir_fd=folder)
+        return os.open(bytes_of(name), _FILE_FLAGS, dir_fd=folder)
 
 
 def _kind(mode: int) -> EntryKind:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 
 from connectors.entry import Entry, EntryKind, Fault
 from connectors.errors import NameRejected, PathForbidden
+
+
+def name_of(listed: str | bytes) -> str:
+    """Return the name of a file of this machine: its bytes as UTF-8, others as surrogates, whatever the locale says."""
+    return os.fsencode(listed).decode("utf-8", "surrogateescape")
+
+
+def bytes_of(name: str) -> bytes:
+    """Return the bytes that `name_of` was given."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def check_path(path: str) -> None:

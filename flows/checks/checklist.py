@@ -81,6 +81,7 @@ def _folder_and_people_rows(
         yield space_row(payer, facts.needs)
         yield size_row(payer, facts.needs)
         yield from landing_rows(plan, box, account, payer, landing)
+    yield from check_people.ended_rows(plan)
     yield from _guarded(check_people.people_rows(plan, box, account, landing, _records(facts)))
     yield from _guarded(check_people.group_rows(plan, box))
     yield as_user_row(box, check_people.people_ids(plan, box))

@@ -8,7 +8,8 @@ from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.errors import DestinationGone, ItemError, PermissionMissing
 from flows.checks.rows import Row, ok, problem, said, warning
-from flows.plan.model import CollaboratorPlan, MigrationPlan
+from flows.plan.model import COLLABORATOR_KEYS, CollaboratorPlan, MigrationPlan
+from flows.sharing.access import has_ended
 from flows.sharing.invitations import app_user_key
 from flows.words import counted
 from state.records import CollaborationRecord
@@ -52,6 +53,34 @@ def people_rows(
     good = len(people[:LOOKED_UP]) - len(rows)
     beyond = f"; {len(people) - LOOKED_UP:,} more were not looked up" if len(people) > LOOKED_UP else ""
     yield ok(name, f"{good} of {counted(len(people), 'person', 'people')} known to Box and active{beyond}")
+
+
+def ended_rows(plan: MigrationPlan) -> Iterator[Row]:
+    """Whom, and which links, the plan gives access until a day that is over: they are left out."""
+    ended = [
+        f"{who} ({tree.source})"
+        for tree in plan.trees
+        for person in tree.collaborators
+        if has_ended(person.expires_at)
+        for who in [next(str(getattr(person, key)) for key in COLLABORATOR_KEYS if getattr(person, key))]
+    ]
+    links = [
+        tree.source
+        for tree in plan.trees
+        if tree.shared_link is not None and has_ended(tree.shared_link.expires_at)
+    ]
+    if ended:
+        yield warning(
+            "access that is over",
+            f"expires_at lies in the past for {counted(len(ended), 'collaborator')}: {', '.join(ended[:10])}",
+            "They are not let in, and their trees complete without them. Correct expires_at, or take them out.",
+        )
+    if links:
+        yield warning(
+            "links that are over",
+            f"expires_at lies in the past for the link of {', '.join(links[:10])}",
+            "No link is made. Correct expires_at, or take shared_link out.",
+        )
 
 
 def people_ids(plan: MigrationPlan, box: BoxDestination) -> list[str]:

@@ -9,9 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flows.plan.connections import open_checkpoint
+from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import COLLABORATOR_KEYS, MigrationPlan
-from flows.plan.origin import find_plan
 from flows.run.forecast import seconds_at_least
 from flows.words import duration_words, normal_form, printable, size_words
 from state.reports.status import plan_status
@@ -29,17 +28,7 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     """
     checkpoint = open_checkpoint(plan)
     try:
-        plan_id = find_plan(checkpoint, plan)
-        if plan_id is None:
-            calls: dict[str, Any] = {"total": 0, "by_route": {}}
-            nothing: dict[str, Any] = {
-                "plan": plan.name,
-                "pass": None,
-                "trees": [],
-                "calls": calls,
-                "eta_seconds": None,
-            }
-            return {**nothing, "totals": _totals([]), "running": []}
+        plan_id = known_plan(plan, checkpoint)
         document = {**plan_status(checkpoint, plan_id), "plan": plan.name}
     finally:
         checkpoint.close()

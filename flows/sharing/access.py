@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 
 from connectors.box.destination import BoxDestination
@@ -62,6 +63,11 @@ class Access:
     def specs(self, tree: TreeRecord) -> list[CollaboratorSpec]:
         """Return the people of this tree as the checkpoint keeps them."""
         return [collaborator_spec(person) for person in self.people(tree)]
+
+
+def has_ended(expires_at: datetime | None) -> bool:
+    """Return True for an access that is over before it begins: Box takes no such date, and nobody is let in by it."""
+    return expires_at is not None and expires_at <= datetime.now(UTC)
 
 
 def collaborator_spec(person: CollaboratorPlan) -> CollaboratorSpec:

@@ -13,7 +13,7 @@ from connectors.box import collaborations
 from connectors.box.types import Collaboration, Invitee
 from connectors.errors import ItemError, PermissionMissing
 from flows.plan.model import MigrationPlan
-from flows.sharing.access import Access, budget_held, open_access
+from flows.sharing.access import Access, budget_held, has_ended, open_access
 from flows.sharing.invitations import app_user_key, let_in
 from flows.sharing.links import publish
 from flows.sharing.trees import deepest_first, unfinished_below
@@ -154,9 +154,16 @@ class _Folder:
 # --- what the plan wants ---
 
 
+#: Of whom the plan gives access until a day that is over.
+ENDED = "expires_at is over: not let in; Box ends by itself what it gave"
+
+
 def _compare(folder: _Folder, spec: CollaboratorSpec) -> Action:
     who = _who(spec)
     found = folder.found[spec.key]
+    if has_ended(spec.expires_at):
+        status = found.status if found is not None else None
+        return Action(who=who, role=spec.role, action="none", status=status, detail=ENDED)
     if found is None:
         return Action(who=who, role=spec.role, action="invite")
     if not folder.is_here(found):
@@ -218,6 +225,8 @@ def _any_failed(actions: Sequence[Action]) -> bool:
 
 def _bring_about(access: Access, folder: _Folder, record: CollaborationRecord) -> Action:
     action = _compare(folder, record.spec)
+    if has_ended(record.spec.expires_at):
+        return action
     if action.action in ("none", "failed"):
         _write_down(access, folder, record, action)
         return action

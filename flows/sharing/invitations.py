@@ -18,7 +18,7 @@ from connectors.errors import (
     Rejected,
     Stopped,
 )
-from flows.sharing.access import Access
+from flows.sharing.access import Access, has_ended
 from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord
 from state.statuses import CollaborationStatus
 
@@ -29,10 +29,12 @@ NOT_INVITED = (ItemError, AuthenticationFailed, PermissionMissing, Stopped)
 def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str | None:
     """Make or change one collaboration and write it down; return the reason when Box refuses it.
 
-    Stopped leaves it to the next run, mail included.
+    Nothing is asked for whose access is over already. Stopped leaves it to the next run, mail included.
     """
     if tree.box_folder_id is None:
         return "the tree has no folder in Box"
+    if has_ended(record.spec.expires_at):
+        return None
     mail = _is_to_be_mailed(access, record)
     try:
         made = access.box.collaborate(

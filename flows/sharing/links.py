@@ -5,7 +5,7 @@ from __future__ import annotations
 from connectors.box.types import SharedLink
 from connectors.errors import ConnectorError, FatalError, Stopped
 from flows.plan.references import reveal
-from flows.sharing.access import Access
+from flows.sharing.access import Access, has_ended
 from state.records import TreeRecord
 
 
@@ -16,7 +16,7 @@ def publish(access: Access, tree: TreeRecord, *, again: bool = False) -> str | N
     """
     planned_tree = access.tree_plan(tree)
     planned = planned_tree.shared_link if planned_tree is not None else None
-    if planned is None or tree.box_folder_id is None:
+    if planned is None or tree.box_folder_id is None or has_ended(planned.expires_at):
         return None
     expires_at = planned.expires_at
     wanted = {

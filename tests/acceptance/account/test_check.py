@@ -540,3 +540,39 @@ def test_one_person_who_cannot_be_looked_up_hides_no_other(account: Account, box
     assert_row(rows["collaborator nobody@example.com"], "warning", "no user of Box")
     assert_row(rows["group 4711"], "warning", "does not look it up")
     assert_row(rows["group Finance"], "problem", "no such group")
+
+
+def test_access_that_is_over_is_told_and_keeps_no_tree_incomplete(account: Account, box: Sandbox) -> None:
+    """Whom the plan names until a day in the past, and a link of that sort: told before, left out, and complete."""
+    over = "2020-01-01T00:00:00Z"
+    people = [
+        {"login": "ann@example.com", "role": "viewer", "expires_at": over},
+        {"login": "bob@example.com", "role": "viewer"},
+    ]
+    tree = {"source": "Accounting", "collaborators": people, "shared_link": {"expires_at": over}}
+    account.change(trees=[tree])
+    rows = account.rows()
+    moved = account.program.run("migrate")
+    agreed = account.program.run("collaborate")
+
+    assert_row(
+        rows["access that is over"], "warning", "ann@example.com (Accounting)", "complete without them"
+    )
+    assert_row(rows["links that are over"], "warning", "Accounting", "No link is made")
+    assert [0, 0] == [moved.code, agreed.code], moved.output + agreed.output
+    assert "bob@example.com" in agreed.output
+    assert ["bob@example.com"] == [
+        each["login"]
+        for each in account.program.status()["trees"][0]["collaborators"]
+        if each["status"] != "planned"
+    ]
+
+
+def test_status_of_a_plan_that_never_ran(account: Account) -> None:
+    """Its checkpoint is there, of another plan, and knows nothing of it: exit code 2 and what to run."""
+    account.migrate()
+    account.change(name="another")
+    run = account.program.run("status")
+
+    assert 2 == run.code, run.output
+    assert "nothing is known of the plan another yet; run: boxhaul migrate" in run.output
