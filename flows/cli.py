@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -320,11 +321,14 @@ def _load(path: Path) -> MigrationPlan:
 
 def _run_flow(flow: Any, *args: Any) -> dict[str, Any]:
     """Run the flow: as a flow run where a Prefect server is configured, else the same function in this process."""
+    from flows.orchestration.endings import called
     from flows.orchestration.terminal import terminal_watcher
     from flows.orchestration.watching import watching_with
 
     signal.signal(signal.SIGTERM, _interrupt)
-    function: Callable[..., dict[str, Any]] = flow if os.environ.get("PREFECT_API_URL") else flow.fn
+    function: Callable[..., dict[str, Any]] = (
+        partial(called, flow) if os.environ.get("PREFECT_API_URL") else flow.fn
+    )
     try:
         with watching_with(terminal_watcher):
             return function(*args)

@@ -4,9 +4,12 @@
 * CheckFailed    a precondition is not met and nothing was sent: exit code 3 (a FatalError of the connectors' tree)
 * Interrupted    somebody stopped the run; state is saved: exit code 130
   + WindowClosed the hours in which files may be sent are over
+* NotComplete    a run or a tree came to its end and something is left: exit code 1; carries what there is to say
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from connectors.errors import FatalError
 
@@ -27,3 +30,12 @@ class Interrupted(Exception):
 
 class WindowClosed(Interrupted):
     """The hours in which files may be sent are over; the next run goes on from the checkpoint."""
+
+
+class NotComplete(Exception):
+    """It came to its end, and not everything is complete. Never raised by our own code: Prefect carries it along with
+    a state that is not green, and `outcome` is what the function returns elsewhere."""
+
+    def __init__(self, message: str, outcome: Any) -> None:
+        super().__init__(message)
+        self.outcome = outcome

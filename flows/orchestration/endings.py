@@ -10,11 +10,11 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
-from prefect.states import Cancelled, Completed
+from prefect.states import Cancelled, Completed, Failed
 
 from connectors.errors import QuotaExceeded
 from flows.checks.rows import State, sums_words
-from flows.errors import WindowClosed
+from flows.errors import NotComplete, WindowClosed
 from flows.transfer.migration import Migration
 from flows.words import counted, failed_words, printable, slug
 from state.errors import LeaseHeld
@@ -38,7 +38,28 @@ def ended(summary: dict[str, Any], *, reason: str | None = None, message: str | 
         return summary
     if summary["complete"]:
         return Completed(message=closing_words(summary), data=summary)
-    return Completed(name=reason or "Incomplete", message=message or closing_words(summary), data=summary)
+    words = message or closing_words(summary)
+    if reason is not None:
+        return Completed(name=reason, message=words, data=summary)
+    return incomplete(words, summary)
+
+
+def incomplete(words: str, outcome: Any) -> Any:
+    """The state of a flow or task that is not complete: never green. `called` gives the outcome back."""
+    return Failed(name="Incomplete", message=words, data=NotComplete(words, outcome))
+
+
+def called(function: Any, *args: Any) -> Any:
+    """Call a flow or a task as Prefect runs it, and return what it returned, also where its state is Incomplete.
+
+    Raises what it raised.
+    """
+    value = function(*args, return_state=True).result(raise_on_failure=False)
+    if isinstance(value, NotComplete):
+        return value.outcome
+    if isinstance(value, BaseException):
+        raise value
+    return value
 
 
 def sent(migration: Migration | None, why_not: str = "") -> Any:

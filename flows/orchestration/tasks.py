@@ -14,12 +14,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.orchestration.endings import announce_tree
+from flows.orchestration.endings import announce_tree, called, incomplete
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
 from flows.words import counted, failed_words, printable, size_words
 from state.records import TreeRecord
+from state.statuses import TreeState
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ def upload_batch(migration: Migration, batch: Batch, number: int) -> None:
 
 
 @task(task_run_name="complete-{tree.name}", cache_policy=NO_CACHE, persist_result=False)
-def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
-    """Verify one tree against Box's listing, then let its people in."""
+def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
+    """Verify one tree against Box's listing, then let its people in; return whether it is done with."""
     done = completing.complete_tree(migration, tree)
     now = migration.checkpoint.tree(tree.id)
     state = now.state.value + (f": {now.incomplete_reason.value}" if now.incomplete_reason else "")
@@ -68,6 +69,8 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     )
     if done:
         announce_tree(migration, now)
+    if now.state is TreeState.INCOMPLETE and in_flow_run():
+        return incomplete(printable(f"{now.name} is {state}"), done)
     return done
 
 
@@ -104,7 +107,7 @@ def in_flow_run() -> bool:
 
 def run(step: Any, *args: Any) -> Any:
     """Call a task: as a task run inside a flow run, as the plain function it is outside."""
-    return step(*args) if in_flow_run() else step.fn(*args)
+    return called(step, *args) if in_flow_run() else step.fn(*args)
 
 
 def start(threads: ThreadPoolExecutor, step: Any, *args: Any) -> Pending:

@@ -1,6 +1,6 @@
-"""A tree that is verified gets its people: uploaders out, people in, link made; each step once, whatever a kill leaves.
+"""Steps that share a tree which is verified: uploaders out, people in; each once, whatever a kill leaves.
 
-P4: nobody is let in before the tree is complete; a folder that contains another tree's waits for that one, too.
+Their order, and when a tree is complete (P4), is in flows/transfer/completing.py.
 """
 
 from __future__ import annotations
@@ -10,32 +10,17 @@ from collections.abc import Sequence
 from connectors.errors import ItemError
 from flows.sharing.access import Access
 from flows.sharing.invitations import let_in
-from flows.sharing.links import publish
 from state.records import TreeRecord
-from state.statuses import CollaborationStatus, IncompleteReason, TreeState
+from state.statuses import CollaborationStatus, IncompleteReason
 
 #: Box took it; nobody is asked twice, not even who declined.
 SETTLED = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING, CollaborationStatus.REJECTED)
 
-#: Refusals that are named in the detail of a tree.
-NAMED_REFUSALS = 3
+#: Trees that are named as those which another waits for.
+NAMED_TREES = 3
 
 
-def share_tree(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
-    """Take uploaders out, let people in, make the link; return what the tree lacks to be complete, None for nothing."""
-    if (refusal := _take_uploaders_out(access, tree)) is not None:
-        return IncompleteReason.COLLABORATION_FAILED, refusal
-    waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(access, tree)
-    if waiting:
-        return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting)
-    if refused := _let_people_in(access, tree):
-        return IncompleteReason.COLLABORATION_FAILED, "; ".join(refused[:NAMED_REFUSALS])
-    if (refusal := publish(access, tree)) is not None:
-        return IncompleteReason.SHARED_LINK_FAILED, refusal
-    return None
-
-
-def _take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
+def take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
     """Return the reason when Box refuses it: that is this tree's failure, and the others go on (P11)."""
     if tree.box_folder_id is None:
         return None
@@ -48,7 +33,7 @@ def _take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
 
 def unfinished_below(access: Access, tree: TreeRecord) -> list[TreeRecord]:
     """Return trees inside this one's folder that are not complete, the last few: its people would see them."""
-    return access.checkpoint.incomplete_trees(access.nesting.below(tree), limit=NAMED_REFUSALS)
+    return access.checkpoint.incomplete_trees(access.nesting.below(tree), limit=NAMED_TREES)
 
 
 def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
@@ -69,7 +54,7 @@ def waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
     return [each for each in waiting if pass_id is None or access.checkpoint.walk_is_done(pass_id, each.id)]
 
 
-def _let_people_in(access: Access, tree: TreeRecord) -> list[str]:
+def let_people_in(access: Access, tree: TreeRecord) -> list[str]:
     """Let the plan's people in and return what Box refused, one line each."""
     refused = []
     for record in access.checkpoint.ensure_collaborations(tree.id, access.specs(tree)):

@@ -14,6 +14,7 @@ from typing import Any
 from connectors.errors import DestinationGone
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
+from flows.run.leases import register
 from flows.sharing.access import Access, open_access
 
 #: More than this many at once is a slip of the finger: 50 send 17 million files a day.
@@ -114,7 +115,7 @@ def _status_of(access: Access, user_id: str) -> str:
 
 def _refuse_used(access: Access, ids: Sequence[str]) -> None:
     """Raise LeaseHeld while somebody uses one of them."""
-    worker = access.checkpoint.register_worker(access.plan_id, name="identities retire")
+    worker = register(access.checkpoint, access.plan_id, name="identities retire")
     try:
         for user_id in ids:
             access.checkpoint.lease_identity(worker, user_id)

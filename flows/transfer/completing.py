@@ -11,7 +11,8 @@ from collections import Counter
 from connectors.errors import ConnectorError, DestinationGone, FatalError, Stopped
 from flows.errors import Interrupted
 from flows.sharing.access import Access
-from flows.sharing.trees import share_tree, waiting_above
+from flows.sharing.links import publish
+from flows.sharing.trees import let_people_in, take_uploaders_out, unfinished_below, waiting_above
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.verifying import verify_tree
@@ -20,6 +21,9 @@ from state.statuses import IncompleteReason, TreeState
 
 #: Missing folders made in one go.
 FOLDERS_AT_ONCE = 500
+
+#: Refusals that are named in the detail of a tree.
+NAMED_REFUSALS = 3
 
 #: A folder that vanishes in Box again and again, or its parents, is tried this often.
 FOLDER_ATTEMPTS = 3
@@ -81,7 +85,7 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
 
     A tree is complete when, in this order: every entry is settled and none failed (`tree_is_settled`), Box's own
     listing agrees (`verify_tree`), the uploaders are out, the trees inside it are complete, its people are in and
-    its link is made (`share_tree`).
+    its link is made (`_share`).
 
     True: nothing more is to do for it in this pass. False: Box differs from the checkpoint, the items concerned are
     pending again and want sending.
@@ -105,13 +109,30 @@ def complete_verified_tree(access: Access, tree: TreeRecord) -> None:
     tree = access.checkpoint.tree(tree.id)
     if not tree.verified:
         return
-    lacking = share_tree(access, tree)
+    lacking = _share(access, tree)
     if lacking is not None:
         _incomplete(access, tree, *lacking)
         return
     access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE, worker=access.worker)
     for above in waiting_above(access, tree):
         complete_verified_tree(access, above)
+
+
+def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
+    """Take uploaders out, let people in, make the link; return what the tree lacks to be complete, None for nothing.
+
+    Nobody comes in while a tree inside its folder is not complete: they would see that one unfinished (P4).
+    """
+    if (refusal := take_uploaders_out(access, tree)) is not None:
+        return IncompleteReason.COLLABORATION_FAILED, refusal
+    waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(access, tree)
+    if waiting:
+        return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting)
+    if refused := let_people_in(access, tree):
+        return IncompleteReason.COLLABORATION_FAILED, "; ".join(refused[:NAMED_REFUSALS])
+    if (refusal := publish(access, tree)) is not None:
+        return IncompleteReason.SHARED_LINK_FAILED, refusal
+    return None
 
 
 def _incomplete(access: Access, tree: TreeRecord, reason: IncompleteReason, detail: str) -> None:

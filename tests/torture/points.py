@@ -24,7 +24,7 @@ FUNCTIONS = (
     "connectors.box.upload.session:commit",
     "connectors.box.upload.session:accept",
     "flows.transfer.completing:verify_tree",
-    "flows.transfer.completing:share_tree",
+    "flows.transfer.completing:let_people_in",
     "flows.transfer.completing:create_missing_folders",
 )
 

@@ -388,4 +388,5 @@ def test_every_lie_of_every_source(share: LyingShare, name: str, kind: str, when
             links=lie.links,
             served=lie.served,
         )
-    share.assert_arrived()
+    if not lie.served:
+        share.assert_arrived()

@@ -19,4 +19,9 @@ from connectors.box.upload.part_order import parts_in_order
 )
 def test_parts_follow_each_other_from_the_start(size: int, parts: list[tuple[int, int]]) -> None:
     """Every byte is in one part, the lowest offset comes first, and only the last part is shorter."""
-    assert parts == list(parts_in_order(size, 8))
+    assert [(*part, None) for part in parts] == list(parts_in_order(size, 8, {}))
+
+
+def test_a_part_that_box_has_is_read_in_its_turn() -> None:
+    """With what Box has of it, so that it is proven and not sent."""
+    assert [(0, 8, None), (8, 8, "there"), (16, 1, None)] == list(parts_in_order(17, 8, {8: "there"}))

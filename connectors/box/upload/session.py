@@ -261,14 +261,14 @@ def _send_session(work: _Work, session: SessionState) -> Receipt:
     whole, kept = hashlib.sha1(usedforsecurity=False), []
     sender = PartSender(work.connection, session, work.store)
     with work.open_file() as source, work.senders.file() as sending:
-        for offset, length in parts_in_order(item.size, session.part_size):
+        for offset, length, in_box in parts_in_order(item.size, session.part_size, finished):
             sending.room()
             content = _next_content(sending, source, length)
             whole.update(content)
             part = Part(offset=offset, content=content, total=item.size)
-            if offset in finished:
+            if in_box is not None:
                 sending.back()
-                kept.append(part.proved_by(finished[offset]))
+                kept.append(part.proved_by(in_box))
             else:
                 sending.send(lambda part=part: put_part(sender, part))  # type: ignore[misc]
         look_at_end(source, item.size, work.check_source)
