@@ -35,15 +35,26 @@ class Needs:
     missing: tuple[str, ...] = ()
 
 
-def needs_by_checkpoint(checkpoint: Checkpoint, trees: Sequence[TreeRecord]) -> Needs | None:
-    """What the checkpoint knows to be missing in Box; None while a tree was never walked to its end."""
-    if not trees or not all(checkpoint.tree_was_walked(tree.id) for tree in trees):
-        return None
-    counts = [report.files for report in checkpoint.tree_reports([tree.id for tree in trees])]
+def needs_by_checkpoint(checkpoint: Checkpoint, walked: Sequence[TreeRecord]) -> Needs:
+    """What the checkpoint knows to be missing in Box of these trees, which were walked to their end."""
+    counts = [report.files for report in checkpoint.tree_reports([tree.id for tree in walked])]
     return Needs(
         files=sum(count.pending + count.failed for count in counts),
         size=sum(count.bytes_total - count.bytes_uploaded for count in counts),
-        largest=checkpoint.largest_open_file([tree.id for tree in trees]),
+        largest=checkpoint.largest_open_file([tree.id for tree in walked]),
+    )
+
+
+def add_needs(one: Needs, other: Needs) -> Needs:
+    """Both together."""
+    larger = max(one, other, key=lambda needs: needs.largest)
+    return Needs(
+        files=one.files + other.files,
+        size=one.size + other.size,
+        largest=larger.largest,
+        largest_path=larger.largest_path,
+        exact=one.exact and other.exact,
+        missing=(*one.missing, *other.missing),
     )
 
 
@@ -54,11 +65,12 @@ def needs_by_survey(
     *,
     seconds: float,
     enough: Callable[[Needs], bool] = lambda needs: False,
+    look: Callable[[str, Sequence[Entry] | ConnectorError], object] = lambda path, listing: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Needs:
     """List the share from these folders down until all is seen, enough is known, or the time is over.
 
-    What cannot be listed is left out: the walk of a run will say so. Raises FatalError when the share is gone.
+    `look` is handed each folder's listing, or why there is none. Raises FatalError when the share is gone.
     """
     until = clock() + seconds
     needs, waiting = Needs(), list(dict.fromkeys(roots))
@@ -68,6 +80,7 @@ def needs_by_survey(
         # From the end: depth first, so that few folders wait at a time.
         batch, waiting = waiting[-FOLDERS_AT_ONCE:], waiting[:-FOLDERS_AT_ONCE]
         for path, listing in source.list_folders(batch):
+            look(path, listing)
             if isinstance(listing, ConnectorError):
                 needs = _not_listed(needs, path, listing, roots)
                 continue

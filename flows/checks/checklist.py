@@ -18,6 +18,7 @@ from flows.checks.facts import Facts, gather_surroundings
 from flows.checks.landing import landing_missing, landing_rows
 from flows.checks.rows import Row, document, problem, said
 from flows.checks.scopes import as_user_row, scope_rows
+from flows.checks.seen import seen_rows
 from flows.checks.space import parse_space, payer_of, set_space, size_row, space_row
 from flows.errors import CheckFailed
 from flows.plan.connections import open_box
@@ -35,7 +36,7 @@ def check_everything(plan: MigrationPlan, *, set_space: str = "") -> dict[str, A
         facts = Facts(plan)
         gather_surroundings(facts, stack)
         found = list(_box_rows(facts, stack, wanted))
-        rows = [*found, *_machine_rows(facts)]
+        rows = [*_source_rows(facts), *found, *_machine_rows(facts)]
     return document(plan, rows, can_go_on=facts.account is not None)
 
 
@@ -113,17 +114,22 @@ def _guarded(rows: Iterator[Row]) -> Iterator[Row]:
         )
 
 
-def _machine_rows(facts: Facts) -> Iterator[Row]:
+def _source_rows(facts: Facts) -> Iterator[Row]:
+    """The share, as the plan says it first."""
     if facts.source_row is not None:
         yield facts.source_row
     elif facts.source is not None:
-        yield from _guarded(check_machine.source_rows(facts.source, facts.needs, facts.roots))
+        yield from _guarded(check_machine.source_rows(facts.source, facts.needs, facts.sources))
+        yield from seen_rows(facts.seen)
         beside: set[str] = set()
         excluded = noting(ExcludeRules(facts.plan.exclude).reason, beside)
         yield from check_machine.coverage_rows(uncovered(facts.source, facts.roots, excluded))
         if facts.excluded_reasons is not None:
             reasons = facts.excluded_reasons | beside
             yield from belonging.rule_rows(unused_rules(facts.plan.exclude, reasons, DEFAULT_EXCLUDE))
+
+
+def _machine_rows(facts: Facts) -> Iterator[Row]:
     if facts.state_row is not None:
         yield facts.state_row
     yield check_machine.clock_row(facts.skew_seconds)

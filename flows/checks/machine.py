@@ -38,6 +38,13 @@ def source_failed(error: Exception) -> Row:
     return problem("source", said(error), "Check source.url, port, user, password and the firewall.")
 
 
+def source_empty(source: Source, found: str) -> Row:
+    """There is nothing at all: the wrong folder, or a disk that is not mounted."""
+    return problem(
+        "source", f"{source.display_url}: {found}", "Correct source.url, or mount what should be there."
+    )
+
+
 def source_rows(source: Source, needs: Needs, roots: Sequence[str]) -> Iterator[Row]:
     """Reachable and readable; a file is opened, because listing proves less."""
     name = "source"
@@ -132,7 +139,8 @@ def disk_row(folder: Path, free: int, needs: Needs) -> Row:
     """Room for the checkpoint and the report where the plan's state lives."""
     name = "disk"
     growth = needs.files * CHECKPOINT_BYTES_PER_FILE
-    found = f"{size_words(free)} free in {folder}; the checkpoint grows by about {size_words(growth)}"
+    grows = f"about {size_words(growth)}" if needs.files or needs.exact else "what is not known: see source"
+    found = f"{size_words(free)} free in {folder}; the checkpoint grows by {grows}"
     advice = "Free space there, or point state_url to a larger disk."
     if free < growth + LEAST_BYTES:
         return problem(name, found, advice)

@@ -84,6 +84,8 @@ def space_row(payer: Payer, needs: Needs) -> Row:
 
 def needed_words(needs: Needs) -> str:
     """What the plan needs, as far as it is known."""
+    if not needs.exact and not needs.files:
+        return "what the plan needs is not known: nothing of the share was seen"
     least = "" if needs.exact else "at least "
     return f"the plan needs {least}{size_words(needs.size)} for {counted(needs.files, 'file')}"
 
@@ -108,7 +110,8 @@ def size_row(payer: Payer, needs: Needs) -> Row:
     """The largest file against what the owner of the landing folder may store."""
     name = "largest file"
     where = f" ({needs.largest_path})" if needs.largest_path else ""
-    seen = f"{size_words(needs.largest)}{where}" if needs.largest else "nothing to send"
+    nothing = "nothing to send" if needs.exact else "not known"
+    seen = f"{size_words(needs.largest)}{where}" if needs.largest else nothing
     limit = payer.account.max_upload_size if payer.account is not None else 0
     if not limit:
         return warning(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from connectors.errors import FatalError, QuotaExceeded
 from flows.analysis.survey import Needs
 from flows.checks import account as check_account
@@ -9,9 +11,13 @@ from flows.checks.facts import RUN_SURVEY_SECONDS, Facts, needs_of
 from flows.checks.landing import landing_permissions
 from flows.checks.rows import Row, State
 from flows.checks.scopes import groups_scope, names_groups
+from flows.checks.seen import seen_rows
 from flows.checks.space import Payer, payer_of, size_row, space_row
 from flows.errors import CheckFailed
 from flows.transfer.migration import Migration
+
+#: What a person should know before anything is sent, and what does not stop a run; shown to whoever watches it.
+log = logging.getLogger("flows.checks")
 
 
 def check_before_sending(migration: Migration) -> None:
@@ -22,6 +28,7 @@ def check_before_sending(migration: Migration) -> None:
     """
     migration.progress.enter("checking")
     facts = Facts(migration.plan, migration.source, migration.checkpoint, migration.trees)
+    facts.sources = [tree.source for tree in migration.trees]
     account, landing = migration.account, migration.landing
     payer: Payer | None = None
 
@@ -37,6 +44,8 @@ def check_before_sending(migration: Migration) -> None:
         rows += [space_row(payer, facts.needs), size_row(payer, facts.needs)]
         rows += landing_permissions(migration.plan, landing) if landing is not None else []
         rows += [groups_scope(migration.plan, migration.box)] if names_groups(migration.plan) else []
+    for row in seen_rows(facts.seen):
+        log.warning("%s: %s. %s", row.name, row.found, row.what_to_do)
     for row in rows:
         if row.state is State.PROBLEM and row.stops is not None:
             raise _stopping(row)

@@ -1,4 +1,6 @@
-"""Saying: what the Box connector warns of while a run lasts reaches whoever watches it. Decides nothing, keeps nothing.
+"""Saying: what the Box connector and the checks warn of while a run lasts reaches whoever watches it.
+
+Decides nothing, keeps nothing.
 
 Senders are threads without Prefect's context, and a live display overwrites what others print: a plain log line of
 theirs would be lost in both.
@@ -13,21 +15,23 @@ from contextlib import contextmanager
 from connectors import box
 from flows.words import printable
 
-#: The logger whose warnings are said.
-BOX = logging.getLogger(box.__name__)
+#: The loggers whose warnings are said: Box's, and the checks' at the start of a run.
+SAID = (logging.getLogger(box.__name__), logging.getLogger("flows.checks"))
 
 
 @contextmanager
 def said(say: Callable[[str], object]) -> Iterator[None]:
     """Hand every warning over while the body lasts, to everybody who asked for it and to no other log."""
     handler = _Saying(say)
-    BOX.addHandler(handler)
-    BOX.propagate = False
+    for logger in SAID:
+        logger.addHandler(handler)
+        logger.propagate = False
     try:
         yield
     finally:
-        BOX.removeHandler(handler)
-        BOX.propagate = not BOX.handlers
+        for logger in SAID:
+            logger.removeHandler(handler)
+            logger.propagate = not logger.handlers
 
 
 class _Saying(logging.Handler):

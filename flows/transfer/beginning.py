@@ -20,6 +20,9 @@ from state.statuses import EventKind, IncompleteReason, TreeState
 #: The kind of a pass that changes nothing.
 DRY_RUN = "dry run"
 
+#: What is said of a share, by check as well, in which there is nothing at all.
+NOTHING_TO_MOVE = "nothing to move: the source has no folder and no file at its top that no rule excludes"
+
 #: What is said of a tree whose folder is not in the share any more.
 AWAY = "its folder is not in the share any more; put it back, or exclude it in the plan"
 
@@ -151,8 +154,10 @@ def _chosen(specs: Sequence[TreeSpec], only: Sequence[str]) -> set[str]:
     wanted = {normal_form(name) for name in only}
     unknown = [name for name in only if not any(normal_form(name) in _names(spec) for spec in specs)]
     if unknown or not specs:
-        names = ", ".join(spec.name for spec in specs) or "none, the source has no folder"
-        fault = f"there is no tree {', '.join(map(repr, unknown))}" if unknown else "nothing to move"
+        if not specs:
+            raise PlanError(NOTHING_TO_MOVE)
+        names = ", ".join(spec.name for spec in specs)
+        fault = f"there is no tree {', '.join(map(repr, unknown))}"
         raise PlanError(f"trees: {fault}; the plan's trees are: {names}")
     return {spec.name for spec in specs if not only or wanted & _names(spec)}
 

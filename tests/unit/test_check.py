@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
@@ -14,7 +16,9 @@ from connectors.errors import AccessDenied, ConnectorError, NotFound
 from flows.analysis.survey import Needs, needs_by_survey
 from flows.checks.machine import clock_row, disk_row
 from flows.checks.rows import document, ok, problem, warning, worst
+from flows.checks.seen import Seen, seen_rows
 from flows.checks.space import Payer, parse_space, size_row, space_row
+from flows.checks.table import check_table
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
 
@@ -95,6 +99,40 @@ def test_document_sums_up(plan: MigrationPlan) -> None:
     assert ["ok", "warning"] == [worst(rows[:1]).value, worst(rows[:2]).value]
 
 
+def test_problems_come_first_and_what_is_in_order_is_one_line(plan: MigrationPlan) -> None:
+    """A person reads what to do; the names of the rest stand below, and all of it on request."""
+    rows = [
+        ok("login", "fine"),
+        warning("people", "two", "look"),
+        ok("disk", "large"),
+        problem("scope", "x", "do"),
+    ]
+    shown = document(plan, rows, can_go_on=True)
+    text, every = (text_of(check_table(shown, every=each)) for each in (False, True))
+
+    assert text.index("scope") < text.index("people") < text.index("ok: login, disk")
+    assert "fine" not in text
+    assert "fine" in every
+    assert "all is well" in text_of(check_table(document(plan, rows[:1], can_go_on=True)))
+
+
+def text_of(shown: object) -> str:
+    """What a terminal shows of it."""
+    console = Console(width=100, file=io.StringIO(), record=True)
+    console.print(shown)
+    return console.export_text()
+
+
+def test_what_nobody_saw_is_not_said_to_be_nothing() -> None:
+    """A share that does not answer needs no 0 B."""
+    unknown = Needs(exact=False)
+
+    for row in (space_row(payer(10 * GB), unknown), size_row(payer(-1), unknown)):
+        assert "0 B" not in row.found.replace("0 B used", "")
+        assert "not known" in row.found
+    assert "not known" in disk_row(Path("/state"), 10**12, unknown).found
+
+
 @pytest.fixture
 def plan() -> MigrationPlan:
     """The smallest plan."""
@@ -157,6 +195,16 @@ def test_survey_adds_up_what_moves() -> None:
         needs.exact,
     )
     assert ("Gone",) == needs.missing
+
+
+def test_survey_keeps_what_it_could_not_list() -> None:
+    """A folder that cannot be listed is a problem with its path and why, and not left out in silence."""
+    seen = Seen(lambda entry: None)
+    survey(SHARE, "A", "Gone", look=seen.look)
+    [row] = seen_rows(seen)
+
+    assert ("unreadable", "problem", None) == (row.name, row.state, row.stops)
+    assert row.found.startswith("1 entry cannot be looked at: A/dark (")
 
 
 def test_survey_ends_when_enough_is_known_or_time_is_over() -> None:

@@ -20,6 +20,7 @@ from tests.servers.proxy import Proxy
 SetPeople = Callable[..., None]
 
 ROWS = [
+    "source",
     "login",
     "account",
     "app",
@@ -34,7 +35,6 @@ ROWS = [
     "groups",
     "as-user",
     "identities",
-    "source",
     "state database",
     "clock",
     "disk",
