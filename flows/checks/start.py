@@ -17,7 +17,7 @@ from flows.errors import CheckFailed
 from flows.transfer.migration import Migration
 
 #: What a person should know before anything is sent, and what does not stop a run; shown to whoever watches it.
-log = logging.getLogger("flows.checks")
+log = logging.getLogger(__package__)
 
 
 def check_before_sending(migration: Migration) -> None:

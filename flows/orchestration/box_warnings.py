@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from connectors import box
+from flows import checks
 from flows.words import printable
 
 #: The loggers whose warnings are said: Box's, and the checks' at the start of a run.
-SAID = (logging.getLogger(box.__name__), logging.getLogger("flows.checks"))
+SAID = (logging.getLogger(box.__name__), logging.getLogger(checks.__name__))
 
 
 @contextmanager
