@@ -37,8 +37,10 @@ def login_ok(plan: MigrationPlan) -> Row:
     return ok("login", f"Box gave a token by {how}; tokens are {kept}")
 
 
-def login_failed(error: FatalError) -> Row:
+def login_failed(plan: MigrationPlan, error: FatalError) -> Row:
     """No token, or no answer: nothing else of Box can be checked."""
+    host = urlsplit(plan.box.base_url).netloc
+    found = said(error) if host in said(error) else f"{host}: {said(error)}"
     if isinstance(error, LimitedAccessApp):
         return problem(
             "app",
@@ -47,11 +49,9 @@ def login_failed(error: FatalError) -> Row:
             stops=LimitedAccessApp,
         )
     if isinstance(error, BoxUnreachable):
-        return problem(
-            "login", said(error), "Check base_url, proxy, firewall and ca_file.", stops=BoxUnreachable
-        )
+        return problem("login", found, "Check base_url, proxy, firewall and ca_file.", stops=BoxUnreachable)
     advice = getattr(error, "advice", "") or "Check box.auth in the plan."
-    return problem("login", said(error), advice, stops=type(error))
+    return problem("login", found, advice, stops=type(error))
 
 
 def upload_host_row(plan: MigrationPlan, box: BoxDestination) -> Row:

@@ -86,6 +86,16 @@ def _is_from_earlier(box: BoxDestination, account: Account, parent_id: str, fold
         return False
 
 
+def secret_rows(plan: MigrationPlan) -> Iterator[Row]:
+    """Secrets that stand in the plan file as they are: whoever may read it, or a copy of it, has them."""
+    if keys := plan.written_secrets():
+        yield warning(
+            "secrets",
+            f"{', '.join(keys)}: the plan file has the secret itself",
+            "Write ${NAME} there, and set the environment variable NAME; or keep the plan readable by its owner alone.",
+        )
+
+
 def rule_rows(unused: Sequence[str]) -> Iterator[Row]:
     """Exclude rules that matched nothing: a typing error looks like that."""
     if unused:

@@ -45,13 +45,15 @@ def _box_rows(facts: Facts, stack: ExitStack, wanted: int | None) -> Iterator[Ro
     try:
         box = stack.enter_context(open_box(facts.plan))
     except FatalError as exc:
-        yield check_account.login_failed(exc)
+        yield check_account.login_failed(facts.plan, exc)
         return
     try:
         account = box.whoami()
     except (FatalError, ConnectorError) as exc:
         facts.skew_seconds = box.clock_skew_seconds()
-        yield check_account.login_failed(exc if isinstance(exc, FatalError) else CheckFailed(said(exc)))
+        yield check_account.login_failed(
+            facts.plan, exc if isinstance(exc, FatalError) else CheckFailed(said(exc))
+        )
         return
     facts.account, facts.skew_seconds = account, box.clock_skew_seconds()
     yield check_account.login_ok(facts.plan)
@@ -115,7 +117,8 @@ def _guarded(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _source_rows(facts: Facts) -> Iterator[Row]:
-    """The share, as the plan says it first."""
+    """The plan's own text, then the share, as the plan says it first."""
+    yield from belonging.secret_rows(facts.plan)
     if facts.source_row is not None:
         yield facts.source_row
     elif facts.source is not None:

@@ -31,6 +31,7 @@ from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.words import counted
 from state.errors import LeaseHeld
+from state.reports.sums import failures_by_reason
 from state.statuses import DIFFERENT_IN_BOX, FOLDER_EMPTIED, GONE_FROM_BOX, UNFORESEEN, PassState
 
 #: Box differs from the checkpoint, it is sent again, and again it differs: then a person has to look.
@@ -115,11 +116,14 @@ def retry_share(
 
     PlanError for a reason that nothing ever fails for, and before the first run.
     """
-    if reason and reason not in (known := known_reasons()):
-        raise PlanError(f"reason: nothing fails for {reason!r}; it is one of {', '.join(sorted(known))}")
     with closing(open_checkpoint(plan)) as checkpoint:
-        if not checkpoint.trees(known_plan(plan, checkpoint)):
+        plan_id = known_plan(plan, checkpoint)
+        if not checkpoint.trees(plan_id):
             raise PlanError(f"nothing of the plan {plan.name} was moved yet; run: boxhaul migrate")
+        if reason and reason not in known_reasons():
+            failing = failures_by_reason(checkpoint, plan_id)
+            now = ", ".join(f"{each} ({count:,})" for each, count in failing.items()) or "nothing"
+            raise PlanError(f"reason: nothing fails for {reason!r}; what is failed now: {now}")
     return move_share(plan, trees=trees, check=check, retry=reason)
 
 

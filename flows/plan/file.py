@@ -36,6 +36,25 @@ MAX_PLAN_BYTES = 4_000_000
 MAX_NODES, MAX_DEPTH = 2_000_000, 12
 
 
+#: Kinds of faults, as Pydantic names them, and what each means to whoever writes a plan.
+FAULTS = {
+    r"string_type": 'write it as text: "..." in quotes',
+    r"string_too_short": "it is too short; at least {min_length} character(s)",
+    r"(int|float|decimal)_(type|parsing|from_float)": "write a number, without quotes or unit",
+    r"bool_(type|parsing)": "write true or false",
+    r"(list|tuple|set)_type": "write a list: each entry on a line of its own that begins with '- '",
+    r"(dict|model|model_attributes|mapping)_type": "write 'key: value' lines below it, further to the right",
+    r"(literal_error|enum|union_tag_invalid)": "write one of {expected}",
+    r"union_tag_not_found": "the key method is missing below it: jwt, ccg or block",
+    r"greater_than_equal": "it must be at least {ge}",
+    r"greater_than": "it must be more than {gt}",
+    r"less_than_equal": "it must be at most {le}",
+    r"less_than": "it must be less than {lt}",
+    r"(datetime|date|timezone).*": "write a date and time with its zone: 2027-01-31T18:00:00+01:00",
+    r"none_required": "leave it out",
+}
+
+
 def load_plan(path: Path) -> MigrationPlan:
     """The plan of this file. PlanError: unreadable, not YAML, unknown key, bad value, missing variable."""
     document = _parse(path)
@@ -223,8 +242,15 @@ def _first_fault(exc: ValidationError) -> str:
         return f"unknown key {key}{_nearest(location)}{more}"
     if fault["type"] == "missing":
         return f"{key} is missing{more}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _in_words(fault["type"], fault.get("ctx", {})) or fault["msg"].removeprefix("Value error, ")
     return f"{key}: {message}{more}" if key else f"{message}{more}"
+
+
+def _in_words(kind: str, bounds: Mapping[str, Any]) -> str:
+    """Say what to write instead, for the faults that Pydantic tells a programmer; "" for others."""
+    return next((words for pattern, words in FAULTS.items() if re.fullmatch(pattern, kind)), "").format_map(
+        {"expected": bounds.get("expected") or bounds.get("expected_tags"), **bounds}
+    )
 
 
 def _nearest(location: list[int | str]) -> str:

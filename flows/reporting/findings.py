@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.entry import EntryKind
 from flows.reporting.events import WORDS, event_words
 from state.records import EventLine, ItemLine
 from state.statuses import EventKind, ItemStatus
@@ -46,6 +47,8 @@ class Findings:
     failed_count: int = 0
     renamed_count: int = 0
     excluded_in_box_count: int = 0
+    #: Waived folders that could never be listed.
+    never_seen_count: int = 0
     remarks: list[Remark] = field(default_factory=list)
     remark_count: int = 0
     #: Entries of the share that no tree of the plan covers.
@@ -104,12 +107,14 @@ class Findings:
             self.failed_count += 1
             if len(self.failed) < LISTED:
                 self.failed.append(item)
-        if item.renamed:
+        if item.renamed and item.box_id is not None:
             self.renamed_count += 1
             if len(self.renamed) < LISTED:
                 self.renamed.append(item)
-        if item.status is ItemStatus.WAIVED and len(self.waived) < LISTED:
-            self.waived.append(item)
+        if item.status is ItemStatus.WAIVED:
+            self.never_seen_count += item.kind is EntryKind.FOLDER and item.note is not None
+            if len(self.waived) < LISTED:
+                self.waived.append(item)
         if item.status is ItemStatus.EXCLUDED and item.reason:
             self.excluded_reasons.add(item.reason)
         if item.status is ItemStatus.EXCLUDED and item.box_id is not None:

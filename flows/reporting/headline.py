@@ -23,12 +23,18 @@ class Verdict:
 
 
 def verdict(
-    document: Mapping[str, Any], proofs: Mapping[str, str], *, excluded_in_box: int, uncovered: int
+    document: Mapping[str, Any],
+    proofs: Mapping[str, str],
+    *,
+    excluded_in_box: int,
+    uncovered: int,
+    never_seen: int = 0,
 ) -> Verdict:
     """What is true of the trees that the plan names.
 
     `document`: of status. `proofs`: tree → how Box proved it, a Verification. `excluded_in_box`: entries that Box
     holds, and that a rule excludes now. `uncovered`: entries of the share that no tree covers, nor what is below them.
+    `never_seen`: waived folders that could never be listed.
     """
     trees = [tree for tree in document["trees"] if tree["in_plan"]]
     begun, total = len(trees), len(trees) + len(document.get("not_begun", ()))
@@ -43,6 +49,7 @@ def verdict(
     return Verdict(
         complete=bool(total) and not missing,
         text=text
+        + _never_seen(never_seen)
         + _excluded(excluded_in_box)
         + _uncovered(uncovered)
         + _outside(len(document["trees"]) - begun)
@@ -77,6 +84,12 @@ def _let_in(trees: Sequence[Mapping[str, Any]], missing: int) -> str:
     more = f" and {len(names) - NAMED_TREES:,} more" if len(names) > NAMED_TREES else ""
     others = "; nobody was let in elsewhere" if len(names) < missing else ""
     return f"already open to people: {', '.join(names[:NAMED_TREES])}{more}{others}"
+
+
+def _never_seen(number: int) -> str:
+    if not number:
+        return ""
+    return f" What is in {counted(number, 'waived folder')} was never seen."
 
 
 def _excluded(number: int) -> str:

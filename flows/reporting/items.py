@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -84,6 +85,15 @@ def item_row(item: ItemLine) -> dict[str, Any]:
         "waived_at": item.waived_at.isoformat() if item.waived_at else None,
         "note": item.note,
     }
+
+
+def how_renamed(item: ItemLine) -> str:
+    """Say how a name in Box differs that looks the same; "" where it can be seen."""
+    name = item.path.rpartition("/")[2]
+    if name == item.box_name or unicodedata.normalize("NFC", name) != item.box_name:
+        return ""
+    form = "NFD" if unicodedata.is_normalized("NFD", name) else "another one"
+    return f"the same letters; Box has them in Unicode's form NFC, the share in {form}"
 
 
 def _utc(nanoseconds: int) -> str:

@@ -17,7 +17,7 @@ from flows.plan.origin import find_plan
 from flows.reporting.files import replacing
 from flows.reporting.findings import LISTED, Findings
 from flows.reporting.headline import verdict
-from flows.reporting.items import write_lines
+from flows.reporting.items import how_renamed, write_lines
 from flows.reporting.status import running_words, status_document
 from flows.words import duration_words, printable, size_words
 from state.reports.events import events
@@ -68,7 +68,7 @@ def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Finding
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(size=size_words, duration=duration_words, printable=printable)
+    environment.filters.update(size=size_words, duration=duration_words, printable=printable, how=how_renamed)
     return environment.get_template("report.html.j2").render(
         plan=plan,
         document=document,
@@ -80,6 +80,7 @@ def render_html(plan: MigrationPlan, document: dict[str, Any], findings: Finding
             _proofs(plan, document, findings),
             excluded_in_box=findings.excluded_in_box_count,
             uncovered=findings.uncovered_count,
+            never_seen=findings.never_seen_count,
         ),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         listed=LISTED,

@@ -18,6 +18,9 @@ from state.records import ItemLine
 from state.reports.lines import failures, item_lines
 from state.statuses import ItemStatus
 
+#: Characters of a reason, at least.
+LEAST_WHY = 8
+
 #: Failures among which a path is looked for that is given as the report shows it.
 LOOKED_AT = 1_000_000
 
@@ -28,10 +31,12 @@ def waive_path(
     """Waive what failed at this path and below, and with `pending` also what was never tried there.
 
     Return plan, path, waived (how many entries), who and why. PlanError for an empty path, which would mean everything,
-    and where there is nothing to waive.
+    for a reason of less than a few words, and where there is nothing to waive.
     """
-    if not why.strip():
-        raise PlanError("why: an auditor will read it; it must not be empty")
+    if not _says_why(why.strip()):
+        raise PlanError(
+            "why: say in a few words who agreed and why it need not move; an auditor will read it"
+        )
     name = who.strip() or whoever_runs_this()
     with closing(open_checkpoint(plan)) as checkpoint:
         plan_id = known_plan(plan, checkpoint)
@@ -63,6 +68,11 @@ def unwaive_path(plan: MigrationPlan, path: str, *, who: str = "") -> dict[str, 
     if not count:
         raise PlanError(f"nothing is waived at {printable(path)}; give the path as the report names it")
     return {"plan": plan.name, "path": path, "unwaived": count, "who": name}
+
+
+def _says_why(text: str) -> bool:
+    """Tell whether this is more than a word; not every script puts spaces between words."""
+    return len(text) >= LEAST_WHY and (len(text.split()) > 1 or not text.isascii())
 
 
 def _required(path: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import and_, case, select
+from sqlalchemy import and_, case, exists, or_, select
+from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
@@ -13,6 +14,9 @@ from state.database.models import FOLDER_FAILED, FOLDER_IS_RENAMED, ITEM_FAILED,
 from state.records import ItemLine
 from state.statements.base import ROWS_PER_STATEMENT, stream
 from state.statuses import TOLD_OF_ROOTS, ItemStatus
+
+#: What is said of a folder that could not be listed, and that a person waived: nobody knows what stayed behind.
+NEVER_SEEN = "its content was never seen"
 
 #: Folders whose items are read by one query.
 FOLDERS_PER_QUERY = 100
@@ -57,6 +61,13 @@ def renames(checkpoint: Checkpoint, plan_id: int) -> Iterator[ItemLine]:
         )
 
 
+def _has_content() -> Any:
+    """Whether something of what is in the folder is known."""
+    below = aliased(Folder)
+    inside = exists().where(below.parent_id == Folder.id)
+    return or_(exists().where(Item.folder_id == Folder.id), inside)
+
+
 _FOLDER_COLUMNS = (
     Folder.id,
     Folder.parent_id,
@@ -70,6 +81,9 @@ _FOLDER_COLUMNS = (
     Folder.waived_by,
     Folder.waived_why,
     Folder.waived_at,
+    case(
+        (and_(Folder.status == ItemStatus.WAIVED, Folder.unlisted, ~_has_content()), True), else_=False
+    ).label("unseen"),
 )
 
 _ITEM_COLUMNS = (
@@ -173,6 +187,7 @@ def _folder_line(tree: str, row: Any) -> ItemLine:
         status=ItemStatus(row.status),
         reason=row.reason,
         detail=_detail(row, row.box_folder_id),
+        note=NEVER_SEEN if row.unseen else None,
         size=0,
         sha1=None,
         box_id=row.box_folder_id,

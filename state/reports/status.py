@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from state.checkpoint import Checkpoint
 from state.database.models import FOLDER_IS_WALKED, Folder, Pass, Plan
 from state.records import CollaborationRecord, Counts, TreeReport
-from state.statuses import CollaborationStatus, TreeState
+from state.statuses import CollaborationStatus, IncompleteReason, TreeState
 
 
 def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def tree_status(
         "source": tree.source,
         "state": tree.state.value,
         "incomplete_reason": None if tree.incomplete_reason is None else tree.incomplete_reason.value,
-        "detail": tree.detail,
+        "detail": _detail(report),
         "as_of": None if as_of is None else as_of.isoformat(timespec="seconds"),
         "box_folder_id": tree.box_folder_id,
         "items": _item_counts(items),
@@ -100,6 +100,17 @@ def tree_status(
         "shared_link": tree.shared_link,
         "failures_by_reason": report.failures_by_reason,
     }
+
+
+def _detail(report: TreeReport) -> str | None:
+    """What the tree lacks; of failures those that there are now, since a person may have waived some."""
+    if report.tree.incomplete_reason is not IncompleteReason.FAILED_ITEMS:
+        return report.tree.detail
+    if report.failures_by_reason:
+        return ", ".join(f"{count} {reason}" for reason, count in sorted(report.failures_by_reason.items()))
+    if report.items.pending:
+        return f"nothing is failed now, {report.items.pending:,} pending: the next run tries again"
+    return "nothing is failed or pending now: the next run completes it"
 
 
 def _as_of(checkpoint: Checkpoint, tree_id: int) -> datetime | None:

@@ -61,7 +61,7 @@ def point_at(program: Program, box: Sandbox) -> None:
         ("report", ()),
         ("collaborate", ()),
         ("retry", ()),
-        ("waive", ("Accounting", "--why", "no")),
+        ("waive", ("Accounting", "--why", "not needed")),
     ],
 )
 def test_another_box_is_refused(

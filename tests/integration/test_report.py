@@ -203,7 +203,7 @@ def test_waive_takes_a_path_as_the_report_shows_it(tmp_path: Path, scene: Scene,
         shown = [row["path"] for row in csv.DictReader(file) if row["status"] == "failed"]
     assert any(path.startswith(SHOWN[name]) for path in shown)
 
-    done = waive_items.fn(plan_in(tmp_path), SHOWN[name], "why", "Ann")
+    done = waive_items.fn(plan_in(tmp_path), SHOWN[name], "not needed", "Ann")
 
     assert (1, f"A/{name}") == (done["waived"], done["path"]), "what is pending stays so"
     assert ItemStatus.FAILED == scene.statuses()["A/other"]
@@ -216,7 +216,7 @@ def test_waive_takes_a_path_as_the_table_guards_it(tmp_path: Path, scene: Scene)
     scene.checkpoint.record_listing(odd.root_folder_id, scene.pass_id, changes)
     scene.checkpoint.record_folder_failure(odd.root_folder_id, scene.pass_id, reason="x", detail="x")
 
-    assert 1 == waive_items.fn(plan_in(tmp_path), "'=B", "why", "Ann", pending=True)["waived"]
+    assert 1 == waive_items.fn(plan_in(tmp_path), "'=B", "not needed", "Ann", pending=True)["waived"]
 
 
 def test_waive_refuses_a_path_that_stands_for_several(tmp_path: Path, scene: Scene) -> None:
@@ -227,20 +227,20 @@ def test_waive_refuses_a_path_that_stands_for_several(tmp_path: Path, scene: Sce
         scene.fail(name, reason="locked")
     plan = plan_in(tmp_path)
 
-    assert (1, names[2]) == (waive_items.fn(plan, "A/a\\xa0b", "why", "Ann")["waived"], "a\\xa0b")
+    assert (1, names[2]) == (waive_items.fn(plan, "A/a\\xa0b", "not needed", "Ann")["waived"], "a\\xa0b")
     with pytest.raises(PlanError, match="several paths as A/a"):
-        waive_items.fn(plan, "A/a\\xa0b", "why", "Ann")
+        waive_items.fn(plan, "A/a\\xa0b", "not needed", "Ann")
     statuses = scene.statuses()
     assert ["failed", "failed", "waived"] == [statuses[f"A/{name}"].value for name in names]
-    assert 1 == waive_items.fn(plan, f"A/{names[1]}", "why", "Ann")["waived"]
-    assert 1 == waive_items.fn(plan, "A/a\\xa0b", "why", "Ann")["waived"], "only one is left"
+    assert 1 == waive_items.fn(plan, f"A/{names[1]}", "not needed", "Ann")["waived"]
+    assert 1 == waive_items.fn(plan, "A/a\\xa0b", "not needed", "Ann")["waived"], "only one is left"
 
 
 def test_nothing_is_asked_of_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
     """Status, report and waive say what makes it, and make none."""
     plan = plan_in(tmp_path, state_url="sqlite:///wrong.db")
 
-    for ask in (status_document, write_report, lambda plan: waive_items.fn(plan, "A", "why")):
+    for ask in (status_document, write_report, lambda plan: waive_items.fn(plan, "A", "not needed")):
         with pytest.raises(PlanError, match=r"no checkpoint .*wrong\.db yet.*boxhaul migrate"):
             ask(plan)
     assert [] == list(tmp_path.iterdir())

@@ -6,8 +6,10 @@ import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from flows.errors import PlanError
 from flows.plan.file import load_plan
@@ -38,6 +40,10 @@ trees:
       - {group: Finance, role: viewer}
 exclude: ["Thumbs.db", "desktop.ini", "~$*", ".DS_Store"]
 """
+
+
+#: The box section of the smallest plan.
+BOX_WORDS: dict[str, Any] = {"auth": {"method": "jwt", "config_file": "x.json"}}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -380,3 +386,38 @@ def test_twice_the_trees_take_twice_the_work_to_load(tmp_path: Path) -> None:
         made.append(calls_made(lambda path=path: load_plan(path)))  # type: ignore[misc]
 
     assert 1.5 * made[0] < made[1] < 2.1 * made[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"box": {**BOX_WORDS, "landing_folder_id": 0}},
+            'box.landing_folder_id: write it as text: "..." in quotes',
+        ),
+        (
+            {"box": {**BOX_WORDS, "limits": {"uploads_per_minute": "many"}}},
+            "write a number, without quotes or unit",
+        ),
+        ({"box": {**BOX_WORDS, "limits": {"uploads_per_minute": -1}}}, "it must be "),
+        ({"box": {**BOX_WORDS, "auth": {"method": "oauth"}}}, "write one of "),
+        ({"box": {**BOX_WORDS, "auth": {"config_file": "x"}}}, "the key method is missing below it"),
+        ({"box": "here"}, "write 'key: value' lines below it"),
+        ({"trees": "Legal"}, "write a list: each entry on a line of its own"),
+        (
+            {"trees": [{"source": "A", "collaborators": [{"login": "a@example.com", "role": "king"}]}]},
+            "write one of ",
+        ),
+        ({"source": {"url": "file:///s", "may_be_empty": "perhaps"}}, "write true or false"),
+    ],
+)
+def test_faults_are_told_to_whoever_writes_a_plan(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    """Not in Pydantic's words; the key first, then what to write."""
+    document = {"name": "p", "source": {"url": "file:///s"}, "box": BOX_WORDS} | change
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(document))
+
+    with pytest.raises(PlanError) as fault:
+        load_plan(path)
+    assert told in str(fault.value)
+    assert "Input should" not in str(fault.value)

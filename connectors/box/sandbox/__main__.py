@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import signal
 import sys
 import threading
@@ -42,8 +43,17 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    options = command_line().parse_args(arguments)
-    run(_config(options), options.config)
+    parser = command_line()
+    options = parser.parse_args(arguments)
+    try:
+        run(_config(options), options.config)
+    except OSError as exc:
+        if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        parser.exit(
+            2,
+            f"boxhaul: port {options.port}: {exc.strerror}; choose another one, or --port 0 for a free one\n",
+        )
 
 
 def _config(options: argparse.Namespace) -> SandboxConfig:
