@@ -93,7 +93,7 @@ def how_renamed(item: ItemLine) -> str:
     if name == item.box_name or unicodedata.normalize("NFC", name) != item.box_name:
         return ""
     form = "NFD" if unicodedata.is_normalized("NFD", name) else "another one"
-    return f"the same letters; Box has them in Unicode's form NFC, the share in {form}"
+    return f"the same letters: Unicode form NFC in Box, {form} in the share"
 
 
 def _utc(nanoseconds: int) -> str:

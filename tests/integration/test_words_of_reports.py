@@ -83,7 +83,7 @@ def test_renamed_is_what_box_has(tmp_path: Path, scene: Scene) -> None:
     after = section(write_report(plan_in(tmp_path, trees=[]))[0].read_text(), "Renamed for Box (1)")
 
     assert "Renamed for Box (0)" in before
-    assert "the same letters; Box has them in Unicode's form NFC, the share in NFD" in after
+    assert "the same letters: Unicode form NFC in Box, NFD in the share" in after
 
 
 def test_a_tree_says_no_more_that_something_failed_once_it_is_waived(tmp_path: Path, scene: Scene) -> None:
