@@ -101,7 +101,6 @@ def check(
             "--set-space", metavar="SIZE", help="First raise the account's space: 500GB or unlimited."
         ),
     ] = "",
-    every: Annotated[bool, typer.Option("--all", help="Also show in full what is in order.")] = False,
     as_json: JSONOption = False,
 ) -> None:
     """Check every precondition before a byte is sent, and say what to do, in the order of doing it."""
@@ -112,7 +111,7 @@ def check(
     if as_json:
         _print_json(document)
     else:
-        _console().print(check_table(document, every=every))
+        _console().print(check_table(document))
     if not document["can_go_on"]:
         raise typer.Exit(FATAL)
     raise typer.Exit(INCOMPLETE if document["problems"] else COMPLETE)

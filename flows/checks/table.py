@@ -40,7 +40,7 @@ def check_table(shown: dict[str, Any], *, every: bool = False) -> RenderableType
     )
     if fine:
         names = ", ".join(dict.fromkeys(check["name"] for check in fine))
-        parts.append(Text(printable(f"ok: {names} (--all shows each)"), style=STYLES[State.OK.value]))
+        parts.append(Text(printable(f"ok: {names} (--json has each in full)"), style=STYLES[State.OK.value]))
     if shown["state"] != State.OK.value:
         parts.append(Text(sums_words(shown)))
     return Group(*parts)
