@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.errors import Interrupted, PlanError
+from flows.run.surroundings import have_a_home, speak_utf8
 
 if TYPE_CHECKING:
     from flows.plan.model import MigrationPlan
@@ -305,6 +306,8 @@ def demo(
 
 def main() -> None:
     """Run the command; every foreseeable failure is one line on stderr and an exit code."""
+    speak_utf8()
+    have_a_home()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # What is alive at the end needs no last look by the collector: it costs as much as a short command.
@@ -326,9 +329,12 @@ def _run_flow(flow: Any, *args: Any) -> dict[str, Any]:
     from flows.orchestration.watching import watching_with
 
     signal.signal(signal.SIGTERM, _interrupt)
-    function: Callable[..., dict[str, Any]] = (
-        partial(called, flow) if os.environ.get("PREFECT_API_URL") else flow.fn
-    )
+    function: Callable[..., dict[str, Any]] = flow.fn
+    if url := os.environ.get("PREFECT_API_URL"):
+        from flows.orchestration.reachable import require_server
+
+        require_server(url)
+        function = partial(called, flow)
     try:
         with watching_with(terminal_watcher):
             return function(*args)

@@ -2,6 +2,7 @@
 
 * PlanError      the plan file or a command's arguments are wrong: exit code 2
 * CheckFailed    a precondition is not met and nothing was sent: exit code 3 (a FatalError of the connectors' tree)
+* PrefectUnreachable  PREFECT_API_URL names a server that does not answer, or does not admit us: exit code 3
 * Interrupted    somebody stopped the run; state is saved: exit code 130
   + WindowClosed the hours in which files may be sent are over
 * NotComplete    a run or a tree came to its end and something is left: exit code 1; carries what there is to say
@@ -22,6 +23,12 @@ class CheckFailed(FatalError):
     """A precondition of the run is not met; nothing was sent."""
 
     reason = "check_failed"
+
+
+class PrefectUnreachable(FatalError):
+    """The Prefect server does not answer; start it, or unset PREFECT_API_URL."""
+
+    reason = "prefect_unreachable"
 
 
 class Interrupted(Exception):
