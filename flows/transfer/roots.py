@@ -145,9 +145,11 @@ def refuse_earlier_run(
 ) -> None:
     """Raise CheckFailed when the tree's folder holds what our accounts put there and this checkpoint knows nothing of.
 
-    A plan that was renamed or moved, or whose state_url leads elsewhere now, would send all of it a second time.
+    A plan that was renamed or moved, or whose state_url leads elsewhere now, would send all of it a second time. What
+    is younger than the tree is this plan's, whose checkpoint was restored from a backup of its beginning.
     """
-    if box.filled_since(folder.id, account_ids) is not None:
+    since = box.filled_since(folder.id, account_ids)
+    if since is not None and not _is_younger(since, tree, box.clock_skew_seconds() or 0.0):
         raise CheckFailed(
             f"the folder {tree.folder!r} ({folder.id}) is in Box already, filled by this very account, and this "
             "checkpoint knows nothing of it. Use the one of the earlier run (its state_url, name and folder), "
@@ -174,3 +176,11 @@ def refuse_other_plan(
             box_id=folder.id,
             box_type="folder",
         )
+
+
+def _is_younger(since: datetime, tree: TreeRecord, skew_seconds: float) -> bool:
+    """Compare in whole seconds, as Box tells them; its clock is read from them, too, so a skew of one is none."""
+    if tree.begun_at is None:
+        return False
+    skew = timedelta(seconds=skew_seconds if abs(skew_seconds) > 1 else 0.0)
+    return since >= (tree.begun_at + skew).replace(microsecond=0)
