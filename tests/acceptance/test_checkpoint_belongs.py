@@ -113,12 +113,13 @@ def test_rehearsal_keeps_a_place_of_its_own(program: Program) -> None:
     plan = load_plan(program.plan_path)
     program.write_plan(box={"auth": program.plan["box"]["auth"]})
 
-    status = program.status()
+    status = program.run("status")
 
     with Checkpoint.open(plan.resolved_state_url()) as checkpoint:
         assert checkpoint.find_plan("test (rehearsal)") is not None
         assert checkpoint.find_plan("test") is None
-    assert (None, []) == (status["pass"], status["trees"])
+    assert (2, "") == (status.code, status.stdout)
+    assert "nothing is known of the plan test yet" in status.stderr
 
 
 @pytest.mark.parametrize("command", ["migrate", "status", "report", "collaborate"])
