@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from connectors.box.sandbox import Sandbox
+from flows.demo.warden import WARDEN
 from tests.forking import ROOT, Forked, fork_server
 
 
@@ -35,7 +36,7 @@ class Finished:
 
 def fresh(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """`boxhaul` in an interpreter of its own."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
@@ -43,6 +44,8 @@ def fresh(arguments: Sequence[str], environment: Mapping[str, str]) -> subproces
         text=True,
         cwd=ROOT,
     )
+    WARDEN.watch(process.pid)
+    return process
 
 
 @dataclass

@@ -27,15 +27,13 @@ from flows.run.forecast import forecast_words, seconds_at_least
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
 from flows.transfer.beginning import DRY_RUN, begin
+from flows.transfer.completing import VERIFY_ROUNDS
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.words import counted
 from state.errors import LeaseHeld
 from state.reports.sums import failures_by_reason
 from state.statuses import DIFFERENT_IN_BOX, FOLDER_EMPTIED, GONE_FROM_BOX, UNFORESEEN, PassState
-
-#: Box differs from the checkpoint, it is sent again, and again it differs: then a person has to look.
-VERIFY_ROUNDS = 2
 
 
 def move_share(

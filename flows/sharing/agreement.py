@@ -15,7 +15,7 @@ from connectors.errors import ItemError, PermissionMissing
 from flows.plan.model import MigrationPlan
 from flows.sharing.access import Access, budget_held, has_ended, open_access
 from flows.sharing.invitations import app_user_key, let_in
-from flows.sharing.links import publish
+from flows.sharing.links import is_to_be_published, publish
 from flows.sharing.trees import deepest_first, unfinished_below
 from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord
 from state.statuses import CollaborationStatus, EventKind, TreeState
@@ -230,6 +230,10 @@ def _bring_about(access: Access, folder: _Folder, record: CollaborationRecord) -
     if action.action in ("none", "failed"):
         _write_down(access, folder, record, action)
         return action
+    if below := unfinished_below(access, folder.tree):  # who comes in now would see that one unfinished (P4)
+        return replace(
+            action, action="failed", detail=f"waits: {below[0].name} inside its folder is not complete"
+        )
     problem = let_in(access, folder.tree, record)
     if problem is not None:
         return replace(action, action="failed", status=None, detail=problem)
@@ -254,8 +258,12 @@ def _write_down(access: Access, folder: _Folder, record: CollaborationRecord, ac
 
 
 def _publish_again(access: Access, tree: TreeRecord, actions: list[Action]) -> None:
-    """Bring a changed link or password to Box."""
-    problem = publish(access, tree, again=True)
+    """Bring a changed link or password to Box; a new link waits for the trees inside the folder (P4)."""
+    below = unfinished_below(access, tree) if is_to_be_published(access, tree) else []
+    if below:
+        problem: str | None = f"waits: {below[0].name} inside its folder is not complete"
+    else:
+        problem = publish(access, tree, again=True)
     if problem is not None:
         actions.append(Action(who="shared link", role="", action="failed", detail=problem))
 

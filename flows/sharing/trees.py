@@ -54,6 +54,12 @@ def waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
     return [each for each in waiting if pass_id is None or access.checkpoint.walk_is_done(pass_id, each.id)]
 
 
+def lets_people_in(access: Access, tree: TreeRecord) -> bool:
+    """Tell whether somebody of the plan is not in yet."""
+    records = access.checkpoint.ensure_collaborations(tree.id, access.specs(tree))
+    return any(record.status not in SETTLED for record in records)
+
+
 def let_people_in(access: Access, tree: TreeRecord) -> list[str]:
     """Let the plan's people in and return what Box refused, one line each."""
     refused = []

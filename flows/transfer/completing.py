@@ -11,8 +11,14 @@ from collections import Counter
 from connectors.errors import ConnectorError, DestinationGone, FatalError, Stopped
 from flows.errors import Interrupted
 from flows.sharing.access import Access
-from flows.sharing.links import publish
-from flows.sharing.trees import let_people_in, take_uploaders_out, unfinished_below, waiting_above
+from flows.sharing.links import is_to_be_published, publish
+from flows.sharing.trees import (
+    let_people_in,
+    lets_people_in,
+    take_uploaders_out,
+    unfinished_below,
+    waiting_above,
+)
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.verifying import verify_tree
@@ -24,6 +30,9 @@ FOLDERS_AT_ONCE = 500
 
 #: Refusals that are named in the detail of a tree.
 NAMED_REFUSALS = 3
+
+#: Box differs from the checkpoint, it is sent again, and again it differs: then the tree waits for the next run.
+VERIFY_ROUNDS = 2
 
 #: A folder that vanishes in Box again and again, or its parents, is tried this often.
 FOLDER_ATTEMPTS = 3
@@ -87,15 +96,16 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     listing agrees (`verify_tree`), the uploaders are out, the trees inside it are complete, its people are in and
     its link is made (`_share`).
 
-    True: nothing more is to do for it in this pass. False: Box differs from the checkpoint, the items concerned are
-    pending again and want sending.
+    True: nothing more is to do for it in this run. False: Box differs from the checkpoint, the items concerned are
+    pending again and want sending. When it differs again after that, a person has to look at who changes it in Box.
     """
     needs_folder = tree.id not in migration.files_only_trees
     if not migration.checkpoint.tree_is_settled(migration.pass_id, tree.id, needs_folder=needs_folder):
         _incomplete(migration.access, tree, IncompleteReason.FAILED_ITEMS, _what_failed(migration, tree))
         return True
     if not tree.verified and not verify_tree(migration, tree):
-        return False
+        migration.mismatches[tree.id] += 1
+        return migration.mismatches[tree.id] >= VERIFY_ROUNDS
     complete_verified_tree(migration.access, tree)
     return True
 
@@ -121,12 +131,17 @@ def complete_verified_tree(access: Access, tree: TreeRecord) -> None:
 def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:
     """Take uploaders out, let people in, make the link; return what the tree lacks to be complete, None for nothing.
 
-    Nobody comes in while a tree inside its folder is not complete: they would see that one unfinished (P4).
+    Nobody comes in while a tree inside its folder is not complete: they would see that one unfinished (P4). Who is in
+    already stays in.
     """
     if (refusal := take_uploaders_out(access, tree)) is not None:
         return IncompleteReason.COLLABORATION_FAILED, refusal
-    waiting = [] if tree.state is TreeState.COMPLETE else unfinished_below(access, tree)
-    if waiting:
+    comes_in = (
+        tree.state is not TreeState.COMPLETE
+        or lets_people_in(access, tree)
+        or is_to_be_published(access, tree)
+    )
+    if comes_in and (waiting := unfinished_below(access, tree)):
         return IncompleteReason.TREE_BELOW, ", ".join(below.name for below in waiting)
     if refused := let_people_in(access, tree):
         return IncompleteReason.COLLABORATION_FAILED, "; ".join(refused[:NAMED_REFUSALS])

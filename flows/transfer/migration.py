@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -82,6 +83,8 @@ class Migration:
     files_only_trees: frozenset[int] = frozenset()
     #: True when a folder that an earlier run filled, and that this checkpoint does not know, may be a tree's.
     adopts_trees: bool = False
+    #: By tree, how often Box's listing differed from the checkpoint in this run.
+    mismatches: Counter[int] = field(default_factory=Counter)
     #: Set while a walk may still find something.
     walking: threading.Event = field(default_factory=threading.Event)
 

@@ -151,4 +151,5 @@ def _looks_emptied(
         return False
     if len(held) < MANY_ENTRIES:
         return not listing
-    return len(listing) <= NOTES_OF_A_MOUNT_POINT and held.isdisjoint(entry.name for entry in listing)
+    moving = [entry for entry in listing if not entry.is_link and migration.excluded(entry) is None]
+    return len(moving) <= NOTES_OF_A_MOUNT_POINT and held.isdisjoint(entry.name for entry in listing)

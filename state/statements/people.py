@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -20,7 +20,8 @@ class PeopleStatements(Statements):
     def ensure_collaborations(
         self, tree_id: int, specs: Sequence[CollaboratorSpec]
     ) -> list[CollaborationRecord]:
-        """The plan's collaborators of this tree, PLANNED where new; a changed role goes back to PLANNED.
+        """The plan's collaborators of this tree, PLANNED where new; a changed role goes back to PLANNED, and so does
+        who had left the plan: nobody looked after them meanwhile. Who declined is not asked again.
 
         Those that the plan names no more are kept, and neither returned nor reported. Writes nothing where nothing
         changed.
@@ -33,13 +34,14 @@ class PeopleStatements(Statements):
             known = {
                 record.spec.key: record for record in collaborations_of(connection, tree_id, all_of_them=True)
             }
+            wanted = {record.id for record in collaborations_of(connection, tree_id)}
             connection.execute(
                 update(Collaboration).where(Collaboration.tree_id == tree_id).values(wanted=False)
             )
             for spec in specs:
                 values = {**_spec_values(spec), "wanted": True}
                 before = known.get(spec.key)
-                if before is None or before.spec != spec:
+                if before is None or before.spec != spec or _is_back(before, wanted):
                     values |= {"status": CollaborationStatus.PLANNED, "detail": None}
                 if before is None:
                     place = {"tree_id": tree_id, "key": spec.key}
@@ -117,6 +119,10 @@ class PeopleStatements(Statements):
         self.database.write(
             lambda connection: connection.execute(update(Tree).where(Tree.id == tree_id).values(values))
         )
+
+
+def _is_back(before: CollaborationRecord, wanted: Collection[int]) -> bool:
+    return before.id not in wanted and before.status is not CollaborationStatus.REJECTED
 
 
 def _spec_values(spec: CollaboratorSpec) -> dict[str, Any]:

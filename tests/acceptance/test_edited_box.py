@@ -173,6 +173,27 @@ def test_folder_that_suddenly_lists_nothing_fails(program: Program, share: Path,
     assert 0 == meant.code, meant.output
 
 
+def test_mount_point_with_what_servers_keep_in_it(tmp_path: Path, box: Sandbox) -> None:
+    """What a rule leaves out says nothing for the disk: a note, and folders that servers keep for themselves."""
+    share = tmp_path / "other share"
+    share.mkdir()
+    build_tree(share, {"A": {"vol": {f"{number}.txt": b"%d" % number for number in range(9)}, "z.txt": b"z"}})
+    program = program_for(tmp_path / "other", box, {"url": share.as_uri()}, trees=[{"source": "A"}])
+    box.faults.next("POST /files/content").about("3.txt").status(403, error="forbidden_by_policy").times(None)
+    assert 1 == program.run("migrate").code
+    box.faults.clear()
+    (share / "A/vol").rename(tmp_path / "away")
+    notes = {"lost+found": {}, "$RECYCLE.BIN": {}, "README": b"mount me", ".keep": b""}
+    build_tree(share / "A", {"vol": notes})
+
+    finished = program.run("migrate")
+
+    assert 1 == finished.code, finished.output
+    items = report_items(program)
+    assert ("failed", "folder_emptied") == (items["A/vol"]["status"], items["A/vol"]["reason"])
+    assert "gone" not in {items[f"A/vol/{number}.txt"]["status"] for number in range(9)}
+
+
 def test_content_that_went_back_after_a_version_that_nobody_wrote_down(
     program: Program, box: Sandbox, share: Path
 ) -> None:
