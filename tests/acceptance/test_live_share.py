@@ -112,13 +112,14 @@ def test_connection_that_breaks_again_and_again(
     assert_arrived(program, box, share)
 
 
-def test_server_that_takes_three_connections(program: Program, samba: Samba, share: Path) -> None:
+@pytest.mark.parametrize("most", [1, 3])
+def test_server_that_takes_few_connections(program: Program, samba: Samba, share: Path, most: int) -> None:
     """Walkers and senders take turns on them, and the run is complete."""
     build_tree(
         share, {"Tree": {f"{n:02}": {"small.txt": b"1" * n, "big.bin": bytes(300_000)} for n in range(8)}}
     )
     with Proxy(samba.port) as proxy:
-        proxy.most = 3
+        proxy.most = most
         program.write_plan(source=plan_source(samba, port=proxy.port))
         finished = program.run("migrate")
 

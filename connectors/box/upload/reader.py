@@ -99,11 +99,14 @@ class HashingReader:
 
 
 def look_at_end(source: SourceFile, size: int, check_source: CheckSource | None) -> None:
-    """Raise ChangedWhileReading when there is more than `size`, or when check_source says so."""
+    """Raise ChangedWhileReading when there is more than `size`, or when check_source says so. Closes the source first:
+    its server may give one connection alone.
+    """
     if source.read(1):
         raise ChangedWhileReading(
             f"The file grew beyond its size of {size} while it was read; it was not stored."
         )
+    source.close()
     if check_source:
         check_source()
 
