@@ -15,7 +15,7 @@ pytest_plugins = ["tests.torture.stage"]
 #: In `make torture`; the first ones go through every named place.
 SEEDS = 200
 #: Of them, in the ordinary suite: spread over the places.
-FEW = range(0, SEEDS, SEEDS // 25)
+FEW = range(0, SEEDS, SEEDS // 13)
 
 
 @pytest.mark.parametrize("seed", FEW)
