@@ -111,7 +111,7 @@ def test_somebody_else_may_be_named(scene: Scene) -> None:
 
 
 MISTAKES = [
-    ("Legal/brief.txt", "  ", "must not be empty"),
+    ("Legal/brief.txt", "  ", "say in a few words"),
     ("Legal/no such file", "a reason", "nothing failed at"),
     ("Accounting/large.bin", "a reason", "nothing failed at"),
     ("Legal\x1b[2J", "a reason", "nothing failed at Legal\\x1b[2J"),

@@ -22,7 +22,8 @@ def status_when_running(account: Account) -> dict[str, Any]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         document = status_document(account.plan)
-        if document["running"] and "sending" in document["running"][0]["doing"]:
+        taken_up = {"moving"} == {tree["state"] for tree in document["trees"]}  # a moment after it began
+        if taken_up and document["running"] and "sending" in document["running"][0]["doing"]:
             return document
         time.sleep(0.02)
     raise AssertionError("no status said that something is sent")
