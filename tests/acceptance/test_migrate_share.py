@@ -93,8 +93,14 @@ class ATenth:
     files, large_files, local_folders = 300, 1, 20
 
 
-class TestSamba(MigrationContract):
-    """3,000 files in 200 folders from a real Samba share."""
+class AThird:
+    """A third of the share, and all of its large files."""
+
+    files, large_files, local_folders = 1_000, LARGE_FILES, 66
+
+
+class TestSamba(AThird, MigrationContract):
+    """From a real Samba share."""
 
     @pytest.fixture
     def source(self, share: Path, samba: Samba) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
@@ -166,6 +172,11 @@ class Whole:
     """3,000 files in 200 folders."""
 
     files, large_files, local_folders = FILES, LARGE_FILES, FOLDERS
+
+
+@pytest.mark.torture
+class TestWholeSamba(Whole, TestSamba):
+    """The whole share from the Samba server."""
 
 
 @pytest.mark.torture
