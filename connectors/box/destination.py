@@ -134,10 +134,7 @@ class BoxDestination:
         return folders.folder_is_trashed(self._service, folder_id)
 
     def filled_since(self, folder_id: str, account_ids: Collection[str]) -> datetime | None:
-        """Return when one of these accounts first put something into the folder, None for never. One call.
-
-        DestinationGone.
-        """
+        """Return when one of these accounts first put something into it, None for never. One call. DestinationGone."""
         return folders.filled_since(self._service, folder_id, account_ids)
 
     def create_folder(self, parent_id: str, name: str, *, claimed_at: datetime | None = None) -> BoxFolder:
