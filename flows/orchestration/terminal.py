@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from flows.orchestration.box_warnings import said
+from flows.orchestration.run_warnings import said
 from flows.run.forecast import left_words
 from flows.run.progress import Snapshot, bytes_words
 from flows.transfer.migration import Migration

@@ -9,9 +9,9 @@ from contextvars import ContextVar
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
 
-from flows.orchestration.box_warnings import said
 from flows.orchestration.page import shown
 from flows.orchestration.pause import obeyed
+from flows.orchestration.run_warnings import said
 from flows.transfer.migration import Migration
 
 Watcher = Callable[[Migration], AbstractContextManager[None]]

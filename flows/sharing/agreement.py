@@ -111,6 +111,7 @@ def _agree_on_tree(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bo
     if not dry_run:
         return [*_apply(access, folder, prune=prune), *outsiders]
     actions = [_compare(folder, spec) for spec in access.specs(tree)]
+    actions = [_waiting(access, tree, action) or action for action in actions]
     actions += [_removal(record, grant, prune=prune) for record, grant in _unwanted(access, folder)]
     return actions + outsiders
 
@@ -230,16 +231,27 @@ def _bring_about(access: Access, folder: _Folder, record: CollaborationRecord) -
     if action.action in ("none", "failed"):
         _write_down(access, folder, record, action)
         return action
-    if below := unfinished_below(access, folder.tree):  # who comes in now would see that one unfinished (P4)
-        return replace(
-            action, action="failed", detail=f"waits: {below[0].name} inside its folder is not complete"
-        )
+    if waits := _waiting(access, folder.tree, action):
+        return waits
     problem = let_in(access, folder.tree, record)
     if problem is not None:
         return replace(action, action="failed", status=None, detail=problem)
     records = access.checkpoint.all_collaborations(folder.tree.id)
     made = next(each for each in records if each.spec.key == record.spec.key)
     return replace(action, status=made.status)
+
+
+def _waiting(access: Access, tree: TreeRecord, action: Action) -> Action | None:
+    """Return why somebody is not let in yet: they would see a tree inside the folder unfinished (P4).
+
+    Who is in already is changed all the same: to take something away from them must not wait.
+    """
+    below = unfinished_below(access, tree) if action.action == "invite" else []
+    if not below:
+        return None
+    return replace(
+        action, action="failed", detail=f"waits: {below[0].name} inside its folder is not complete"
+    )
 
 
 def _write_down(access: Access, folder: _Folder, record: CollaborationRecord, action: Action) -> None:

@@ -55,9 +55,9 @@ def waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
 
 
 def lets_people_in(access: Access, tree: TreeRecord) -> bool:
-    """Tell whether somebody of the plan is not in yet."""
+    """Tell whether somebody of the plan is not in yet. Whose role alone changed is in."""
     records = access.checkpoint.ensure_collaborations(tree.id, access.specs(tree))
-    return any(record.status not in SETTLED for record in records)
+    return any(record.status not in SETTLED and record.box_collaboration_id is None for record in records)
 
 
 def let_people_in(access: Access, tree: TreeRecord) -> list[str]:

@@ -41,7 +41,9 @@ class PeopleStatements(Statements):
             for spec in specs:
                 values = {**_spec_values(spec), "wanted": True}
                 before = known.get(spec.key)
-                if before is None or before.spec != spec or _is_back(before, wanted):
+                if before is not None and _is_back(before, wanted):
+                    values |= {"status": CollaborationStatus.PLANNED, "box_collaboration_id": None}
+                if before is None or before.spec != spec:
                     values |= {"status": CollaborationStatus.PLANNED, "detail": None}
                 if before is None:
                     place = {"tree_id": tree_id, "key": spec.key}

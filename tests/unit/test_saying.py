@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from flows.orchestration.box_warnings import said
+from flows.orchestration.run_warnings import said
 
 log = logging.getLogger("connectors.box.client.outage")
 

@@ -127,8 +127,8 @@ class Pacer:
         began = self._clock()
         with self._changed:
             self._waiting_uploads += upload
-        with self._turns[upload], self._changed:
-            try:
+        try:
+            with self._turns[upload], self._changed:
                 while (delay := self._delay(windows)) is None or delay > 0:
                     self._wait_for_change(delay)
                     if self._stop.is_set():
@@ -138,7 +138,8 @@ class Pacer:
                 self._top_up(windows)
                 for window in windows:
                     window.take(self._clock())
-            finally:
+        finally:
+            with self._changed:
                 self._waiting_uploads -= upload
                 self.waited_seconds += self._clock() - began
 

@@ -55,6 +55,25 @@ def test_who_is_new_waits_for_the_tree_inside(
     assert seen(box)
 
 
+@pytest.mark.parametrize("command", ["migrate", "collaborate"])
+def test_who_is_in_is_changed_all_the_same(account: Account, box: Sandbox, share: Path, command: str) -> None:
+    """A role that the plan lowers does not wait for the tree inside, which is not complete any more."""
+    editor, viewer = ({"collaborators": [{"login": ANN, "role": role}]} for role in ("editor", "viewer"))
+    account.change(trees=[OUTER | editor, INNER])
+    assert account.migrate(check=False)["complete"]
+    (share / "Legal/bad.txt").write_bytes(b"bad")
+    box.faults.next("POST /files/content").about("bad.txt").status(403, error="forbidden_by_policy").times(
+        None
+    )
+    account.migrate(check=False)
+    account.change(trees=[OUTER | viewer, INNER])
+
+    finished = account.program.run(command)
+
+    assert 1 == finished.code, finished.output
+    assert [(ANN, "viewer")] == [(each["login"], each["role"]) for each in box.collaborations()]
+
+
 def test_who_comes_back_into_the_plan_is_invited_again(account: Account, box: Sandbox) -> None:
     """Taken out of the plan, and by an administrator out of Box: named again she is in, and not only said to be."""
     with_ann = [{"source": "Accounting"} | SEES["a person"]]
