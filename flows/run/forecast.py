@@ -9,9 +9,14 @@ from connectors.box.config import BoxConfig
 from flows.words import duration_words, size_words
 
 
-def uploads_per_minute(box: BoxConfig) -> int:
-    """What the plan's identities may send together: Box counts the uploads of each user by itself."""
-    return box.limits.uploads_per_minute * max(1, len(box.identities))
+def uploads_per_minute(box: BoxConfig, users: int | None = None) -> float:
+    """What so many users may send together in a minute of ours: Box counts the uploads of each by itself.
+
+    `users`: None for the plan's identities, or the service account alone. A sandbox's minute may be a shorter one.
+    """
+    limits = box.limits
+    users = max(1, len(box.identities)) if users is None else users
+    return limits.uploads_per_minute * 60 / limits.window_seconds * users
 
 
 def seconds_at_least(files: int, box: BoxConfig) -> float:
@@ -25,7 +30,7 @@ def seconds_left(
     size: int,
     files_per_second: float,
     bytes_per_second: float,
-    uploads_per_minute: int,
+    uploads_per_minute: float,
 ) -> float | None:
     """Seconds until so many files of `size` bytes are sent: Box's limit, or the measured rates where they are slower.
 

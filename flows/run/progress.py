@@ -78,7 +78,7 @@ def bytes_words(state: Snapshot) -> str:
 class Progress:
     """Counts; knows nothing of screens or of Prefect."""
 
-    def __init__(self, *, uploads_per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, uploads_per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._clock = clock
         self._began = clock()

@@ -20,6 +20,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.spelling import as_the_share_spells
 from flows.run.claims import Claims, batch_items
+from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
 from flows.run.leases import Budgets, Part, register, uploading_identities
@@ -195,7 +196,7 @@ def _assemble(
     """Put the parts together, once all connections are open."""
     our_user_ids = frozenset({account.id, *box.identities})
     budgets = max(1, len(box.identities)) + (part is Part.CONDUCTING)
-    progress = Progress(uploads_per_minute=plan.box.limits.uploads_per_minute * budgets)
+    progress = Progress(uploads_per_minute=uploads_per_minute(plan.box, budgets))
     editors = TreeEditors(checkpoint, box)
     access = Access(plan, plan_id, checkpoint, box, editors, worker)
     transfer = plan.transfer

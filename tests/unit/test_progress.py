@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.box.config import BoxConfig, UploadLimits
 from connectors.entry import Entry, EntryKind, Fingerprint
-from flows.run.forecast import left_words, seconds_left
+from flows.run.forecast import left_words, seconds_at_least, seconds_left, uploads_per_minute
 from flows.run.progress import Progress, Snapshot, bytes_words
 from state.diff import Change, ChangeKind
 from state.records import Counts, Failed, KnownChild, TreeRecord, TreeReport, Uploaded
@@ -39,6 +40,16 @@ def left(files: int, size: int = 0, *, files_rate: float = 0.0, bytes_rate: floa
 def test_time_left_is_never_shorter_than_the_limit_allows() -> None:
     """A burst of the first minute does not promise what Box's limit forbids."""
     assert 6000.0 == left(24_000, files_rate=100.0)
+
+
+def test_a_shorter_minute_of_a_sandbox_counts() -> None:
+    """Where its minute lasts six seconds, ten times as much is sent in one of ours, by each user."""
+    limits = UploadLimits(uploads_per_minute=240, window_seconds=6.0)
+    box = BoxConfig.model_validate(
+        {"auth": {"method": "jwt", "config_file": "box.json"}, "limits": limits, "identities": ["1", "2"]}
+    )
+    assert (4800.0, 2400.0) == (uploads_per_minute(box), uploads_per_minute(box, 1))
+    assert 5.0 == seconds_at_least(400, box)
 
 
 def test_time_left_is_unknown_before_anything_was_sent() -> None:
