@@ -84,7 +84,7 @@ class SourcePlan(PlanModel):
         str,
         Field(
             title="URL",
-            description="smb://server/share/path, sftp://server/path, file:///path or any fsspec URL.",
+            description="smb://server/share/path, sftp://server/path, file:///path or any fsspec URL but ftp://.",
             examples=["smb://fs01.example.com/finance/Departments"],
         ),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -104,65 +103,6 @@ def test_a_walk_asks_nothing_per_entry(
         source.close()
 
 
-SIZES = "smb2 max read = 16384\nsmb2 max trans = 32768"
-
-
-@pytest.mark.parametrize("credits", [None, 1, 2, 3])
-@pytest.mark.parametrize("sizes", ["", SIZES], ids=["usual", "small"])
-def test_a_server_with_small_limits(credits: int | None, sizes: str) -> None:
-    """Small answers, one to three credits: everything is listed and read, and asked for by name."""
-    server = Samba(f"{sizes}\n" + (f"smb2 max credits = {credits}" if credits else ""))
-    content = os.urandom(300_000)
-    (server.root / "folder").mkdir()
-    for number in range(1_500):
-        (server.root / "folder" / f"{number:05} {'x' * 60}").write_bytes(b"")
-    (server.root / "large.bin").write_bytes(content)
-    (server.root / "small.bin").write_bytes(content[:60_000])
-    try:
-        server.start()
-        account = {"username": server.username, "password": server.password}
-        with open_source(server.url, **account, options={"patience_seconds": 2}) as source:  # type: ignore[attr-defined]
-            assert ["folder", "large.bin", "small.bin"] == [entry.path for entry in source.list_folder("")]
-            assert 1_500 == len(source.list_folder("folder"))
-            for name, expected in (("large.bin", content), ("small.bin", content[:60_000])):
-                with source.open(name) as file:
-                    assert expected == file.read()
-                    source.require_inside(name)
-                assert len(expected) == source.stat(name).size
-            with pytest.raises(NotFound):
-                source.stat("folder/not there")
-            with pytest.raises(NotFound):
-                source.open("folder/not there")
-    finally:
-        server.stop()
-
-
-@pytest.mark.parametrize("most", [2, 3])
-def test_a_server_that_takes_few_connections(
-    samba: Samba, open_smb: OpenSource, root: Root, most: int
-) -> None:
-    """Sixteen who read, and ask about what they read, take turns on what the server gives."""
-    root.build({f"{number:02}.bin": bytes([number]) * 200_000 for number in range(16)})
-    with Proxy(samba.port) as proxy:
-        proxy.most = most
-        source = open_smb(port=proxy.port, patience_seconds=60)
-        paths = [entry.path for entry in source.list_folder("")]
-
-        def read(path: str) -> bytes:
-            with source.open(path) as file:
-                content: bytes = file.read()
-                source.require_inside(path)
-                assert len(content) == source.stat(path).size
-            return content
-
-        with ThreadPoolExecutor(16) as threads:
-            contents = dict(zip(paths, threads.map(read, paths), strict=True))
-
-        assert {f"{number:02}.bin": bytes([number]) * 200_000 for number in range(16)} == contents
-        assert len(proxy._open) // 2 <= most
-        source.close()
-
-
 def test_a_small_file_costs_one_round_trip(
     samba: Samba, open_smb: OpenSource, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,14 +123,6 @@ def test_a_small_file_costs_one_round_trip(
         expected = {"CREATE": 2, "READ": 1, "CLOSE": 2, "QUERY_INFO": 2, "messages": 3}
         assert expected == dict(proxy.commands)
         source.close()
-
-
-def test_a_folder_of_many_pages(source: Source, root: Root) -> None:
-    """A folder that needs many answers is complete, each name once."""
-    names = {f"{n:05} {'long name ' * 8}": b"" for n in range(3_000)}
-    root.build(names)
-
-    assert sorted(names) == [entry.path for entry in source.list_folder("")]
 
 
 @pytest.mark.parametrize("command", ["get", "rename", "del"])
@@ -496,28 +428,6 @@ def test_long_paths_and_late_deletion(source: Source, root: Root) -> None:
     (root.path / listed.path).unlink()
     with pytest.raises(NotFound):
         source.open(listed.path)
-
-
-def test_connections_end_with_the_source(samba: Samba, open_smb: OpenSource, root: Root) -> None:
-    """Eight readers use one connection each and one more, reuse them, and closing the source closes all."""
-    root.build({f"{n}": b"x" * 200_000 for n in range(32)})
-    with Proxy(samba.port) as proxy:
-        source = open_smb(port=proxy.port)
-
-        def read(names: list[str]) -> None:
-            for name in names:
-                with source.open(name) as file:
-                    file.read()
-
-        readers = [threading.Thread(target=read, args=([str(n) for n in range(k, 32, 8)],)) for k in range(8)]
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join()
-
-        assert 2 <= proxy.connections <= 9
-        source.close()
-        assert [thread.name for thread in threading.enumerate() if f":{proxy.port}" in thread.name] == []
 
 
 def test_a_share_that_hides_names_says_so(samba: Samba, open_smb: OpenSource, root: Root) -> None:

@@ -54,6 +54,12 @@ class Proxy:
     ) -> None:
         self.close()
 
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open now."""
+        with self._lock:
+            return len(self._open) // 2
+
     def drop(self) -> int:
         """Cut every connection now; how many sockets that were."""
         with self._lock:
@@ -87,7 +93,7 @@ class Proxy:
             except OSError:
                 return
             self.connections += 1
-            if self.refusing or (self.most is not None and len(self._open) // 2 >= self.most):
+            if self.refusing or (self.most is not None and self.open_connections >= self.most):
                 client.close()
                 continue
             try:

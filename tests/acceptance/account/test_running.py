@@ -71,3 +71,13 @@ def test_a_run_of_one_tree_leaves_the_words_of_the_others(account: Account, box:
     assert {"Accounting": "incomplete", "Legal": "complete"} == {
         tree["name"]: tree["state"] for tree in status_document(account.plan)["trees"]
     }
+
+
+def test_status_of_a_plan_that_never_ran(account: Account) -> None:
+    """Its checkpoint is there, of another plan, and knows nothing of it: exit code 2 and what to run."""
+    account.migrate()
+    account.change(name="another")
+    run = account.program.run("status")
+
+    assert 2 == run.code, run.output
+    assert "nothing is known of the plan another yet; run: boxhaul migrate" in run.output
