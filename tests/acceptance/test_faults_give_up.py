@@ -25,13 +25,6 @@ SMALL = "POST /files/content"
 WHY = 'the owner has <b>agreed</b>, see "ticket" 4711'
 
 
-@pytest.fixture(scope="module")
-def running_box() -> Iterator[Sandbox]:
-    """One sandbox for all."""
-    with Sandbox(content="hash") as box:
-        yield box
-
-
 @pytest.fixture
 def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A new share and an empty Box. The clock's only change: no two seconds before a file is tried again."""

@@ -45,13 +45,6 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def running_box() -> Iterator[Sandbox]:
-    """One sandbox for all; it refuses what Box refuses."""
-    with Sandbox(content="hash") as box:
-        yield box
-
-
 @pytest.fixture
 def plan(tmp_path: Path, running_box: Sandbox) -> Path:
     """A plan that moves `share` as one tree."""

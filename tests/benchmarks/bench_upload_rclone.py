@@ -16,8 +16,8 @@ import trustme
 
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.measuring import Measured, measure, median
-from tests.integration.sandbox.connect_proxy import ConnectProxy
 from tests.program import program_for
+from tests.servers.connect_proxy import ConnectProxy
 
 FILES, FOLDERS, ROUNDS = 2_000, 100, 3
 

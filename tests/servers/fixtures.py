@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.box.sandbox import Sandbox
 from tests.servers.s3 import S3Server
 from tests.servers.samba import Samba
 from tests.servers.sftp import SFTPServer
@@ -43,6 +44,13 @@ def s3_server() -> Iterator[S3Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def running_box() -> Iterator[Sandbox]:
+    """One sandbox for a module, which keeps digests alone: a test empties it, and takes its faults away."""
+    with Sandbox(content="hash") as box:
+        yield box
 
 
 def empty(folder: Path) -> Path:

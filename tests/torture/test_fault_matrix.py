@@ -60,13 +60,6 @@ def parameters() -> Iterator[object]:
         yield pytest.param(*cell, marks=marks, id=f"{cell[0]} - {cell[1]} - {cell[2]}")
 
 
-@pytest.fixture(scope="module")
-def running_box() -> Iterator[Sandbox]:
-    """One sandbox for all cells."""
-    with Sandbox(content="hash") as box:
-        yield box
-
-
 @pytest.fixture
 def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A new share and an empty Box. The clock's only change: no two seconds before a file is tried again."""

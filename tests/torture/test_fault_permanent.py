@@ -26,13 +26,6 @@ def refuse(status: int, error: str | None = None, *, html: bool = False) -> Refu
     return lambda rule: rule.status(status, error=error, html=html).times(None)
 
 
-@pytest.fixture(scope="module")
-def running_box() -> Iterator[Sandbox]:
-    """One sandbox for all."""
-    with Sandbox(content="hash") as box:
-        yield box
-
-
 @pytest.fixture
 def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A new share and an empty Box. The clock's only change: no two seconds before a file is tried again."""

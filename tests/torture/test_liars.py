@@ -329,13 +329,6 @@ def cells() -> Iterator[object]:
         yield pytest.param(*cell, marks=marks, id=" - ".join(cell))
 
 
-@pytest.fixture(scope="module")
-def running_box() -> Iterator[Sandbox]:
-    """One sandbox for all cells."""
-    with Sandbox(content="hash") as box:
-        yield box
-
-
 @pytest.fixture
 def share(
     tmp_path: Path,

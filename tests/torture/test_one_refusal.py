@@ -47,13 +47,6 @@ def parameters() -> Iterator[object]:
         )
 
 
-@pytest.fixture(scope="module")
-def running_box() -> Iterator[Sandbox]:
-    """One sandbox for all."""
-    with Sandbox(content="hash") as box:
-        yield box
-
-
 @pytest.fixture
 def scene(tmp_path: Path, running_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A share that has arrived once. The clock's only change: no seconds before something is tried again."""

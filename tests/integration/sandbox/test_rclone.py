@@ -14,8 +14,8 @@ import trustme
 
 from connectors.box.sandbox import Sandbox
 from tests.integration.sandbox.conftest import OUR_FAULTS
-from tests.integration.sandbox.connect_proxy import ConnectProxy
 from tests.servers import require
+from tests.servers.connect_proxy import ConnectProxy
 
 HOSTS = ("api.box.com", "upload.box.com", "app.box.com")
 Rclone = Callable[..., subprocess.CompletedProcess[str]]

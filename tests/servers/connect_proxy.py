@@ -36,8 +36,16 @@ class ConnectProxy:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(5)
+        self.drop()
+
+    def drop(self) -> None:
+        """Cut every tunnel."""
         for sock in list(self._open):
             _end(sock)
+
+    def _refusal_of(self, request: bytes) -> bytes | None:
+        """What is answered in place of a tunnel; None to open one."""
+        return None if request.startswith(b"CONNECT ") else b"HTTP/1.1 405 Method Not Allowed\r\n\r\n"
 
     def _accept(self) -> None:
         while True:
@@ -58,8 +66,8 @@ class ConnectProxy:
                 if not piece:
                     return
                 request += piece
-            if not request.startswith(b"CONNECT "):
-                client.sendall(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n")
+            if (refusal := self._refusal_of(request)) is not None:
+                client.sendall(refusal)
                 return
             upstream = socket.create_connection(("127.0.0.1", self.target_port), timeout=SECONDS)
             self._open.add(upstream)
