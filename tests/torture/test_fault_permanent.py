@@ -154,11 +154,13 @@ def test_a_refused_invitation_leaves_the_tree_incomplete(scene: Scene) -> None:
 
 
 def test_a_listing_that_never_comes_lets_nobody_in(scene: Scene) -> None:
-    """Without Box's listing nothing is verified: the run stops, nobody is let in."""
+    """Without Box's listing nothing is verified: its trees are incomplete and say so, nobody is let in (P4, P11)."""
     refuse(500)(scene.box.faults.next("GET /folders/:id/items"))
     before = scene.box.collaborations()
 
-    assert 3 == scene.run().code
+    assert 1 == scene.run().code
+    assert "verification failed" == trees(scene)["Legal"]["incomplete_reason"]
+    assert "500" in trees(scene)["Legal"]["detail"]
     assert before == scene.box.collaborations()
     assert_mended(scene)
 
@@ -386,7 +388,7 @@ def upload(scene: Scene, folder_id: str, name: str, data: bytes) -> None:
 
 def test_empty_folders_that_remain_after_a_stop(scene: Scene) -> None:
     """A run that was stopped when every file had arrived, but not every empty folder, is completed by the next."""
-    refuse(500)(scene.box.faults.next("GET /folders/:id/items"))
+    refuse(401, error="unauthorized")(scene.box.faults.next("GET /folders/:id/items"))
     assert 3 == scene.run().code
     scene.box.faults.clear()
 
