@@ -23,6 +23,7 @@ CODES: dict[str, tuple[int, str, dict[str, Any] | None]] = {
     "409": (409, "conflict", None),
     "412": (412, "precondition_failed", None),
     "413": (413, "request_entity_too_large", None),
+    "500": (500, "internal_server_error", None),
 }
 
 
