@@ -120,7 +120,7 @@ class SandboxConfig:
     memory_bytes: int = 256 * 1024**2
     #: (certificate file, key file) to speak TLS.
     tls: tuple[str, str] | None = None
-    #: Check every request and answer against the OpenAPI; needs the jsonschema package.
+    #: Check every request and answer against the OpenAPI; needs the jsonschema_rs package.
     validate: bool = False
     #: Initial values for `Settings`.
     settings: dict[str, Any] = field(default_factory=dict)
