@@ -11,6 +11,8 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.readings import READINGS, take
+
 # Generated tests have no time limit of their own: on a loaded machine it would fail for no fault.
 settings.register_profile("boxhaul", deadline=None)
 settings.load_profile("boxhaul")
@@ -21,6 +23,22 @@ os.environ["DO_NOT_TRACK"] = "1"
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start with them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+#: What a reading of Box does not change is not run again under another one.
+STRICT_ONLY = "strict_reading"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--reading NAME`: how Box answers what is unknown of it, see `tests/readings.py`."""
+    parser.addoption(
+        "--reading", choices=sorted(READINGS), default="strict", help="how Box reads what is unknown"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every sandbox of this process answers as the chosen reading says."""
+    take(config.getoption("reading"))
+
 
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.postgres", "tests.servers.pgbouncer"]
 
@@ -52,9 +70,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Prefect
     return PrefectInOneLane(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prefect's tests begin first, since they last longest."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Prefect's tests begin first, since they last longest; tests of the strict reading alone stay with it."""
     items.sort(key=lambda item: not item.nodeid.startswith(PREFECT))
+    if config.getoption("reading") != "strict":
+        strict = [item for item in items if item.get_closest_marker(STRICT_ONLY)]
+        config.hook.pytest_deselected(items=strict)
+        items[:] = [item for item in items if item not in strict]
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from typing import Any
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.shares import digest
 from tests.program import Program
+from tests.readings import violations
 
 
 def report_items(program: Program) -> dict[str, dict[str, Any]]:
@@ -52,7 +53,7 @@ def assert_arrived(program: Program, box: Sandbox, root: Path, *, dates: bool = 
     twice = [path for path, count in Counter(box.folders()).items() if count > 1]
     assert twice == []
     assert box.open_sessions() == []
-    assert list(box.violations) == []
+    assert [] == violations(box)
 
 
 def sums_add_up(program: Program) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from flows.reporting.report import write_report
 from state.checkpoint import Checkpoint
 from state.records import EventLine
 from state.reports.events import events
+from tests.readings import violations
 
 #: Pairs and triples that Box takes for one name; each group in one folder.
 COLLIDING = [
@@ -128,7 +129,7 @@ def assert_names(plan: Path, box: Sandbox) -> dict[str, dict[str, Any]]:
     everything = [*box.files(), *box.folders()]
     twice = [key for key, count in Counter(map(collision_key, everything)).items() if count > 1]
     assert [] == twice
-    assert [] == list(box.violations)
+    assert [] == violations(box)
     return lines
 
 
