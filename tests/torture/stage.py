@@ -14,6 +14,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from tests.program import program_for
+from tests.servers.postgres import PostgresServer
 from tests.torture.small_share import PART_SIZE, TREES, build_small_share, change_share
 from tests.torture.victims import Victims
 from tests.torture.world import MakeWorld, World
@@ -144,3 +145,9 @@ def place_counts(
         counts[second_pass] = json.loads((folder / "counts.json").read_text())
     shutil.rmtree(root)
     return counts
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """The PostgreSQL server, or None for a test that keeps its state in SQLite."""
+    return request.getfixturevalue("postgres_server") if request.param == "postgres" else None
