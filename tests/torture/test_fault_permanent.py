@@ -12,6 +12,7 @@ from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.control.faults import Fault
 from flows.reporting.status import status_document
 from flows.retry import retry_failures
+from tests.sampling import sampled
 from tests.torture.faults import PART, Scene, content
 
 DIRECT, COLLABORATE, CREATE = "POST /files/content", "POST /collaborations", "POST /folders"
@@ -79,7 +80,7 @@ FATAL = [
 ]
 
 
-@pytest.mark.parametrize(("route", "fault", "told"), FATAL)
+@pytest.mark.parametrize(("route", "fault", "told"), sampled(FATAL, every=2))
 def test_fatal_refusals_stop_the_run(scene: Scene, route: str, fault: Refuse, told: str) -> None:
     """Nothing gets better by itself: the run stops with one line, every tree says why, and goes on when mended."""
     fault(scene.box.faults.next(route))
@@ -124,7 +125,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("route", "fault", "reason"), REFUSED)
+@pytest.mark.parametrize(("route", "fault", "reason"), sampled(REFUSED, every=3))
 def test_refused_files_do_not_hold_the_others(scene: Scene, route: str, fault: Refuse, reason: str) -> None:
     """The files concerned fail with their reason after a bounded number of tries; everything else arrives."""
     fault(scene.box.faults.next(route))
