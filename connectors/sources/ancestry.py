@@ -81,7 +81,9 @@ class AncestorCheck:
             raise NotFound(f"{folder!r} is a file now, not a folder")
         if entry.kind is not EntryKind.FOLDER:
             self.saw([entry])
-            raise AccessDenied(f"{folder!r} is no ordinary folder ({entry.kind}); links are never followed")
+            fault = entry.fault.detail if entry.fault is not None else ""
+            why = entry.skip_reason or fault or entry.kind
+            raise AccessDenied(f"{folder!r} is no ordinary folder ({why}); links are never followed")
         if not folder:
             self._root.require_same(entry.file_id)
         self.saw([entry])

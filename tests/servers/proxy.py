@@ -34,8 +34,10 @@ class Proxy:
         self.connections = 0
         #: Seconds that each block of bytes waits on its way to the client.
         self.delay_seconds = 0.0
-        #: What is done to the bytes on their way to the client: nothing, unless a test plays the attacker.
+        #: What is done to the bytes on their way to the client, and to the server: nothing, unless a test plays the
+        #: attacker, or another kind of server.
         self.alter: Callable[[bytes], bytes] = bytes
+        self.alter_request: Callable[[bytes], bytes] = bytes
         #: While True, new connections are closed at once.
         self.refusing = False
         #: So many connections at once; one more is closed, as by a server that is full.
@@ -113,6 +115,7 @@ class Proxy:
             while data := source.recv(262_144):
                 if counting:
                     counter.feed(data)
+                    data = self.alter_request(data)
                 else:
                     self._hold_back(data)
                     data = self.alter(data)

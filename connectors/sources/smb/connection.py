@@ -27,6 +27,7 @@ from smbprotocol.tree import (
 
 from connectors.entry import NO_STREAMS, Streams
 from connectors.sources.smb import wire
+from connectors.sources.smb.backup import BackupIntent
 from connectors.sources.smb.login import LoginGate, SMBAccount, login_error
 from connectors.sources.smb.status import (
     BUFFER_OVERFLOW,
@@ -79,10 +80,11 @@ class SMBHandle:
 class SMBLink:
     """Not for several threads at once; SMBFileSystem lends it to one at a time."""
 
-    def __init__(self, account: SMBAccount, gate: LoginGate) -> None:
+    def __init__(self, account: SMBAccount, gate: LoginGate, backup: BackupIntent) -> None:
         """Connect and log in. Raises SMBUnreachableError, SMBLoginError or SMBConnectionLostError."""
         self._account = account
         self._gate = gate
+        self._backup = backup
         self._pid = os.getpid()
         self._unacknowledged: list[Any] = []
         self._connection = Connection(
@@ -254,8 +256,23 @@ class SMBLink:
             raise
 
     def _answers(self, messages: Sequence[Any]) -> list[Answer]:
-        """Send related messages and take every answer, errors included, so that the connection is at rest."""
+        """Open with backup intent, without where the server refuses that; do what follows, and take every answer."""
         messages = self._with_dfs_path(messages)
+        create = messages[0]
+        plain = create["create_options"].get_value()
+        create["create_options"] = intended = self._backup.options(plain)
+        answers = self._exchange(messages)
+        if intended != plain and self._backup.may_be_why(answers[0].status):
+            create["create_options"] = plain
+            answers = self._exchange(messages)
+            if not answers[0].status:
+                self._backup.learn(plain, taken=False)
+        elif intended != plain and not answers[0].status:
+            self._backup.learn(plain, taken=True)
+        return answers
+
+    def _exchange(self, messages: Sequence[Any]) -> list[Answer]:
+        """Send related messages and take every answer, errors included, so that the connection is at rest."""
         if self._free_credits(len(messages)) < len(messages):
             return self._one_by_one(messages)
         return [self._answer(request) for request in self._send(messages)]

@@ -11,15 +11,16 @@ from fsspec import AbstractFileSystem
 from connectors.entry import EntryKind
 from connectors.sources.pool import Pool
 from connectors.sources.smb import wire
+from connectors.sources.smb.backup import BackupIntent
 from connectors.sources.smb.connection import SMBHandle, SMBLink
 from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.listing import list_folder
 from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,
-    STOPPED_ON_SYMLINK,
     SMBAccessError,
     SMBConnectionLostError,
+    SMBLinkError,
     SMBNotFoundError,
     SMBStatusError,
     SMBUnreachableError,
@@ -113,7 +114,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         link.release(handle.id)
         record = link.query(path)
         if not holds_own_data(record.reparse_tag):
-            raise SMBAccessError(STOPPED_ON_SYMLINK, path)
+            raise SMBLinkError(path, classify(record).why)
         return link.open(path, follow_data_tag=True, recall=self._recall_offline)
 
     def _info_of(self, path: str, record: wire.Record) -> dict[str, Any]:
@@ -140,14 +141,16 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if not folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
             return folder, records
         # Some volumes tag ordinary folders, too (replication, deduplication, tiering); the tag decides.
-        if classify(link.query(path)).kind is not EntryKind.FOLDER:
-            raise SMBAccessError(STOPPED_ON_SYMLINK, path)
+        found = classify(link.query(path))
+        if found.kind is not EntryKind.FOLDER:
+            raise SMBLinkError(path, found.why)
         # Opened as a reparse point it may list less than what belongs to it.
         return list_folder(link, path, follow_data_tag=True)
 
     def _start_pool(self) -> None:
         self._pid = os.getpid()
         self._gate = LoginGate()
+        self.backup = BackupIntent()
         self._links = Pool(
             self._connect,
             is_usable=lambda link: link.usable,
@@ -158,7 +161,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _connect(self) -> SMBLink:
         self._gate.require_open()
-        return SMBLink(self._account, self._gate)
+        return SMBLink(self._account, self._gate, self.backup)
 
     def _pool(self) -> Pool[SMBLink]:
         if self._pid != os.getpid():

@@ -36,6 +36,7 @@ from connectors.sources.smb.status import (
     PATH_REFUSED,
     STOPPED_ON_SYMLINK,
     SMBConnectionLostError,
+    SMBLinkError,
     SMBLockedError,
     SMBLoginError,
     SMBStatusError,
@@ -46,6 +47,12 @@ from connectors.sources.smb.status import (
 DEFAULT_PORT = 445
 #: Characters that separate names (or name a stream) on the server: no listed name holds them.
 FORBIDDEN_CHARACTERS = frozenset("\\:")
+#: What was tried where the account may not read something, and what to do.
+NOT_EVEN_FOR_BACKUP = (
+    " (asked with backup intent, too); grant it read access, or on a Windows server add it to the server's own group "
+    "Backup Operators"
+)
+BACKUP_REFUSED = " (the server refuses opens with backup intent); grant it read access"
 
 
 class SMBConfig(BaseModel):
@@ -149,14 +156,15 @@ class SMBSource(FilesystemSource):
             raise PathForbidden(f"{path!r} holds a character that SMB gives another meaning; rename it")
 
     def _error(self, exc: Exception, path: str) -> ConnectorError:
-        return smb_error(exc, path, self.display_url)
+        refused = cast(SMBFileSystem, self._filesystem).backup.refused
+        return smb_error(exc, path, self.display_url, backup_intent=not refused)
 
     def _disconnect(self) -> None:
         self._filesystem.close()
 
 
-def smb_error(exc: Exception, path: str, url: str) -> ConnectorError:
-    """An exception of SMBFileSystem as one of ours; anything else by its errno."""
+def smb_error(exc: Exception, path: str, url: str, *, backup_intent: bool = True) -> ConnectorError:
+    """An exception of SMBFileSystem as one of ours; anything else by its errno. `backup_intent`: it was asked with."""
     if isinstance(exc, SMBLoginError):
         return AuthenticationFailed(f"{url}: {exc}")
     if isinstance(exc, SMBUnreachableError):
@@ -165,12 +173,19 @@ def smb_error(exc: Exception, path: str, url: str) -> ConnectorError:
         return ConnectionLost(f"the connection was lost at {path!r}")
     if isinstance(exc, SMBLockedError):
         return Locked(f"{path!r} is held exclusively by another program; run another pass when it is closed")
+    if isinstance(exc, SMBLinkError):
+        # Not of one entry: there is no other root that this plan could mean.
+        return (
+            AccessDenied(f"{path!r}: {exc.why}")
+            if path
+            else ShareUnreachable(f"{url}: the root folder is no ordinary one: {exc.why}")
+        )
     if isinstance(exc, SMBStatusError):
-        return _error_of_status(exc, path)
+        return _error_of_status(exc, path, NOT_EVEN_FOR_BACKUP if backup_intent else BACKUP_REFUSED)
     return connector_error(exc, path)
 
 
-def _error_of_status(exc: SMBStatusError, path: str) -> ConnectorError:
+def _error_of_status(exc: SMBStatusError, path: str, tried: str) -> ConnectorError:
     if exc.status == STOPPED_ON_SYMLINK:
         return AccessDenied(f"{path!r} is or passes a link; links are never followed")
     if exc.status in PATH_REFUSED:
@@ -186,7 +201,7 @@ def _error_of_status(exc: SMBStatusError, path: str) -> ConnectorError:
     if isinstance(exc, FileNotFoundError):
         return NotFound(f"{path!r} is not there (any more)")
     if isinstance(exc, PermissionError):
-        return AccessDenied(f"{path!r}: the account may not read this; grant it read access")
+        return AccessDenied(f"{path!r}: the account may not read this{tried}")
     return ReadFailed(
         f"{path!r}: the server answered {status_name(exc.status)}; check the disk behind the share"
     )

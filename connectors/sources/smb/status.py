@@ -116,6 +116,15 @@ class SMBAccessError(SMBStatusError, PermissionError):
     number = errno.EACCES
 
 
+class SMBLinkError(SMBAccessError):
+    """It stands for something else, and nobody follows it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        """`why`: what it is, and what to do about it."""
+        super().__init__(STOPPED_ON_SYMLINK, path)
+        self.why = why
+
+
 class SMBLockedError(SMBStatusError):
     """Another client holds it exclusively."""
 

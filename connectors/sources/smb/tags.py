@@ -26,7 +26,11 @@ _NAME_SURROGATE = 0x2000_0000
 
 _LINKS = {
     _TAG_SYMLINK: (EntryKind.SYMLINK, "symbolic link, not followed"),
-    _TAG_MOUNT_POINT: (EntryKind.JUNCTION, "junction or mount point, not followed"),
+    _TAG_MOUNT_POINT: (
+        EntryKind.JUNCTION,
+        "volume mount point or junction, not followed; to move what it leads to, share that itself on the server, and "
+        "name that share as the source",
+    ),
 }
 OFFLINE = Fault(
     Offline.reason,
@@ -42,6 +46,11 @@ class Class(NamedTuple):
     skip_reason: str | None = None
     #: It is not read, and no rule of the plan says so.
     fault: Fault | None = None
+
+    @property
+    def why(self) -> str:
+        """Why nobody reads it; "" for what is read."""
+        return self.skip_reason or (self.fault.detail if self.fault is not None else "")
 
 
 def classify(record: wire.Record, *, recall_offline: bool = False) -> Class:

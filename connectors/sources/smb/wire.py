@@ -33,6 +33,7 @@ SYNCHRONIZE = 0x0010_0000
 OPTION_FOLDER = 0x0000_0001
 OPTION_SEQUENTIAL = 0x0000_0004
 OPTION_NOT_FOLDER = 0x0000_0040
+OPTION_BACKUP_INTENT = 0x0000_4000
 OPTION_REPARSE_POINT_ITSELF = 0x0020_0000
 OPTION_NO_RECALL = 0x0040_0000
 
@@ -177,7 +178,11 @@ def read_payload(data: bytes) -> bytes:
 
 
 def create_request(path: str, *, access: int, options: int, with_file_id: bool = False) -> SMB2CreateRequest:
-    """Open what exists, never create, share everything, ask for no oplock (its break wants an answer)."""
+    """Open what exists, never create, share everything, ask for no oplock (its break wants an answer).
+
+    The root of a share is wherever the server puts it, a volume mount point as well: "" is always what stands there.
+    """
+    options &= ~(0 if path else OPTION_REPARSE_POINT_ITSELF)
     request = SMB2CreateRequest()
     request["impersonation_level"] = ImpersonationLevel.Impersonation
     request["desired_access"] = access | READ_ATTRIBUTES | SYNCHRONIZE
