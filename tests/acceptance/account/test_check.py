@@ -162,13 +162,13 @@ def test_jwt_text_and_ccg_sign_in(account: Account, box: Sandbox, monkeypatch: p
 
 
 def test_box_out_of_reach(account: Account) -> None:
-    """No answer at all is a matter of the network."""
+    """No answer at all is a matter of the network, and the row names whom it asked."""
     account.change_box(
         base_url="http://127.0.0.1:9",
         limits={"uploads_per_minute": 100, "calls_per_minute": 400, "backoff_seconds": 0.01},
     )
 
-    assert_row(account.rows()["login"], "problem", "base_url", "proxy", "firewall")
+    assert_row(account.rows()["login"], "problem", "127.0.0.1:9", "base_url", "proxy", "firewall")
 
 
 @pytest.mark.parametrize(
