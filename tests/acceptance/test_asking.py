@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.box.sandbox import Sandbox
+from state.checkpoint import Checkpoint
 from tests.acceptance.test_outcomes import assert_one_line
 from tests.program import Finished, Program, program_for
 from tests.trees import build_tree
@@ -144,3 +145,11 @@ def test_headline_of_receipts(program: Program, box: Sandbox) -> None:
     assert "(no listing was made)" in told
     assert told == headline(program)
     assert 0 == box.calls.by_route["GET /folders/:id/items"]
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_asking_for_a_plan_that_never_ran_in_a_database_that_is_there(program: Program, command: str) -> None:
+    """A checkpoint of other plans: exit code 2, the plan's name, and what to run first."""
+    Checkpoint.open(f"sqlite:///{program.folder}/state.db").close()
+
+    assert_one_line(program.run(command), 2, "nothing is known of the plan test yet", "boxhaul migrate")

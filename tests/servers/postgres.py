@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from flows.demo.warden import WARDEN
 from tests.servers import SERVER_FOLDERS, free_port, missing
@@ -214,3 +215,16 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     name = postgres_server.create_database()
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def role_url(postgres_url: str) -> Iterator[str]:
+    """The same database for an ordinary role, which owns nothing."""
+    name, password = f"role_{secrets.token_hex(4)}", secrets.token_hex(8)
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        yield (
+            make_url(postgres_url).set(username=name, password=password).render_as_string(hide_password=False)
+        )
+        owner.execute(f"DROP OWNED BY {name}")
+        owner.execute(f"DROP ROLE {name}")

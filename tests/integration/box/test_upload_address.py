@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from connectors.box.config import BoxConfig
@@ -14,34 +9,7 @@ from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
 from connectors.errors import BoxUnreachable
 from tests.integration.box.files import opener, upload
-
-PAGE = b"<html><body>Please log in</body></html>"
-
-
-@contextmanager
-def somebody(status: int, body: bytes = PAGE, kind: str = "text/html") -> Iterator[str]:
-    """A web server that gives one answer to everything; its address."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            if 300 <= status < 400:
-                self.send_header("Location", "http://portal.example/login")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_OPTIONS = do_GET
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api"
-        server.shutdown()
+from tests.servers.web_page import PAGE, web_page
 
 
 @pytest.mark.parametrize(
@@ -50,7 +18,7 @@ def somebody(status: int, body: bytes = PAGE, kind: str = "text/html") -> Iterat
 )
 def test_an_answer_that_is_not_boxs_is_fatal(config: BoxConfig, status: int, body: bytes) -> None:
     """Whatever a wrong address answers: `check` and the first file say in one line that it is not Box."""
-    with somebody(status, body) as address:
+    with web_page(status, body) as address:
         host = address.split("/")[2]
         with BoxDestination(config.model_copy(update={"upload_url": address})) as to:
             to.whoami()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -31,15 +29,6 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
     found = database.read(lambda connection: [tuple(row) for row in connection.execute(text(query))])
     database.close()
     return found
-
-
-@pytest.fixture
-def role_url(postgres_server: PostgresServer, postgres_url: str) -> Iterator[str]:
-    """The database for an ordinary role, which owns nothing."""
-    name, password = f"role_{secrets.token_hex(4)}", secrets.token_hex(8)
-    run(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
-    yield make_url(postgres_url).set(username=name, password=password).render_as_string(hide_password=False)
-    run(postgres_url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
