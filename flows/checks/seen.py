@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from connectors.entry import Entry
+from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError, FatalError, NotFound
 from flows.checks.rows import Row, problem, said, warning
 from flows.transfer.naming import compare_folder
@@ -40,6 +40,8 @@ class Seen:
     excluded: Callable[[Entry], str | None]
     unreadable: Tally = field(default_factory=Tally)
     renamed: Tally = field(default_factory=Tally)
+    #: Volume mount points and junctions, behind which other data may be.
+    junctions: Tally = field(default_factory=Tally)
     #: Reason → how many entries; what is below an excluded folder was not looked at.
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -50,8 +52,11 @@ class Seen:
                 self.unreadable.add(f"{path or '/'} ({said(listing)})")
             return
         for entry in listing:
-            if not entry.is_link and (reason := self.excluded(entry)) is not None:
+            reason = self.excluded(entry)
+            if not entry.is_link and reason is not None:
                 self.left_out[reason] += 1
+            elif entry.kind is EntryKind.JUNCTION and reason is None:
+                self.junctions.add(entry.path)
             elif entry.fault is not None:
                 self.unreadable.add(f"{entry.path} ({entry.fault.detail or entry.fault.reason})")
         for entry, choice in compare_folder(list(listing), [], excluded=self.excluded)[1]:
@@ -72,6 +77,13 @@ def seen_rows(seen: Seen) -> Iterator[Row]:
             "names",
             f"{counted(seen.renamed.count, 'entry gets', 'entries get')} another name in Box: {seen.renamed}",
             "Rename in the share what people look for by name; the report lists every changed name.",
+        )
+    if seen.junctions.count:
+        one, many = "volume mount point or junction is", "volume mount points or junctions are"
+        yield warning(
+            "junctions",
+            f"{counted(seen.junctions.count, one, many)} not followed: {seen.junctions}",
+            "To move what one leads to, share that itself on the server, and name that share as the source of a plan.",
         )
     if seen.left_out:
         rules = [

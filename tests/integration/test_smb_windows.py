@@ -13,7 +13,15 @@ from connectors.source import Source
 from connectors.sources.registry import open_source
 from tests.contract import Root
 from tests.servers import missing
-from tests.servers.as_windows import FOLDER, NO_OPTION, NOT_FOLDER, SYSTEM_SECURITY, AsWindows
+from tests.servers.as_windows import (
+    FOLDER,
+    NO_OPTION,
+    NOT_FOLDER,
+    READING,
+    SHARE_EVERYTHING,
+    SYSTEM_SECURITY,
+    AsWindows,
+)
 from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy
 from tests.servers.samba import Samba
@@ -76,6 +84,10 @@ def test_a_backup_operator_reads_past_the_rights(open_through: OpenSource, root:
     assert 1 == source.stat("closed/a.txt").size
     assert {True} == {intends for _, intends in windows.opens}
     assert {FOLDER, NOT_FOLDER, 0} == {kind for kind, _ in windows.opens}
+    # A backup operator's right to write is never asked for, and nobody is kept from the files (P5).
+    assert {(True, SHARE_EVERYTHING)} == {
+        (not rights & ~READING, sharing) for rights, sharing in windows.asked
+    }
 
 
 def test_whom_the_server_knows_as_no_backup_operator(open_through: OpenSource, root: Root) -> None:

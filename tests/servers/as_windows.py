@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from tests.servers.proxy import Proxy
 
 CREATE, QUERY_INFO = 5, 16
+#: The rights to list or read, to look at attributes and to wait; and sharing that keeps nobody from anything.
+READING, SHARE_EVERYTHING = 0x0010_0081, 0x7
 FOLDER, NOT_FOLDER, BACKUP_INTENT, REPARSE_POINT_ITSELF = 0x1, 0x40, 0x4000, 0x20_0000
 DIRECTORY_AND_REPARSE_POINT, MOUNT_POINT = 0x410, 0xA000_0003
 #: Of an open, a right that Samba refuses with STATUS_ACCESS_DENIED or STATUS_PRIVILEGE_NOT_HELD, and an option that it
@@ -41,6 +43,8 @@ class AsWindows:
     refused: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     #: Opens by kind and whether they had backup intent.
     opens: Counter[tuple[int, bool]] = field(default_factory=Counter)
+    #: Rights and sharing that opens asked for.
+    asked: set[tuple[int, int]] = field(default_factory=set)
     _marked: dict[Key, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,12 +87,13 @@ class AsWindows:
         kind, intends = options & (FOLDER | NOT_FOLDER), bool(options & BACKUP_INTENT)
         offset, length = struct.unpack_from("<HH", changed, at + NAME_OFFSET)
         path = changed[at + offset : at + offset + length].decode("utf-16-le").replace("\\", "/")
+        rights, _, sharing = struct.unpack_from("<III", changed, at + ACCESS)
         with self._lock:
             self.opens[kind, intends] += 1
+            self.asked.add((rights, sharing))
         if intends and kind in self.refused:
             access, option = self.refused[kind]
-            (wanted,) = struct.unpack_from("<I", changed, at + ACCESS)
-            struct.pack_into("<I", changed, at + ACCESS, wanted | access)
+            struct.pack_into("<I", changed, at + ACCESS, rights | access)
             struct.pack_into("<I", changed, at + OPTIONS, options | option)
         for closed, instead in self.backup_right.items() if intends else ():
             if path == closed or path.startswith(f"{closed}/"):

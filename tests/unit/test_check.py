@@ -207,6 +207,21 @@ def test_survey_keeps_what_it_could_not_list() -> None:
     assert row.found.startswith("1 entry cannot be looked at: A/dark (")
 
 
+def test_junctions_are_told_where_no_rule_excludes_them() -> None:
+    """A volume that is mounted in the share stays behind: its path is named, however many there are, and what to do."""
+    seen = Seen(lambda entry: "rule" if entry.name == "Application Data" else None)
+    names = ["Volume D", "Application Data", *(f"Volume {n}" for n in range(5))]
+    seen.look("", [Entry(path=name, kind=EntryKind.JUNCTION, skip_reason="junction") for name in names])
+    seen.look("x", [Entry(path="x/link", kind=EntryKind.SYMLINK, skip_reason="symbolic link")])
+    [row] = seen_rows(seen)
+
+    assert ("junctions", "warning", None) == (row.name, row.state, row.stops)
+    assert (
+        "6 volume mount points or junctions are not followed: Volume D; Volume 0; Volume 1; ..." == row.found
+    )
+    assert "share that itself" in row.what_to_do
+
+
 def test_survey_ends_when_enough_is_known_or_time_is_over() -> None:
     """A share of millions is not walked to answer a question; the answer says that it is a lower bound."""
     ticks = iter([0.0, 0.5, 2.0])
