@@ -135,6 +135,9 @@ class Entry:
 
     def __post_init__(self) -> None:
         # A share may say 30828 (FILETIME), or anything: one file must not stop the walk.
+        modified, created, changed = self.modified_ns or 0, self.created_ns or 0, self.changed_ns or 0
+        if min(modified, created, changed) >= FIRST_NS and max(modified, created, changed) <= LAST_NS:
+            return
         for field in _TIMES:
             nanoseconds = getattr(self, field)
             if nanoseconds is not None and not FIRST_NS <= nanoseconds <= LAST_NS:
@@ -164,6 +167,41 @@ class Entry:
             changed_ns=self.changed_ns,
             file_id=self.file_id,
         )
+
+
+_NEW = object.__new__
+_SETTERS = [Entry.__dict__[name].__set__ for name in Entry.__slots__]
+
+
+def listed_entry(
+    path: str,
+    kind: EntryKind,
+    size: int,
+    modified_ns: int | None,
+    created_ns: int | None,
+    changed_ns: int | None,
+    file_id: str | None,
+) -> Entry:
+    """The same as Entry(path=path, …) of a plain file or folder, three times as fast: walks make millions of them."""
+    for ns in (modified_ns, created_ns, changed_ns):
+        if ns is not None and not FIRST_NS <= ns <= LAST_NS:
+            return Entry(
+                path=path, kind=kind, size=size, modified_ns=modified_ns, created_ns=created_ns,
+                changed_ns=changed_ns, file_id=file_id,
+            )  # fmt: skip
+    entry = _NEW(Entry)
+    a, b, c, d, e, f, g, h, i, j = _SETTERS
+    a(entry, path)
+    b(entry, kind)
+    c(entry, size)
+    d(entry, modified_ns)
+    e(entry, created_ns)
+    f(entry, changed_ns)
+    g(entry, file_id)
+    h(entry, None)
+    i(entry, None)
+    j(entry, None)
+    return entry
 
 
 def moves_as_folder(entry: Entry) -> bool:

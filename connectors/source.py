@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from connectors.entry import Entry, Streams
+from connectors.entry import NO_STREAMS, Entry, Streams
 from connectors.errors import ConnectorError
 
 
@@ -20,6 +20,10 @@ class SourceFile(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes, b"" at the end. Raises TransientError, ItemError or FatalError only."""
+        ...
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """Fill the buffer, less of it only at the end; the number of bytes. Raises as read."""
         ...
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
@@ -37,6 +41,17 @@ class SourceFile(Protocol):
     def __enter__(self) -> SourceFile: ...
 
     def __exit__(self, *exc_info: object) -> None: ...
+
+
+class WholeFile(NamedTuple):
+    """A small file with all its bytes, and what it was before and after they were read."""
+
+    before: Entry
+    content: bytes
+    after: Entry
+    streams: Streams = NO_STREAMS
+    #: All of it is of one open file: bytes of another one, by a link that came and went, are not among them.
+    one_handle: bool = False
 
 
 class Source(Protocol):
@@ -90,6 +105,15 @@ class Source(Protocol):
 
     def open(self, path: str) -> SourceFile:
         """Open for reading with full sharing. Raises NotFound, AccessDenied, Locked."""
+        ...
+
+    def read_whole(self, path: str, limit: int) -> WholeFile | None:
+        """Look at a file, read it and look again, in as few calls as the protocol allows, with full sharing.
+
+        None when it has more than `limit` bytes, is no plain file, or cannot be had so: `stat` and `open` say why. The
+        folders above are looked at before, as by `open`; `require_inside` afterwards is the caller's business. Raises
+        as `open`.
+        """
         ...
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.entry import LINK_REASON, Entry, EntryKind, Fault
+from connectors.entry import LINK_REASON, Entry, EntryKind, Fault, listed_entry
 from connectors.errors import AccessDenied, NotAFile, ReadFailed
 from connectors.sources.location import Location
 from connectors.sources.paths import bytes_of, name_of
@@ -161,6 +161,10 @@ class _LocalFile:
         """Up to `size` bytes."""
         return os.read(self._descriptor, min(size, 1 << 24))
 
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill a buffer, or a part of it."""
+        return os.readv(self._descriptor, [buffer])
+
     def seek(self, offset: int, /) -> int:
         """Move to an absolute offset."""
         return os.lseek(self._descriptor, offset, os.SEEK_SET)
@@ -173,10 +177,15 @@ class _LocalFile:
 def entry_of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> Entry:
     """What lstat says as an Entry. POSIX has no creation time; ctime is the change time."""
     kind = _kind(found.st_mode)
+    if kind is EntryKind.FILE or kind is EntryKind.FOLDER:
+        size, file_id = (
+            found.st_size if kind is EntryKind.FILE else 0,
+            f"{found.st_ino:x}" if with_id else None,
+        )
+        return listed_entry(path, kind, size, found.st_mtime_ns, None, found.st_ctime_ns, file_id)
     return Entry(
         path=path,
         kind=kind,
-        size=found.st_size if kind is EntryKind.FILE else 0,
         modified_ns=found.st_mtime_ns,
         changed_ns=found.st_ctime_ns,
         file_id=f"{found.st_ino:x}" if with_id else None,

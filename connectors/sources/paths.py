@@ -49,12 +49,17 @@ def unnameable(folder: str, name: str, entry: Entry, why: str) -> Entry:
 def named_apart(folder: str, entries: Iterable[Entry]) -> list[Entry]:
     """Each entry under a name of its own, folders before all else; what is listed twice and is the same, once.
 
+    In any order.
+
     A path means one thing here and in the checkpoint: of two different things with one name (a store's object beside
     a folder, a file that was renamed while its folder was listed) one can be asked for, and the other has a fault.
     """
+    listed = list(entries)
+    if len({entry.path for entry in listed}) == len(listed):
+        return listed
     named: dict[str, Entry] = {}
     others = []
-    for entry in sorted(dict.fromkeys(entries), key=_rank):
+    for entry in sorted(dict.fromkeys(listed), key=_rank):
         if named.setdefault(entry.path, entry) is not entry:
             others.append(entry)
     for entry in others:

@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from connectors.entry import NO_STREAMS, Entry, Streams
 from connectors.errors import ChangedWhileReading
+
+T = TypeVar("T")
 
 
 class RawFile(Protocol):
@@ -28,6 +30,21 @@ class RawFile(Protocol):
     def close(self) -> None:
         """Release the handle."""
         ...
+
+
+@runtime_checkable
+class FillingFile(RawFile, Protocol):
+    """One that can read into a buffer without a copy between."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill the buffer, or a part of it; 0 only at the end."""
+        ...
+
+
+class Retrying(Protocol):
+    """Calls until it works or gives up."""
+
+    def __call__(self, attempt: Callable[[], T], /) -> T: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +67,7 @@ class ReopeningFile(io.RawIOBase):
         self,
         opened: OpenedFile,
         *,
-        retrying: Callable[[Callable[[], bytes]], bytes],
+        retrying: Retrying,
         open_again: Callable[[], OpenedFile],
         forget: Callable[[ReopeningFile], None],
     ) -> None:
@@ -95,12 +112,17 @@ class ReopeningFile(io.RawIOBase):
             parts.append(data)
         return b"".join(parts)
 
-    def readinto(self, buffer: object, /) -> int:
-        """Fill a writable buffer; the number of bytes."""
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # what anybody gives
+        """Fill a writable buffer, less of it only at the end of the file; the number of bytes."""
+        self._require_open()
+        view = memoryview(buffer).cast("B")
+        done = 0
+        while done < len(view):
+            count = self._retrying(partial(self._fill_once, view[done:]))
+            if not count:
+                break
+            done += count
+        return done
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move; nothing is asked of the server until the next read. The end is the size at opening."""
@@ -136,17 +158,31 @@ class ReopeningFile(io.RawIOBase):
 
     def _read_once(self, size: int) -> bytes:
         try:
-            raw = self._raw or self._reopen()
-            if self._raw_offset != self._offset:
-                raw.seek(self._offset)
-                self._raw_offset = self._offset
-            data = raw.read(size)
+            data = self._raw_at_offset().read(size)
         except Exception:
             self._drop()
             raise
         self._offset += len(data)
         self._raw_offset = self._offset
         return data
+
+    def _fill_once(self, view: memoryview) -> int:
+        try:
+            raw = self._raw_at_offset()
+            count = raw.readinto(view) if isinstance(raw, FillingFile) else _copied(raw, view)
+        except Exception:
+            self._drop()
+            raise
+        self._offset += count
+        self._raw_offset = self._offset
+        return count
+
+    def _raw_at_offset(self) -> RawFile:
+        raw = self._raw or self._reopen()
+        if self._raw_offset != self._offset:
+            raw.seek(self._offset)
+            self._raw_offset = self._offset
+        return raw
 
     def _reopen(self) -> RawFile:
         opened = self._open_again()
@@ -162,3 +198,9 @@ class ReopeningFile(io.RawIOBase):
         # A handle that is gone with its connection has nothing left to release.
         with suppress(Exception):
             raw.close()
+
+
+def _copied(raw: RawFile, view: memoryview) -> int:
+    data = raw.read(len(view))
+    view[: len(data)] = data
+    return len(data)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
-from connectors.entry import Entry
+from connectors.entry import Entry, EntryKind
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -22,19 +24,28 @@ from connectors.errors import (
     ShareUnreachable,
     TransientError,
 )
+from connectors.source import WholeFile
 from connectors.sources.ancestry import AncestorCheck, ancestors
 from connectors.sources.loops import without_loops
 from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import check_path, named_apart
 from connectors.sources.patience import NO_PATIENCE, Patience
-from connectors.sources.reopening import OpenedFile, ReopeningFile
+from connectors.sources.reopening import OpenedFile, RawFile, ReopeningFile
+from connectors.sources.walkers import Walkers
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Folders listed at the same time by list_folders.
+#: Folders listed at the same time by list_folders, at most.
 WALKERS = 8
+
+
+class _Batch(NamedTuple):
+    """What one walker brings: listings, and the seconds that they took of the processor."""
+
+    listings: list[tuple[str, list[Entry] | ConnectorError]]
+    worked: float
 
 
 class ResilientSource(ABC):
@@ -46,12 +57,17 @@ class ResilientSource(ABC):
 
     #: Whether the server itself resolves links inside a path, so that parents must be checked (P5).
     checks_ancestors = False
+    #: Whether a folder is listed only if it is none of those links: opened itself, and looked at when it is open.
+    listing_tells_links = False
+    #: Whether the server is asked for several folders by one call.
+    lists_together = False
 
     def __init__(self, display_url: str, *, patience: Patience | None = None, walkers: int = WALKERS) -> None:
         self._display_url = display_url
         self._patience = patience or Patience()
-        #: Folders listed at the same time by list_folders.
+        #: Folders listed at the same time by list_folders, at most.
         self.walkers = walkers
+        self._pace = Walkers()
         look, list_root = self._stat, lambda: [entry.name for entry in self._list("")]
         self._ancestry = AncestorCheck(look, list_root) if self.checks_ancestors else None
         self._stop: threading.Event | None = None
@@ -84,18 +100,23 @@ class ResilientSource(ABC):
     def list_folders(self, paths: Iterable[str]) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
         """Many folders at once, each yielded when it is ready; `paths` is drawn from as places fall free."""
         waiting = iter(paths)
-        running: dict[Future[list[Entry]], str] = {}
+        running: set[Future[_Batch]] = set()
         pool = ThreadPoolExecutor(self.walkers, thread_name_prefix="walk")
         try:
             while True:
-                for path in islice(waiting, self.walkers - len(running)):
-                    running[pool.submit(self.list_folder, path)] = path
+                while len(running) < self._threads() and (some := list(islice(waiting, self._together()))):
+                    running.add(pool.submit(self._list_batch, some))
                 if not running:
                     return
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                began = time.perf_counter()
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                waited = time.perf_counter() - began
                 for future in done:
-                    path = running.pop(future)
-                    yield path, _listing_or_error(future, path)
+                    batch = future.result()
+                    entries = sum(len(listing) for _, listing in batch.listings if isinstance(listing, list))
+                    self._pace.listed(entries, waited=waited, worked=batch.worked, limit=self.walkers)
+                    waited = 0.0
+                    yield from batch.listings
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -103,6 +124,11 @@ class ResilientSource(ABC):
         """The entry as it is now. Raises NotFound, AccessDenied, FatalError."""
         self._check_path(path)
         return self._retrying(path, lambda: self._stat_checked(path))
+
+    def read_whole(self, path: str, limit: int) -> WholeFile | None:
+        """Look, read, look again; None when there is more than `limit`, or no plain file. Raises as `open`."""
+        self._check_path(path)
+        return self._retrying(path, lambda: self._read_whole_checked(path, limit))
 
     def require_inside(self, path: str) -> None:
         """Look at every folder above, whatever was seen before. Raises AccessDenied, NotFound, FatalError."""
@@ -155,6 +181,25 @@ class ResilientSource(ABC):
     def _open(self, path: str) -> OpenedFile:
         """A regular file, opened without following links."""
 
+    def _read_whole(self, path: str, limit: int) -> WholeFile | None:
+        """A file with all its bytes if it has no more than `limit`: by three calls where no protocol does better."""
+        before = self._stat(path)
+        if before.kind is not EntryKind.FILE or before.fault or before.skip_reason or before.size > limit:
+            return None
+        opened = self._open(path)
+        try:
+            content = _read_up_to(opened.raw, limit + 1)
+        finally:
+            with suppress(Exception):  # its bytes are here; what the server says of the handle is no matter
+                opened.raw.close()
+        if len(content) > limit:
+            return None
+        return WholeFile(before, content, self._stat(path), opened.streams)
+
+    def _list_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
+        """As `_list`, several folders by one call; those of which there is more to say are left out."""
+        return {}
+
     def _hides_names(self) -> bool:
         """Whether listings leave names out, where the protocol can say so."""
         return False
@@ -170,14 +215,68 @@ class ResilientSource(ABC):
         """Refuse what could name anything outside of the root."""
         check_path(path)
 
+    def _threads(self) -> int:
+        """How many walkers run now; those who list several folders by one call need no more than two."""
+        if self.lists_together:
+            return min(2, self.walkers)
+        return self._pace.count(self.walkers)
+
+    def _together(self) -> int:
+        """How many folders a walker lists by one call: all walkers together `walkers` at most."""
+        return max(1, self.walkers // self._threads()) if self.lists_together else 1
+
+    def _list_batch(self, paths: Sequence[str]) -> _Batch:
+        """These folders, together as far as that goes, and the others one by one."""
+        began = time.thread_time()
+        together = self._listed_together(paths) if len(paths) > 1 else {}
+        listings = [
+            (path, together[path] if path in together else self._listing_or_error(path)) for path in paths
+        ]
+        return _Batch(listings, time.thread_time() - began)
+
+    def _listed_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
+        """Those that are listed by one call. Whatever is wrong is found out, and told, one by one."""
+        listed: dict[str, list[Entry]] = {}
+        try:
+            for path in paths:
+                self._check_path(path)
+                self._require_plain_above(path)
+            for path, entries in self._list_together(paths).items():
+                listed[path] = self._named(path, entries)
+        except Exception:
+            log.debug("folders are listed one by one", exc_info=True)
+        return listed
+
+    def _listing_or_error(self, path: str) -> list[Entry] | ConnectorError:
+        try:
+            return self.list_folder(path)
+        except FatalError:
+            raise
+        except ConnectorError as error:
+            return error
+        except Exception as error:  # one strange folder must not end the walk of all others
+            log.exception("an error that nobody foresaw, while a folder was listed")
+            return connector_error(error, path)
+
     def _list_checked(self, path: str) -> list[Entry]:
+        self._require_plain_above(path)
+        return self._named(path, self._list(path))
+
+    def _require_plain_above(self, path: str) -> None:
+        """Before a folder is listed: no folder above it is a link, nor it itself, if listing does not tell."""
         if self._ancestry is None:
-            return _sorted(named_apart(path, self._list(path)))
-        above = [*ancestors(path), path]
-        self._ancestry.require_plain(above)
-        listed = named_apart(path, self._list(path))
-        entries = without_loops(listed, self._ancestry.ids(above), self._look)
-        self._ancestry.saw(entries, folder=path)
+            return
+        itself = [] if self.listing_tells_links and path else [path]
+        self._ancestry.require_plain([*ancestors(path), *itself])
+
+    def _named(self, path: str, listed: list[Entry]) -> list[Entry]:
+        """What a folder lists: each entry under a name of its own, loops as links, sorted."""
+        entries = named_apart(path, listed)
+        if self._ancestry is not None:
+            if any(entry.kind is EntryKind.FOLDER for entry in entries):
+                above = self._ancestry.ids([*ancestors(path), path])
+                entries = without_loops(entries, above, self._look)
+            self._ancestry.saw(entries, folder=path)
         return _sorted(entries)
 
     def _look(self, path: str) -> Entry:
@@ -190,6 +289,11 @@ class ResilientSource(ABC):
         if self._ancestry is not None:
             self._ancestry.require_plain(ancestors(path))
         return self._stat(path)
+
+    def _read_whole_checked(self, path: str, limit: int) -> WholeFile | None:
+        if self._ancestry is not None:
+            self._ancestry.require_plain(ancestors(path))
+        return self._read_whole(path, limit)
 
     def _open_checked(self, path: str) -> OpenedFile:
         if self._ancestry is not None:
@@ -250,16 +354,12 @@ def _foreign(exc: Exception) -> BaseException | None:
     return exc.__cause__ if isinstance(exc, ConnectorError) else exc
 
 
-def _listing_or_error(future: Future[list[Entry]], path: str) -> list[Entry] | ConnectorError:
-    try:
-        return future.result()
-    except FatalError:
-        raise
-    except ConnectorError as error:
-        return error
-    except Exception as error:  # one strange folder must not end the walk of all others
-        log.exception("an error that nobody foresaw, while a folder was listed")
-        return connector_error(error, path)
+def _read_up_to(raw: RawFile, size: int) -> bytes:
+    pieces: list[bytes] = []
+    while size and (piece := raw.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 def _sorted(entries: list[Entry]) -> list[Entry]:

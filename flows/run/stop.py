@@ -11,6 +11,9 @@ from connectors.errors import Stopped
 from connectors.source import SourceFile
 from flows.errors import Interrupted
 
+#: A file is read in pieces of at most this size between two looks at the signal.
+STOPPABLE_BYTES = 16 << 20
+
 
 class StopSignal:
     """Set once, by whoever ends the run; the first error that was told is the one that counts. Safe for threads."""
@@ -72,6 +75,19 @@ class StoppableFile:
         if self._stop.is_set():
             raise Stopped
         return self._file.read(size)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """As SourceFile.readinto; Stopped, soon, when the run is to stop."""
+        view, done = memoryview(buffer), 0
+        while done < len(view):
+            if self._stop.is_set():
+                raise Stopped
+            piece = view[done : done + STOPPABLE_BYTES]
+            count = self._file.readinto(piece)
+            done += count
+            if count < len(piece):
+                break
+        return done
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """As SourceFile.seek."""

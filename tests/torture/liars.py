@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from connectors.entry import Entry
+from connectors.source import WholeFile
 from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.local import LocalSource
 from connectors.sources.registry import Registration
@@ -50,6 +51,14 @@ class Lying(ResilientSource):
     def _stat(self, path: str) -> Entry:
         TELLER.lies.before_look(path)
         return TELLER.lies.looked_at(super()._stat(path))  # type: ignore[safe-super]
+
+    def _list_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
+        return {}  # what is told of one folder is told of each
+
+    def _read_whole(self, path: str, limit: int) -> WholeFile | None:
+        return ResilientSource._read_whole(
+            self, path, limit
+        )  # what is told of looks and of opening holds here, too
 
     def _open(self, path: str) -> OpenedFile:
         TELLER.lies.before_open(path)

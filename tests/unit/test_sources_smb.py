@@ -22,11 +22,18 @@ from connectors.errors import (
     ServerBusy,
     ShareUnreachable,
 )
+from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.smb import status as statuses
+from connectors.sources.smb import wire
+from connectors.sources.smb.carrier import structure_of
+from connectors.sources.smb.entries import entries_of
+from connectors.sources.smb.filesystem import SMBFileSystem
+from connectors.sources.smb.login import SMBAccount
 from connectors.sources.smb.source import smb_error
 from connectors.sources.smb.tags import classify
 from connectors.sources.smb.wire import Record, all_information, directory_records, named_streams, nanoseconds
 
+ACCOUNT = SMBAccount(host="h", share="s")
 #: 2024-01-02 03:04:05.1234567 UTC in 100 ns ticks since 1601.
 TICKS = 133_486_382_451_234_567
 
@@ -56,6 +63,28 @@ def record_bytes(
     return (
         struct.pack("<I", 0 if last else padded) + body + encoded + b"\0" * (0 if last else padded - length)
     )
+
+
+def directory_record_bytes(record: Record, *, last: bool) -> bytes:
+    """One FileIdFullDirectoryInformation record with everything that a Record has."""
+    encoded = record.name.encode("utf-16-le", "surrogatepass")
+    fixed = struct.pack(
+        "<QQQQQQIIIIQ",
+        record.created,
+        1,
+        record.modified,
+        record.changed,
+        record.size,
+        4096,
+        record.attributes,
+        len(encoded),
+        record.ea_size_or_tag,
+        0,
+        record.file_id,
+    )
+    body = fixed + encoded
+    padded = 8 + len(body) + -(8 + len(body)) % 8
+    return struct.pack("<II", 0 if last else padded, 0) + (body if last else body.ljust(padded - 8, b"\0"))
 
 
 def record(attributes: int, tag: int = 0) -> Record:
@@ -139,6 +168,70 @@ def test_streams_that_did_not_fit_are_told_as_more() -> None:
 def test_no_answer_about_streams_fails_a_file(buffer: bytes) -> None:
     """Whatever a server says of streams, reading its answer ends, without an error."""
     assert len(named_streams(buffer).found) <= len(buffer) // 24
+
+
+names = st.text(st.characters(), min_size=1, max_size=12) | st.sampled_from(
+    [".", "..", "a/b", "nul\0", "ABCDEF~1.TXT", "x~", "bad\ud800name", "Größe 💩", "a b. "]
+)
+ticks = st.sampled_from([0, 1, TICKS, 2**64 - 1]) | st.integers(0, 2**64 - 1)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Record,
+            names,
+            ticks,
+            ticks,
+            ticks,
+            st.integers(0, 2**63),
+            st.sampled_from([0x20, 0x10, 0x80, 0x410, 0x420, 0x1020, 0x1010, 0x40_0020]),
+            st.sampled_from([0, 5, 0xA000_000C, 0xA000_0003, 0x8000_001E, 0xA000_0099]),
+            st.sampled_from([0, 1, 0xABC, 2**64 - 1]),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from(["", "a", "a/b"]),
+    st.booleans(),
+)
+def test_entries_of_a_page_are_what_the_plain_way_makes_of_its_records(
+    records: list[Record], folder: str, recall: bool
+) -> None:
+    """The short way from bytes to entries differs in nothing from records, fsspec's info and entries one by one."""
+    page = b"".join(
+        directory_record_bytes(each, last=n == len(records) - 1) for n, each in enumerate(records)
+    )
+    plain = FilesystemSource(SMBFileSystem(ACCOUNT, recall_offline=recall), "", display_url="smb://h/s")
+    infos = [
+        plain._filesystem._info_of(f"{folder}/{each.name}" if folder else each.name, each)
+        for each in directory_records(page)
+        if each.name not in (".", "..")
+    ]
+    expected = [plain._child(folder, folder, info) for info in infos]
+
+    assert expected == entries_of(folder, page, recall_offline=recall)
+
+
+def test_requests_are_what_the_library_packs() -> None:
+    """Every request built by hand has the bytes that smbprotocol gives it."""
+    handle = bytes(range(16))
+    for message in (
+        wire.open_file("a/b ü.txt").message(),
+        wire.open_file("bad\ud800", recall=True, follow_data_tag=True).message("host/share"),
+        wire.open_folder("").message(),
+        wire.open_to_look("x").message("host/share"),
+        wire.query_directory(65_536)(handle),
+        wire.query_information(22, size=16_384)(handle),
+        wire.read(1 << 33, 1 << 20)(handle),
+        wire.close(handle),
+        wire.tree_connect("\\\\host\\share"),
+    ):
+        assert message.body == structure_of(message).pack()
+
+
+def test_a_request_costs_a_credit_for_each_64_kib() -> None:
+    """As the server counts: what may come back decides."""
+    assert [1, 1, 2, 16] == [wire.read(0, size)(b"").charge for size in (1, 65_536, 65_537, 1 << 20)]
 
 
 def test_times_are_exact() -> None:

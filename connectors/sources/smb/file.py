@@ -12,6 +12,8 @@ from connectors.sources.smb.status import SMBStatusError
 
 #: READs in flight for a file that is read in order.
 READS_IN_FLIGHT = 4
+#: The same into a buffer that the caller gave.
+READS_INTO_FLIGHT = 8
 
 
 class SMBFile(io.RawIOBase):
@@ -36,7 +38,8 @@ class SMBFile(io.RawIOBase):
         self._offset = 0
         #: Bytes at _offset that have arrived already.
         self._ready = memoryview(handle.first_bytes[: self._size])
-        self._flying: deque[tuple[int, Any]] = deque()
+        #: READs under way, with the buffer that each fills.
+        self._flying: deque[tuple[memoryview, Any]] = deque()
         #: Where the next READ begins, and how much was delivered since the last seek.
         self._next = len(self._ready)
         self._run = 0
@@ -55,12 +58,26 @@ class SMBFile(io.RawIOBase):
         if size is None or size < 0:
             return b"".join(iter(lambda: self.read(READ_SIZE), b""))
         if not self._ready and size and self._offset < self._size:
-            self._ready = memoryview(self._receive_next(size))
+            self._ready = self._receive_next(size)
         data = bytes(self._ready[:size])
         self._ready = self._ready[len(data) :]
         self._offset += len(data)
         self._run += len(data)
         return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a writable buffer as far as the file goes, what the server sends right into it; at least one byte
+        before the end."""
+        view = memoryview(buffer).cast("B")[: max(0, self._size - self._offset)]
+        if self._ready or self._flying or not view:
+            data = self.read(len(view))
+            view[: len(data)] = data
+            return len(data)
+        done = self._receive_into(view)
+        self._offset += done
+        self._next = self._offset
+        self._run += done
+        return done
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move; what was read ahead is dropped unless the position stays."""
@@ -90,16 +107,16 @@ class SMBFile(io.RawIOBase):
         finally:
             self._give_back(not self._broken)
 
-    def _receive_next(self, wanted: int) -> bytes:
+    def _receive_next(self, wanted: int) -> memoryview:
         """The next bytes in order, with more reads sent ahead as the caller reads in order."""
         try:
             self._send_ahead(wanted)
-            length, request = self._flying.popleft()
-            data = self._link.finish_read(self.path, request)
-            if len(data) < length:
+            piece, sent = self._flying.popleft()
+            count = self._link.finish_read(self.path, sent)
+            if count < len(piece):
                 self._settle()
-                self._next = self._offset + len(data)
-            return data
+                self._next = self._offset + count
+            return piece[:count]
         except SMBStatusError:
             self._settle()
             self._next = self._offset
@@ -108,17 +125,52 @@ class SMBFile(io.RawIOBase):
             self._broken = True
             raise
 
+    def _receive_into(self, view: memoryview) -> int:
+        """Fill the view with reads in order, some in flight; less only where the server gives less."""
+        started = done = 0
+        try:
+            while done < len(view):
+                while started < len(view) and len(self._flying) < READS_INTO_FLIGHT:
+                    room = self._room(len(view) - started)
+                    if not room:
+                        break
+                    piece = view[started : started + room]
+                    sent = self._link.start_read(self._handle, self._offset + started, piece)
+                    self._flying.append((piece, sent))
+                    started += room
+                piece, sent = self._flying.popleft()
+                count = self._link.finish_read(self.path, sent)
+                done += count
+                if count < len(piece):
+                    break
+            self._settle()
+        except SMBStatusError:
+            self._settle()
+            if not done:
+                raise
+        except BaseException:
+            self._broken = True
+            raise
+        return done
+
+    def _room(self, wanted: int) -> int:
+        """How much the next READ asks for; 0 when it is better to wait for those in flight."""
+        room = self._link.read_room()
+        if room < min(FIRST_READ, wanted) and self._flying:
+            return 0
+        return min(wanted, max(room, 1))
+
     def _send_ahead(self, wanted: int) -> None:
         """What is wanted for a first or a random access; when the caller reads in order, as much as is useful."""
         in_order = self._run >= FIRST_READ
         depth = READS_IN_FLIGHT if in_order else min(READS_IN_FLIGHT, max(1, -(-wanted // READ_SIZE)))
+        most = READ_SIZE if in_order else max(wanted, FIRST_READ)
         while len(self._flying) < depth and self._next < self._size:
-            left = self._size - self._next
-            room = self._link.read_room()
-            if room < min(FIRST_READ, left) and self._flying:
+            length = self._room(min(self._size - self._next, most))
+            if not length:
                 return
-            length = min(left, max(room, 1), READ_SIZE if in_order else max(wanted, FIRST_READ))
-            self._flying.append((length, self._link.start_read(self._handle, self._next, length)))
+            piece = memoryview(bytearray(length))
+            self._flying.append((piece, self._link.start_read(self._handle, self._next, piece)))
             self._next += length
 
     def _settle(self) -> None:

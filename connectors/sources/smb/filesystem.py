@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,9 +13,9 @@ from connectors.entry import EntryKind
 from connectors.sources.pool import Pool
 from connectors.sources.smb import wire
 from connectors.sources.smb.backup import BackupIntent
-from connectors.sources.smb.connection import SMBHandle, SMBLink
+from connectors.sources.smb.connection import SMBHandle, SMBLink, SMBWhole
 from connectors.sources.smb.file import SMBFile
-from connectors.sources.smb.listing import list_folder
+from connectors.sources.smb.listing import Listing, list_folder, list_together
 from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,
@@ -46,7 +47,8 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, account: SMBAccount, *, recall_offline: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._account = account
-        self._recall_offline = recall_offline
+        #: Read files that slower storage must recall.
+        self.recall_offline = recall_offline
         self._start_pool()
 
     @classmethod
@@ -57,16 +59,7 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
         """A folder by its directory query alone: no request per entry, no cache."""
         path = self._strip_protocol(path)
-        with self._link() as link:
-            try:
-                folder, records = self._records_of(link, path)
-            except SMBNotFoundError as exc:
-                if exc.status == NO_SUCH_FILE and link.query(path).is_folder:
-                    # It is there, and not even its "." may be looked at: Samba leaves out all of it.
-                    raise SMBAccessError(exc.status, path) from exc
-                raise
-        if not folder.is_folder:
-            raise SMBNotFoundError(_NOT_A_DIRECTORY, path)
+        records = [record for page in self.pages(path) for record in wire.directory_records(page)]
         infos = [
             self._info_of(f"{path}/{r.name}" if path else r.name, r)
             for r in records
@@ -74,11 +67,42 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         ]
         return infos if detail else [info["name"] for info in infos]
 
+    def pages(self, path: str) -> list[bytes]:
+        """A folder's records as the server sends them (wire.directory_records)."""
+        with self._link() as link:
+            try:
+                folder, pages = self._listing_of(link, path)
+            except SMBNotFoundError as exc:
+                if exc.status == NO_SUCH_FILE and link.query(path).is_folder:
+                    # It is there, and not even its "." may be looked at: Samba leaves out all of it.
+                    raise SMBAccessError(exc.status, path) from exc
+                raise
+        if not folder.is_folder:
+            raise SMBNotFoundError(_NOT_A_DIRECTORY, path)
+        return pages
+
+    def pages_together(self, paths: Sequence[str]) -> dict[str, list[bytes]]:
+        """The same of several folders in one round trip; only of those of which there is nothing else to say."""
+        with self._link() as link:
+            return {path: listing.pages for path, listing in list_together(link, paths).items()}
+
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
         """One entry as it is now, itself if it is a link."""
         path = self._strip_protocol(path)
+        return self._info_of(path, self.record(path))
+
+    def record(self, path: str) -> wire.Record:
+        """What the server says of one file or folder now, itself if it is a link."""
         with self._link() as link:
-            return self._info_of(path, link.query(path))
+            return link.query(path)
+
+    def read_whole(self, path: str, size: int) -> SMBWhole | None:
+        """A plain file of up to `size` bytes in one round trip; None for whatever is more, or anything else."""
+        with self._link() as link:
+            whole = link.read_whole(path, size, recall=self.recall_offline)
+        if whole is None or (whole.before.attributes | whole.after.attributes) & wire.ATTRIBUTE_REPARSE_POINT:
+            return None
+        return whole
 
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> SMBFile:
         if mode != "rb":
@@ -108,18 +132,18 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self._pool().close()
 
     def _open_on(self, link: SMBLink, path: str) -> SMBHandle:
-        handle = link.open(path, recall=self._recall_offline)
+        handle = link.open(path, recall=self.recall_offline)
         if not handle.record.attributes & wire.ATTRIBUTE_REPARSE_POINT:
             return handle
         link.release(handle.id)
         record = link.query(path)
         if not holds_own_data(record.reparse_tag):
             raise SMBLinkError(path, classify(record).why)
-        return link.open(path, follow_data_tag=True, recall=self._recall_offline)
+        return link.open(path, follow_data_tag=True, recall=self.recall_offline)
 
     def _info_of(self, path: str, record: wire.Record) -> dict[str, Any]:
         record = record._replace(name=path.rpartition("/")[2])
-        kind, skip_reason, fault = classify(record, recall_offline=self._recall_offline)
+        kind, skip_reason, fault = classify(record, recall_offline=self.recall_offline)
         return {
             "name": path,
             "size": record.size if kind is EntryKind.FILE else 0,
@@ -136,10 +160,10 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             "reparse_tag": record.reparse_tag,
         }
 
-    def _records_of(self, link: SMBLink, path: str) -> tuple[wire.Record, list[wire.Record]]:
-        folder, records = list_folder(link, path)
-        if not folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
-            return folder, records
+    def _listing_of(self, link: SMBLink, path: str) -> Listing:
+        listing = list_folder(link, path)
+        if not listing.folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
+            return listing
         # Some volumes tag ordinary folders, too (replication, deduplication, tiering); the tag decides.
         found = classify(link.query(path))
         if found.kind is not EntryKind.FOLDER:

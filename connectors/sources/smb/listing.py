@@ -1,39 +1,80 @@
-"""Listing a folder of an SMB share: one compound of CREATE and QUERY_DIRECTORY, then pages, some at a time."""
+"""Listing folders of an SMB share: one compound of CREATE and QUERY_DIRECTORY each, then pages, some at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from connectors.sources.smb import wire
-from connectors.sources.smb.connection import SMBLink
+from connectors.sources.smb.carrier import Answer
+from connectors.sources.smb.connection import SMBLink, data_of
+from connectors.sources.smb.status import SMBStatusError
 
 #: Pages of a large folder that are asked for together.
 PAGES_AT_ONCE = 4
 
 
-def list_folder(
-    link: SMBLink, path: str, *, follow_data_tag: bool = False
-) -> tuple[wire.Record, list[wire.Record]]:
-    """Return what the folder itself is and all its records: one round trip for some 1,200 entries.
+class Listing(NamedTuple):
+    """What the folder itself is, and its records as the server sent them (wire.directory_records)."""
+
+    folder: wire.Record
+    pages: list[bytes]
+
+
+def list_folder(link: SMBLink, path: str, *, follow_data_tag: bool = False) -> Listing:
+    """List a folder: one round trip for some 1,200 entries.
 
     A link is opened itself, unless its tag is known to hold the folder's own entries. Raises the errors of status.py.
     """
-    options = wire.OPTION_FOLDER | (0 if follow_data_tag else wire.OPTION_REPARSE_POINT_ITSELF)
-    query = wire.query_directory_request(wire.PREVIOUS_FILE, link.answer_buffer)
-    created, *pages = link.compound(
-        path, [wire.create_request(path, access=wire.READ_DATA, options=options), query, query]
-    )
+    opening = wire.open_folder(path, follow_data_tag=follow_data_tag)
+    created, *pages = link.answers(opening, _first_pages(link))
+    return _finish(link, path, data_of(created, path), pages)
+
+
+def list_together(link: SMBLink, paths: Iterable[str]) -> dict[str, Listing]:
+    """List folders, all asked for before the first answer is waited for: one round trip for all of them.
+
+    Those that answer with an error, are links, or have no room in the server's credits are left out: to be asked for
+    by themselves. Raises SMBConnectionLostError and SMBUnreachableError, which say nothing of any folder.
+    """
+    started: list[tuple[str, list[Any]]] = []
+    listed: dict[str, Listing] = {}
+    with link.gathering():
+        for path in paths:
+            sent = link.start(wire.open_folder(path), _first_pages(link))
+            if sent is None:
+                break
+            started.append((path, sent))
+        for path, sent in started:
+            created, *pages = link.take(sent)
+            if created.status:
+                continue
+            with suppress(SMBStatusError):
+                found = _finish(link, path, created.data, pages)
+                if found.folder.is_folder and not found.folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
+                    listed[path] = found
+    return listed
+
+
+def _first_pages(link: SMBLink) -> list[wire.OnFile]:
+    return [wire.query_directory(link.answer_buffer)] * 2
+
+
+def _finish(link: SMBLink, path: str, created: bytes, answers: Sequence[Answer]) -> Listing:
+    """Take the first pages, ask for more until one is empty, and close the folder."""
     handle, folder = wire.created_file(created)
+    more = wire.query_directory(link.answer_buffer)(handle)
     try:
-        records = _records_of(pages)
+        pages = [data_of(answer, path) for answer in answers]
+        found = _payloads(pages)
         while all(pages):
-            more = wire.query_directory_request(handle, link.answer_buffer)
             pages = link.ask_together(path, [more] * PAGES_AT_ONCE)
-            records += _records_of(pages)
+            found += _payloads(pages)
     finally:
         link.release(handle)
-    return folder, records
+    return Listing(folder, found)
 
 
-def _records_of(pages: Sequence[bytes]) -> list[wire.Record]:
-    return [record for page in pages if page for record in wire.directory_records(wire.output_buffer(page))]
+def _payloads(pages: Sequence[bytes]) -> list[bytes]:
+    return [wire.output_buffer(page) for page in pages if page]

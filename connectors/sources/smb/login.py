@@ -61,6 +61,8 @@ class SMBAccount:
     #: Be content to be a guest.
     guest: bool = False
     encryption: bool = False
+    #: Send each message through smbprotocol.
+    plain: bool = False
     connect_timeout_seconds: float = 15.0
     request_timeout_seconds: float = 60.0
 

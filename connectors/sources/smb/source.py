@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.entry import Entry
 from connectors.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -22,11 +23,13 @@ from connectors.errors import (
     ServerBusy,
     ShareUnreachable,
 )
+from connectors.source import WholeFile
 from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
+from connectors.sources.smb.entries import entries_of, entry_of
 from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.filesystem import SMBFileSystem
 from connectors.sources.smb.login import GUEST_NAME, GUEST_PASSWORD, SMBAccount
@@ -73,6 +76,10 @@ class SMBConfig(BaseModel):
     encryption: bool = Field(default=False, description="Refuse servers that do not encrypt.")
     guest: bool = Field(default=False, description="Be content to be a guest; needs signing: false.")
     recall_offline: bool = Field(default=False, description="Read files that slower storage must recall.")
+    plain: bool = Field(
+        default=False,
+        description="Send each request through smbprotocol by itself: several times slower, should a server need it.",
+    )
     connect_timeout_seconds: float = Field(default=15.0, gt=0, description="Limit for reaching the server.")
     request_timeout_seconds: float = Field(default=60.0, gt=0, description="Limit for one answer.")
     patience_seconds: float = Field(
@@ -117,6 +124,7 @@ class SMBConfig(BaseModel):
             authentication=self.authentication,
             signing=self.signing,
             encryption=self.encryption,
+            plain=self.plain,
             connect_timeout_seconds=self.connect_timeout_seconds,
             request_timeout_seconds=self.request_timeout_seconds,
         )
@@ -126,6 +134,8 @@ class SMBSource(FilesystemSource):
     """A FilesystemSource over SMBFileSystem."""
 
     checks_ancestors = True
+    listing_tells_links = True
+    lists_together = True
 
     @classmethod
     def from_config(cls, config: SMBConfig) -> Self:  # type: ignore[override]
@@ -140,12 +150,44 @@ class SMBSource(FilesystemSource):
             walkers=config.walkers,
         )
 
+    def _list(self, path: str) -> list[Entry]:
+        return self._entries(path, self._share.pages(self._full(path)))
+
+    def _list_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
+        listed = self._share.pages_together([self._full(path) for path in paths])
+        return {
+            path: self._entries(path, listed[full]) for path in paths if (full := self._full(path)) in listed
+        }
+
+    def _stat(self, path: str) -> Entry:
+        return entry_of(path, self._share.record(self._full(path)), recall_offline=self._share.recall_offline)
+
+    def _read_whole(self, path: str, limit: int) -> WholeFile | None:
+        whole = self._share.read_whole(self._full(path), limit)
+        if whole is None:
+            return None
+        # Opening tells nothing of extended attributes.
+        before = whole.before._replace(ea_size_or_tag=whole.after.ea_size_or_tag)
+        found, after = (
+            entry_of(path, record, recall_offline=self._share.recall_offline)
+            for record in (before, whole.after)
+        )
+        return WholeFile(found, whole.content, after, whole.streams, one_handle=True)
+
     def _open(self, path: str) -> OpenedFile:
         opened = super()._open(path)
         return replace(opened, streams=cast(SMBFile, opened.raw).streams)
 
     def _hides_names(self) -> bool:
-        return cast(SMBFileSystem, self._filesystem).hides_names()
+        return self._share.hides_names()
+
+    @property
+    def _share(self) -> SMBFileSystem:
+        return cast(SMBFileSystem, self._filesystem)
+
+    def _entries(self, path: str, pages: Sequence[bytes]) -> list[Entry]:
+        recall = self._share.recall_offline
+        return [entry for page in pages for entry in entries_of(path, page, recall_offline=recall)]
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}".strip("/")

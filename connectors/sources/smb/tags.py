@@ -14,7 +14,6 @@ EXTENDED_ATTRIBUTES_NOTE = "has extended attributes, which Box does not keep"
 
 #: How Samba mangles names by default.
 _SUBSTITUTE_NAME = re.compile(r"^[0-9A-Z_]{6}~[0-9A-Z](\.[0-9A-Z_]{1,3})?$")
-_OFFLINE = 0x0000_1000 | 0x0004_0000 | 0x0040_0000  # OFFLINE, RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS
 
 _TAG_SYMLINK = 0xA000_000C
 _TAG_MOUNT_POINT = 0xA000_0003
@@ -58,7 +57,7 @@ def classify(record: wire.Record, *, recall_offline: bool = False) -> Class:
     plain = EntryKind.FOLDER if record.is_folder else EntryKind.FILE
     if record.attributes & wire.ATTRIBUTE_REPARSE_POINT and not holds_own_data(record.reparse_tag):
         return _of_surrogate(record.reparse_tag)
-    if plain is EntryKind.FILE and record.attributes & _OFFLINE and not recall_offline:
+    if plain is EntryKind.FILE and record.attributes & wire.ATTRIBUTES_OFFLINE and not recall_offline:
         return Class(plain, fault=OFFLINE)
     return Class(plain)
 

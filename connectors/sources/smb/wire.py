@@ -1,26 +1,21 @@
-"""The bytes of SMB2 that are read and written by hand: directory records, file information, streams. Pure."""
+"""The bytes of SMB2 that are read and written by hand: requests, directory records, file information, streams. Pure."""
 
 from __future__ import annotations
 
 from codecs import utf_16_le_decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from smbprotocol.create_contexts import SMB2CreateContextRequest
-from smbprotocol.file_info import FileInformationClass, InfoType
-from smbprotocol.open import (
-    CreateDisposition,
-    ImpersonationLevel,
-    SMB2CloseRequest,
-    SMB2CreateRequest,
-    SMB2QueryDirectoryRequest,
-    SMB2QueryInfoRequest,
-    SMB2ReadRequest,
-)
-
 from connectors.entry import NamedStream, Streams
 
+LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, QUERY_DIRECTORY, QUERY_INFO = 2, 3, 5, 6, 8, 14, 16
+#: Classes of file information ([MS-FSCC] 2.4).
+FILE_ALL_INFORMATION, FILE_STREAM_INFORMATION, FILE_ATTRIBUTE_TAG_INFORMATION = 18, 22, 35
+FILE_ID_FULL_DIRECTORY_INFORMATION = 38
+
+#: Where a READ answer has its payload, from the header on: behind header and the answer's own head.
+READ_PAYLOAD_AT = 80
 #: In a related compound: the file that the CREATE before has opened.
 PREVIOUS_FILE = b"\xff" * 16
 #: Reading, writing, renaming and deleting by everybody else go on while we hold a file (P5).
@@ -39,9 +34,11 @@ OPTION_NO_RECALL = 0x0040_0000
 
 ATTRIBUTE_DIRECTORY = 0x0010
 ATTRIBUTE_REPARSE_POINT = 0x0400
+#: OFFLINE, RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS: the bytes are on slower storage.
+ATTRIBUTES_OFFLINE = 0x0000_1000 | 0x0004_0000 | 0x0040_0000
 
 #: FileIdFullDirectoryInformation without its name ([MS-FSCC] 2.4.23).
-_DIRECTORY_RECORD = Struct("<IIQQQQQQIIIIQ")
+DIRECTORY_RECORD = Struct("<IIQQQQQQIIIIQ")
 #: FileAllInformation up to the end of EaSize ([MS-FSCC] 2.4.2).
 _ALL_INFORMATION = Struct("<QQQQIIQQIBBHQI")
 #: FileStreamInformation without its name ([MS-FSCC] 2.4.47).
@@ -52,13 +49,29 @@ _CREATE_RESPONSE = Struct("<HBBIQQQQQQII16sII")
 _CONTEXT = Struct("<IHHHHI")
 _FILE_ID_CONTEXT = b"QFid"
 _FILE_ID = Struct("<Q")
+_FILE_ID_REQUEST = _CONTEXT.pack(0, 16, 4, 0, 24, 0) + _FILE_ID_CONTEXT + bytes(4)
 _TAG_INFORMATION = Struct("<II")
 _BUFFER_HEAD = Struct("<HHI")
 _READ_HEAD = Struct("<HBBI")
+#: TREE_CONNECT response ([MS-SMB2] 2.2.10), and the flag of a share that enumerates by access.
+_TREE_CONNECT_RESPONSE = Struct("<HBBIII")
+_ACCESS_BASED_ENUMERATION = 0x0000_0800
 _HEADER_SIZE = 64
+#: A message of SMB2 is charged one credit for each so many bytes that it may bring ([MS-SMB2] 3.2.4.1.5).
+CREDIT_BYTES = 65_536
+
+# Requests up to what they end with ([MS-SMB2] 2.2.9, 2.2.13, 2.2.15, 2.2.19, 2.2.33, 2.2.37).
+_TREE_CONNECT_REQUEST = Struct("<HHHH")
+_CREATE_REQUEST = Struct("<HBBIQQIIIIIHHII")
+_CLOSE_REQUEST = Struct("<HHI16s")
+_READ_REQUEST = Struct("<HBBIQ16sIIIHH")
+_QUERY_DIRECTORY_REQUEST = Struct("<HBBI16sHHI")
+_QUERY_INFO_REQUEST = Struct("<HBBIHHIII16s")
+_ANY_NAME = "*".encode("utf-16-le")
+_IMPERSONATION, _FILE_OPEN = 2, 1
 
 #: 100 ns ticks between 1601 and 1970.
-_UNIX_EPOCH_TICKS = 116_444_736_000_000_000
+UNIX_EPOCH_TICKS = 116_444_736_000_000_000
 
 
 class Record(NamedTuple):
@@ -88,7 +101,7 @@ class Record(NamedTuple):
 
 def nanoseconds(ticks: int) -> int | None:
     """Server time in nanoseconds since 1970 UTC; None for none."""
-    return (ticks - _UNIX_EPOCH_TICKS) * 100 if ticks else None
+    return (ticks - UNIX_EPOCH_TICKS) * 100 if ticks else None
 
 
 def directory_records(buffer: bytes) -> Iterator[Record]:
@@ -99,9 +112,9 @@ def directory_records(buffer: bytes) -> Iterator[Record]:
     offset = 0
     while offset < len(buffer):
         (step, _, created, _, modified, changed, size, _, attributes, name_size, ea, _, file_id) = (
-            _DIRECTORY_RECORD.unpack_from(buffer, offset)
+            DIRECTORY_RECORD.unpack_from(buffer, offset)
         )
-        start = offset + _DIRECTORY_RECORD.size
+        start = offset + DIRECTORY_RECORD.size
         name = utf_16_le_decode(buffer[start : start + name_size], "surrogatepass")[0]
         yield Record(name, created, modified, changed, size, attributes, ea, file_id)
         if not step:
@@ -177,59 +190,124 @@ def read_payload(data: bytes) -> bytes:
     return data[offset - _HEADER_SIZE : offset - _HEADER_SIZE + length]
 
 
-def create_request(path: str, *, access: int, options: int, with_file_id: bool = False) -> SMB2CreateRequest:
+def hides_names(data: bytes) -> bool:
+    """Whether a TREE_CONNECT answer says that the share enumerates by access."""
+    return bool(_TREE_CONNECT_RESPONSE.unpack_from(data)[3] & _ACCESS_BASED_ENUMERATION)
+
+
+class Message(NamedTuple):
+    """A request behind its header."""
+
+    command: int
+    body: bytes
+    #: Credits that it takes.
+    charge: int = 1
+
+
+#: A request about an open file, once its handle is known.
+OnFile = Callable[[bytes], Message]
+
+
+class Create(NamedTuple):
     """Open what exists, never create, share everything, ask for no oplock (its break wants an answer).
 
     The root of a share is wherever the server puts it, a volume mount point as well: "" is always what stands there.
     """
-    options &= ~(0 if path else OPTION_REPARSE_POINT_ITSELF)
-    request = SMB2CreateRequest()
-    request["impersonation_level"] = ImpersonationLevel.Impersonation
-    request["desired_access"] = access | READ_ATTRIBUTES | SYNCHRONIZE
-    request["share_access"] = SHARE_EVERYTHING
-    request["create_disposition"] = CreateDisposition.FILE_OPEN
-    request["create_options"] = options
-    request["buffer_path"] = path.replace("/", "\\").encode("utf-16-le", "surrogatepass") or b"\0\0"
-    if with_file_id:
-        context = SMB2CreateContextRequest()
-        context["buffer_name"] = _FILE_ID_CONTEXT
-        request["buffer_contexts"] = [context]
-    return request
+
+    #: Below the share, "/" between names; "" is its root.
+    path: str
+    access: int
+    options: int
+    #: Ask for the file's id, too.
+    with_file_id: bool = False
+
+    def message(self, prefix: str = "") -> Message:
+        """As a request; `prefix` is put before the path, as a DFS namespace wants it."""
+        path = f"{prefix}/{self.path}" if prefix and self.path else prefix or self.path
+        name = path.replace("/", "\\").encode("utf-16-le", "surrogatepass")
+        given = name or b"\0\0"
+        contexts = _FILE_ID_REQUEST if self.with_file_id else b""
+        padding = bytes(-len(given) % 8) if contexts else b""
+        start = _HEADER_SIZE + _CREATE_REQUEST.size
+        contexts_start = start + len(given) + len(padding) if contexts else 0
+        access = self.access | READ_ATTRIBUTES | SYNCHRONIZE
+        options = self.options & ~(0 if self.path else OPTION_REPARSE_POINT_ITSELF)
+        fixed = _CREATE_REQUEST.pack(
+            57, 0, 0, _IMPERSONATION, 0, 0, access, 0, SHARE_EVERYTHING, _FILE_OPEN, options, start, len(name),
+            contexts_start, len(contexts),
+        )  # fmt: skip
+        return Message(CREATE, fixed + given + padding + contexts)
 
 
-def query_directory_request(handle: bytes, size: int) -> SMB2QueryDirectoryRequest:
-    """The next records of a folder, with file ids."""
-    request = SMB2QueryDirectoryRequest()
-    request["file_information_class"] = FileInformationClass.FILE_ID_FULL_DIRECTORY_INFORMATION
-    request["file_id"] = handle
-    request["output_buffer_length"] = size
-    request["buffer"] = "*".encode("utf-16-le")
-    return request
+def open_folder(path: str, *, follow_data_tag: bool = False) -> Create:
+    """Open a folder for its listing: a link itself, unless its tag is known to hold the folder's own entries."""
+    itself = 0 if follow_data_tag else OPTION_REPARSE_POINT_ITSELF
+    return Create(path, READ_DATA, OPTION_FOLDER | itself)
 
 
-def query_information_request(handle: bytes, information_class: int, *, size: int) -> SMB2QueryInfoRequest:
+def open_file(path: str, *, follow_data_tag: bool = False, recall: bool = False) -> Create:
+    """Open a file for reading: a link itself, unless its tag is known to hold the file's own data."""
+    options = OPTION_NOT_FOLDER | OPTION_SEQUENTIAL
+    options |= 0 if follow_data_tag else OPTION_REPARSE_POINT_ITSELF
+    options |= 0 if recall else OPTION_NO_RECALL
+    return Create(path, READ_DATA, options, with_file_id=True)
+
+
+def open_to_look(path: str) -> Create:
+    """Open whatever it is, itself, for its attributes alone."""
+    return Create(path, 0, OPTION_REPARSE_POINT_ITSELF)
+
+
+def query_directory(size: int) -> OnFile:
+    """Ask for the next records of a folder, with file ids, at most `size` bytes of them."""
+
+    def on(handle: bytes) -> Message:
+        start = _HEADER_SIZE + _QUERY_DIRECTORY_REQUEST.size
+        fixed = _QUERY_DIRECTORY_REQUEST.pack(
+            33, FILE_ID_FULL_DIRECTORY_INFORMATION, 0, 0, handle, start, len(_ANY_NAME), size
+        )
+        return Message(QUERY_DIRECTORY, fixed + _ANY_NAME, charge_of(size))
+
+    return on
+
+
+def query_information(information_class: int, *, size: int) -> OnFile:
     """Ask for one class of file information, at most `size` bytes of it."""
-    request = SMB2QueryInfoRequest()
-    request["info_type"] = InfoType.SMB2_0_INFO_FILE
-    request["file_info_class"] = information_class
-    request["output_buffer_length"] = size
-    request["file_id"] = handle
-    return request
+
+    def on(handle: bytes) -> Message:
+        fixed = _QUERY_INFO_REQUEST.pack(41, 1, information_class, size, 0, 0, 0, 0, 0, handle)
+        return Message(QUERY_INFO, fixed, charge_of(size))
+
+    return on
 
 
-def read_request(handle: bytes, offset: int, length: int) -> SMB2ReadRequest:
-    """Read a range."""
-    request = SMB2ReadRequest()
-    # The offset from the header at which the server puts the payload of its answer.
-    request["padding"] = 80
-    request["length"] = length
-    request["offset"] = offset
-    request["file_id"] = handle
-    return request
+def read(offset: int, length: int) -> OnFile:
+    """Ask for a range of a file; its payload comes at READ_PAYLOAD_AT from the header."""
+
+    def on(handle: bytes) -> Message:
+        fixed = _READ_REQUEST.pack(49, READ_PAYLOAD_AT, 0, length, offset, handle, 0, 0, 0, 0, 0)
+        return Message(READ, fixed + b"\0", charge_of(length))
+
+    return on
 
 
-def close_request(handle: bytes) -> SMB2CloseRequest:
+def close(handle: bytes) -> Message:
     """Release a handle."""
-    request = SMB2CloseRequest()
-    request["file_id"] = handle
-    return request
+    return Message(CLOSE, _CLOSE_REQUEST.pack(24, 0, 0, handle))
+
+
+def log_off() -> Message:
+    """End the session."""
+    return Message(LOGOFF, b"\x04\0\0\0")
+
+
+def tree_connect(share: str) -> Message:
+    r"""Connect to a share once more: \\host\name."""
+    path = share.encode("utf-16-le")
+    start = _HEADER_SIZE + _TREE_CONNECT_REQUEST.size
+    return Message(TREE_CONNECT, _TREE_CONNECT_REQUEST.pack(9, 0, start, len(path)) + path)
+
+
+def charge_of(size: int) -> int:
+    """How many credits a message costs that may bring so many bytes."""
+    return max(1, -(-size // CREDIT_BYTES))
