@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from concurrent.futures import wait
@@ -10,7 +11,7 @@ from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
 from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
 from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
-from connectors.source import Source, SourceFile
+from connectors.source import Source, SourceFile, WholeFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
 from flows.transfer.conflicts import (
@@ -27,6 +28,18 @@ from flows.transfer.sessions import CheckpointSessions
 from flows.transfer.streams import UnkeptStreams, with_streams
 from state.records import ClaimedItem, Uploaded
 from state.statuses import EventKind
+
+#: Files up to this size are read at once and held in memory by whoever sends them.
+WHOLE_BYTES = 1 << 20
+
+
+class HeldFile(io.BytesIO):
+    """A file whose bytes were read already."""
+
+    streams = NO_STREAMS
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
 
 class Batch:
@@ -87,7 +100,8 @@ def let_uploaders_in(migration: Migration, tree_id: int) -> None:
 class Reading:
     """One file of the share, as it is now: opened as often as it must be read, and compared afterwards (P1).
 
-    It keeps what opening shows of the file beside its content. NotFound when it is no ordinary file any more.
+    A small one is read at once, with one look before and after: its bytes are held for every attempt. It keeps what
+    opening shows of the file beside its content. NotFound when it is no ordinary file any more, ChangedWhileReading.
     """
 
     def __init__(self, source: Source, stop: StopSignal, item: ClaimedItem) -> None:
@@ -96,22 +110,45 @@ class Reading:
         self._stop = stop
         self._path = item.path
         started_ns = time.time_ns()
+        whole = source.read_whole(item.path, item.size) if item.size <= WHOLE_BYTES else None
         #: The file before it was read.
-        self.before: Entry = _still_a_file(source.stat(item.path))
+        self.before: Entry = _still_a_file(whole.before if whole else source.stat(item.path))
         #: Set when it is read too early to tell it from what may be written right after.
         self.settles_ns = _settles_ns(item, self.before.fingerprint, started_ns)
-        if not self.before.fingerprint.same_content_as(item.fingerprint):
+        if not self._is_the_one(item, whole):
             source.require_inside(item.path)
+        self._content: bytes | None = None
+        if whole is not None:
+            if not whole.after.fingerprint.same_content_as(whole.before.fingerprint):
+                raise ChangedWhileReading
+            if len(whole.content) != whole.before.size:
+                raise ChangedWhileReading
+            self.streams, self._content = whole.streams, whole.content
 
     def __call__(self) -> SourceFile:
         """Open it at its start."""
+        if self._content is not None:
+            return StoppableFile(HeldFile(self._content), self._stop)
         file = StoppableFile(self._source.open(self._path), self._stop)
         self.streams = file.streams or self.streams
         return file
 
+    def _is_the_one(self, item: ClaimedItem, whole: WholeFile | None) -> bool:
+        """Whether it is proven to be the file that the walk saw inside of the root (P5).
+
+        A file that was read whole is known to be so afterwards only, and only by an id that its handle and the walk
+        both have; any other is looked for now, and once more when it has been read.
+        """
+        found = self.before.fingerprint
+        if whole is None:
+            return found.same_content_as(item.fingerprint)
+        return whole.one_handle and found.file_id is not None and found == item.fingerprint
+
     def check(self) -> None:
         """ChangedWhileReading when the file is not what it was before it was read; AccessDenied when a folder above it
         is a link by now, which may have led the reading out of the root (P5)."""
+        if self._content is not None:
+            return  # all that was looked at when it was read
         self._source.require_inside(self._path)
         if not self._source.stat(self._path).fingerprint.same_content_as(self.before.fingerprint):
             raise ChangedWhileReading
