@@ -50,7 +50,7 @@ class Part:
     """The bytes of one part."""
 
     offset: int
-    content: bytes = field(repr=False)
+    content: bytes | bytearray = field(repr=False)
     #: Size of the whole file.
     total: int
 

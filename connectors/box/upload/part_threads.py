@@ -13,7 +13,7 @@ class PartSenders:
     """Threads shared by all large files of one destination.
 
     One file has at most `threads` parts in memory, all files together at most twice as many: with parts of 64 MiB
-    and four threads that is 512 MiB, however many files are under way.
+    and four threads that is 512 MiB, however many files are under way. Each file has one part more, which is hashed.
     """
 
     def __init__(self, threads: int) -> None:

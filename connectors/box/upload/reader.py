@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: The source is read in pieces of this size, whatever the network asks for: one SMB request each.
 PIECE_BYTES = 1024 * 1024
+#: A file that is only hashed is read in pieces of this size: several requests at a time.
+HASHED_BYTES = 8 * PIECE_BYTES
 
 
 class HashingReader:
@@ -111,26 +113,31 @@ def look_at_end(source: SourceFile, size: int, check_source: CheckSource | None)
         check_source()
 
 
-def read_exactly(source: SourceFile, size: int) -> bytes:
+def read_exactly(source: SourceFile, size: int) -> bytearray:
     """Return the next `size` bytes; ChangedWhileReading when there are fewer."""
-    pieces: list[bytes] = []
-    left = size
-    while left:
-        piece = source.read(min(left, 4 * PIECE_BYTES))
-        if not piece:
-            raise ChangedWhileReading(f"The file ended {left} bytes early; it was not stored.")
-        pieces.append(piece)
-        left -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    content = bytearray(size)
+    _fill(source, memoryview(content))
+    return content
+
+
+def _fill(source: SourceFile, view: memoryview) -> None:
+    done = 0
+    while done < len(view):
+        count = source.readinto(view[done:])
+        if not count:
+            raise ChangedWhileReading(f"The file ended {len(view) - done} bytes early; it was not stored.")
+        done += count
 
 
 def sha1_of(open_file: OpenFile, size: int, check_source: CheckSource | None = None) -> str:
     """Read the whole file for its SHA-1, 40 hex digits; raises what the source raises."""
     digest = hashlib.sha1(usedforsecurity=False)
     left = size
+    buffer = memoryview(bytearray(min(left, HASHED_BYTES)))
     with open_file() as source:
         while left:
-            piece = read_exactly(source, min(left, PIECE_BYTES))
+            piece = buffer[:left]
+            _fill(source, piece)
             digest.update(piece)
             left -= len(piece)
         look_at_end(source, size, check_source)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,7 @@ from connectors.errors import (
     Rejected,
     ServerBusy,
 )
+from connectors.source import SourceFile
 
 #: Sessions that one put() opens before it gives up on a file whose sessions vanish.
 MAX_SESSIONS = 3
@@ -256,15 +258,21 @@ def _session_state(answer: Mapping[str, Any], work: _Work) -> SessionState:
 
 
 def _send_session(work: _Work, session: SessionState) -> Receipt:
-    """Read the file once from start to end: hash it, prove the finished parts, send the others, commit."""
+    """Read the file once from start to end: hash it, prove the finished parts, send the others, commit.
+
+    One part is hashed for the whole file while the next one is read and earlier ones are sent.
+    """
     item, finished = work.item, {part.offset: part for part in session.parts}
     whole, kept = hashlib.sha1(usedforsecurity=False), []
     sender = PartSender(work.connection, session, work.store)
-    with work.open_file() as source, work.senders.file() as sending:
+    hashed: Future[None] | None = None
+    with work.open_file() as source, work.senders.file() as sending, ThreadPoolExecutor(1, "hash") as hasher:
         for offset, length, in_box in parts_in_order(item.size, session.part_size, finished):
             sending.room()
             content = _next_content(sending, source, length)
-            whole.update(content)
+            if hashed is not None:
+                hashed.result()
+            hashed = hasher.submit(whole.update, content)
             part = Part(offset=offset, content=content, total=item.size)
             if in_box is not None:
                 sending.back()
@@ -272,6 +280,8 @@ def _send_session(work: _Work, session: SessionState) -> Receipt:
             else:
                 sending.send(lambda part=part: put_part(sender, part))  # type: ignore[misc]
         look_at_end(source, item.size, work.check_source)
+        if hashed is not None:
+            hashed.result()
         work.known_sha1 = whole.hexdigest()
         sent = sending.join()
     answer = commit(work.connection, item, session, [*kept, *sent], work.known_sha1)
@@ -279,7 +289,7 @@ def _send_session(work: _Work, session: SessionState) -> Receipt:
     return replace(receipt, parts_sent=sender.sent)
 
 
-def _next_content(sending: FileParts, source: Any, size: int) -> bytes:
+def _next_content(sending: FileParts, source: SourceFile, size: int) -> bytearray:
     try:
         return read_exactly(source, size)
     except BaseException:

@@ -60,6 +60,11 @@ class Source:
         self._position += len(piece)
         return piece
 
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
     def seek(self, offset: int, whence: int = 0, /) -> int:
         raise AssertionError("uploads read from start to end")
 
