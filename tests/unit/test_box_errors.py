@@ -7,10 +7,8 @@ from typing import Any
 
 import box_sdk_gen
 import pytest
-import requests
 from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError, RequestInfo, ResponseInfo
 from box_sdk_gen.internal.errors import GeneratedCodeError
-from urllib3.exceptions import ProtocolError
 
 from connectors import errors
 from connectors.box.client.errors import (
@@ -24,6 +22,7 @@ from connectors.box.client.errors import (
     scrub,
     to_connector_error,
 )
+from connectors.box.client.faults import Fault, NetworkFault, fault_of
 from connectors.box.client.refusal import Refusal, code_of, printable, refusal_of, status_of
 from connectors.box.values import json_object
 from connectors.errors import (
@@ -40,6 +39,8 @@ from connectors.errors import (
     TransientError,
 )
 
+#: Nobody tries again.
+FATAL_FAULTS = (Fault.UNTRUSTED, Fault.TUNNEL)
 ROUTE = "POST /files/content"
 
 
@@ -79,10 +80,9 @@ def test_every_exception_of_the_sdk_is_known() -> None:
     [
         GeneratedCodeError("x"),
         BoxSDKError("x"),
-        BoxSDKError("x", error=requests.ConnectionError("gone")),
+        BoxSDKError("x", error=NetworkFault(Fault.BROKEN)),
         answer(500),
-        requests.exceptions.ChunkedEncodingError("cut"),
-        ProtocolError("cut"),
+        *(NetworkFault(kind) for kind in Fault if kind not in FATAL_FAULTS),
         OSError(104, "reset"),
         TypeError("html"),
         ValueError("date"),
@@ -98,15 +98,56 @@ def test_whatever_the_sdk_lets_out_is_transient(error: Exception) -> None:
 
 def test_what_the_network_did_is_told_apart() -> None:
     """Lost connections are repeated; an untrusted certificate is not; an alien answer is named."""
-    lost = to_connector_error(BoxSDKError("x", error=requests.ConnectionError("gone")), ROUTE)
-    slow = to_connector_error(BoxSDKError("x", error=requests.ReadTimeout("slow")), ROUTE)
-    untrusted = requests.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    lost = to_connector_error(NetworkFault(Fault.BROKEN, name="SEND_ERROR"), ROUTE)
+    slow = to_connector_error(NetworkFault(Fault.TIMEOUT), ROUTE)
     alien = to_connector_error(TypeError("missing id"), ROUTE)
 
     assert (ConnectionLost, ConnectionLost, ServerBusy) == (type(lost), type(slow), type(alien))
+    assert "broke (SEND_ERROR)" in str(lost)
     assert "in time" in str(slow)
-    assert isinstance(to_connector_error(BoxSDKError("x", error=untrusted), ROUTE), BoxUnreachable)
+    assert isinstance(to_connector_error(NetworkFault(Fault.UNTRUSTED), ROUTE), BoxUnreachable)
     assert "proxy" in str(alien)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (407, BoxUnreachable, "asks for a login"),
+        (403, BoxUnreachable, "refuses the connection"),
+        (502, ConnectionLost, "does not reach Box"),
+        (302, ConnectionLost, "does not reach Box"),
+    ],
+)
+def test_what_a_proxy_answers_to_connect(status: int, kind: type[ConnectorError], words: str) -> None:
+    """A refusal is final, and a login is not tried again; a proxy in trouble may be better in a while."""
+    error = to_connector_error(NetworkFault(Fault.TUNNEL, tunnel_status=status), ROUTE)
+
+    assert kind is type(error)
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "expected"),
+    [
+        (6, {"connected": False, "proxied": False}, Fault.NAME),
+        (5, {"connected": False, "proxied": True}, Fault.PROXY_NAME),
+        (7, {"connected": False, "proxied": True}, Fault.PROXY_SILENT),
+        (28, {"connected": False, "proxied": True}, Fault.PROXY_SILENT),
+        (28, {"connected": True, "proxied": True}, Fault.TIMEOUT),
+        (28, {"connected": False, "proxied": False}, Fault.TIMEOUT),
+        (7, {"connected": False, "proxied": False}, Fault.BROKEN),
+        (60, {"connected": True, "proxied": True}, Fault.UNTRUSTED),
+        (97, {"connected": True, "proxied": True}, Fault.PROXY_SILENT),
+        (97, {"connected": True, "proxied": True, "proxy_error": 33}, Fault.TUNNEL),
+        (56, {"connected": True, "proxied": True, "tunnel_status": 407}, Fault.TUNNEL),
+        (56, {"connected": True, "proxied": True, "tunnel_status": 200}, Fault.BROKEN),
+        (65, {"connected": True, "proxied": False}, Fault.BROKEN),
+        (42, {"connected": True, "proxied": False}, Fault.BROKEN),
+    ],
+)
+def test_what_libcurls_numbers_mean(code: int, more: dict[str, Any], expected: Fault) -> None:
+    """Proxy, name server, certificate, patience, or the line itself; any other number is the line."""
+    assert expected is fault_of(code, **more)[0]
 
 
 @pytest.mark.parametrize(("code", "kind"), list(BY_CODE.items()))
@@ -197,10 +238,9 @@ def test_rate_limited_carries_the_wait() -> None:
 
 def test_no_token_stays_on_a_cause() -> None:
     """What is kept as cause has lost its request, headers and frames."""
-    inner = requests.ConnectionError(
-        "gone", request=requests.Request("GET", "https://x", headers={"A": "sesame"})
-    )
-    refused, lost = answer(500), BoxSDKError("x", error=inner)
+    refused, lost = answer(500), BoxSDKError("x", error=NetworkFault(Fault.BROKEN))
+    refused.request_info.headers = {"Authorization": "Bearer sesame"}
+    refused.request_info.body = "assertion=sesame"
     for error in (refused, lost):
         try:
             raise error
@@ -209,7 +249,6 @@ def test_no_token_stays_on_a_cause() -> None:
 
     assert {} == refused.request_info.headers
     assert None is refused.request_info.body
-    assert None is inner.request
     assert None is refused.__traceback__
     assert "sesame" not in str(refused)
 

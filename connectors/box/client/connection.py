@@ -12,16 +12,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from box_sdk_gen.client import BoxClient
+from box_sdk_gen.internal.utils import ByteStream
 from box_sdk_gen.networking.fetch_options import FetchOptions
 from box_sdk_gen.networking.fetch_response import FetchResponse
 from box_sdk_gen.networking.network import NetworkSession
 
 from connectors.box.client.auth import BoxAuthentication, Credentials, load_credentials
+from connectors.box.client.curl import Body
 from connectors.box.client.errors import NotBox, Unauthorised, scrub, to_connector_error
+from connectors.box.client.faults import NetworkFault
 from connectors.box.client.network import is_foreign, not_box
 from connectors.box.client.pacer import Pacer
 from connectors.box.client.refusal import code_of
@@ -40,7 +43,6 @@ from connectors.box.config import BlockAuthConfig, BoxConfig
 from connectors.box.values import json_object
 from connectors.errors import (
     BoxUnreachable,
-    ConnectionLost,
     ConnectorError,
     RateLimited,
     Stopped,
@@ -151,15 +153,42 @@ class BoxConnection:
 
         url: a path below the API's version, or a whole URL.
         """
-        options = FetchOptions(
-            url=url if "://" in url else self._url(url),
-            method=route.split(" ", 1)[0],
-            params=params,
-            data=data,
-            headers=headers,
-            network_session=self._slow_session if slow else None,
+        method = route.split(" ", 1)[0]
+        return self.call(
+            route,
+            lambda: self.fetch(method, url, params=params, data=data, headers=headers, slow=slow),
+            attempts=attempts,
         )
-        return self.call(route, lambda: self.client.make_request(options), attempts=attempts)
+
+    def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: dict[str, str] | None = None,
+        data: Any = None,
+        body: Body | None = None,
+        content_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+        slow: bool = False,
+    ) -> FetchResponse:
+        """Send one request as this user, once, through the SDK's seam: for send() of call() alone.
+
+        url: as for ask(). data: goes out as JSON; body: as it is, with its content type. The answer's JSON is raw.
+        """
+        return self.transport.fetch(
+            FetchOptions(
+                url=url if "://" in url else self._url(url),
+                method=method,
+                params=params,
+                data=data,
+                file_stream=cast("ByteStream", body),
+                content_type=content_type,
+                headers=headers,
+                auth=self.auth,
+                network_session=self._slow_session if slow else self.client.network_session,
+            )
+        )
 
     def upload_url(self, path: str) -> str:
         """Return the address of a path below the version on Box's upload host."""
@@ -176,7 +205,7 @@ class BoxConnection:
                 raise
             except Exception as exc:  # noqa: BLE001  (whatever it is: it becomes one of ours)
                 error = to_connector_error(exc, route)
-                if isinstance(error, ConnectionLost) and "EOF occurred in violation" in str(exc):
+                if isinstance(exc, NetworkFault) and exc.cut:
                     self.auth.reject()  # how the edge ends a long upload whose token expired, in place of a 401
                 raise error from scrub(exc)
             finally:
@@ -231,9 +260,8 @@ class BoxConnection:
 
     def _answers(self, route: str, url: str) -> bool:
         """Make one call without a repeat; whatever Box itself says counts as an answer, also a refusal."""
-        options = FetchOptions(url=url, method="GET")
         try:
-            self._once(route, lambda: json_object(self.client.make_request(options).data, route))
+            self._once(route, lambda: json_object(self.fetch("GET", url).data, route))
         except (Stopped, BoxUnreachable):
             raise
         except RateLimited as exc:

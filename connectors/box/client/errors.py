@@ -1,7 +1,7 @@
 """Box's refusals and the SDK's exceptions → connectors.errors: one table by code, one by status.
 
 What is sent again stands in retries.py. No retrying here, no HTTP. Whatever leaves this module holds no token:
-requests and frames of the SDK are taken off the exceptions that are kept as cause.
+requests and frames are taken off the exceptions that are kept as cause.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import requests
 from box_sdk_gen.box.errors import BoxAPIError, BoxSDKError
 from box_sdk_gen.internal.errors import GeneratedCodeError
-from urllib3.exceptions import HTTPError as Urllib3Error
 
+from connectors.box.client.faults import NetworkFault
 from connectors.box.client.network import network_error
 from connectors.box.client.refusal import Refusal, printable
 from connectors.box.client.retries import RETRIED_5XX, RETRIED_CODES, RETRIED_STATUSES
@@ -123,7 +122,7 @@ def to_connector_error(error: Exception, route: str) -> ConnectorError:
     if isinstance(error, BoxAPIError):
         return from_refusal(read_refusal(error), route)
     cause = error.error if isinstance(error, BoxSDKError) and error.error is not None else error
-    if isinstance(cause, requests.RequestException | Urllib3Error | OSError):
+    if isinstance(cause, NetworkFault | OSError):
         return network_error(cause, route)
     return ServerBusy(
         f"{route}: the answer is not one of Box's ({type(error).__name__}); is a proxy in the way?"
@@ -177,9 +176,6 @@ def scrub(error: Exception) -> Exception:
         if isinstance(current, BoxAPIError):
             current.request_info.headers = {}
             current.request_info.body = None
-        if isinstance(current, requests.RequestException):
-            current.request = None
-            current.response = None
         current.__traceback__ = None
         pending += [current.__cause__, current.__context__, getattr(current, "error", None)]
     return error

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
-import requests
-from urllib3.exceptions import NameResolutionError, ProxyError
-
-from connectors.box.client.refusal import refusal_of
+from connectors.box.client.faults import LOGIN_REFUSED, Fault, NetworkFault
+from connectors.box.client.refusal import printable, refusal_of
 from connectors.errors import BoxUnreachable, ConnectionLost, ConnectorError, ServerBusy
-
-#: What a proxy answered to CONNECT.
-_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 PROXY_LOGIN = (
     "the proxy on the way to Box asks for a login, or refuses the one it got (407). It is not asked again, as that "
@@ -20,37 +12,44 @@ PROXY_LOGIN = (
 )
 
 
+#: What is wrong with a proxy that opens no way at all.
+PROXY_TROUBLE = {
+    Fault.PROXY_NAME: "its name cannot be resolved",
+    Fault.PROXY_SILENT: "it does not answer",
+}
+
+
 def network_error(error: Exception, route: str) -> ConnectorError:
-    """Return our error for an exception of the network. Its text quotes nothing: a URL may hold a token."""
-    causes = list(_causes(error))
-    said = " ".join(str(cause) for cause in causes)
-    if "CERTIFICATE_VERIFY_FAILED" in said:
+    """Return our error for a request without an answer. Its text quotes nothing: a URL may hold a token."""
+    if not isinstance(error, NetworkFault):
+        return ConnectionLost(f"{route}: the connection to Box broke ({type(error).__name__}).")
+    if error.kind is Fault.UNTRUSTED:
         return BoxUnreachable(
             f"{route}: Box's certificate is not trusted here. A proxy that opens TLS needs its certificate in ca_file, "
             "or in this machine's store."
         )
-    tunnel = _TUNNEL.search(said)
-    if tunnel and tunnel[1] == "407":
-        return BoxUnreachable(f"{route}: {PROXY_LOGIN}")
-    if tunnel and tunnel[1].startswith("4"):
-        return BoxUnreachable(
-            f"{route}: the proxy on the way refuses the connection to Box ({tunnel[1]}); have it let Box's hosts pass."
-        )
-    if tunnel:
-        return ConnectionLost(f"{route}: the proxy on the way does not reach Box ({tunnel[1]}).")
-    unknown = next((str(cause) for cause in causes if isinstance(cause, NameResolutionError)), "")
-    if any(isinstance(cause, ProxyError | requests.exceptions.ProxyError) for cause in causes):
-        why = "its name cannot be resolved" if unknown else "it does not answer"
+    if error.kind is Fault.TUNNEL:
+        return _tunnel_error(error.tunnel_status, route)
+    if why := PROXY_TROUBLE.get(error.kind):
         return ConnectionLost(f"{route}: the proxy that HTTPS_PROXY names cannot be used: {why}.")
-    if unknown:
-        host = re.search(r"resolve '([A-Za-z0-9.:-]+)'", unknown)
+    if error.kind is Fault.NAME:
         return ConnectionLost(
-            f"{route}: no name server knows {host[1] if host else 'the host'}; check its name in the plan and this "
+            f"{route}: no name server knows {printable(error.host, limit=80)}; check its name in the plan and this "
             "machine's DNS, or set HTTPS_PROXY where only a proxy leads out."
         )
-    if any(isinstance(cause, requests.exceptions.Timeout) for cause in causes):
+    if error.kind is Fault.TIMEOUT:
         return ConnectionLost(f"{route}: no answer from Box in time.")
-    return ConnectionLost(f"{route}: the connection to Box broke ({type(error).__name__}).")
+    return ConnectionLost(f"{route}: the connection to Box broke ({error}).")
+
+
+def _tunnel_error(status: int, route: str) -> ConnectorError:
+    if status == LOGIN_REFUSED:
+        return BoxUnreachable(f"{route}: {PROXY_LOGIN}")
+    if status // 100 == 4:
+        return BoxUnreachable(
+            f"{route}: the proxy on the way refuses the connection to Box ({status}); have it let Box's hosts pass."
+        )
+    return ConnectionLost(f"{route}: the proxy on the way does not reach Box ({status}).")
 
 
 def is_foreign(error: ConnectorError) -> bool:
@@ -67,17 +66,3 @@ def not_box(host: str, said: str) -> str:
         f"upload_url: {host} answers, but not as Box does ({said.removesuffix('.')}). Correct upload_url "
         "(https://upload.box.com/api), or have the proxy or portal in the way let it through; no file is to blame."
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was made of: requests and urllib3 wrap each other's."""
-    pending, seen = [error], set[int]()
-    while pending:
-        current = pending.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        inner = (getattr(current, "reason", None), getattr(current, "original_error", None))
-        related = (*current.args, *inner, current.__cause__, current.__context__)
-        pending += [each for each in related if isinstance(each, BaseException)]

@@ -1,34 +1,34 @@
-"""Transport: the SDK's network client with connections of its own, metered per route.
+"""Transport: the SDK's network client over libcurl, metered per route.
 
 It neither repeats nor waits: that is BoxConnection's business.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 
-import requests
-from box_sdk_gen.box.errors import BoxAPIError
+from box_sdk_gen.box.errors import BoxAPIError, RequestInfo, ResponseInfo
 from box_sdk_gen.networking.base_urls import BaseUrls
-from box_sdk_gen.networking.box_network_client import BoxNetworkClient
+from box_sdk_gen.networking.box_network_client import USER_AGENT_HEADER, X_BOX_UA_HEADER
 from box_sdk_gen.networking.fetch_options import FetchOptions
 from box_sdk_gen.networking.fetch_response import FetchResponse
 from box_sdk_gen.networking.network import NetworkSession
+from box_sdk_gen.networking.network_client import NetworkClient
 from box_sdk_gen.networking.retries import RetryStrategy
 from box_sdk_gen.networking.timeout_config import TimeoutConfig
-from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 
+from connectors.box.client.curl import Answer, Body, EasyHandles
 from connectors.box.client.errors import NotBox
 from connectors.box.client.outage import Outages
 from connectors.box.client.refusal import printable
@@ -52,11 +52,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 #: Commits of large files and deletions of folders answer late.
 SLOW_READ_SECONDS = 660.0
-#: Connections kept per host; more threads than that open some for one call each.
-POOL_SIZE = 64
-SEND_BLOCK_BYTES = 128 * 1024
-#: An address that all parsers of URLs read alike: no backslash, blank or user name before the path.
-_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\[\]-~]*)?$")
+#: An address that all parsers of URLs read alike: no backslash, blank or user name before the path. Its origin.
+_PLAIN_ADDRESS = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)(/[!-?A-\[\]-~]*)?\Z")
 #: Box's own; session endpoints name hosts of many regions below them.
 BOX_DOMAINS = ("box.com", "boxcloud.com")
 #: Good answers of Box that have no body: a commit under way, a deletion.
@@ -82,18 +79,18 @@ class Addresses:
 
     def __init__(self, *configured: str) -> None:
         self._configured = {_origin(url) for url in configured}
+        #: Origins that were looked at: every call has one of a handful.
+        self._looked_at: dict[str, bool] = {}
 
     def allows(self, url: str) -> bool:
         """Return True when a request with a token may be sent to this address."""
-        try:
-            if not _PLAIN_ADDRESS.match(url):
-                return False
-            checked_url(url)
-            scheme, host, port = origin = _origin(url)
-        except ValueError:
+        plain = _PLAIN_ADDRESS.match(url)
+        if plain is None:
             return False
-        of_box = any(host == domain or host.endswith(f".{domain}") for domain in BOX_DOMAINS)
-        return origin in self._configured or (of_box and (scheme, port) == ("https", 443))
+        allowed = self._looked_at.get(plain[1])
+        if allowed is None:
+            allowed = self._looked_at[plain[1]] = self._allows_origin(plain[1])
+        return allowed
 
     def require(self, url: str) -> None:
         """Raise BoxUnreachable for any other address: session endpoints come from answers, and from a database."""
@@ -104,6 +101,15 @@ class Addresses:
                 "(base_url, upload_url) nor Box's own over TLS; nothing was sent there."
             )
 
+    def _allows_origin(self, url: str) -> bool:
+        try:
+            checked_url(url)
+            scheme, host, port = origin = _origin(url)
+        except ValueError:
+            return False
+        of_box = any(host == domain or host.endswith(f".{domain}") for domain in BOX_DOMAINS)
+        return origin in self._configured or (of_box and (scheme, port) == ("https", 443))
+
 
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
@@ -111,14 +117,15 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
-class Transport(BoxNetworkClient):
-    """The SDK's network client with a pool of its own, metered per route. Shared by all identities and threads."""
+class Transport(NetworkClient):
+    """The SDK's network client, metered per route. Shared by all identities and threads."""
 
     def __init__(self, config: BoxConfig, *, base_dir: Path | None = None) -> None:
         """base_dir: what a relative ca_file is relative to."""
-        super().__init__(requests_session=_requests_session(config, base_dir))
+        super().__init__()  # type: ignore[no-untyped-call]  # the SDK leaves it unannotated
+        trust = trusting((base_dir or Path()) / config.ca_file if config.ca_file else None)
+        self._handles = EasyHandles(trust, environment_proxies(config.base_url))
         self._addresses = Addresses(config.base_url, config.upload_url)
-        self.clock_skew_seconds: float | None = None
         self.outages = Outages(
             urlsplit(config.base_url).netloc,
             limit_seconds=config.limits.outage_minutes * 60,
@@ -128,23 +135,22 @@ class Transport(BoxNetworkClient):
         self._routes: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
         self._bytes_sent = 0
+        #: The last answer's headers, and when it came by our clock.
+        self._heard: tuple[Mapping[str, str], float] = ({}, 0.0)
+        self._clock_skew_seconds: float | None = None
 
     def fetch(self, options: FetchOptions) -> FetchResponse:
-        """Send one request and return its answer. The SDK's exceptions leave as they are; BoxConnection.call maps them.
+        """Send one request, once, and return its answer. Refusals leave as the SDK's BoxAPIError, which holds no token;
+        NetworkFault when there is no answer; what a body's reader or the token's request raised as it is.
 
-        A good status without JSON is somebody else's page: ServerBusy, so that it is asked again.
+        BoxConnection.call maps them. A good status without JSON is somebody else's page: ServerBusy, so that it is
+        asked again.
         """
         self._addresses.require(options.url)
-        host = urlsplit(options.url).netloc
+        host = options.url.split("/", 3)[2]
         route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else current_route.get()
         try:
-            response = super().fetch(options)
-        except BoxAPIError as exc:
-            asked_address.set(options.url)
-            if exc.response_info.status_code >= 500:
-                self.outages.unanswered(host)
-            self._count(route, exc.response_info.status_code, exc.response_info.headers)
-            raise
+            answer = self._send(options)
         except ConnectorError:
             raise  # the token could not be had: this request was never sent
         except Exception as exc:
@@ -154,15 +160,38 @@ class Transport(BoxNetworkClient):
             self._count(route, 0, {})
             raise
         asked_address.set(options.url)  # not before: a token may have been asked for on the way
-        self._count(route, response.status, response.headers)
-        if 300 <= response.status < 400:  # whoever is behind it must not get a token or the client secret
+        self._count(route, answer.status, answer.headers)
+        data = _json(answer.body)
+        if answer.status >= 400:
+            if answer.status >= 500:
+                self.outages.unanswered(host)
+            raise _refused(options, answer, data)
+        if answer.status >= 300:  # whoever is behind it must not get a token or the client secret
             self.outages.unanswered(host)
             raise ServerBusy(f"{route}: the answer leads to another address; is a proxy in the way?")
-        if not response.data and response.status not in EMPTY_ANSWERS:
+        if not data and answer.status not in EMPTY_ANSWERS:
             self.outages.unanswered(host)
             raise ServerBusy(f"{route}: the answer is not one of Box's; is a proxy in the way?")
         self.outages.answered(host)
-        return response
+        return FetchResponse(
+            url=options.url,
+            status=answer.status,
+            headers=cast("dict[str, str]", answer.headers),
+            data=data,
+        )
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        """Box's clock minus ours, by its last answer; None before one."""
+        skew = _skew(*self._heard)
+        if skew is not None:
+            self._clock_skew_seconds = skew
+        return self._clock_skew_seconds
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The ways out, by scheme; empty where none is needed."""
+        return self._handles.proxies
 
     def may_ask(self, url: str) -> bool:
         """Return True when a request with a token may be sent to this address."""
@@ -194,15 +223,36 @@ class Transport(BoxNetworkClient):
             )
 
     def close(self) -> None:
-        self.requests_session.close()
+        """Close the connections; may be called twice."""
+        self._handles.close()
+
+    def _send(self, options: FetchOptions) -> Answer:
+        session = options.network_session
+        if session is None:
+            raise ValueError("a request needs a network session")
+        headers = {**session.additional_headers, **(options.headers or {})}
+        if options.auth:
+            headers["Authorization"] = options.auth.retrieve_authorization_header(network_session=session)
+        headers["Content-Type"] = options.content_type
+        url = options.url
+        if options.params:
+            url = f"{url}{'&' if '?' in url else '?'}{urlencode(options.params)}"
+        patience = session.timeout_config
+        return self._handles.send(
+            options.method,
+            url,
+            [*_ALWAYS, *(f"{name}: {value}" for name, value in headers.items())],
+            _body(options),
+            connect_seconds=(patience.connection_timeout_ms or 0) / 1000,
+            read_seconds=(patience.read_timeout_ms or 0) / 1000,
+        )
 
     def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
-        skew = _skew(headers)
         with self._lock:
             self._routes[route] += 1
             self._statuses[status] += 1
-            if skew is not None:
-                self.clock_skew_seconds = skew
+            if status:
+                self._heard = headers, time.time()
 
 
 def network_session(config: BoxConfig, transport: Transport, read_seconds: float) -> NetworkSession:
@@ -220,59 +270,60 @@ def network_session(config: BoxConfig, transport: Transport, read_seconds: float
     )
 
 
-def _requests_session(config: BoxConfig, base_dir: Path | None) -> requests.Session:
-    """Proxies and CA bundle of the environment are read once; ~/.netrc (it would replace the token) and cookies
-    are not used; a sandbox on this machine is never reached through a proxy."""
-    session = _Session()
-    host = urlsplit(config.base_url).hostname or ""
-    session.trust_env = False
-    if not is_loopback(host):
-        session.proxies = dict(requests.utils.get_environ_proxies(config.base_url))
-    trust = trusting((base_dir or Path()) / config.ca_file if config.ca_file else None)
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(trust, pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0))
-    return session
+def environment_proxies(base_url: str) -> dict[str, str]:
+    """Return the proxies of the environment, read once; a sandbox on this machine is never reached through one."""
+    if is_loopback(urlsplit(base_url).hostname or ""):
+        return {}
+    return dict(get_environ_proxies(base_url))
 
 
-class _Session(requests.Session):
-    """Follows no redirect: the next host would get what was for Box."""
+#: Of every request. libcurl would ask for leave to send a large body, and wait for the answer.
+_ALWAYS = (f"User-Agent: {USER_AGENT_HEADER}", f"X-Box-UA: {X_BOX_UA_HEADER}", "Accept: */*", "Expect:")
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return None: there is nowhere to go."""
+
+def _body(options: FetchOptions) -> Body | None:
+    """Return what is sent: a prepared body as it is, the SDK's objects as text."""
+    if options.multipart_data:
+        raise ValueError("multipart bodies are prepared by whoever sends one")
+    if options.file_stream is not None:
+        return cast("Body", options.file_stream)
+    if not options.data:
         return None
+    if options.content_type == "application/x-www-form-urlencoded":
+        return urlencode(cast("dict[str, str]", options.data)).encode()
+    return json.dumps(options.data).encode()
 
 
-class _Adapter(HTTPAdapter):
-    """Sends bodies in larger blocks than the 16 KiB of http.client; believes the certificates that it is given."""
-
-    def __init__(self, trust: ssl.SSLContext, **kwargs: Any) -> None:
-        self._trust = trust
-        super().__init__(**kwargs)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, blocksize=SEND_BLOCK_BYTES, ssl_context=self._trust)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Through a proxy it is Box's certificate all the same."""
-        return super().proxy_manager_for(
-            proxy,
-            **kwargs,
-            blocksize=SEND_BLOCK_BYTES,
-            ssl_context=self._trust,
-            proxy_ssl_context=self._trust,
-        )
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Verify as always, but add no bundle of requests' own to what is trusted."""
-        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # unannotated in requests
-        conn.ca_certs = conn.ca_cert_dir = None
-
-
-def _skew(headers: Mapping[str, str]) -> float | None:
-    """Return Box's clock minus ours, by an answer's Date header; half a second stands for what it leaves out."""
-    text = headers.get("Date") or headers.get("date")
+def _json(body: bytes) -> Any:
+    """Return the answer's JSON; an empty object for none, and for what is no JSON."""
     try:
-        return parsedate_to_datetime(text).timestamp() + 0.5 - time.time() if text else None
+        return json.loads(body) if body else {}
     except ValueError:
+        return {}
+
+
+def _refused(options: FetchOptions, answer: Answer, data: Any) -> BoxAPIError:
+    """Return the SDK's exception for a refusal, without the request's headers and body: they hold a token."""
+    said = data if isinstance(data, dict) else {}
+    return BoxAPIError(
+        message=f"{answer.status} {said.get('message', '')}; Request ID: {said.get('request_id', '')}",
+        request_info=RequestInfo(method=options.method, url=options.url, query_params={}, headers={}),
+        response_info=ResponseInfo(
+            status_code=answer.status,
+            headers=dict(answer.headers),
+            body=said,
+            raw_body=answer.body.decode(errors="replace"),
+            code=said.get("code"),
+            context_info=said.get("context_info", {}),
+            request_id=said.get("request_id"),
+            help_url=said.get("help_url"),
+        ),
+    )
+
+
+def _skew(headers: Mapping[str, str], heard_at: float) -> float | None:
+    """Return Box's clock minus ours, by an answer's Date header; half a second stands for what it leaves out."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp() + 0.5 - heard_at
+    except (KeyError, ValueError):
         return None

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from datetime import datetime
-from typing import cast
-
-from box_sdk_gen.managers.uploads import (
-    UploadFileAttributes,
-    UploadFileAttributesParentField,
-    UploadFileVersionAttributes,
-)
-from box_sdk_gen.schemas.files import Files
+from collections.abc import Mapping
+from typing import Any
 
 from connectors.box.client.connection import BoxConnection
 from connectors.box.client.refusal import status_of
 from connectors.box.types import CheckSource, OpenFile, Receipt, Upload
+from connectors.box.upload.multipart import CONTENT_TYPE, multipart
 from connectors.box.upload.reader import HashingReader, opened, sha1_of
 from connectors.box.upload.receipts import (
     accept,
@@ -27,7 +20,7 @@ from connectors.box.upload.receipts import (
 )
 from connectors.errors import NameInUse, Rejected
 
-UPLOAD_FIELDS = ["name", "size", "sha1", "etag", "file_version"]
+UPLOAD_FIELDS = {"fields": "name,size,sha1,etag,file_version"}
 
 
 def put_direct(
@@ -36,21 +29,21 @@ def put_direct(
     """Send the file with one multipart POST, hashed while it streams; or adopt what Box has."""
     reader: HashingReader | None = None
 
-    def send() -> Files:
+    def send() -> Mapping[str, Any]:
         nonlocal reader
         with opened(open_file) as source:
             reader = HashingReader(source, item.size, check_source)
             reader.finish()
-            return _post_content(connection, item, reader)
+            return first_entry(_post_content(connection, item, reader), route)
 
     def sha1() -> str:
         return (
             reader.hexdigest() if reader and reader.complete else sha1_of(open_file, item.size, check_source)
         )
 
-    item = with_etag(connection, item)
+    item, route = with_etag(connection, item), _content_route(item)
     try:
-        answer = connection.call(_content_route(item), send)
+        entry = connection.call(route, send)
     except NameInUse as exc:
         return adopt_name(connection, item, exc, sha1())
     except Rejected as exc:
@@ -58,23 +51,26 @@ def put_direct(
             return adopt_version(connection, item, sha1(), exc)
         raise
     connection.transport.count_bytes(item.size)
-    return accept(connection, item, first_entry(answer.to_dict(), _content_route(item)), sha1())
+    return accept(connection, item, entry, sha1())
 
 
-def _post_content(connection: BoxConnection, item: Upload, reader: HashingReader) -> Files:
-    uploads = connection.client.uploads
-    stream = cast("io.BufferedIOBase", reader)
-    dates = {name: cast("datetime", text) for name, text in box_dates(item).items()}
+def _post_content(connection: BoxConnection, item: Upload, reader: HashingReader) -> Any:
+    attributes: dict[str, Any] = {"name": item.name, **box_dates(item)}
+    path, headers = "/files/content", None
     if item.file_id:
-        return uploads.upload_file_version(
-            item.file_id,
-            UploadFileVersionAttributes(item.name, content_modified_at=dates.get("content_modified_at")),
-            stream,
-            fields=UPLOAD_FIELDS,
-            if_match=item.etag,
-        )
-    parent = UploadFileAttributesParentField(id=item.folder_id)
-    return uploads.upload_file(UploadFileAttributes(item.name, parent, **dates), stream, fields=UPLOAD_FIELDS)
+        attributes.pop("content_created_at", None)  # of a file, not of its versions
+        path, headers = f"/files/{item.file_id}/content", {"If-Match": item.etag} if item.etag else None
+    else:
+        attributes["parent"] = {"id": item.folder_id}
+    answer = connection.fetch(
+        "POST",
+        connection.upload_url(path),
+        params=UPLOAD_FIELDS,
+        body=multipart(attributes, reader),
+        content_type=CONTENT_TYPE,
+        headers=headers,
+    )
+    return answer.data
 
 
 def _content_route(item: Upload) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from connectors.box.client.connection import BoxConnection
 from connectors.box.client.refusal import code_of, status_of
 from connectors.box.types import PartState, SessionState
 from connectors.box.upload.session_store import SessionStore
-from connectors.box.values import json_object
+from connectors.box.values import json_object, object_of
 from connectors.errors import (
     ConnectorError,
     DigestMismatch,
@@ -92,14 +91,17 @@ def put_part(sender: PartSender, part: Part) -> PartState:
     if "plan" in session.endpoints and (known := _planned_part(sender, part, sha1)):
         return sender.record(known, sent=False)
 
+    headers = {"Digest": digest_header(sha1), "Content-Range": part.content_range}
+
     def send() -> PartState:
-        answer = connection.client.chunked_uploads.upload_file_part_by_url(
+        answer = connection.fetch(
+            "PUT",
             session.endpoints["upload_part"],
-            io.BytesIO(part.content),
-            digest_header(sha1),
-            part.content_range,
+            body=part.content,
+            content_type="application/octet-stream",
+            headers=headers,
         )
-        return _part_state(json_object(answer.to_dict().get("part"), PART_ROUTE))
+        return _part_state(json_object(object_of(answer.data).get("part"), PART_ROUTE))
 
     def stored() -> PartState | None:
         return find_part(connection, session, part.offset, sha1, len(part.content))

@@ -1,4 +1,4 @@
-"""HashingReader: a source file as the SDK's upload wants it, hashed while it is read, exact to the byte."""
+"""HashingReader: a source file as a request's body, hashed while it is read, exact to the byte."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HashingReader:
 
     Before the last bytes are given out the end of the file and check_source are looked at: a file that grew, shrank
     or moved meanwhile breaks the request off, so that Box never stores it. Whatever goes wrong with the source comes
-    out as NotBox, which passes through requests and the SDK unchanged (they would call an OSError a lost connection).
+    out as NotBox, which passes through the transport unchanged (it would take an OSError for a lost connection).
     """
 
     def __init__(self, source: SourceFile, size: int, check_source: CheckSource | None = None) -> None:
@@ -33,7 +33,7 @@ class HashingReader:
         self._source = source
         self._check_source = check_source
         self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self._piece = b""
+        self._piece = memoryview(b"")
         self._at = 0
         self._given = 0
         self._taken = 0
@@ -47,8 +47,8 @@ class HashingReader:
         """Return the SHA-1 of what was read so far, 40 hex digits."""
         return self._sha1.hexdigest()
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return up to `size` bytes, b"" at the end."""
+    def read(self, size: int | None = -1, /) -> bytes | memoryview:
+        """Return up to `size` bytes, b"" at the end; a view of what was read from the source, not a copy."""
         left = self.len - self._given
         want = left if size is None or size < 0 else min(size, left)
         if want <= 0:
@@ -65,15 +65,11 @@ class HashingReader:
         if self.len == 0:
             self._guarded(self._look_at_end)
 
-    def seekable(self) -> bool:
-        """Return True: the SDK then sends a Content-Length; it never rewinds, as its retries are off."""
-        return True
-
     def tell(self) -> int:
         return self._given
 
     def _fill(self) -> None:
-        self._piece = self._guarded(self._next_piece)
+        self._piece = memoryview(self._guarded(self._next_piece))
         self._at = 0
 
     def _next_piece(self) -> bytes:

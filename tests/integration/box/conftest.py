@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.box.client.curl import EasyHandles
+from connectors.box.client.trust import Trust
 from connectors.box.config import BoxConfig, JWTAuthConfig, UploadLimits
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
@@ -62,3 +64,10 @@ def config_file(box: Sandbox, tmp_path: Path) -> Path:
     path = tmp_path / "box_config.json"
     box.write_config(path)
     return path
+
+
+@pytest.fixture
+def handles() -> Iterator[EasyHandles]:
+    handles = EasyHandles(Trust(), {})
+    yield handles
+    handles.close()

@@ -100,10 +100,10 @@ def test_proxies_of_the_environment_are_used_for_box(
         update={"base_url": "https://api.box.com", "upload_url": "https://upload.box.com/api"}
     )
     with BoxDestination(real) as destination:
-        assert "http://proxy.example:3128" == destination._transport.requests_session.proxies["https"]
+        assert "http://proxy.example:3128" == destination._transport.proxies["https"]
     monkeypatch.setenv("NO_PROXY", "box.com")
     with BoxDestination(real) as destination:
-        assert {} == destination._transport.requests_session.proxies
+        assert {} == destination._transport.proxies
 
 
 def test_a_token_does_not_follow_into_the_clear(box: Sandbox, destination: BoxDestination) -> None:
