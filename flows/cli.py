@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -83,10 +84,11 @@ def migrate(
     ] = False,
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
-    from flows.migrate import migrate_share
+    from flows.commands.migrate import migrate_share
+    from flows.orchestration.configured import api_url
 
     loaded = _load(plan)
-    if workers and not os.environ.get("PREFECT_API_URL"):
+    if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
     summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint)
     _print_summary(loaded, summary, plan)
@@ -105,8 +107,8 @@ def check(
     as_json: JSONOption = False,
 ) -> None:
     """Check every precondition before a byte is sent, and say what to do, in the order of doing it."""
-    from flows.check import check_plan
     from flows.checks.table import check_table
+    from flows.commands.check import check_plan
 
     document = _run_flow(check_plan, _load(plan), set_space)
     if as_json:
@@ -129,7 +131,7 @@ def identities(
     as_json: JSONOption = False,
 ) -> None:
     """App users that share the uploading: make N of them, list them, retire them. Box's limits are per user."""
-    from flows.identities import create_identities, retire_identities
+    from flows.commands.identities import create_identities, retire_identities
     from flows.sharing.tables import identities_text
     from flows.sharing.uploaders import list_uploaders
 
@@ -158,7 +160,7 @@ def collaborate(
     as_json: JSONOption = False,
 ) -> None:
     """Make the people of every complete tree what the plan says, the deepest folder first."""
-    from flows.collaborate import collaborate_share
+    from flows.commands.collaborate import collaborate_share
     from flows.sharing.tables import collaboration_table
 
     document = _run_flow(collaborate_share, _load(plan), prune, dry_run)
@@ -210,7 +212,7 @@ def retry(
     ] = True,
 ) -> None:
     """Try again what failed, whatever the reason, and move it."""
-    from flows.retry import retry_failures
+    from flows.commands.retry import retry_failures
     from flows.words import counted
 
     loaded = _load(plan)
@@ -235,7 +237,7 @@ def waive(
     ] = False,
 ) -> None:
     """Let a tree complete without what failed at PATH and below; who, when and why is recorded."""
-    from flows.waive import waive_items
+    from flows.commands.waive import waive_items
     from flows.words import counted, printable
 
     done = _run_flow(waive_items, _load(plan), path, why, who, pending)
@@ -253,7 +255,7 @@ def unwaive(
     ] = "",
 ) -> None:
     """Take back what was waived at PATH and below; the next run tries it again."""
-    from flows.unwaive import unwaive_items
+    from flows.commands.unwaive import unwaive_items
     from flows.words import counted, printable
 
     done = _run_flow(unwaive_items, _load(plan), path, who)
@@ -322,24 +324,29 @@ def _load(path: Path) -> MigrationPlan:
     return load_plan(path)
 
 
-def _run_flow(flow: Any, *args: Any) -> dict[str, Any]:
-    """Run the flow: as a flow run where a Prefect server is configured, else the same function in this process."""
-    from flows.orchestration.endings import called
+def _run_flow(function: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
+    """Run what the flow of the same name runs: as a run of it where a Prefect server is configured, else plainly."""
+    from flows.orchestration.configured import api_url
     from flows.orchestration.terminal import terminal_watcher
     from flows.orchestration.watching import watching_with
 
     signal.signal(signal.SIGTERM, _interrupt)
-    function: Callable[..., dict[str, Any]] = flow.fn
-    if url := os.environ.get("PREFECT_API_URL"):
-        from flows.orchestration.reachable import require_server
-
-        require_server(url)
-        function = partial(called, flow)
     try:
+        if url := api_url():
+            function = _as_flow(function, url)
         with watching_with(terminal_watcher):
             return function(*args)
     except KeyboardInterrupt:
         raise Interrupted from None
+
+
+def _as_flow(function: Callable[..., Any], url: str) -> Callable[..., Any]:
+    from flows.orchestration.endings import called
+    from flows.orchestration.reachable import require_server
+
+    require_server(url)
+    door = import_module(function.__module__.replace(".commands.", "."))
+    return partial(called, getattr(door, function.__name__))
 
 
 def _interrupt(signum: int, frame: object) -> None:

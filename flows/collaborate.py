@@ -1,26 +1,11 @@
-"""collaborate_share: bring the people of every complete tree to what the plan says, whatever happened in Box since.
-
-Requires: the plan's checkpoint and Box; the share is not asked. Trees that are not complete wait (P4).
-"""
+"""collaborate_share as a flow of Prefect's: what the command of this name runs, too."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
 
-from flows.plan.model import MigrationPlan
-from flows.sharing.agreement import agree_with_plan
-from flows.transfer.completing import complete_verified_tree
+from flows.commands import collaborate
 
-
-@flow(flow_run_name="{plan.name}-collaborate", persist_result=False)
-def collaborate_share(plan: MigrationPlan, prune: bool = False, dry_run: bool = False) -> dict[str, Any]:
-    """Compare Box's collaborations with the plan, tree by tree, the deepest folder first, and make them agree.
-
-    Args:
-        plan: What moves from where to where, and who is let in.
-        prune: Take away from Box what an earlier version of the plan gave and this one does not.
-        dry_run: Only say what would change.
-    """
-    return agree_with_plan(plan, prune=prune, dry_run=dry_run, complete_tree=complete_verified_tree)
+collaborate_share = flow(flow_run_name="{plan.name}-collaborate", persist_result=False)(
+    collaborate.collaborate_share
+)

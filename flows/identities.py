@@ -1,35 +1,15 @@
-"""create_identities and retire_identities: app users that upload for a plan.
-
-Requires: the plan's checkpoint and Box, and "Manage users" with App + Enterprise Access; the share is not asked.
-"""
+"""create_identities and retire_identities as flows of Prefect's: what the command runs, too."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
 
-from flows.plan.model import MigrationPlan
-from flows.sharing import uploaders
+from flows.commands import identities
 
+create_identities = flow(flow_run_name="{plan.name}-identities-create", persist_result=False)(
+    identities.create_identities
+)
 
-@flow(flow_run_name="{plan.name}-identities-create", persist_result=False)
-def create_identities(plan: MigrationPlan, count: int) -> dict[str, Any]:
-    """Make app users that share the uploading, and remember them in the checkpoint.
-
-    Args:
-        plan: What moves from where to where.
-        count: How many more; each may send 240 files a minute.
-    """
-    return uploaders.create_uploaders(plan, count)
-
-
-@flow(flow_run_name="{plan.name}-identities-retire", persist_result=False)
-def retire_identities(plan: MigrationPlan, ids: list[str] = []) -> dict[str, Any]:  # noqa: B006  read by the form
-    """Take uploaders out of every tree's folder and deactivate them; what they uploaded stays with its owner.
-
-    Args:
-        plan: What moves from where to where.
-        ids: Box user ids; none: all that were made for this plan.
-    """
-    return uploaders.retire_uploaders(plan, ids)
+retire_identities = flow(flow_run_name="{plan.name}-identities-retire", persist_result=False)(
+    identities.retire_identities
+)

@@ -1,25 +1,9 @@
-"""unwaive_items: take a waiver back; what it covered is tried again in the next run.
-
-Requires: nothing but the plan's checkpoint; neither the share nor Box is asked.
-"""
+"""unwaive_items as a flow of Prefect's: what the command of this name runs, too."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
 
-from flows.plan.model import MigrationPlan
-from flows.reporting.waivers import unwaive_path
+from flows.commands import unwaive
 
-
-@flow(flow_run_name="{plan.name}-unwaive", persist_result=False)
-def unwaive_items(plan: MigrationPlan, path: str, who: str = "") -> dict[str, Any]:
-    """Take back what was waived at this path and below. The next run tries it again.
-
-    Args:
-        plan: What moves from where to where.
-        path: A file or folder as the report names it; everything below a folder counts.
-        who: Who decides; by default the account that runs this.
-    """
-    return unwaive_path(plan, path, who=who)
+unwaive_items = flow(flow_run_name="{plan.name}-unwaive", persist_result=False)(unwaive.unwaive_items)

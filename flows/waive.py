@@ -1,29 +1,9 @@
-"""waive_items: a person says that what failed at one path need not arrive; who, when and why is written down.
-
-Requires: nothing but the plan's checkpoint; neither the share nor Box is asked.
-"""
+"""waive_items as a flow of Prefect's: what the command of this name runs, too."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
 
-from flows.plan.model import MigrationPlan
-from flows.reporting.waivers import waive_path
+from flows.commands import waive
 
-
-@flow(flow_run_name="{plan.name}-waive", persist_result=False)
-def waive_items(
-    plan: MigrationPlan, path: str, why: str, who: str = "", pending: bool = False
-) -> dict[str, Any]:
-    """Waive what failed at this path and below. The next run completes the tree without it.
-
-    Args:
-        plan: What moves from where to where.
-        path: A file or folder as the report names it; everything below a folder counts.
-        why: The reason, for the report; what an auditor will read.
-        who: Who decides; by default the account that runs this.
-        pending: Waive also what was never tried there.
-    """
-    return waive_path(plan, path, why=why, who=who, pending=pending)
+waive_items = flow(flow_run_name="{plan.name}-waive", persist_result=False)(waive.waive_items)

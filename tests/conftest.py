@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +22,10 @@ settings.load_profile("boxhaul")
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+
+# The profile of whoever runs the tests may name a Prefect server: theirs is an empty one.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="boxhaul-prefect-home-")
+atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start with them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

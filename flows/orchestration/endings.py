@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect.artifacts import create_table_artifact
-from prefect.context import FlowRunContext
-from prefect.events import emit_event
-from prefect.states import Cancelled, Completed, Failed
-
 from connectors.errors import QuotaExceeded
 from flows.checks.rows import State, sums_words
 from flows.errors import NotComplete, WindowClosed
+from flows.orchestration.on_demand import (
+    Cancelled,
+    Completed,
+    Failed,
+    FlowRunContext,
+    create_table_artifact,
+    emit_event,
+)
 from flows.transfer.migration import Migration
 from flows.words import counted, failed_words, printable, slug
 from state.errors import LeaseHeld

@@ -18,7 +18,7 @@ from flows.errors import PrefectUnreachable
 
 #: A server that is there answers at once.
 QUICKLY = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}
-WITHOUT = "or unset PREFECT_API_URL to run without it"
+WITHOUT = "or unset PREFECT_API_URL (in a profile: prefect config unset PREFECT_API_URL) to run without it"
 
 
 def require_server(url: str) -> None:

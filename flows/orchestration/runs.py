@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from functools import partial
 from typing import Any
-
-from prefect.runtime import flow_run
 
 from connectors.errors import ConnectorError, ItemError, TransientError
 from flows.checks.start import check_before_sending
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, sent
-from flows.orchestration.fleet import fanned_out
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
@@ -100,11 +97,19 @@ def _move(
     told = {} if retry is None else {"retried": _revive(migration, retry)}
     if check:
         check_before_sending(migration)
-    with fanned_out(migration, workers):
+    with _fanned_out(migration, workers):
         waiting = migration.trees
         for _ in range(VERIFY_ROUNDS):
             waiting = move_trees(migration, waiting)
     return told
+
+
+def _fanned_out(migration: Migration, workers: int) -> AbstractContextManager[None]:
+    if workers <= 0 or not in_flow_run():
+        return nullcontext()
+    from flows.orchestration.fleet import fanned_out
+
+    return fanned_out(migration, workers)
 
 
 def retry_share(
@@ -187,6 +192,8 @@ def _forecast(migration: Migration) -> dict[str, Any]:
 
 def send_for_others(plan: MigrationPlan, *, account_id: str = "") -> Any:
     """Send for a migration that another process conducts, as one of the plan's identities, until nothing is left."""
+    from prefect.runtime import flow_run  # nobody else starts it than a flow run
+
     name = f"{LEASE_NAME} {flow_run.get_id() or ''} on {socket.gethostname()}"
     try:
         with (

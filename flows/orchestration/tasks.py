@@ -9,12 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext, TaskRunContext
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.orchestration.endings import announce_tree, called, incomplete
+from flows.orchestration.on_demand import FlowRunContext, TaskRunContext, get_run_logger, task
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
@@ -36,7 +32,7 @@ class Pending(Protocol):
         ...
 
 
-@task(task_run_name="walk", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="walk")
 def walk_share(migration: Migration) -> None:
     """List the share folder by folder and write down what differs from the checkpoint."""
     walking.walk_trees(migration)
@@ -48,7 +44,7 @@ def walk_share(migration: Migration) -> None:
     run_log().info("walked %s with %s entries", folders, entries)
 
 
-@task(task_run_name="upload-{number:05d}", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="upload-{number:05d}")
 def upload_batch(migration: Migration, batch: Batch, number: int) -> None:
     """Send one batch of files."""
     began = time.monotonic()
@@ -58,7 +54,7 @@ def upload_batch(migration: Migration, batch: Batch, number: int) -> None:
     )
 
 
-@task(task_run_name="complete-{tree.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="complete-{tree.name}")
 def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
     """Verify one tree against Box's listing, then let its people in; return whether it is done with."""
     done = completing.complete_tree(migration, tree)
@@ -76,6 +72,8 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
 
 def task_runner() -> Any:
     """Threads for the tasks of one flow that moves files."""
+    from prefect.task_runners import ThreadPoolTaskRunner
+
     return ThreadPoolTaskRunner(max_workers=BATCHES_IN_FLIGHT + 1)
 
 

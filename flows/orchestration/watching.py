@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 
-from prefect import get_run_logger
-from prefect.context import FlowRunContext
-
-from flows.orchestration.page import shown
-from flows.orchestration.pause import obeyed
+from flows.orchestration.on_demand import FlowRunContext, get_run_logger
 from flows.orchestration.run_warnings import said
 from flows.transfer.migration import Migration
 
@@ -38,6 +34,10 @@ def watched(migration: Migration) -> Iterator[None]:
         if watcher is not None:
             stack.enter_context(watcher(migration))
         if FlowRunContext.get() is not None:
+            # These speak to Prefect's server, which nothing else here needs.
+            from flows.orchestration.page import shown
+            from flows.orchestration.pause import obeyed
+
             stack.enter_context(said(get_run_logger().warning))
             stack.enter_context(shown(migration))
             stack.enter_context(obeyed(migration))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from connectors.box.config import BlockAuthConfig, BoxConfig
-from connectors.box.destination import BoxDestination
 from connectors.source import Source
 from connectors.sources.registry import open_source
 from flows.errors import PlanError
@@ -16,6 +16,9 @@ from flows.plan.origin import find_plan
 from flows.plan.references import expand_all, reveal, reveal_all
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
+
+if TYPE_CHECKING:
+    from connectors.box.destination import BoxDestination
 
 
 def open_checkpoint(plan: MigrationPlan, *, create: bool = False) -> Checkpoint:
@@ -95,6 +98,9 @@ def open_box(
     borrow: Callable[[str], None] | None = None,
 ) -> BoxDestination:
     """The plan's Box, with its secrets filled in. Sends nothing yet."""
+    # Imports Box's SDK, which takes as long as all else that `status` does.
+    from connectors.box.destination import BoxDestination
+
     try:
         return BoxDestination(
             box_config(plan), base_dir=Path(plan.base_dir), stop=stop, uploading=uploading, borrow=borrow

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from state.database.engine import Database, display_url
 from state.database.models import Base
 from state.database.rights import require_creation, require_tables, require_unicode
-from state.database.version import VERSION_TABLE, current_revision
+from state.database.version import HEAD, VERSION_TABLE, current_revision
 from state.errors import SchemaAhead, SchemaBehind
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -27,37 +28,50 @@ def bring_to_head(database: Database, *, upgrade: bool) -> None:
     Raises SchemaAhead when the database is newer than the program, SchemaBehind when it is older (or empty) and
     `upgrade` is False, and StateUnavailable where the database or the rights in it will not do.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
-    head = script.get_current_head()
-    known = {revision.revision for revision in script.walk_revisions()}
     shown = display_url(database.url)
-    current = database.read(lambda connection: _look(connection, shown, head))
-    if current == head:
+    current = database.read(lambda connection: _look(connection, shown))
+    if current == HEAD:
         return
-    if current is not None and current not in known:
+    config = _migrations()
+    if current is not None and current not in _revisions(config):
         raise SchemaAhead(
             f"the checkpoint's schema is {current}, made by a newer version; update Boxhaul first"
         )
     if not upgrade:
         raise SchemaBehind(
-            f"the checkpoint's schema is {current or 'empty'}, this version needs {head}; open it once for a migration"
+            f"the checkpoint's schema is {current or 'empty'}, this version needs {HEAD}; open it once for a migration"
         )
     database.write(lambda connection: _upgrade(connection, config))
 
 
-def _look(connection: Connection, shown: str, head: str | None) -> str | None:
+def _migrations() -> Config:
+    """Alembic, which a database that has every migration needs no more: it takes long to import."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _revisions(config: Config) -> set[str]:
+    from alembic.script import ScriptDirectory
+
+    return {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+
+
+def _look(connection: Connection, shown: str) -> str | None:
     """Return the revision, once it is sure that the role may do what comes next."""
     require_unicode(connection, shown)
     require_tables(connection, shown, [VERSION_TABLE, *Base.metadata.tables])
     current = current_revision(connection)
-    if current != head:
+    if current != HEAD:
         require_creation(connection, shown)
     return current
 
 
 def _upgrade(connection: Connection, config: Config) -> None:
+    from alembic import command
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
     # A second process that waited for the first one finds the work done: an upgrade from head to head is empty.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
+
+#: The newest migration, so that nobody asks Alembic for it who finds it in the database; a test compares them.
+HEAD = "0011"
 
 #: A name of our own: other programs (Prefect's server) may keep their tables in the same database.
 VERSION_TABLE = "boxhaul_version"
@@ -38,4 +40,7 @@ def _former_revision(connection: Connection) -> str | None:
 
 
 def _revision(connection: Connection, table: str) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()
+    if not inspect(connection).has_table(table):
+        return None
+    revision: str | None = connection.execute(text(f"SELECT version_num FROM {table}")).scalar_one_or_none()  # noqa: S608
+    return revision

@@ -1,0 +1,20 @@
+"""check_plan: every precondition of a plan, in the order in which a person fixes them; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.checks.checklist import check_everything
+from flows.orchestration.endings import checked
+from flows.plan.model import MigrationPlan
+
+
+def check_plan(plan: MigrationPlan, set_space: str = "") -> dict[str, Any]:
+    """Check every precondition: login, account, scopes, space, sizes, folders, people, source, state, clock, disk.
+
+    Args:
+        plan: What moves from where to where.
+        set_space: Raise the service account's space first: `500GB`, `2TB` or `unlimited`; empty: leave it.
+    """
+    summary: dict[str, Any] = checked(check_everything(plan, set_space=set_space))
+    return summary

@@ -1,0 +1,37 @@
+"""migrate_share: walk, send, verify, collaborate; each tree that completes is shared at once.
+
+Requires: the plan's environment variables or blocks on the machine that runs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.orchestration.runs import move_share
+from flows.plan.model import MigrationPlan
+
+
+def migrate_share(
+    plan: MigrationPlan,
+    trees: list[str] = [],  # noqa: B006  read by the form
+    window: str = "",
+    workers: int = 0,
+    check: bool = True,
+    new_checkpoint: bool = False,
+) -> dict[str, Any]:
+    """Move what the plan says: walk, send, verify, and let people in as each tree completes.
+
+    Running it again goes on where the last run stopped, whatever stopped it.
+
+    Args:
+        plan: What moves from where to where.
+        trees: Names of the trees to move; none for all of the plan.
+        window: Hours in which files may be sent: `Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin`; empty: any time.
+        workers: How many more processes send, each as one of the plan's identities; 0: this one sends alone.
+        check: Begin only when space, sizes, scopes and roles suffice; off to insist.
+        new_checkpoint: Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.
+    """
+    summary: dict[str, Any] = move_share(
+        plan, trees=trees, window=window, workers=workers, check=check, new_checkpoint=new_checkpoint
+    )
+    return summary

@@ -1,0 +1,59 @@
+"""How long a command takes that has nothing to do: whole processes, beside Python's own start and rclone's.
+
+A share of three files that is all in Box: `status`, and `migrate` without a Prefect server. Medians of an odd number of
+runs, taken in turns, so that what else the machine does falls on all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from connectors.box.sandbox import Sandbox
+from tests.benchmarks.measuring import Measured, measure, median
+from tests.program import program_for
+from tests.trees import build_tree
+
+RUNS = 5
+
+
+def main(runs: int = RUNS) -> None:
+    """Print wall and CPU seconds of each command, and how they compare with Python's start."""
+    with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
+        folder = Path(name)
+        (folder / "share").mkdir()
+        build_tree(folder / "share", {"A": {"1.txt": b"1", "2.txt": b"2"}, "B": {"3.txt": b"3"}})
+        program = program_for(folder / "run", box, {"url": (folder / "share").as_uri()})
+        boxhaul = [sys.executable, "-m", "flows.cli"]
+        rclone = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
+        commands = {
+            "rclone version": [rclone, "version"],
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "boxhaul --help": [*boxhaul, "--help"],
+            "boxhaul status": [*boxhaul, "status", str(program.plan_path)],
+            "boxhaul migrate": [*boxhaul, "migrate", str(program.plan_path)],
+        }
+        environment = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""}
+        # The first one sends, and makes the checkpoint.
+        measure(commands["boxhaul migrate"], environment=environment)
+        taken: dict[str, list[Measured]] = {words: [] for words in commands}
+        for _ in range(runs):
+            for words, command in commands.items():
+                taken[words].append(measure(command, environment=environment))
+        _show(taken)
+
+
+def _show(taken: dict[str, list[Measured]]) -> None:
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(f"medians of {len(taken['python -c pass'])}; load of the machine {load}, {os.cpu_count()} cores")
+    python = median([each.cpu_seconds for each in taken["python -c pass"]])
+    for words, runs in taken.items():
+        wall, cpu = (median([getattr(run, name) for run in runs]) for name in ("wall_seconds", "cpu_seconds"))
+        print(f"{words:16} {wall:6.2f} s, {cpu:5.2f} s CPU, {cpu / python:5.1f} x Python's start", flush=True)
+
+
+if __name__ == "__main__":
+    main()
