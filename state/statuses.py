@@ -151,6 +151,8 @@ class EventKind(StrEnum):
     #: A person accepted that entries do not move.
     WAIVED = "waived"
     UNWAIVED = "unwaived"
+    #: How many files were in Box, of how many: {"files", "of"}; now and then while Prefect shows a run.
+    PROGRESS = "progress"
     #: Somebody whom the plan does not name was removed from a tree.
     COLLABORATION_REMOVED = "collaboration_removed"
 

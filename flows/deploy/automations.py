@@ -16,22 +16,28 @@ from flows.errors import PlanError
 
 
 def register_automations(client: SyncPrefectClient, options: DeployOptions, ui: str) -> Iterator[str]:
+    """Make what ships, bring up to date what is there; what would only tell, and has nobody to tell, is not made."""
     block_id = _notification_block(client, options.notify) if options.notify else None
     for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text(encoding="utf-8")):
-        made = automation_of(entry, block_id, ui)
-        known = client.read_automations_by_name(entry["name"])
-        if not known:
-            client.create_automation(made)
-            yield f"automation: {entry['name']}"
-            continue
-        mended = mended_automation(made, known, entry, ui)
-        for another in known[1:]:
-            client.delete_automation(another.id)
-        if is_the_same(mended, known[0]):
-            yield f"automation: {entry['name']} is there"
-            continue
-        client.update_automation(known[0].id, mended)
-        yield f"automation: {entry['name']} brought up to date"
+        yield f"automation: {entry['name']}{_register(client, entry, block_id, ui)}"
+
+
+def _register(client: SyncPrefectClient, entry: dict[str, Any], block_id: str | None, ui: str) -> str:
+    """What was done, as words after its name."""
+    made = automation_of(entry, block_id, ui)
+    known = client.read_automations_by_name(entry["name"])
+    mended = mended_automation(made, known, entry, ui) if known else made
+    for another in known[1:] if mended.actions else known:
+        client.delete_automation(another.id)
+    if not mended.actions:
+        return f" {'taken away' if known else 'not made'}, it has nobody to tell: --notify TYPE/NAME"
+    if not known:
+        client.create_automation(mended)
+        return ""
+    if is_the_same(mended, known[0]):
+        return " is there"
+    client.update_automation(known[0].id, mended)
+    return " brought up to date"
 
 
 def mended_automation(
@@ -39,7 +45,7 @@ def mended_automation(
 ) -> AutomationCore:
     """What ships now, in place of what is there: switched off when a person did so, with the actions a person added."""
     ours = {action.type for action in made.actions} | {"do-nothing"}
-    actions: list[Any] = [action for action in made.actions if action.type != "do-nothing"]
+    actions: list[Any] = list(made.actions)
     for action in known[0].actions:
         is_message = isinstance(action, SendNotification) and action.subject == entry["name"]
         if is_message and "send-notification" not in ours:
@@ -47,9 +53,7 @@ def mended_automation(
             actions.append(action.model_copy(update={"body": message_of(entry, ui)}))
         elif not is_message and (action.type not in ours or action.type == "send-notification"):
             actions.append(action)
-    return made.model_copy(
-        update={"enabled": all(each.enabled for each in known), "actions": actions or made.actions}
-    )
+    return made.model_copy(update={"enabled": all(each.enabled for each in known), "actions": actions})
 
 
 def is_the_same(mended: AutomationCore, known: Automation) -> bool:
@@ -64,22 +68,27 @@ def message_of(entry: dict[str, Any], ui: str) -> str:
 
 
 def automation_of(entry: dict[str, Any], notification_block_id: str | None, ui: str) -> AutomationCore:
-    """An entry of automations.yaml as Prefect takes it; `ui` is where the links of its message lead."""
-    action: dict[str, Any] = entry.get("do") or {"type": "do-nothing"}
+    """An entry of automations.yaml as Prefect takes it; `ui` is where the links of its message lead.
+
+    Without any action where it would tell something, and there is no block to tell it through.
+    """
+    actions: list[dict[str, Any]] = [entry["do"]] if "do" in entry else []
     if "notify" in entry and notification_block_id is not None:
-        action = {
-            "type": "send-notification",
-            "block_document_id": notification_block_id,
-            "subject": entry["name"],
-            "body": message_of(entry, ui),
-        }
+        actions.append(
+            {
+                "type": "send-notification",
+                "block_document_id": notification_block_id,
+                "subject": entry["name"],
+                "body": message_of(entry, ui),
+            }
+        )
     return AutomationCore.model_validate(
         {
             "name": entry["name"],
             "description": entry["description"],
             "enabled": True,
             "trigger": entry["trigger"],
-            "actions": [action],
+            "actions": actions,
         }
     )
 

@@ -12,6 +12,14 @@ from typing import Any
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import DeploymentSchedule, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
@@ -29,6 +37,16 @@ TAKES_BLOCK = ("run-plan",)
 
 #: Deployments that serve every plan and are registered without one.
 FOR_EVERY_PLAN = ("send-share",)
+
+
+#: Name now → name in 0.1.0, whose list had three of one name. `boxhaul deploy` puts the one in the other's place.
+FORMER_NAMES = {
+    "check-plan/check": "check-plan/on-demand",
+    "retry-failures/retry": "retry-failures/on-demand",
+}
+
+#: The runs of a deployment that is gone could neither begin nor be started again; these are over.
+OVER = [StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED]
 
 
 def fill_in(document: dict[str, Any], saved: SavedPlan, *, suffix: str) -> dict[str, Any]:
@@ -60,16 +78,27 @@ def _full_name(deployment: dict[str, Any]) -> str:
     return f"{flow_name(deployment['entrypoint'])}/{deployment['name']}"
 
 
-def _known(client: SyncPrefectClient, deployment: dict[str, Any]) -> DeploymentResponse | None:
+def _former_name(deployment: dict[str, Any]) -> str | None:
+    """The full name that an earlier version gave it; None where it is the same."""
+    name, dash, suffix = deployment["name"].partition("-")
+    former = FORMER_NAMES.get(f"{flow_name(deployment['entrypoint'])}/{name}")
+    return f"{former}{dash}{suffix}" if former is not None else None
+
+
+def _known(client: SyncPrefectClient, name: str | None) -> DeploymentResponse | None:
     try:
-        return client.read_deployment_by_name(_full_name(deployment))
+        return client.read_deployment_by_name(name) if name is not None else None
     except ObjectNotFound:
         return None
 
 
+def _of_plan(known: DeploymentResponse | None, plan: MigrationPlan) -> DeploymentResponse | None:
+    return known if known is not None and plan_tag(plan) in (known.tags or []) else None
+
+
 def refuse_another_plan(client: SyncPrefectClient, document: dict[str, Any], plan: MigrationPlan) -> None:
     for deployment in document["deployments"]:
-        known = _known(client, deployment)
+        known = _known(client, _full_name(deployment))
         tags = known.tags or [] if known is not None else []
         others = [tag for tag in tags if tag.startswith("plan:") and tag != plan_tag(plan)]
         if others:
@@ -79,11 +108,47 @@ def refuse_another_plan(client: SyncPrefectClient, document: dict[str, Any], pla
             )
 
 
-def keep_all_that_people_set(client: SyncPrefectClient, document: dict[str, Any]) -> None:
+def keep_all_that_people_set(
+    client: SyncPrefectClient, document: dict[str, Any], plan: MigrationPlan
+) -> None:
     for deployment in document["deployments"]:
-        known = _known(client, deployment)
-        if known is not None:
+        if (known := _known(client, _full_name(deployment))) is not None:
             keep_what_people_set(deployment, known)
+        elif (former := _of_plan(_known(client, _former_name(deployment)), plan)) is not None:
+            keep_what_people_set(deployment, former)
+            deployment["schedules"] = [schedule_entry(each) for each in former.schedules]
+
+
+def schedule_entry(known: DeploymentSchedule) -> dict[str, Any]:
+    """A schedule as prefect.yaml has it."""
+    entry = known.schedule.model_dump(mode="json", exclude_none=True)
+    entry |= {"active": known.active, "parameters": known.parameters}
+    return entry | ({"slug": known.slug} if known.slug else {})
+
+
+def remove_former(client: SyncPrefectClient, document: dict[str, Any], plan: MigrationPlan) -> Iterator[str]:
+    """Take away this plan's deployments that have another name now; one whose runs are not over stays until then."""
+    for deployment in document["deployments"]:
+        name = _former_name(deployment)
+        former = _of_plan(_known(client, name), plan)
+        if former is None:
+            continue
+        if _has_runs(client, former):
+            yield f"deployment: {name} stays until its runs are over; deploy again then"
+            continue
+        client.delete_deployment(former.id)
+        yield f"deployment: {name} is {_full_name(deployment)} now"
+
+
+def _has_runs(client: SyncPrefectClient, known: DeploymentResponse) -> bool:
+    """Whether a run of it is on its way that no schedule has planned."""
+    runs = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[known.id])),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=OVER))),
+    )
+    return any(
+        not (run.auto_scheduled and run.state is not None and run.state.is_scheduled()) for run in runs
+    )
 
 
 def keep_what_people_set(deployment: dict[str, Any], known: DeploymentResponse) -> None:

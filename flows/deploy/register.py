@@ -21,6 +21,7 @@ from flows.deploy.deployments import (
     keep_all_that_people_set,
     prefect_deploy,
     refuse_another_plan,
+    remove_former,
 )
 from flows.deploy.options import DeployOptions
 from flows.deploy.saved_plan import blocks_words, save_plan
@@ -40,20 +41,9 @@ def deploy_plan(plan: MigrationPlan, options: DeployOptions) -> Iterator[str]:
             documents = yaml.safe_load(options.prefect_file.read_text(encoding="utf-8"))
             filled = fill_in(documents, saved, suffix=options.suffix)
             refuse_another_plan(client, filled, plan)
-            keep_all_that_people_set(client, filled)
+            keep_all_that_people_set(client, filled, plan)
             yield from prefect_deploy(filled, url)
             choose_plan(client, filled, saved)
+            yield from remove_former(client, filled, plan)
             yield from register_automations(client, options, ui_url(url))
     yield f"UI: {ui_url(url)}/deployments"
-
-
-# --- server and pool ---
-
-
-# --- blocks ---
-
-
-# --- deployments ---
-
-
-# --- automations ---

@@ -18,6 +18,7 @@ from flows.orchestration.on_demand import (
     create_table_artifact,
     emit_event,
 )
+from flows.run.progress import Snapshot
 from flows.transfer.migration import Migration
 from flows.words import counted, failed_words, printable, slug
 from state.errors import LeaseHeld
@@ -35,29 +36,55 @@ RUN_STOPPED = "boxhaul.run.stopped"
 NAMED_TREES = 3
 
 
-def ended(summary: dict[str, Any], *, reason: str | None = None, message: str | None = None) -> Any:
+def ended(summary: dict[str, Any]) -> Any:
     """What a flow returns: its summary; inside a flow run as a state whose name says how it ended."""
     if FlowRunContext.get() is None:
         return summary
-    if summary["complete"]:
-        return Completed(message=closing_words(summary), data=summary)
-    words = message or closing_words(summary)
-    if reason is not None:
-        return Completed(name=reason, message=words, data=summary)
-    return incomplete(words, summary)
+    words = closing_words(summary)
+    return (
+        Completed(message=words, data=summary)
+        if summary["complete"]
+        else incomplete("Incomplete", words, summary)
+    )
 
 
-def incomplete(words: str, outcome: Any) -> Any:
-    """The state of a flow or task that is not complete: never green. `called` gives the outcome back."""
-    return Failed(name="Incomplete", message=words, data=NotComplete(words, outcome))
+def out_of_hours(summary: dict[str, Any], why: str) -> Any:
+    """What a flow returns whose window is over: neither green, since trees are not complete, nor a failure that
+    somebody is to be woken up for."""
+    if FlowRunContext.get() is None:
+        return summary
+    return cancelled("Limit reached", f"{why}; the next run goes on. {closing_words(summary)}", summary)
+
+
+def looked(summary: dict[str, Any], words: str) -> Any:
+    """What a flow returns that only looked, as it was asked to."""
+    if FlowRunContext.get() is None:
+        return summary
+    return Completed(name="Dry run", message=words, data=summary)
+
+
+def incomplete(name: str, words: str, outcome: Any) -> Any:
+    """The state of a flow or task at whose end something is left: never green. `returned` gives the outcome back."""
+    return Failed(name=name, message=words, data=NotComplete(words, outcome))
+
+
+def cancelled(name: str, words: str, outcome: Any) -> Any:
+    """The state of a flow or task that was stopped before its end: neither green nor red. `returned` gives the outcome
+    back, and raises it where it is an exception."""
+    kept = outcome if isinstance(outcome, BaseException) else NotComplete(words, outcome)
+    return Cancelled(name=name, message=printable(words), data=kept)
 
 
 def called(function: Any, *args: Any) -> Any:
-    """Call a flow or a task as Prefect runs it, and return what it returned, also where its state is Incomplete.
+    """Call a flow or a task as Prefect runs it, and return what it returned, whatever the name of its state.
 
     Raises what it raised.
     """
-    value = function(*args, return_state=True).result(raise_on_failure=False)
+    return returned(function(*args, return_state=True).result(raise_on_failure=False))
+
+
+def returned(value: Any) -> Any:
+    """What a flow or task returned, from what Prefect has as the data of its state. Raises what it raised."""
     if isinstance(value, NotComplete):
         return value.outcome
     if isinstance(value, BaseException):
@@ -67,13 +94,15 @@ def called(function: Any, *args: Any) -> Any:
 
 def sent(migration: Migration | None, why_not: str = "") -> Any:
     """What a process that only sends returns; `why_not` when it had nothing to send as."""
-    uploaded = migration.progress.snapshot().files_uploaded if migration is not None else 0
-    summary = {"sent": uploaded}
+    state = migration.progress.snapshot() if migration is not None else Snapshot()
+    summary = {"sent": state.files_uploaded}
     if FlowRunContext.get() is None:
         return summary
     if migration is None:
-        return Completed(name="No identity free", message=why_not, data=summary)
-    return Completed(message=f"{counted(uploaded, 'file')} sent.", data=summary)
+        return cancelled("No identity free", why_not, summary)
+    # What is complete is said by the run that conducts; what failed here may arrive through another process.
+    words = f"{counted(state.files_uploaded, 'file')} sent, {failed_words(state.failed)} here."
+    return Completed(name="Sent", message=words, data=summary)
 
 
 def checked(document: dict[str, Any]) -> Any:
@@ -83,11 +112,10 @@ def checked(document: dict[str, Any]) -> Any:
     _show_rows(document)
     sums = f"{counted(document['problems'], 'problem')}, {counted(document['warnings'], 'warning')}"
     named = [row["name"] for row in document["checks"] if row["state"] == "problem"]
-    return Completed(
-        name="Problems" if document["problems"] else None,
-        message=printable(f"{sums}{': ' if named else ''}{', '.join(named)}."),
-        data=document,
-    )
+    words = printable(f"{sums}{': ' if named else ''}{', '.join(named)}.")
+    if document["problems"]:
+        return incomplete("Problems", words, document)
+    return Completed(message=words, data=document)
 
 
 def _show_rows(shown: dict[str, Any]) -> None:

@@ -1,48 +1,23 @@
-"""The text of a run's page: numbers, trees with links, a chart of throughput. Pure; Markdown in, no Prefect."""
+"""The text of a run's page: a chart of the whole, numbers, trees with links, what failed. Pure; no Prefect."""
 
 from __future__ import annotations
 
-import json
+import socket
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from flows.orchestration.picture import History, Whole, chart
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import source_name
 from flows.run.forecast import left_words, uploads_per_minute
 from flows.run.progress import Snapshot, bytes_words
 from flows.words import counted, failed_words, printable, size_words
-from state.records import TreeReport
+from state.records import Counts, TreeReport
 from state.reports.sums import add_up
-
-#: Points of the chart; when there are more, every other one goes.
-CHART_POINTS = 60
-
-CHART_COLOURS = {"themeVariables": {"xyChart": {"plotColorPalette": "#0061d5", "backgroundColor": "#ffffff"}}}
 
 #: Where people see folders; the API's own address differs.
 BOX_APP = "https://app.box.com"
-
-
-class History:
-    """Uploaded files and bytes over time, in bounded memory however long the run lasts (P9)."""
-
-    def __init__(self) -> None:
-        self._points: list[tuple[float, int, int]] = []
-
-    def add(self, seconds: float, files: int, size: int) -> None:
-        """What was uploaded after so many seconds."""
-        self._points.append((seconds, files, size))
-        if len(self._points) > CHART_POINTS:
-            # The newest stays, so that the last span is never longer than it was.
-            self._points = self._points[:-1][::2] + self._points[-1:]
-
-    def per_minute(self) -> list[tuple[float, float, float]]:
-        """Minutes since the beginning, files and megabytes per minute, for each span between two points."""
-        return [
-            (later[0] / 60, (later[1] - sooner[1]) * 60 / span, (later[2] - sooner[2]) * 60 / span / 1e6)
-            for sooner, later in zip(self._points, self._points[1:], strict=False)
-            if (span := later[0] - sooner[0]) > 0
-        ]
 
 
 def share_done(state: Snapshot) -> float:
@@ -73,19 +48,40 @@ def overview(
     trees: Sequence[TreeReport],
     *,
     more_trees: int = 0,
+    whole: Whole | None = None,
+    report: Path | None = None,
 ) -> str:
-    """The Markdown of the run's overview."""
-    parts = [f"# {_cell(plan.name)}: {state.phase}", _numbers(plan, state)]
+    """The Markdown of the run's overview. `whole`: all trees of the plan, where the run moves some of them alone;
+    `report`: where the page of the report is, on the machine that runs this."""
+    whole = whole or whole_of(state)
+    parts = [f"# {_cell(plan.name)}: {state.phase}", chart(plan.name, whole, history), _numbers(plan, state)]
     parts.append("## Trees\n\n" + _trees(plan, trees))
     if more_trees:
         parts.append(f"and {counted(more_trees, 'tree')} more; `boxhaul status` has them all.")
     failures = _failures(trees)
     if failures:
         parts.append("## Failures by reason\n\n" + failures)
-    chart = _chart(history)
-    if chart:
-        parts.append("## Files per minute\n\n" + chart)
+    if report is not None:
+        parts.append(report_words(report))
     return "\n\n".join(parts) + "\n"
+
+
+def whole_of(state: Snapshot, others: Counts | None = None) -> Whole:
+    """The trees that this run moves, and the files of those that it does not."""
+    others = others or Counts()
+    return Whole(
+        total=state.files_total + others.to_move,
+        uploaded=state.files_uploaded + others.uploaded,
+        failed=state.files_failed + others.failed,
+    )
+
+
+def report_words(report: Path) -> str:
+    """Where the report is; no link, which would lead a browser elsewhere to nothing."""
+    return (
+        f"## Report\n\nOn the machine that ran this ({printable(socket.gethostname())}):\n\n{_code(str(report))}\n\n"
+        "Beside it every item as CSV and JSON. Elsewhere: `boxhaul report PLAN --out FOLDER`."
+    )
 
 
 def _numbers(plan: MigrationPlan, state: Snapshot) -> str:
@@ -136,23 +132,6 @@ def _failures(trees: Sequence[TreeReport]) -> str:
         return ""
     return "| reason | entries |\n|---|---:|\n" + "\n".join(
         f"| {_cell(reason)} | {count:,} |" for reason, count in sums.items()
-    )
-
-
-def _chart(history: History) -> str:
-    points = history.per_minute()
-    if len(points) < 2:
-        return ""
-    labels = ", ".join(f'"{minutes:.1f}"' for minutes, _, _ in points)
-    rates = [max(0.0, files) for _, files, _ in points]
-    values = ", ".join(f"{rate:.0f}" for rate in rates)
-    return (
-        "```mermaid\n"
-        f"%%{{init: {json.dumps(CHART_COLOURS)}}}%%\n"
-        "xychart-beta\n"
-        f'  x-axis "minutes since the run began" [{labels}]\n'
-        f'  y-axis "files per minute" 0 --> {max(1.0, *rates) * 1.1:.0f}\n'
-        f"  bar [{values}]\n```"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a watcher sees on the page of a flow run: progress of the whole and of each tree, tables, a chart, links.
+"""What a watcher sees on the page of a flow run: an overview, progress of the whole and of each tree, tables.
 
 A thread of its own asks the counters now and then and tells Prefect; when Prefect does not answer, the page is late
 and nothing else happens. Costs a few API calls a minute at first and fewer the longer the run lasts.
@@ -6,31 +6,32 @@ and nothing else happens. Costs a few API calls a minute at first and fewer the 
 
 from __future__ import annotations
 
-import contextvars
+import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-)
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.context import FlowRunContext
 
-from flows.orchestration.overview import History, overview, progress_words, share_done
+from flows.orchestration.artifacts import Artifacts
+from flows.orchestration.overview import overview, progress_words, report_words, share_done, whole_of
+from flows.orchestration.picture import History, Whole
+from flows.reporting.failures import first_by_reason
 from flows.reporting.report import write_report
 from flows.run.leases import Part
 from flows.transfer.migration import Migration
-from flows.words import duration_words, printable, size_words, slug
-from state.records import TreeReport
+from flows.words import counted, duration_words, normal_form, printable, size_words, slug
+from state.records import Counts, TreeReport
+from state.reports.events import events
+from state.reports.lines import failures
 from state.reports.sums import add_up, slowest_folders
-from state.statuses import TreeState
+from state.statuses import EventKind, TreeState
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,12 @@ TREES_SHOWN, TREES_AT_ONCE = 50, 3
 #: Trees whose sums are read for the overview; each is a scan of the tree's part of an index.
 TREES_LISTED = 200
 
+#: Failed entries that are listed; the report has them all.
+FAILED_LISTED = 100
+
+#: Seconds between two points of the curve that the checkpoint keeps for later runs.
+REMEMBERED_SECONDS = 600.0
+
 #: Seconds that the end of the run waits for the last picture, and for the tables and the report of a finished one.
 LAST_PICTURE_SECONDS, LAST_TABLES_SECONDS = 4.0, 120.0
 
@@ -57,12 +64,12 @@ def shown(migration: Migration) -> Iterator[None]:
     if migration.part is Part.SENDING:
         yield  # the run that conducts shows the whole
         return
-    page = _RunPage(migration)
+    context = FlowRunContext.get()
+    assert context is not None and context.flow_run is not None  # noqa: S101  watched() looked
+    page = _RunPage(migration, context.flow_run.id)
     done = threading.Event()
     finished = False
-    # Prefect finds the flow run that an artifact belongs to in the context.
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(page.draw_until, done), name="page", daemon=True)
+    thread = threading.Thread(target=page.draw_until, args=(done,), name="page", daemon=True)
     thread.start()
     try:
         yield
@@ -81,29 +88,37 @@ def picture_pause(seconds_passed: float, pictures: int) -> float:
 
 
 class _RunPage:
-    def __init__(self, migration: Migration) -> None:
+    def __init__(self, migration: Migration, flow_run_id: UUID) -> None:
         self._migration = migration
         self._key = slug(migration.plan.name)
+        self._artifacts = Artifacts(flow_run_id, first=f"{self._key}-overview")
         self._began = time.monotonic()
-        self._history = History()
-        self._ids: dict[str, UUID] = {}
+        self._curve = _Curve(migration)
         self._drawn: dict[int, tuple[int, str]] = {}
+        self._failed_drawn = 0
+        self._report: Path | None = None
         self.finished = False
 
     def draw_until(self, done: threading.Event) -> None:
         """Draw now and then, and once more at the end."""
         pictures = 0
         while not done.wait(picture_pause(time.monotonic() - self._began, pictures)):
+            if pictures == 0:
+                self._try(self._draw_overview)
             self._try(self._draw_whole)
             if pictures % PICTURES_PER_OVERVIEW == 1:
                 self._try(self._draw_trees)
+                self._try(self._draw_failures)
                 self._try(self._draw_overview)
             pictures += 1
+        self._try(self._draw_overview)
         self._try(self._draw_whole)
         self._try(self._draw_trees)
+        self._try(self._draw_failures)
         if self.finished:
-            self._try(self._draw_tables)
-        self._try(self._draw_overview)
+            self._try(self._draw_slowest)
+            self._try(self._draw_report)
+            self._try(self._draw_overview)
 
     def _try(self, draw: Callable[[], None]) -> None:
         try:
@@ -118,8 +133,8 @@ class _RunPage:
             calls=statistics.calls, rate_limited=statistics.rate_limited, bytes_sent=statistics.bytes_sent
         )
         state = migration.progress.snapshot()
-        self._history.add(state.seconds, state.files_uploaded, state.bytes_uploaded)
-        self._progress(f"{self._key}-all", share_done(state), progress_words(migration.plan.name, state))
+        words = progress_words(migration.plan.name, state)
+        self._artifacts.put("progress", f"{self._key}-all", share_done(state), words)
 
     def _draw_trees(self) -> None:
         drawn = 0
@@ -140,26 +155,48 @@ class _RunPage:
                 f" {size_words(counts.bytes_uploaded)} of {size_words(counts.bytes_total)};"
                 f" {printable(tree.name)}, {state}"
             )
-            self._progress(f"{self._key}-tree-{tree.id}-{slug(tree.name)}"[:200], percent, words)
+            key = f"{self._key}-tree-{tree.id}-{slug(tree.name)}"[:200]
+            self._artifacts.put("progress", key, percent, words)
 
     def _draw_overview(self) -> None:
         migration = self._migration
+        state = migration.progress.snapshot()
+        whole = whole_of(state, self._curve.others)
         text = overview(
             migration.plan,
-            migration.progress.snapshot(),
-            self._history,
+            state,
+            self._curve.up_to(whole, ends=self.finished),
             self._tree_reports(TREES_LISTED),
             more_trees=max(0, len(migration.trees) - TREES_LISTED),
+            whole=whole,
+            report=self._report,
         )
-        self._markdown(f"{self._key}-overview", text, f"{migration.plan.name}: overview")
+        self._artifacts.put("markdown", f"{self._key}-overview", text, f"{migration.plan.name}: overview")
 
-    def _draw_tables(self) -> None:
+    def _draw_failures(self) -> None:
+        """The first of what is failed now, when that has changed."""
         migration = self._migration
-        reports = self._tree_reports(len(migration.trees))
-        failures = add_up(reports).failures_by_reason
-        if failures:
-            rows = [{"reason": reason, "entries": count} for reason, count in failures.items()]
-            create_table_artifact(rows, f"{self._key}-failures", f"{migration.plan.name}: failures by reason")
+        number = migration.progress.snapshot().failed
+        if number == self._failed_drawn and not self.finished:
+            return
+        self._failed_drawn = number
+        names = {tree.name for tree in migration.trees}
+        lines = (each for each in failures(migration.checkpoint, migration.plan_id) if each.tree in names)
+        rows = [
+            {
+                "reason": line.reason,
+                "path": printable(line.path),
+                "tree": printable(line.tree),
+                "what happened": printable(line.detail or ""),
+            }
+            for line in first_by_reason(lines, limit=FAILED_LISTED)
+        ]
+        of = counted(number, "failed entry", "failed entries")
+        words = f"{migration.plan.name}: {len(rows):,} of {of}, by reason"
+        self._table("failures", rows, words)
+
+    def _draw_slowest(self) -> None:
+        migration = self._migration
         slow = [
             {
                 "tree": printable(sums.tree),
@@ -171,15 +208,20 @@ class _RunPage:
             for sums in slowest_folders(migration.checkpoint, migration.plan_id)
             if sums.upload_time is not None
         ]
-        if slow:
-            create_table_artifact(slow, f"{self._key}-slowest", f"{migration.plan.name}: slowest folders")
-        page = write_report(migration.plan)[0].resolve()
-        create_markdown_artifact(
-            f"# Report of {migration.plan.name}\n\n[{page.name}]({page.as_uri()}) on the machine that ran this:"
-            f"\n\n`{page}`\n\nBeside it every item as CSV and JSON.\n",
-            f"{self._key}-report",
-            f"{migration.plan.name}: report",
-        )
+        self._table("slowest", slow, f"{migration.plan.name}: slowest folders")
+
+    def _table(self, name: str, rows: Sequence[dict[str, Any]], words: str) -> None:
+        """These rows as a table; none at all, where an earlier attempt had some, is no table."""
+        if rows:
+            self._artifacts.put("table", f"{self._key}-{name}", json.dumps(rows), words)
+        else:
+            self._artifacts.remove(f"{self._key}-{name}")
+
+    def _draw_report(self) -> None:
+        migration = self._migration
+        self._report = write_report(migration.plan)[0].resolve()
+        words = f"{migration.plan.name}: report"
+        self._artifacts.put("markdown", f"{self._key}-report", report_words(self._report), words)
 
     def _tree_reports(self, limit: int) -> list[TreeReport]:
         """Sums of the trees that move, the unfinished ones first."""
@@ -189,22 +231,40 @@ class _RunPage:
         trees = sorted(moving, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
         return migration.checkpoint.tree_reports([tree.id for tree in trees[:limit]])
 
-    # --- Prefect ---
 
-    def _progress(self, key: str, percent: float, words: str) -> None:
-        if key not in self._ids:
-            made: Any = create_progress_artifact(progress=percent, key=key, description=words)
-            self._ids[key] = made
-            return
-        self._update(self._ids[key], percent, words)
+class _Curve:
+    """Files in Box over the whole migration: what earlier runs left in the checkpoint, and what this one adds."""
 
-    def _markdown(self, key: str, text: str, words: str) -> None:
-        if key not in self._ids:
-            made: Any = create_markdown_artifact(text, key, words)
-            self._ids[key] = made
-            return
-        self._update(self._ids[key], text, words)
+    def __init__(self, migration: Migration) -> None:
+        self._migration = migration
+        self._history: History | None = None
+        self._others: Counts | None = None
+        self._remembered = 0.0
 
-    def _update(self, artifact_id: UUID, data: Any, words: str) -> None:
-        with get_client(sync_client=True) as client:
-            client.update_artifact(artifact_id, ArtifactUpdate(data=data, description=words))
+    @property
+    def others(self) -> Counts:
+        """Files of the plan's trees that this run does not move; zeros until it has taken up its own."""
+        migration = self._migration
+        if self._others is None and migration.trees:
+            moving = set(migration.tree_ids)
+            planned = {(normal_form(tree.source), tree.box_path) for tree in migration.plan.trees}
+            ids = [
+                tree.id
+                for tree in migration.checkpoint.trees(migration.plan_id)
+                if tree.id not in moving and (not planned or (normal_form(tree.source), tree.name) in planned)
+            ]
+            self._others = add_up(migration.checkpoint.tree_reports(ids)).files
+        return self._others or Counts()
+
+    def up_to(self, whole: Whole, *, ends: bool) -> History:
+        """The curve with this as its newest point, which the checkpoint is told now and then and where it `ends`."""
+        migration, now = self._migration, time.monotonic()
+        if self._history is None:
+            self._history = History()
+            for line in events(migration.checkpoint, migration.plan_id, kind=EventKind.PROGRESS):
+                self._history.add(line.at, line.detail["files"])
+        if migration.trees and (ends or now - self._remembered > REMEMBERED_SECONDS):
+            self._remembered = now
+            migration.record_event(EventKind.PROGRESS, {"files": whole.uploaded, "of": whole.total})
+        self._history.add(datetime.now(UTC), whole.uploaded)
+        return self._history

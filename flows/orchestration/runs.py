@@ -15,7 +15,7 @@ from connectors.errors import ConnectorError, ItemError, TransientError
 from flows.checks.start import check_before_sending
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
-from flows.orchestration.endings import already_running, announce_stop, ended, sent
+from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
@@ -82,7 +82,7 @@ def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) ->
     except WindowClosed as exc:
         give_up(migration, exc)
         announce_stop(migration, exc)
-        return ended(unfinished_pass(migration), reason="Limit reached")
+        return out_of_hours(unfinished_pass(migration), str(exc))
     except BaseException as exc:
         give_up(migration, exc)
         announce_stop(migration, exc)
@@ -169,7 +169,7 @@ def look_share(plan: MigrationPlan, *, trees: Sequence[str]) -> Any:
             migration.checkpoint.end_pass(
                 migration.pass_id, PassState.INCOMPLETE, summary=summary, worker=migration.worker
             )
-        return ended(summary, reason="Dry run", message=forecast_words(summary))
+        return looked(summary, forecast_words(summary))
 
 
 def _forecast(migration: Migration) -> dict[str, Any]:

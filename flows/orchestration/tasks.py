@@ -9,7 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
-from flows.orchestration.endings import announce_tree, called, incomplete
+from connectors.errors import Stopped
+from flows.errors import Interrupted
+from flows.orchestration.endings import announce_tree, called, cancelled, incomplete, returned
 from flows.orchestration.on_demand import FlowRunContext, TaskRunContext, get_run_logger, task
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
@@ -32,32 +34,54 @@ class Pending(Protocol):
         ...
 
 
+class _Submitted:
+    """A task run on its way."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def result(self) -> Any:
+        """As Pending.result, whatever the name of its state."""
+        return returned(self._future.result(raise_on_failure=False))
+
+
 @task(task_run_name="walk")
-def walk_share(migration: Migration) -> None:
+def walk_share(migration: Migration) -> Any:
     """List the share folder by folder and write down what differs from the checkpoint."""
     walking.walk_trees(migration)
     state = migration.progress.snapshot()
-    if not state.folders_walked:
-        run_log().info("nothing left to walk")
-        return
-    folders, entries = counted(state.folders_walked, "folder"), f"{state.entries_seen:,}"
-    run_log().info("walked %s with %s entries", folders, entries)
+    words = f"walked {counted(state.folders_walked, 'folder')} with {state.entries_seen:,} entries"
+    run_log().info(words if state.folders_walked else "nothing left to walk")
+    if migration.stop.is_set() and in_task_run():
+        return cancelled("Cancelled", f"{words}, then told to stop; the next run goes on", None)
+    return None
 
 
 @task(task_run_name="upload-{number:05d}")
-def upload_batch(migration: Migration, batch: Batch, number: int) -> None:
+def upload_batch(migration: Migration, batch: Batch, number: int) -> Any:
     """Send one batch of files."""
     began = time.monotonic()
-    sending.send_batch(migration, batch)
+    unsent = sending.send_batch(migration, batch)
     run_log().info(
         "batch %05d: %s in %.0f s", number, _batch_words(migration, batch), time.monotonic() - began
     )
+    if unsent and migration.stop.is_set() and in_task_run():
+        words = f"told to stop with {unsent:,} of {counted(len(batch.items), 'file')} not sent; the next run goes on"
+        return cancelled("Cancelled", words, None)
+    return None
 
 
 @task(task_run_name="complete-{tree.name}")
 def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
     """Verify one tree against Box's listing, then let its people in; return whether it is done with."""
-    done = completing.complete_tree(migration, tree)
+    try:
+        done = completing.complete_tree(migration, tree)
+    except (Stopped, Interrupted) as exc:
+        if not in_task_run():
+            raise
+        return cancelled(
+            "Cancelled", f"told to stop before {tree.name} was complete; the next run goes on", exc
+        )
     now = migration.checkpoint.tree(tree.id)
     state = now.state.value + (f": {now.incomplete_reason.value}" if now.incomplete_reason else "")
     run_log().info(
@@ -65,8 +89,9 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
     )
     if done:
         announce_tree(migration, now)
-    if now.state is TreeState.INCOMPLETE and in_flow_run():
-        return incomplete(printable(f"{now.name} is {state}"), done)
+    if now.state is not TreeState.COMPLETE and in_task_run():
+        again = "" if done else ": Box differs from what was sent, which is sent again"
+        return incomplete("Incomplete", printable(f"{now.name} is {state}{again}"), done)
     return done
 
 
@@ -95,12 +120,17 @@ def _batch_words(migration: Migration, batch: Batch) -> str:
 
 def run_log() -> Any:
     """Where a line goes that a person reads: the log of the flow run, or the program's own outside of one."""
-    return get_run_logger() if in_flow_run() or TaskRunContext.get() else log
+    return get_run_logger() if in_flow_run() or in_task_run() else log
 
 
 def in_flow_run() -> bool:
     """True inside a Prefect flow run; False when the very same flow runs without a server."""
     return FlowRunContext.get() is not None
+
+
+def in_task_run() -> bool:
+    """True inside a Prefect task run, in whatever thread it runs."""
+    return TaskRunContext.get() is not None
 
 
 def run(step: Any, *args: Any) -> Any:
@@ -111,8 +141,7 @@ def run(step: Any, *args: Any) -> Any:
 def start(threads: ThreadPoolExecutor, step: Any, *args: Any) -> Pending:
     """Begin a task beside the flow: as a task run inside a flow run, as a plain thread outside."""
     if in_flow_run():
-        submitted: Pending = step.submit(*args)
-        return submitted
+        return _Submitted(step.submit(*args))
     function: Callable[..., Any] = step.fn
     future: Future[Any] = threads.submit(function, *args)
     return future

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 
+from flows.orchestration.log_lines import told
 from flows.orchestration.on_demand import FlowRunContext, get_run_logger
 from flows.orchestration.run_warnings import said
 from flows.transfer.migration import Migration
@@ -38,7 +39,9 @@ def watched(migration: Migration) -> Iterator[None]:
             from flows.orchestration.page import shown
             from flows.orchestration.pause import obeyed
 
-            stack.enter_context(said(get_run_logger().warning))
+            log = get_run_logger()
+            stack.enter_context(said(log.warning))
+            stack.enter_context(told(migration, log.info, log.warning))
             stack.enter_context(shown(migration))
             stack.enter_context(obeyed(migration))
         yield

@@ -49,10 +49,11 @@ class Batch:
         self.items = items
 
 
-def send_batch(migration: Migration, batch: Batch) -> None:
+def send_batch(migration: Migration, batch: Batch) -> int:
     """Send these files with the run's threads; every one ends as a recorded result, or as given back when stopped.
 
-    Raises what is no file's business, such as a state database that is gone.
+    Return how many of them were not sent, whatever the reason. Raises what is no file's business, such as a state
+    database that is gone.
     """
     unkept = UnkeptStreams()
     pending = [migration.senders.submit(send_file, migration, item, unkept) for item in batch.items]
@@ -62,16 +63,17 @@ def send_batch(migration: Migration, batch: Batch) -> None:
     for error in [future.exception() for future in pending]:
         if error is not None:
             raise error
+    return sum(not future.result() for future in pending)
 
 
-def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
-    """Look at one file, put it into Box, look again, and hand the result to the recorder."""
+def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> bool:
+    """Look at one file, put it into Box, look again, and hand the result to the recorder; True when Box has it."""
     with outcome(migration, item), migration.in_flight.sending(item.folder_id, item.id):
         _refuse_when_stopping(migration.stop)
         reading = Reading(migration.source, migration.stop, item)
         if _is_unchanged(item, reading) and is_proven(migration, item):
             migration.recorder.put(_as_it_was(item, reading))
-            return
+            return True
         item = without_others_file(migration, item)
         folder_id = migration.folders.box_id(item.folder_id)
         let_uploaders_in(migration, item.tree_id)
@@ -89,6 +91,8 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
             migration.record_event(EventKind.RENAMED, renamed)
         unkept.add(item.path, reading.streams)
         migration.recorder.put(_uploaded(item, reading, receipt))
+        return True
+    return False
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:

@@ -148,6 +148,12 @@ class PrefectServer(ServerProcess):
         found = [each for each in self.artifacts(run_id) if each["key"] == key]
         return float(max(found, key=lambda each: each["created"])["data"]) if found else 0.0
 
+    def task_runs(self, run_id: str) -> dict[str, tuple[str, str]]:
+        """The tasks of a run: name → type and name of the state; the server writes them down some seconds later."""
+        body = {"task_runs": {"flow_run_id": {"any_": [run_id]}}}
+        found = self.ask("POST", "/task_runs/filter", body)
+        return {each["name"]: (each["state"]["type"], each["state"]["name"]) for each in found}
+
     def events(self, *names: str) -> list[dict[str, Any]]:
         """Events with these names, or prefixes ending in a dot."""
         body = {"filter": {"event": {"prefix": list(names)}}, "limit": 50}

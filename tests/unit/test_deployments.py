@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.events.actions import PauseAutomation, SendNotification
+from prefect.events.actions import DoNothing, PauseAutomation, SendNotification
 from prefect.events.schemas.automations import Automation
 from prefect.flows import Flow
 from prefect.settings.legacy import _get_settings_fields
@@ -62,15 +62,22 @@ def test_prefect_understands_the_file(document: dict[str, Any]) -> None:
 def test_every_promised_deployment_is_there(document: dict[str, Any]) -> None:
     """By the names that people and scripts use."""
     promised = {
-        "check-plan/on-demand",
+        "check-plan/check",
         "migrate-share/pilot",
         "migrate-share/nightly",
-        "retry-failures/on-demand",
+        "retry-failures/retry",
         "run-plan/on-demand",
         "send-share/worker",
     }
 
     assert promised <= set(by_name(document))
+
+
+def test_each_deployment_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    """Lists of deployments and of runs show the name without the flow."""
+    names = [each["name"] for each in document["deployments"]]
+
+    assert len(names) == len(set(names))
 
 
 def test_every_entrypoint_is_a_flow_of_that_name(document: dict[str, Any]) -> None:
@@ -135,14 +142,16 @@ def test_the_living_are_not_taken_for_dead() -> None:
 
 
 def test_automations_are_understood(saved: SavedPlan) -> None:
-    """Each entry makes an automation, with a notification where one is wanted."""
+    """Each entry makes an automation, with a notification where one is wanted, and never one that does nothing."""
     entries = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())
     block = "00000000-0000-0000-0000-000000000001"
 
     quiet = [automation_of(entry, None, UI) for entry in entries]
     loud = [automation_of(entry, block, UI) for entry in entries]
 
-    assert {"do-nothing", "change-flow-run-state"} == {each.actions[0].type for each in quiet}
+    assert [["change-flow-run-state"]] * 2 + [[]] * (len(entries) - 2) == [
+        [action.type for action in each.actions] for each in quiet
+    ]
     assert {"send-notification", "change-flow-run-state"} == {each.actions[0].type for each in loud}
 
 
@@ -185,10 +194,23 @@ def test_a_mended_automation_reaches_a_server_that_has_the_old_one() -> None:
 
 def test_an_automation_that_is_up_to_date_is_left_alone() -> None:
     """An update would forget the runs that are waited for."""
+    block = "00000000-0000-0000-0000-000000000001"
     for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text()):
-        there = on_the_server(entry, enabled=False)
+        there = on_the_server(entry, block, enabled=False)
 
-        assert is_the_same(mended_automation(automation_of(entry, None, UI), [there], entry, UI), there)
+        assert is_the_same(mended_automation(automation_of(entry, block, UI), [there], entry, UI), there)
+
+
+def test_an_automation_of_0_1_0_that_did_nothing_is_left_without_an_action() -> None:
+    """Such a one is taken away; what a person added to it is kept."""
+    entry = shipped_automation("Boxhaul: a tree is complete")
+    theirs = PauseAutomation(source="selected", automation_id=uuid4())
+    there = on_the_server(entry, actions=[DoNothing()])
+    made = automation_of(entry, None, UI)
+
+    assert [] == mended_automation(made, [there], entry, UI).actions
+    added = there.model_copy(update={"actions": [*there.actions, theirs]})
+    assert [theirs] == mended_automation(made, [added], entry, UI).actions
 
 
 def test_whom_an_automation_tells_stays_as_it_was() -> None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from flows.orchestration.overview import CHART_POINTS, History, overview, share_done
+import base64
+import re
+import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from flows.orchestration.overview import overview, report_words, share_done
 from flows.orchestration.page import LONGEST_SECONDS, picture_pause
+from flows.orchestration.picture import CHART_POINTS, History, Whole, chart
 from flows.plan.model import MigrationPlan
 from flows.run.progress import Snapshot
 from state.records import Counts, TreeRecord, TreeReport
@@ -65,17 +72,62 @@ def test_a_name_forms_no_markup() -> None:
     assert "\n# y" not in page
 
 
-def test_history_stays_small_and_keeps_the_newest() -> None:
-    """However long the run lasts (P9)."""
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_history_stays_small_and_keeps_both_ends() -> None:
+    """However long the migration lasts (P9)."""
     history = History()
-    for second in range(10_000):
-        history.add(float(second), second * 4, second * 100)
+    for minute in range(10_000):
+        history.add(BEGAN + timedelta(minutes=minute), minute * 4)
 
-    spans = history.per_minute()
+    assert len(history.points) <= CHART_POINTS
+    assert (BEGAN, 0) == history.points[0]
+    assert (BEGAN + timedelta(minutes=9_999), 9_999 * 4) == history.points[-1]
+    assert sorted(history.points) == history.points
 
-    assert len(spans) < CHART_POINTS
-    assert 9_999 / 60 == spans[-1][0]
-    assert {240} == {round(files) for _, files, _ in spans}
+
+def drawn(name: str, whole: Whole, history: History) -> ElementTree.Element:
+    """The chart, as a browser takes it out of the Markdown."""
+    image = re.fullmatch(
+        r"!\[([^\]]*)\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", chart(name, whole, history)
+    )
+    assert image is not None
+    assert whole.words == image[1]
+    return ElementTree.fromstring(base64.b64decode(image[2]))
+
+
+def test_the_chart_is_a_picture_that_says_the_whole_in_words() -> None:
+    """Each part of the bar has its number and a word beside its colour; the curve goes from the first run to now."""
+    history = History()
+    for day in range(30):
+        history.add(BEGAN + timedelta(days=day), day * 10)
+
+    picture = drawn('<b>&"', Whole(total=1_000, uploaded=290, failed=10), history)
+
+    words = " ".join(picture.itertext())
+    for part in ("290 of 1,000 files in Box (29 %)", "failed, striped: 10", "to send, empty: 700", '<b>&"'):
+        assert part in words
+    assert "2026-01-01 00:00 UTC" in words
+    assert "2026-01-30 00:00 UTC" in words
+    (line,) = [each for each in picture.iter() if each.tag.endswith("polyline")]
+    assert 30 == len(line.get("points", "").split())
+
+
+def test_the_chart_of_nothing_is_one_all_the_same() -> None:
+    """Before anything is known of the share."""
+    assert "0 of 0 files in Box" in " ".join(
+        drawn("p", Whole(total=0, uploaded=0, failed=0), History()).itertext()
+    )
+
+
+def test_the_report_is_a_path_and_no_link() -> None:
+    """A browser on another machine would follow a link into nothing."""
+    words = report_words(Path("/srv/finance-report/report.html"))
+
+    assert "`/srv/finance-report/report.html`" in words
+    assert "file:" not in words
+    assert "](" not in words
 
 
 def test_all_is_said_only_once_it_is_complete() -> None:

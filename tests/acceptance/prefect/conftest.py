@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from connectors.box.sandbox import Sandbox
+from tests.acceptance.prefect.browser import browsing
 from tests.program import Program, program_for
 from tests.servers.postgres import PostgresServer
 from tests.servers.prefect import PrefectServer, PrefectWorker, working
@@ -68,6 +70,21 @@ def build_share(
             for number in range(files):
                 (place / f"file {number:03d}.txt").write_bytes(os.urandom(200))
     return root
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("BOXHAUL_SCREENSHOTS") or tmp_path / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of a real Chromium."""
+    with browsing() as page:
+        yield page
 
 
 PlanFor = Callable[..., Program]

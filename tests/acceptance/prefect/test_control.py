@@ -113,6 +113,8 @@ def test_a_run_is_cancelled_retried_paused_and_resumed(
     # What follows in Prefect's own worker is not ours: it loads the flow again to look for hooks.
     assert server.logged(run, "Flow run was cancelled") - asked < timedelta(seconds=10)
     assert {("incomplete", "cancelled")} == tree_states(program)
+    batches = {name: state for name, state in server.task_runs(run).items() if name.startswith("upload-")}
+    assert ("CANCELLED", "Cancelled") in batches.values(), batches
     parked = uploaded(slow_box)
     assert parked < ALL_FILES
 
@@ -185,8 +187,11 @@ def test_a_run_whose_machine_dies_goes_on_elsewhere(
     with less_patience(server, 90), working(server, queue="doomed") as doomed:
         run = server.start_run("migrate-share/pilot-power", queue="doomed")
         wait_until(lambda: uploaded(slow_box) > 20, "files are on their way")
-        # Without a heartbeat nothing can be missed.
-        wait_until(lambda: bool(server.events("prefect.flow-run.heartbeat")), "it has given a sign of life")
+        # One that nobody has heard of cannot be missed; that somebody has heard another run says nothing of this one.
+        word = f"prefect.flow-run.{run}"
+        wait_until(
+            lambda: word in server.resources_of("prefect.flow-run.heartbeat"), "its sign of life is there"
+        )
         doomed.lose_power()
         lost = uploaded(slow_box)
         assert lost < ALL_FILES

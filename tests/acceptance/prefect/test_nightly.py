@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+import pytest
+
 from connectors.box.sandbox import Sandbox
 from flows.run.window import DAYS
 from tests.acceptance.prefect.conftest import FILES, FOLDERS, TREES, PlanFor, deploy
@@ -19,7 +22,8 @@ def closed_today() -> str:
 def test_the_window_ends_a_run_and_the_next_goes_on(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer, prefect_worker: PrefectWorker
 ) -> None:
-    """Limit reached is no failure: the trees say so, an event tells it, and whatever starts next completes them."""
+    """Limit reached is neither a failure nor complete: the trees say so, an event tells it, nobody is woken up, and
+    whatever starts next completes them."""
     server = prefect_server
     program = plan_for("nights")
     deploy(program, "nights")
@@ -27,7 +31,8 @@ def test_the_window_ends_a_run_and_the_next_goes_on(
     run = server.start_run("migrate-share/nightly-nights", window=closed_today())
     server.wait_for(run, "Limit reached")
 
-    assert "COMPLETED" == server.run(run)["state"]["type"]
+    assert "CANCELLED" == server.run(run)["state"]["type"]
+    assert "the next run goes on" in server.run(run)["state"]["message"]
     assert len(slow_box.files()) < len(TREES) * FOLDERS * FILES
     assert {"limit reached"} == {tree["incomplete_reason"] for tree in program.status()["trees"]}
     wait_until(
@@ -69,7 +74,7 @@ def test_deploying_again_takes_nothing_from_anybody(
     deployed = program.run("deploy", "--suffix", "first")
     assert 0 == deployed.code, deployed.output
     assert "Boxhaul: no sign of life brought up to date" in deployed.output
-    assert "Boxhaul: a tree is complete is there" in deployed.output
+    assert "Boxhaul: go on after a crash is there" in deployed.output
     program.write_plan(name="second plan")
     refused = program.run("deploy", "--suffix", "first")
 
@@ -87,6 +92,45 @@ def test_deploying_again_takes_nothing_from_anybody(
     assert "--suffix second-plan" in refused.output
     server.ask("DELETE", path)
     server.ask("PATCH", f"/automations/{rule['id']}", {"enabled": True})
+
+
+def test_a_deployment_of_0_1_0_is_not_left_as_a_double(
+    plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer
+) -> None:
+    """What had the name of another one, and the automations that did nothing, go on under a name of their own with what
+    people set, or are gone; one of another plan is left alone."""
+    server = prefect_server
+    program = plan_for("older")
+    deploy(program, "older")
+    new = server.deployment("check-plan/check-older")
+    kept = ("flow_id", "entrypoint", "parameters", "tags", "work_pool_name", "parameter_openapi_schema")
+    old = {**{key: new[key] for key in kept}, "name": "on-demand-older", "paused": True}
+    old["schedules"] = [{"schedule": {"cron": "0 7 * * 1", "timezone": "Europe/Berlin"}, "active": True}]
+    server.ask("POST", "/deployments/", old)
+    server.ask("POST", "/deployments/", {**old, "name": "on-demand", "tags": ["plan:another"]})
+    server.ask("DELETE", f"/deployments/{new['id']}")
+    quiet = {**automation(server), "name": "Boxhaul: a tree is complete", "actions": [{"type": "do-nothing"}]}
+    del quiet["id"]
+    server.ask("POST", "/automations/", quiet)
+
+    deployed = program.run("deploy", "--suffix", "older")
+
+    assert 0 == deployed.code, deployed.output
+    assert "deployment: check-plan/on-demand-older is check-plan/check-older now" in deployed.output
+    names = {each["name"] for each in server.ask("POST", "/deployments/filter", {})}
+    assert {"check-older", "retry-older", "on-demand"} <= names
+    assert "on-demand-older" in names  # of run-plan, whose name is its own
+    again = server.deployment("check-plan/check-older")
+    assert again["paused"]
+    assert [("0 7 * * 1", True)] == [
+        (each["schedule"]["cron"], each["active"]) for each in again["schedules"]
+    ]
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        server.deployment("check-plan/on-demand-older")
+    actions = [each["actions"] for each in server.ask("POST", "/automations/filter", {})]
+    assert actions
+    assert [] == [each for each in actions if "do-nothing" in {action["type"] for action in each} or not each]
+    server.ask("DELETE", f"/deployments/{server.deployment('check-plan/on-demand')['id']}")
 
 
 def automation(server: PrefectServer) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_look_move_and_retry_from_the_form(
     deploy_with(program, webhook)
     name = "run-plan/on-demand-form"
 
-    assert_the_check_is_seen(server, "check-plan/on-demand-form")
+    assert_the_check_is_seen(server, "check-plan/check-form")
 
     look = server.start_run(name, mode="dry run")
     server.wait_for(look, "Dry run")

@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from connectors.box.sandbox import Sandbox
+from tests.acceptance.prefect.browser import PATIENCE, take
 from tests.acceptance.prefect.conftest import FOLDERS, TREES, PlanFor, build_share, deploy
-from tests.servers import require
 from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
-
-CHROMIUM_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 #: So many in each folder that the run lasts until somebody has clicked.
 FILES = 150
-
-#: Milliseconds that the page may take to show something on a busy machine.
-PATIENCE = 60_000
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where screenshots go."""
-    folder = Path(os.environ.get("BOXHAUL_SCREENSHOTS") or tmp_path / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A page of a real Chromium."""
-    chromium = require("chromium", "apt-get install -y --no-install-recommends chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(PATIENCE)
-        yield page
-        browser.close()
-
-
-def take(page: Page, folder: Path, name: str, *, whole: bool = False) -> None:
-    """A picture of the page as it is now."""
-    page.wait_for_timeout(800)
-    page.screenshot(path=folder / f"prefect-{name}.png", full_page=whole)
 
 
 def test_a_person_runs_watches_cancels_and_retries(
