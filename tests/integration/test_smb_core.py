@@ -15,6 +15,7 @@ from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError, Locked, NotFound
 from connectors.sources.registry import open_source
 from connectors.sources.resilient import ResilientSource
+from connectors.sources.smb.backup import BackupIntent
 from connectors.sources.smb.carrier import PlainCarrier
 from connectors.sources.smb.connection import SMBLink
 from connectors.sources.smb.login import LoginGate, SMBAccount
@@ -113,7 +114,7 @@ def test_whatever_is_negotiated(open_smb: OpenSource, settings: str, carrier: ty
     Root(server.root).build(UGLY_TREE)
     try:
         server.start()
-        link = SMBLink(account_of(server), LoginGate())
+        link = SMBLink(account_of(server), LoginGate(), BackupIntent())
         assert carrier is type(link._carrier)
         link.close()
         assert read_tree(open_smb(server=server)) == UGLY_TREE
@@ -136,7 +137,7 @@ def test_no_thread_of_the_library_is_left(samba: Samba) -> None:
 
     This is where a new smbprotocol shows that what is taken from it has other names.
     """
-    link = SMBLink(account_of(samba), LoginGate())
+    link = SMBLink(account_of(samba), LoginGate(), BackupIntent())
     try:
         assert [] == [thread for thread in threading.enumerate() if f":{samba.port}" in thread.name]
         assert link.usable

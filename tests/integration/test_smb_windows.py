@@ -144,7 +144,7 @@ def test_a_folder_that_is_a_mount_point_says_what_to_write(open_through: OpenSou
     source = open_through(AsWindows(mounted=frozenset({"mounted"})))
 
     for path in ("mounted", "mounted/sub"):
-        with pytest.raises(AccessDenied, match=f"'mounted' is no ordinary folder .*{ADVICE}"):
+        with pytest.raises(AccessDenied, match=f"'mounted'.*{ADVICE}"):
             source.list_folder(path)
     with pytest.raises(AccessDenied, match=ADVICE):
         source.open("mounted/a.txt")
