@@ -193,7 +193,7 @@ class BoxDestination:
             return self._names.send(
                 item.name,
                 EntryKind.FILE,
-                lambda text: self._put(replace(item, name=text), open_file, store, check_source),
+                lambda text: self._put(_named(item, text), open_file, store, check_source),
             )
 
     def abort_session(self, session: SessionState) -> None:
@@ -417,3 +417,7 @@ class BoxDestination:
         if not self._uploaders:
             return self._service
         return min(self._uploaders.values(), key=lambda each: each.pacer.pressure())
+
+
+def _named(item: Upload, name: str) -> Upload:
+    return item if name == item.name else replace(item, name=name)

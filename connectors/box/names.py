@@ -107,6 +107,8 @@ def escape_offences(name: str, offences: Collection[Offence], kind: EntryKind = 
 
     source_name() undoes that too, unless the name had to be shortened for it.
     """
+    if not offences:
+        return name
     escaped = "".join(
         _escaped(char) if any(_offends(char, at, offence) for offence in offences) else char
         for at, char in enumerate(name)

@@ -29,7 +29,7 @@ except ImportError as exc:  # a platform without a wheel, or a wheel without its
     ) from None
 
 #: What is read from a body, and given to TLS, at once.
-SEND_BLOCK_BYTES = 256 * 1024
+SEND_BLOCK_BYTES = 128 * 1024
 RECEIVE_BLOCK_BYTES = 64 * 1024
 #: A connection that was idle for longer is not used again: Box's edge may be about to end it.
 MAX_IDLE_SECONDS = 100
@@ -53,7 +53,8 @@ class Reader(Protocol):
         ...
 
 
-Body = bytes | Reader
+Content = bytes | bytearray | memoryview
+Body = Content | Reader
 
 
 class Headers(Mapping[str, str]):
@@ -123,7 +124,8 @@ class EasyHandles:
         headers: lines "Name: value"; ValueError for a line that holds another one. read_seconds: how long nothing at
         all may pass in either direction. A redirect is an answer like any other: it is not followed.
         """
-        if any("\n" in line or "\r" in line for line in headers):
+        text = "".join(headers)
+        if "\n" in text or "\r" in text:
             raise ValueError("a header field holds a line break")
         handle = self._mine()
         curl, failures = handle.curl, []  # type: tuple[Any, list[BaseException]]
@@ -139,7 +141,7 @@ class EasyHandles:
             set_option(pycurl.HTTPGET, 1)
         else:
             set_option(pycurl.UPLOAD, 1)
-            set_option(pycurl.INFILESIZE_LARGE, len(body) if isinstance(body, bytes) else body.len)
+            set_option(pycurl.INFILESIZE_LARGE, len(body) if isinstance(body, Content) else body.len)
             set_option(pycurl.READFUNCTION, _reading(body, failures))
         set_option(pycurl.CUSTOMREQUEST, method)
         try:
@@ -249,7 +251,7 @@ def _believe(curl: Any, trust: Trust) -> None:
 
 def _reading(body: Body, failures: list[BaseException]) -> Callable[[int], Any]:
     """Return libcurl's read callback; what a Reader raises is put into failures, and ends the request."""
-    if isinstance(body, bytes):
+    if isinstance(body, Content):
         view, at = memoryview(body), 0
 
         def read_bytes(size: int) -> memoryview:

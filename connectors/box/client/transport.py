@@ -230,10 +230,13 @@ class Transport(NetworkClient):
         session = options.network_session
         if session is None:
             raise ValueError("a request needs a network session")
-        headers = {**session.additional_headers, **(options.headers or {})}
+        headers = [*_ALWAYS, f"Content-Type: {options.content_type}"]
+        for named in (session.additional_headers, options.headers):
+            headers += [f"{name}: {value}" for name, value in (named or {}).items()]
         if options.auth:
-            headers["Authorization"] = options.auth.retrieve_authorization_header(network_session=session)
-        headers["Content-Type"] = options.content_type
+            headers.append(
+                f"Authorization: {options.auth.retrieve_authorization_header(network_session=session)}"
+            )
         url = options.url
         if options.params:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(options.params)}"
@@ -241,7 +244,7 @@ class Transport(NetworkClient):
         return self._handles.send(
             options.method,
             url,
-            [*_ALWAYS, *(f"{name}: {value}" for name, value in headers.items())],
+            headers,
             _body(options),
             connect_seconds=(patience.connection_timeout_ms or 0) / 1000,
             read_seconds=(patience.read_timeout_ms or 0) / 1000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.box.client.connection import BoxConnection
@@ -14,7 +14,8 @@ from connectors.box.types import BoxFile, Receipt, Upload
 from connectors.box.values import id_of, json_object, size_of, text_of
 from connectors.errors import DigestMismatch, ItemError, NameInUse, ServerBusy
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: In UTC, and without saying so: that is half of the price of writing a date.
+EPOCH = datetime(1970, 1, 1)
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; FILETIME goes further
 
 
@@ -121,7 +122,7 @@ def box_dates(item: Upload) -> dict[str, str]:
 def box_date(nanoseconds: int) -> str:
     """Return RFC 3339 in whole seconds, as Box stores them; before 1970 becomes 1970, the earliest Box takes."""
     seconds = min(max(0, nanoseconds // 1_000_000_000), LAST_SECOND)
-    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{(EPOCH + timedelta(seconds=seconds)).isoformat()}Z"
 
 
 # --- private ---
