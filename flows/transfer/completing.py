@@ -50,9 +50,7 @@ def create_missing_folders(migration: Migration, tree: TreeRecord) -> bool:
         if not folders:
             return True
         tries.update(folder.id for folder in folders)
-        list(
-            migration.senders.map(lambda folder: _create_folder(migration, folder, tries[folder.id]), folders)
-        )
+        migration.senders.map(lambda folder: _create_folder(migration, folder, tries[folder.id]), folders)
         migration.stop.raise_if_stopped()
     return False
 

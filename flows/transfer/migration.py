@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +26,7 @@ from flows.run.leases import Budgets, Part, register, uploading_identities
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.run.root_guard import RootGuard
+from flows.run.senders import Senders
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
@@ -67,7 +67,7 @@ class Migration:
     in_flight: InFlight
     progress: Progress
     call_counts: CallCounts
-    senders: ThreadPoolExecutor
+    senders: Senders
     #: Why the plan's rules leave an entry out; None for what moves.
     excluded: Callable[[Entry], str | None]
     #: The service account and the identities: what one of them made in Box is ours.
@@ -124,7 +124,7 @@ class Migration:
     def close(self) -> None:
         """Let what is in flight end, commit its results, write down the calls made."""
         self.stop.set()
-        self.senders.shutdown(wait=True, cancel_futures=True)
+        self.senders.shutdown()
         self.recorder.close()
         self.call_counts.save()
 
@@ -224,9 +224,7 @@ def _assemble(
         in_flight=InFlight(stop),
         progress=progress,
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
-        senders=ThreadPoolExecutor(
-            transfer.threads * max(1, len(box.uploading)), thread_name_prefix="sender"
-        ),
+        senders=Senders(transfer.threads * max(1, len(box.uploading))),
         excluded=ExcludeRules(plan.exclude).reason,
         our_user_ids=our_user_ids,
     )

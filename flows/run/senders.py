@@ -1,0 +1,155 @@
+"""Senders: the threads that send, few at first, more while that sends faster. They know nothing of what is sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+#: Threads at first, and at least: without latency more of them only take turns.
+FIRST, LEAST = 4, 2
+#: Twice the threads must send so much faster to stay, half of them may send so much slower.
+FASTER, SLOWER = 1.15, 0.95
+#: A measurement takes so long at least, and so many results of each thread.
+MEASURE_SECONDS, MEASURE_RESULTS = 0.5, 2
+#: After a try that did not pay, so many measurements pass before the next one.
+REST = 20
+
+
+class Width:
+    """How many threads send at once: doubled while that pays, halved where it costs nothing. Pure.
+
+    A 429 never reaches it: where Box's limits bind, more threads send nothing faster, and stay few by that.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._least = min(LEAST, most)
+        #: Threads that may send now.
+        self.now = min(FIRST, most)
+        self._up = True
+        self._rest = 0
+        #: Threads and rate before the try that is under way.
+        self._before: tuple[int, float] | None = None
+
+    def measured(self, rate: float) -> None:
+        """Take up what the present number of threads achieved, in results a second."""
+        if self._before is None:
+            self._rest -= 1
+            if self._rest < 0:
+                self._try(rate)
+            return
+        width, before = self._before
+        self._before = None
+        if rate >= before * (FASTER if self.now > width else SLOWER):
+            self._try(rate)
+        else:
+            self.now, self._up, self._rest = width, not self._up, REST
+
+    def _try(self, rate: float) -> None:
+        wanted = min(self._most, self.now * 2) if self._up else max(self._least, self.now // 2)
+        if wanted == self.now:
+            self._up, self._rest = not self._up, REST
+            return
+        self._before, self.now = (self.now, rate), wanted
+
+
+class Senders:
+    """An executor of at most `most` threads; those beyond what pays wait, and keep their connections."""
+
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._width = Width(most)
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._jobs: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._threads: list[threading.Thread] = []
+        #: Threads that may send and have nothing to do.
+        self._idle = 0
+        self._ended = False
+        self._began, self._results = clock(), 0
+
+    @property
+    def width(self) -> int:
+        """How many may send at once now."""
+        return self._width.now
+
+    def submit(self, function: Callable[..., T], /, *args: Any) -> Future[T]:
+        """Run it in a thread, in its turn. RuntimeError after shutdown()."""
+        future: Future[T] = Future()
+        with self._changed:
+            if self._ended:
+                raise RuntimeError("the senders were shut down")
+            self._jobs.append((future, function, args))
+            self._start_threads()
+            if self._idle:
+                self._changed.notify_all()
+        return future
+
+    def map(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        """Run it for each of them, and return what they returned; raises the first error in their order."""
+        return [future.result() for future in [self.submit(function, item) for item in items]]
+
+    def shutdown(self) -> None:
+        """Begin nothing more, cancel what waits for its turn, and wait until all threads have ended."""
+        with self._changed:
+            self._ended = True
+            for future, _, _ in self._jobs:
+                if future.cancel():
+                    future.set_running_or_notify_cancel()
+            self._jobs.clear()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    # --- private ---
+
+    def _start_threads(self) -> None:
+        """Start those that may send and are not there yet. Holds the lock."""
+        while len(self._threads) < min(self._width.now, len(self._threads) + len(self._jobs)):
+            number = len(self._threads)
+            thread = threading.Thread(target=self._work, args=(number,), name=f"sender_{number}")
+            self._threads.append(thread)
+            thread.start()
+
+    def _work(self, number: int) -> None:
+        while (job := self._next_job(number)) is not None:
+            future, function, args = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = function(*args)
+                except BaseException as exc:  # noqa: BLE001  (whoever waits for the future gets it)
+                    future.set_exception(exc)
+                else:
+                    future.set_result(result)
+            del job, future, args
+            self._measure()
+
+    def _next_job(self, number: int) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None:
+        with self._changed:
+            while not self._ended and (not self._jobs or number >= self._width.now):
+                idle = number < self._width.now
+                if idle:
+                    self._began, self._results = self._clock(), 0  # a rate without enough to do says nothing
+                self._idle += idle
+                self._changed.wait()
+                self._idle -= idle
+            return None if self._ended else self._jobs.popleft()
+
+    def _measure(self) -> None:
+        with self._changed:
+            self._results += 1
+            seconds = self._clock() - self._began
+            if seconds < MEASURE_SECONDS or self._results < MEASURE_RESULTS * self._width.now:
+                return
+            width = self._width.now
+            self._width.measured(self._results / seconds)
+            self._began, self._results = self._clock(), 0
+            if self._width.now > width:
+                self._start_threads()
+                self._changed.notify_all()
