@@ -9,6 +9,8 @@ WINDOW = 8
 #: More walkers are tried where whoever takes the listings waits so many times as long as making them takes of the
 #: processor. A machine that is busy with other things may double the time; a network makes it ten times as long.
 WAITING_SHARE = 3.0
+#: The same once a second walker was of use: it is a network.
+PROVEN_SHARE = 1.5
 #: Waiting for less than this a listing is not worth a thread.
 WORTH_SECONDS = 0.000_3
 #: More walkers stay where they shorten the wait for an entry to this part.
@@ -61,4 +63,5 @@ class Walkers:
         self._before = None
 
     def _is_waiting(self) -> bool:
-        return self._waited > WAITING_SHARE * self._worked and self._waited > WORTH_SECONDS * self._listings
+        share = WAITING_SHARE if self._count == 1 else PROVEN_SHARE
+        return self._waited > max(share * self._worked, WORTH_SECONDS * self._listings)
