@@ -22,6 +22,7 @@ FILE, FOLDER = "A/bad.txt", "A/bad"
 
 #: Functions that work on one entry, by where they are, and what tells the bad one among their arguments.
 OF_A_FILE: dict[str, Callable[..., bool]] = {
+    "connectors.sources.resilient:ResilientSource.read_whole": lambda source, path, limit: path == FILE,
     "connectors.sources.resilient:ResilientSource.stat": lambda source, path: path == FILE,
     "connectors.sources.resilient:ResilientSource.open": lambda source, path: path == FILE,
     "connectors.sources.resilient:ResilientSource.require_inside": lambda source, path: path == FILE,
@@ -34,6 +35,8 @@ OF_A_FILE: dict[str, Callable[..., bool]] = {
     "flows.transfer.streams:UnkeptStreams.add": lambda unkept, path, streams: path == FILE,
     "state.statements.recording:_is_what_was_there": lambda item, result: result.entry.path == FILE,
 }
+#: Only what is not read at once is looked at and opened by itself.
+OF_A_LARGE_FILE = ("ResilientSource.stat", "ResilientSource.open")
 OF_A_FOLDER: dict[str, Callable[..., bool]] = {
     "connectors.sources.resilient:ResilientSource._list_checked": lambda source, path: path == FOLDER,
     "connectors.sources.resilient:ResilientSource.list_folder": lambda source, path: path == FOLDER,
@@ -84,6 +87,8 @@ def test_error_that_nobody_foresaw_is_one_entrys(
     )
 
     with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
+        if place.endswith(OF_A_LARGE_FILE):
+            broken.setattr("flows.transfer.sending.WHOLE_BYTES", -1)
         strike(broken, place, (OF_A_FILE | OF_A_FOLDER)[place], ERRORS[number % 3]("a secret"))
         finished = move_share(load_plan(program.plan_path), check=False)
 
