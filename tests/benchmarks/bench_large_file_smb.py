@@ -1,0 +1,68 @@
+"""Reading a signed 1 GiB file from a Samba share into the memory of parts: ours against rclone and stock fsspec."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.benchmarks.smb_rivals import medians, ours, process_medians, rclone
+from tests.servers.samba import Samba
+
+SIZE, ROUNDS = 1 << 30, 5
+COPY = Path("/dev/shm/boxhaul-large")
+
+READ = """
+import os, time
+from connectors.sources.registry import open_source
+url, name, password, port = (os.environ[key] for key in ("URL", "NAME", "PW", "PORT"))
+source = open_source(url, username=name, password=password, port=int(port))
+source.connect()
+started, cpu, total = time.perf_counter(), time.process_time(), 0
+with source.open("large.bin") as file:
+    while count := file.readinto(bytearray(8 << 20)):
+        total += count
+print(total, time.perf_counter() - started, time.process_time() - cpu)
+"""
+STOCK_READ = """
+import os, time
+from fsspec.implementations.smb import SMBFileSystem
+name, password, port = (os.environ[key] for key in ("NAME", "PW", "PORT"))
+share = SMBFileSystem("127.0.0.1", port=int(port), username=name, password=password)
+share.ls("/data")
+started, cpu, total = time.perf_counter(), time.process_time(), 0
+with share.open("/data/large.bin", "rb") as file:
+    while piece := file.read(1 << 20):
+        total += len(piece)
+print(total, time.perf_counter() - started, time.process_time() - cpu)
+"""
+
+
+def main() -> None:
+    """Print MB a second and CPU seconds a GB, medians."""
+    server = Samba()
+    try:
+        server.start()
+        with (server.root / "large.bin").open("wb") as file:
+            for _ in range(SIZE >> 20):
+                file.write(bytes(range(256)) * 4096)
+        mine, theirs, stock = [], [], []
+        for _ in range(ROUNDS):
+            mine.append(ours(server, READ))
+            theirs.append(rclone(server, "copyto", f"S:{server.share}/large.bin", str(COPY)))
+            stock.append(ours(server, STOCK_READ))
+    finally:
+        server.stop()
+        shutil.rmtree(server.home, ignore_errors=True)
+        COPY.unlink(missing_ok=True)
+    rclone_wall, rclone_cpu = process_medians(theirs)
+    print(f"rclone: {SIZE / rclone_wall / 1e6:6.0f} MB/s, {rclone_cpu / SIZE * 1e9:5.2f} CPU s/GB")
+    for name, runs in (("ours:", mine), ("fsspec:", stock)):
+        size, wall, cpu = medians(runs)
+        print(
+            f"{name:7} {size / wall / 1e6:6.0f} MB/s, {cpu / size * 1e9:5.2f} CPU s/GB,"
+            f" {rclone_wall / wall:.2f} x rclone in time"
+        )
+
+
+if __name__ == "__main__":
+    main()
