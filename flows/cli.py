@@ -28,6 +28,9 @@ from flows.run.surroundings import have_a_home, speak_utf8
 if TYPE_CHECKING:
     from flows.plan.model import MigrationPlan
 
+#: What Python begins with, and more objects than all imports make.
+USUAL_COLLECTIONS, NO_COLLECTION_YET = gc.get_threshold(), 500_000
+
 COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -312,6 +315,10 @@ def main() -> None:
     have_a_home()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    # Else it looks through every installed package for plugins of its own before it makes the first model.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Imports leave no garbage: looking for some takes a tenth of a short command.
+    gc.set_threshold(NO_COLLECTION_YET)
     # What is alive at the end needs no last look by the collector: it costs as much as a short command.
     atexit.register(gc.freeze)
     with _foreseen_errors():
@@ -321,6 +328,9 @@ def main() -> None:
 def _load(path: Path) -> MigrationPlan:
     from flows.plan.file import load_plan
 
+    # From here on there is garbage; the modules are none.
+    gc.freeze()
+    gc.set_threshold(*USUAL_COLLECTIONS)
     return load_plan(path)
 
 

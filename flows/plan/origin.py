@@ -10,10 +10,9 @@ import json
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.box.config import AuthConfig, BlockAuthConfig, CCGAuthConfig, JWTAuthConfig
-from connectors.box.types import Account
 from connectors.sources.local import LocalConfig
 from connectors.sources.location import Location
 from flows.errors import PlanError
@@ -22,6 +21,9 @@ from flows.plan.references import reveal
 from flows.words import normal_form
 from state.checkpoint import Checkpoint
 from state.records import BoxIdentity, PlanOrigin, TreeRecord
+
+if TYPE_CHECKING:
+    from connectors.box.types import Account
 
 #: The command that a person gives who means it.
 BEGIN_ANEW = "boxhaul migrate --new-checkpoint"
