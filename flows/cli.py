@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 #: What Python begins with, and more objects than all imports make.
 USUAL_COLLECTIONS, NO_COLLECTION_YET = gc.get_threshold(), 500_000
+
+#: As Prefect writes them.
+LOG_FORMAT = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(name)s - %(message)s"
 
 COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -342,7 +346,9 @@ def _run_flow(function: Callable[..., dict[str, Any]], *args: Any) -> dict[str, 
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        if url := api_url():
+        url = api_url()
+        logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S")  # nothing, once Prefect has set it up
+        if url:
             function = _as_flow(function, url)
         with watching_with(terminal_watcher):
             return function(*args)

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-#: Settings that name no server, whatever they say; of any other this does not know it. Prefect's are PREFECT_….
-HARMLESS = ("PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_CLIENT_", "PREFECT_HOME")
+#: Beginnings of settings that neither name a server nor change what a run without one says.
+HARMLESS = ("PREFECT_SERVER_", "PREFECT_CLIENT_", "PREFECT_HOME")
 
 
 def api_url() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +37,14 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 print("imported:", *sorted({"prefect", "alembic", "box_sdk_gen", "requests", "sqlalchemy"} & set(sys.modules)))
+"""
+
+#: Says something while a function runs as a command runs it.
+LOGGING = """
+import logging
+from flows.cli import _run_flow
+log = logging.getLogger("flows.run.heartbeat")
+_run_flow(lambda: (log.info("unheard"), log.warning("late")))
 """
 
 COMMANDS = (
@@ -100,6 +109,14 @@ def test_a_server_that_the_profile_names_is_taken(program: Program) -> None:
     assert 3 == refused.returncode, refused.stderr
     assert f"no Prefect server answers at {url}" in refused.stderr
     assert 0 == insisted.returncode, insisted.stderr
+
+
+@pytest.mark.parametrize("first", ["pass", "import prefect.main"])
+def test_log_lines_look_alike_with_prefect_and_without(program: Program, first: str) -> None:
+    """Time, level, who and what, on stderr; what is below a warning is not shown."""
+    done = run(program, "log", python=("-c", f"{first}{LOGGING}"))
+
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} \| WARNING \| flows\.run\.heartbeat - late\n", done.stderr)
 
 
 @pytest.mark.parametrize("function", COMMANDS)

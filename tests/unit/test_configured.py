@@ -17,7 +17,7 @@ active = "{{active}}"
 [profiles.shown]
 PREFECT_API_URL = "{URL}"
 [profiles.quiet]
-PREFECT_LOGGING_LEVEL = "INFO"
+PREFECT_SERVER_ANALYTICS_ENABLED = false
 """
 SHOWN, QUIET, MISSING = (PROFILES.format(active=name) for name in ("shown", "quiet", "missing"))
 
