@@ -51,10 +51,10 @@ def walk_share(migration: Migration) -> Any:
     walking.walk_trees(migration)
     state = migration.progress.snapshot()
     words = f"walked {counted(state.folders_walked, 'folder')} with {state.entries_seen:,} entries"
-    run_log().info(words if state.folders_walked else "nothing left to walk")
-    if migration.stop.is_set() and in_task_run():
-        return cancelled("Cancelled", f"{words}, then told to stop; the next run goes on", None)
-    return None
+    if migration.stop.is_set():
+        words += ", then told to stop; the next run goes on"
+    run_log().info(words if state.folders_walked or migration.stop.is_set() else "nothing left to walk")
+    return cancelled("Cancelled", words, None) if migration.stop.is_set() and in_task_run() else None
 
 
 @task(task_run_name="upload-{number:05d}")

@@ -84,6 +84,7 @@ class Progress:
         self._began = clock()
         self._uploads_per_minute = uploads_per_minute
         self._state = Snapshot()
+        self._ended = False
         self._failures: Counter[str] = Counter()
         self._tried_again: Counter[str] = Counter()
         self._done: deque[tuple[float, int, int]] = deque([(self._began, 0, 0)])
@@ -119,6 +120,12 @@ class Progress:
     def enter(self, phase: str) -> None:
         """Name what is happening now."""
         with self._lock:
+            self._state = replace(self._state, phase=phase)
+
+    def end(self, phase: str) -> None:
+        """Nothing is on its way any more, and this is how it ended."""
+        with self._lock:
+            self._ended = True
             self._state = replace(self._state, phase=phase)
 
     def walk(self, *, goes_on: bool) -> None:
@@ -205,6 +212,7 @@ class Progress:
                 self._state,
                 files_per_second=files_rate,
                 bytes_per_second=bytes_rate,
+                bytes_under_way=0 if self._ended else self._state.bytes_under_way,
                 seconds=now - self._began,
                 failures={reason: number for reason, number in self._failures.items() if number > 0},
                 tried_again=dict(self._tried_again),

@@ -29,7 +29,7 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
         summary=summary,
         worker=migration.worker,
     )
-    migration.progress.enter("complete" if complete else "incomplete")
+    migration.progress.end("complete" if complete else "incomplete")
     return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
 
 
@@ -82,4 +82,4 @@ def give_up(migration: Migration, cause: BaseException) -> None:
                     tree.id, TreeState.INCOMPLETE, reason=reason, detail=detail, worker=migration.worker
                 )
         migration.progress.start_from(migration.checkpoint.tree_reports(migration.tree_ids))
-    migration.progress.enter(reason.value)
+    migration.progress.end(reason.value)

@@ -98,6 +98,17 @@ def test_large_file_on_its_way_counts() -> None:
     )
 
 
+def test_nothing_is_on_its_way_once_it_has_ended() -> None:
+    """Though what left for Box is told after the files that it was of."""
+    progress = Progress(uploads_per_minute=240)
+    progress.recorded([uploaded(1, 300)])
+    progress.called(calls=1, rate_limited=0, bytes_sent=300)
+
+    progress.end("complete")
+
+    assert ("complete", 0) == (progress.snapshot().phase, progress.snapshot().bytes_under_way)
+
+
 def test_forecast_of_a_steady_run_is_right() -> None:
     """Under Box's limit, from the first quarter on, it is never more than a tenth off."""
     now = [0.0]

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.servers import require
+from tests.servers.prefect import PrefectServer
 
 CHROMIUM_FLAGS = [
     "--headless",
@@ -44,3 +45,33 @@ def take(page: Page, folder: Path, name: str, *, whole: bool = False) -> None:
     """A picture of the page as it is now."""
     page.wait_for_timeout(800)
     page.screenshot(path=folder / f"prefect-{name}.png", full_page=whole)
+
+
+def look_at_run(
+    page: Page, server: PrefectServer, run: str, pictures: Path, *, state: str, first: str
+) -> None:
+    """Open the run in both UIs: its state is told by this word, and this artifact is the first one; take pictures."""
+    keys = {each["key"] for each in server.artifacts(run)}
+    for ui, base in UIS.items():
+        page.goto(f"{server.url}{base}/runs/flow-run/{run}")
+        expect(page.get_by_text(state, exact=True).first).to_be_visible(timeout=PATIENCE)
+        tabs = page.get_by_text("Artifacts", exact=True)
+        expect(tabs.last).to_be_visible(timeout=PATIENCE)
+        tabs.last.click()
+        expect(page.get_by_text(first, exact=True)).to_be_visible(timeout=PATIENCE)
+        listed = [line for line in page.inner_text("body").splitlines() if line.strip() in keys]
+        assert listed[:1] == [first], (ui, listed)
+        take(page, pictures, f"{state.lower().replace(' ', '-')}-{ui}")
+
+
+def look_at_chart(
+    page: Page, server: PrefectServer, run: str, key: str, pictures: Path, *, words: str
+) -> None:
+    """Open an overview in both UIs: its chart is a picture that the browser has drawn, with these words for others."""
+    (artifact,) = [each["id"] for each in server.artifacts(run) if each["key"] == key]
+    for ui, base in UIS.items():
+        page.goto(f"{server.url}{base}/artifacts/artifact/{artifact}")
+        image = page.get_by_role("img", name=words)
+        expect(image).to_be_visible(timeout=PATIENCE)
+        assert image.evaluate("image => image.complete && image.naturalWidth") > 100, ui
+        take(page, pictures, f"overview-{ui}", whole=True)

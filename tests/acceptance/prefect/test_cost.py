@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
+from flows.orchestration.log_lines import LINE_SECONDS
 from flows.orchestration.page import (
     PICTURES_PER_OVERVIEW,
     TREES_AT_ONCE,
@@ -117,6 +118,8 @@ def test_a_million_files_stay_within_the_bounds(
     for pace in PACES:
         per_picture = 1 + (TREES_AT_ONCE + 1) / PICTURES_PER_OVERVIEW
         hours = pictures(MILLION / pace) * per_picture
+        # Beside them a line of log a minute, whatever the files: a call of some hundred bytes.
+        assert LINE_SECONDS > 45
         parcels = 2 * BATCHES_OF_A_MILLION  # were each log line a parcel of its own
         assert hours + parcels + beside < MOST_CALLS
 

@@ -8,7 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+from playwright.sync_api import Page
+
 from connectors.box.sandbox import Sandbox
+from tests.acceptance.prefect.browser import look_at_chart, look_at_run
 from tests.acceptance.prefect.conftest import PlanFor, build_share
 from tests.acceptance.prefect.test_nightly import closed_today
 from tests.program import Program
@@ -17,6 +21,7 @@ from tests.servers.prefect import PrefectServer, wait_until
 FILES = 12
 SMALL = "POST /files/content"
 REFUSED = "Legal/Q1/file 003.txt"
+SOME_THERE = f"{2 * FILES - 2} of {2 * FILES - 1} files in Box (95 %), 1 failed, 0 to send"
 TREE_TASKS = {"complete-Accounting": ("COMPLETED", "Completed"), "complete-Legal": ("FAILED", "Incomplete")}
 
 
@@ -43,11 +48,24 @@ def how(run: dict[str, Any]) -> tuple[str, str]:
     return run["state"]["type"], run["state"]["name"]
 
 
+@pytest.mark.parametrize(
+    "looked_at",
+    [
+        pytest.param({"Incomplete"}, id="sample"),
+        pytest.param({"Incomplete", "Limit reached", "Completed"}, id="all", marks=pytest.mark.torture),
+    ],
+)
 def test_what_is_not_complete_is_never_told_as_complete(
-    plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer, tmp_path: Path
+    plan_for: PlanFor,
+    box: Sandbox,
+    prefect_server: PrefectServer,
+    page: Page,
+    pictures: Path,
+    tmp_path: Path,
+    looked_at: set[str],
 ) -> None:
     """A failure makes its run and its tree's task Incomplete, a closed window ends as Limit reached: neither is green.
-    The overview is the first artifact, and the chart of the last run begins in the first one."""
+    The overview is the first artifact, and the chart of the last run begins in the first one; so in both UIs."""
     server = prefect_server
     share = build_share(tmp_path / "share", trees=("Accounting", "Legal"), folders=1, files=FILES)
     (share / "Accounting" / "Q1" / "file 003.txt").unlink()
@@ -68,6 +86,8 @@ def test_what_is_not_complete_is_never_told_as_complete(
     assert {"states-all", "states-failures", "states-report"} < set(shown)
     assert_each_failure_is_told(server, part["id"], program)
 
+    look_at_chart(page, server, part["id"], "states-overview", pictures, words=SOME_THERE)
+
     box.faults.clear()
     done = moved(server, program, "retry", code=0)
 
@@ -78,10 +98,16 @@ def test_what_is_not_complete_is_never_told_as_complete(
     # Two points that earlier runs left, its own first and last.
     assert 4 <= len(curve(data(server, done["id"], "states-overview")))
     assert "states-failures" not in {each["key"] for each in server.artifacts(done["id"])}
+    for run in (shut, part, done):
+        if run["state"]["name"] in looked_at:
+            look_at_run(
+                page, server, run["id"], pictures, state=run["state"]["name"], first="states-overview"
+            )
 
 
+@pytest.mark.torture  # that a batch is cut off: test_control.py has it in the gate
 def test_a_run_that_is_stopped_is_not_told_as_complete(
-    plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer, tmp_path: Path
+    plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer, page: Page, pictures: Path, tmp_path: Path
 ) -> None:
     """Wrong credentials fail the run, and the batch that was on its way is not Completed."""
     server = prefect_server
@@ -94,6 +120,7 @@ def test_a_run_that_is_stopped_is_not_told_as_complete(
     assert ("FAILED", "Failed") == how(run)
     batch = ("CANCELLED", "Cancelled")
     wait_until(lambda: server.task_runs(run["id"]).get("upload-00001") == batch, "the batch says so")
+    look_at_run(page, server, run["id"], pictures, state="Failed", first="stopped-overview")
 
 
 def assert_each_failure_is_told(server: PrefectServer, run: str, program: Program) -> None:
