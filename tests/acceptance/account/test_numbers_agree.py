@@ -19,7 +19,8 @@ from rich.console import Console
 from connectors.box.sandbox import Sandbox
 from connectors.errors import FatalError
 from flows.orchestration.endings import closing_words
-from flows.orchestration.overview import History, overview, progress_words
+from flows.orchestration.overview import overview, progress_words
+from flows.orchestration.picture import History
 from flows.orchestration.terminal import line, picture
 from flows.orchestration.watching import watching_with
 from flows.reporting.report import write_report

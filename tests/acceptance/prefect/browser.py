@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,12 @@ def take(page: Page, folder: Path, name: str, *, whole: bool = False) -> None:
     page.screenshot(path=folder / f"prefect-{name}.png", full_page=whole)
 
 
+def take_if_wanted(page: Page, folder: Path, name: str) -> None:
+    """A picture for who asked for some; it costs as much as the page itself."""
+    if os.environ.get("BOXHAUL_SCREENSHOTS"):
+        take(page, folder, name, whole=True)
+
+
 def look_at_run(
     page: Page, server: PrefectServer, run: str, pictures: Path, *, state: str, first: str
 ) -> None:
@@ -61,7 +68,7 @@ def look_at_run(
         expect(page.get_by_text(first, exact=True)).to_be_visible(timeout=PATIENCE)
         listed = [line for line in page.inner_text("body").splitlines() if line.strip() in keys]
         assert listed[:1] == [first], (ui, listed)
-        take(page, pictures, f"{state.lower().replace(' ', '-')}-{ui}")
+        take_if_wanted(page, pictures, f"{state.lower().replace(' ', '-')}-{ui}")
 
 
 def look_at_chart(
@@ -74,4 +81,4 @@ def look_at_chart(
         image = page.get_by_role("img", name=words)
         expect(image).to_be_visible(timeout=PATIENCE)
         assert image.evaluate("image => image.complete && image.naturalWidth") > 100, ui
-        take(page, pictures, f"overview-{ui}", whole=True)
+        take_if_wanted(page, pictures, f"overview-{ui}")

@@ -13,10 +13,10 @@ from playwright.sync_api import Page
 
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.prefect.browser import look_at_chart, look_at_run
-from tests.acceptance.prefect.conftest import PlanFor, build_share
+from tests.acceptance.prefect.conftest import PlanFor, build_share, deploy
 from tests.acceptance.prefect.test_nightly import closed_today
 from tests.program import Program
-from tests.servers.prefect import PrefectServer, wait_until
+from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
 
 FILES = 12
 SMALL = "POST /files/content"
@@ -121,6 +121,32 @@ def test_a_run_that_is_stopped_is_not_told_as_complete(
     batch = ("CANCELLED", "Cancelled")
     wait_until(lambda: server.task_runs(run["id"]).get("upload-00001") == batch, "the batch says so")
     look_at_run(page, server, run["id"], pictures, state="Failed", first="stopped-overview")
+
+
+@pytest.mark.torture  # pages of runs that go on are the dearest to draw
+def test_running_and_cancelled_are_told_by_words(
+    plan_for: PlanFor,
+    slow_box: Sandbox,
+    prefect_server: PrefectServer,
+    prefect_worker: PrefectWorker,
+    page: Page,
+    pictures: Path,
+    tmp_path: Path,
+) -> None:
+    """In both UIs, with the overview first, while it runs and after somebody has cancelled it."""
+    server, first = prefect_server, "words-overview"
+    program = plan_for("words", share=build_share(tmp_path / "share"))
+    deploy(program, "words")
+    run = server.start_run("run-plan/on-demand-words")
+    wait_until(lambda: len(slow_box.files()) > 5, "files are on their way")
+    slow_box.limits.update({"latency_seconds": 20.0})  # until somebody has looked
+    wait_until(lambda: first in {each["key"] for each in server.artifacts(run)}, "the overview is there")
+    look_at_run(page, server, run, pictures, state="Running", first=first)
+
+    slow_box.limits.update({"latency_seconds": 0.25})
+    server.set_state(run, type="CANCELLING")
+    server.wait_for(run, "Cancelled")
+    look_at_run(page, server, run, pictures, state="Cancelled", first=first)
 
 
 def assert_each_failure_is_told(server: PrefectServer, run: str, program: Program) -> None:
