@@ -15,7 +15,7 @@ import yaml
 from connectors.box.config import BoxConfig, JWTAuthConfig, UploadLimits
 from connectors.box.destination import BoxDestination
 from connectors.box.sandbox import Sandbox
-from connectors.box.sandbox.control.faults import Fault
+from connectors.box.sandbox.control.faults import Effect, Fault
 from connectors.box.types import Invitee
 from connectors.errors import ConnectorError
 from flows.errors import Interrupted, PlanError
@@ -26,8 +26,27 @@ from state.errors import StateError
 
 #: Upload sessions begin here, which no plan file may say: parts of 1,000 bytes make a large file in a millisecond.
 DIRECT_LIMIT, PART_SIZE = 5_000, 1_000
+#: The two files that go in parts, and how long a part of the one waits while the other has none.
+LARGE_FILES, WAIT_SECONDS = {"large.bin", "abandoned.bin"}, 1.5
 
 PART = "PUT /files/upload_sessions/:id"
+
+@dataclass
+class QuotaEnds(Fault):
+    """Refuses one part for want of space once both large files have some, neither of them all."""
+
+    box: Sandbox | None = None
+
+    def strike(self) -> Effect | None:
+        """A file that is ahead waits a moment for the other one."""
+        if self.struck or self.box is None:
+            return None
+        parts = {each["name"]: len(each["parts"]) for each in self.box.open_sessions() if each["parts"]}
+        if parts.keys() < LARGE_FILES:
+            return Effect(delay_seconds=WAIT_SECONDS) if max(parts.values(), default=0) > 2 else None
+        self.struck += 1
+        return Effect(status=403, code="storage_limit_exceeded")
+
 
 #: Every route that a migration uses.
 ROUTES = (
@@ -217,7 +236,7 @@ class Scene:
         """Begin, be stopped in the middle of large files, go on; change files; run again. All runs' ends."""
         self.build()
         # The quota ends in the middle of both large files: the sessions stay open.
-        self.box.faults.next(PART).nth(5).status(403, error="storage_limit_exceeded")
+        self.box.faults.rules.append(QuotaEnds(PART, box=self.box))
         ended = self.run_until_complete(1)
         self.write("Legal/abandoned.bin", content(7_300, 3))
         ended += self.run_until_complete(runs)
