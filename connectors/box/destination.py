@@ -193,7 +193,7 @@ class BoxDestination:
             return self._names.send(
                 item.name,
                 EntryKind.FILE,
-                lambda text: self._put(_named(item, text), open_file, store, check_source),
+                lambda text: self._put(item, text, open_file, store, check_source),
             )
 
     def abort_session(self, session: SessionState) -> None:
@@ -371,10 +371,11 @@ class BoxDestination:
     # --- private ---
 
     def _put(
-        self, item: Upload, open_file: OpenFile, store: SessionStore, check_source: CheckSource | None
+        self, item: Upload, name: str, open_file: OpenFile, store: SessionStore, check: CheckSource | None
     ) -> Receipt:
+        item = item if name == item.name else replace(item, name=name)
         if item.size < self.config.direct_upload_limit_bytes:
-            return put_direct(self._pick_uploader(), item, open_file, check_source)
+            return put_direct(self._pick_uploader(), item, open_file, check)
         stored = store.load()
         if stored is not None and self._is_taken_out(stored.identity):
             self.abort_session(stored)  # nobody but its opener can go on with it
@@ -383,7 +384,7 @@ class BoxDestination:
         connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
         if not self._uploaders:
             self.whoami()
-        return put_session(connection, item, open_file, store, self._parts, check_source)
+        return put_session(connection, item, open_file, store, self._parts, check)
 
     def _is_taken_out(self, identity: str | None) -> bool:
         """True for somebody who uploaded for the plan once, and whom it does not name any more."""
@@ -417,7 +418,3 @@ class BoxDestination:
         if not self._uploaders:
             return self._service
         return min(self._uploaders.values(), key=lambda each: each.pacer.pressure())
-
-
-def _named(item: Upload, name: str) -> Upload:
-    return item if name == item.name else replace(item, name=name)

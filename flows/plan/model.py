@@ -246,9 +246,7 @@ class TreePlan(PlanModel):
 class TransferOptions(PlanModel):
     """How files are sent. The defaults suit one service account."""
 
-    threads: Annotated[int, Field(description="Files in flight for each identity, at most.", ge=1, le=64)] = (
-        64
-    )
+    threads: Annotated[int, Field(description="Files in flight for each identity at most.", ge=1, le=64)] = 64
     walk_threads: Annotated[int, Field(description="Folders listed at once.", ge=1, le=64)] = 8
     batch_items: Annotated[int, Field(description="Files of one batch, at most.", ge=1, le=50_000)] = 5_000
     batch_bytes: Annotated[int, Field(description="Bytes of one batch, at most.", ge=1)] = 20_000_000_000

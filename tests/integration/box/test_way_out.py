@@ -16,6 +16,7 @@ from connectors.box.sandbox import Sandbox
 from connectors.errors import BoxUnreachable
 from tests.integration.box.files import opener, upload
 from tests.servers.login_proxy import LoginProxy
+from tests.servers.socks_proxy import SocksProxy
 
 HOST = "box.example"
 
@@ -179,3 +180,22 @@ def test_names_and_proxies_that_do_not_answer(
         monkeypatch.setenv("HTTPS_PROXY", proxy_url)
     with reach(tls_box, "https://nowhere.invalid") as box, pytest.raises(BoxUnreachable, match=words):
         box.whoami()
+
+
+def test_a_socks_proxy_is_used(tls_box: Sandbox, authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its login; the name is looked up behind it. A login that it refuses is one line, and is not tried again."""
+    with SocksProxy(int(tls_box.url.rpartition(":")[2])) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with reach(tls_box, f"https://{HOST}", ca_file=authority) as box:
+            assert tls_box.service_account.id == box.whoami().id
+        assert {HOST} == set(proxy.asked)
+
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace(proxy.password, "sesame"))
+        with (
+            reach(tls_box, f"https://{HOST}", ca_file=authority) as box,
+            pytest.raises(BoxUnreachable, match="asks for a login, or refuses") as told,
+        ):
+            box.whoami()
+
+        assert 1 == proxy.refused
+        assert "sesame" not in str(told.value)
