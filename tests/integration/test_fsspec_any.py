@@ -221,25 +221,25 @@ class OneLane(MemoryFileSystem):  # type: ignore[misc]
 
 @pytest.mark.parametrize("walkers", [1, 6])
 def test_a_filesystem_that_is_not_safe_for_threads(walkers: int) -> None:
-    """Each call that runs at the same time, and each open file, has one of its own; `walk_threads` says how many."""
+    """Each call that runs at the same time, and each open file, has one of its own; `walk_threads` is the most."""
     fsspec.register_implementation("onelane", OneLane, clobber=True)
     memory, root = fsspec.filesystem("memory"), f"/{uuid.uuid4()}"
-    for folder in range(12):
+    for folder in range(60):
         memory.pipe_file(f"{root}/{folder}/file", b"%d" % folder)
     OneLane.made.clear()
     source = open_source(f"onelane:/{root}", walkers=walkers)
 
-    listed = dict(source.list_folders([str(folder) for folder in range(12)]))
+    listed = dict(source.list_folders([str(folder) for folder in range(60)]))
     with source.open("3/file") as file:
         assert 1 == source.stat("4/file").size
         assert b"3" == file.read()
 
-    assert {str(folder): [f"{folder}/file"] for folder in range(12)} == {
+    assert {str(folder): [f"{folder}/file"] for folder in range(60)} == {
         path: [entry.path for entry in entries]
         for path, entries in listed.items()
         if isinstance(entries, list)
     }
-    assert max(2, walkers) == len(OneLane.made)
+    assert 2 <= len(OneLane.made) <= max(2, walkers)
     source.close()
 
 

@@ -28,7 +28,7 @@ BUFFER_SIZE = 160 * 1024
 SILENT_SECONDS = 300.0
 #: One that was silent for less than this is not looked at before it is used.
 SURE_SECONDS = 0.2
-LOG_OFF_SECONDS = 2.0
+FAREWELL_SECONDS = 2.0
 
 #: SMB2 header ([MS-SMB2] 2.2.1.2).
 _HEADER = Struct("<4sHHIHHIIQIIQ16s")
@@ -38,6 +38,8 @@ _SIGNATURE = slice(48, 64)
 _PENDING = 0x0000_0103
 #: Length of a frame, in four bytes.
 _LENGTH = 4
+#: What comes before the payload of a READ.
+_READ_FRAME = _LENGTH + wire.READ_PAYLOAD_AT
 _READ_HEAD = Struct("<HBBI")
 
 
@@ -71,6 +73,7 @@ class RawCarrier:
         """Take the session over, at rest; `timeout`: seconds of silence while an answer is waited for."""
         self._connection = connection
         self._socket = take_over(connection, session, connect_timeout)
+        self._timeout = timeout
         _limit(self._socket, timeout)
         self._session_id, self._tree_id = int(session.session_id), int(tree.tree_connect_id)
         self._flags = _DFS if tree.is_dfs_share else 0
@@ -94,8 +97,12 @@ class RawCarrier:
         if silent < SURE_SECONDS or not self._connection.transport.connected:
             return bool(self._connection.transport.connected)
         try:
+            _limit(
+                self._socket, FAREWELL_SECONDS
+            )  # nobody waits long for a connection that may be at its end
             while self._waiting and (self._begin < self._end or _has_news(self._socket)):
                 self._receive()
+            _limit(self._socket, self._timeout)
             if silent > SILENT_SECONDS or (not self._waiting and _has_news(self._socket)):
                 raise self._lost("silent, or at its end")
         except OSError:
@@ -155,7 +162,7 @@ class RawCarrier:
     def log_off(self) -> None:
         """As Carrier.log_off."""
         with suppress(OSError):
-            _limit(self._socket, LOG_OFF_SECONDS)
+            _limit(self._socket, FAREWELL_SECONDS)
             self.answer(self.send([wire.log_off()])[0])
         self.drop()
 
@@ -166,7 +173,7 @@ class RawCarrier:
 
     def _packed(self, message: wire.Message, *, is_last: bool, related: bool) -> bytes:
         """One message of a frame with its header: padded when others follow, and signed."""
-        signs = self._signs(message)
+        signs, in_tree = self._signs(message), message.command not in (wire.TREE_CONNECT, wire.LOGOFF)
         body = message.body if is_last else message.body + bytes(-len(message.body) % 8)
         more = WANTED_CREDITS - self._credits if is_last else 0
         packed = _HEADER.pack(
@@ -176,11 +183,11 @@ class RawCarrier:
             0,
             message.command,
             message.charge + max(0, min(more, WANTED_CREDITS)),
-            self._flags | (_SIGNED if signs else 0) | (_RELATED if related else 0),
+            (self._flags if in_tree else 0) | (_SIGNED if signs else 0) | (_RELATED if related else 0),
             0 if is_last else _HEADER.size + len(body),
             self._message_id,
             0,
-            0 if message.command == wire.TREE_CONNECT else self._tree_id,
+            self._tree_id if in_tree else 0,
             self._session_id,
             _NO_SIGNATURE,
         )
@@ -222,13 +229,13 @@ class RawCarrier:
             raise
 
     def _fill(self, wanted: int) -> None:
-        """Have so many bytes in the buffer; no more than these while a payload may follow that goes elsewhere."""
-        if self._begin + wanted > BUFFER_SIZE or self._begin == self._end:
+        """Have so many bytes in the buffer, or more; but nothing of a payload that goes elsewhere."""
+        if self._begin + max(wanted, _READ_FRAME) > BUFFER_SIZE or self._begin == self._end:
             rest = bytes(self._view[self._begin : self._end])
             self._view[: len(rest)] = rest
             self._begin, self._end = 0, len(rest)
         while self._end - self._begin < wanted:
-            limit = self._begin + wanted if self._filling else BUFFER_SIZE
+            limit = self._begin + max(wanted, _READ_FRAME) if self._filling else BUFFER_SIZE
             count = self._socket.recv_into(self._view[self._end : limit])
             self._end += self._heard_of(count)
 
@@ -262,8 +269,8 @@ class RawCarrier:
         """Take a frame that is a READ's payload right into the buffer that waits for it; False for any other frame."""
         if not self._filling or size <= wire.READ_PAYLOAD_AT:
             return False
-        self._fill(_LENGTH + wire.READ_PAYLOAD_AT)
-        head = self._view[self._begin + _LENGTH : self._begin + _LENGTH + wire.READ_PAYLOAD_AT]
+        self._fill(_READ_FRAME)
+        head = self._view[self._begin + _LENGTH : self._begin + _READ_FRAME]
         protocol, _, _, status, command, granted, flags, following, message_id, _, _, _, signature = (
             _HEADER.unpack_from(head)
         )
@@ -279,7 +286,7 @@ class RawCarrier:
         ):
             return False
         head = memoryview(bytearray(head))
-        self._begin += _LENGTH + wire.READ_PAYLOAD_AT
+        self._begin += _READ_FRAME
         payload = sent.into[:length]
         self._pour(payload)
         self._believe(message_id, flags, signature, head, payload)
