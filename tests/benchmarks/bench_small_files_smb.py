@@ -1,5 +1,5 @@
-"""Reading 5,000 small files from a Samba share on one connection: opened, read and closed; and looked at before and
-after as a migration does; against rclone's copy to memory and stock fsspec, in turn, on the same server."""
+"""Reading 5,000 small files from a Samba share: opened, read and closed; and looked at before and after as a migration
+does; one by one and by four threads, as rclone's copy to memory has them; and stock fsspec; in turn, on one server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.measuring import Measured
 from tests.benchmarks.smb_rivals import medians, ours, process_medians, rclone
 from tests.servers.samba import Samba
 
@@ -14,18 +15,24 @@ FILES, SIZE, ROUNDS = 5_000, 4_096, 5
 
 READ = """
 import os, time
+from concurrent.futures import ThreadPoolExecutor
 from connectors.sources.registry import open_source
 url, name, password, port = (os.environ[key] for key in ("URL", "NAME", "PW", "PORT"))
 source = open_source(url, username=name, password=password, port=int(port))
 source.connect()
 entries = source.list_folder("")
-started, cpu = time.perf_counter(), time.process_time()
-for entry in entries:
+
+def read(entry):
     if os.environ["HOW"] == "whole":
         assert len(source.read_whole(entry.path, entry.size).content) == entry.size
     else:
         with source.open(entry.path) as file:
             assert len(file.read()) == entry.size
+
+with ThreadPoolExecutor(int(os.environ["THREADS"])) as threads:
+    list(threads.map(source.stat, [entry.path for entry in entries[:8]]))  # connects
+    started, cpu = time.perf_counter(), time.process_time()
+    list(threads.map(read, entries))
 print(len(entries), time.perf_counter() - started, time.process_time() - cpu)
 """
 #: A tenth of the files.
@@ -43,6 +50,14 @@ print(len(paths), time.perf_counter() - started, time.process_time() - cpu)
 """
 
 
+WAYS = {
+    "ours, opened": ("open", "1"),
+    "ours, one look": ("whole", "1"),
+    "ours, opened by four": ("open", "4"),
+    "ours, one look by four": ("whole", "4"),
+}
+
+
 def main() -> None:
     """Print files a second and CPU a file, medians."""
     server = Samba()
@@ -51,12 +66,13 @@ def main() -> None:
         server.start()
         for number in range(FILES):
             (server.root / f"file {number:05d}.txt").write_bytes(bytes(SIZE))
-        opened, whole, theirs, stock = [], [], [], []
+        runs: dict[str, list[Measured]] = {name: [] for name in (*WAYS, "fsspec")}
+        theirs = []
         for number in range(ROUNDS):
-            opened.append(ours(server, READ, HOW="open"))
+            for name, (how, threads) in WAYS.items():
+                runs[name].append(ours(server, READ, HOW=how, THREADS=threads))
             theirs.append(rclone(server, "copy", f"S:{server.share}", str(memory / f"{number}")))
-            whole.append(ours(server, READ, HOW="whole"))
-            stock.append(ours(server, STOCK_READ))
+            runs["fsspec"].append(ours(server, STOCK_READ))
             shutil.rmtree(memory / f"{number}")
     finally:
         server.stop()
@@ -66,10 +82,10 @@ def main() -> None:
     print(
         f"rclone copy:     {FILES / rclone_wall:8,.0f} files/s, {rclone_cpu / FILES * 1e6:6.0f} us CPU a file"
     )
-    for name, runs in (("ours, opened:", opened), ("ours, one look:", whole), ("fsspec:", stock)):
-        files, wall, cpu = medians(runs)
+    for name, measured in runs.items():
+        files, wall, cpu = medians(measured)
         print(
-            f"{name:16} {files / wall:8,.0f} files/s, {cpu / files * 1e6:6.0f} us CPU a file,"
+            f"{name + ':':24} {files / wall:8,.0f} files/s, {cpu / files * 1e6:6.0f} us CPU a file,"
             f" {rclone_wall / FILES * files / wall:.2f} x rclone in time"
         )
 

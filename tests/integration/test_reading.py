@@ -1,0 +1,160 @@
+"""Reading one file of a share for sending: a small one is one look, and what moves meanwhile is noticed (P1, P5)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.entry import Entry
+from connectors.errors import ChangedWhileReading, NotFound, Stopped
+from connectors.sources.local import LocalSource
+from connectors.sources.registry import open_source
+from connectors.sources.reopening import OpenedFile
+from connectors.sources.resilient import ResilientSource
+from flows.run.stop import StopSignal
+from flows.transfer.sending import WHOLE_BYTES, Reading
+from state.records import ClaimedItem
+from tests.servers.fixtures import empty
+from tests.servers.proxy import Proxy
+from tests.servers.samba import Samba
+from tests.trees import build_tree
+
+
+class Moving(LocalSource):
+    """A folder in which something happens when a file has been opened."""
+
+    act: Callable[[], object] = staticmethod(lambda: None)
+
+    def _open(self, path: str) -> OpenedFile:
+        opened = super()._open(path)
+        self.act()
+        return opened
+
+
+def claimed(entry: Entry) -> ClaimedItem:
+    """A file as the walk saw it."""
+    return ClaimedItem(
+        id=1,
+        tree_id=1,
+        folder_id=1,
+        path=entry.path,
+        box_name=entry.name,
+        size=entry.size,
+        fingerprint=entry.fingerprint,
+        modified_ns=entry.modified_ns,
+        created_ns=entry.created_ns,
+        box_file_id=None,
+        box_etag=None,
+        attempts=0,
+    )
+
+
+def grow(file: Path) -> None:
+    """One line more."""
+    with file.open("ab") as log:
+        log.write(b"more")
+
+
+def replace_alike(file: Path) -> None:
+    """Another file of the same size and time in its place."""
+    times = file.stat()
+    other = file.with_name("other")
+    other.write_bytes(bytes(times.st_size))
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    other.replace(file)
+
+
+@pytest.mark.parametrize("act", [grow, replace_alike, lambda file: os.truncate(file, 3)])
+@pytest.mark.parametrize("size", [1_000, WHOLE_BYTES + 1])
+def test_a_file_that_moves_while_it_is_read(tmp_path: Path, act: Callable[[Path], object], size: int) -> None:
+    """Held in memory or not: what was read while it changed is refused before it is sent."""
+    file = tmp_path / "busy.bin"
+    file.write_bytes(os.urandom(size))
+    with Moving(tmp_path) as source:
+        (listed,) = source.list_folder("")
+        source.act = lambda: act(file)  # type: ignore[method-assign]
+        with pytest.raises(ChangedWhileReading):
+            reading = Reading(source, StopSignal(), claimed(listed))
+            with reading() as opened:
+                opened.read()
+            reading.check()
+
+
+def test_a_small_file_is_held_for_every_attempt(tmp_path: Path) -> None:
+    """The bytes that were looked at before and after are those that are sent, however often that is tried."""
+    file = tmp_path / "small.txt"
+    file.write_bytes(b"as it was")
+    stop = StopSignal()
+    with LocalSource(tmp_path) as source:
+        (listed,) = source.list_folder("")
+        reading = Reading(source, stop, claimed(listed))
+        file.write_bytes(b"as it is")
+        for _ in range(2):
+            with reading() as opened:
+                assert b"as it was" == opened.read()
+            reading.check()
+        stop.set()
+        with pytest.raises(Stopped):
+            reading().read()
+
+
+def test_a_file_that_is_gone(tmp_path: Path) -> None:
+    """It is NotFound, as is a folder in its place."""
+    (tmp_path / "a.txt").write_bytes(b"1")
+    with LocalSource(tmp_path) as source:
+        (listed,) = source.list_folder("")
+        (tmp_path / "a.txt").unlink()
+        with pytest.raises(NotFound):
+            Reading(source, StopSignal(), claimed(listed))
+        (tmp_path / "a.txt").mkdir()
+        with pytest.raises(NotFound):
+            Reading(source, StopSignal(), claimed(listed))
+
+
+@pytest.fixture
+def deep(samba: Samba, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Proxy, ResilientSource]]:
+    """A source on a share with one file three folders down, all of them just seen, and what counts its messages."""
+    monkeypatch.setattr("connectors.sources.ancestry.FRESH_SECONDS", 300.0)  # however slow this machine is
+    build_tree(empty(samba.root), {"a": {"b": {"c": {"file.txt": b"content"}}}})
+    with Proxy(samba.port) as proxy:
+        source: Any = open_source(
+            samba.url_of("data", proxy.port), username=samba.username, password=samba.password
+        )
+        for folder in ("", "a", "a/b", "a/b/c"):
+            source.list_folder(folder)
+        source.stat("a")  # its answer comes after the closings, which nobody waits for
+        proxy.reset()
+        yield proxy, source
+        source.close()
+
+
+def test_a_small_file_of_a_share_is_one_message(deep: tuple[Proxy, ResilientSource]) -> None:
+    """The id of the open file is the one that the walk saw in the root: nothing else is asked."""
+    proxy, source = deep
+    (listed,) = source.list_folder("a/b/c")
+    source.stat("a")
+    proxy.reset()
+    reading = Reading(source, StopSignal(), claimed(listed))
+    with reading() as opened:
+        assert b"content" == opened.read()
+    reading.check()
+
+    assert 1 == proxy.commands["messages"]
+
+
+def test_a_file_that_is_not_the_one_of_the_walk_is_looked_for(deep: tuple[Proxy, ResilientSource]) -> None:
+    """Another id, or none to compare: every folder above is looked at after it was read."""
+    proxy, source = deep
+    (listed,) = source.list_folder("a/b/c")
+    source.stat("a")
+    for changed in ({"file_id": "1"}, {"file_id": None}, {"modified_ns": 5}):
+        proxy.reset()
+        item = claimed(replace(listed, **changed))  # type: ignore[arg-type]
+        Reading(source, StopSignal(), item)
+
+        assert 1 + len(["", "a", "a/b", "a/b/c"]) == proxy.commands["CREATE"]
