@@ -45,6 +45,18 @@ class Change:
     detail: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """One folder whose listing was compared with the rows of the checkpoint, and what came of it."""
+
+    folder_id: int
+    changes: Sequence[Change]
+    #: Digest of the listing, where the same listing need not be compared again; None where it must be.
+    digest: str | None = None
+    #: FolderNode.listing_digest, as it was before the rows were read.
+    seen: str | None = None
+
+
 def diff_folder(
     listing: Sequence[Entry],
     known: Sequence[KnownChild],

@@ -83,6 +83,9 @@ class FolderNode:
     box_folder_id: str | None
     #: When its creation was claimed first, aware; None while nobody tried, and once it is in Box.
     create_claimed_at: datetime | None = None
+    #: Of a folder claimed for the walk: the digest that is remembered of its listing, or a mark of the claim. It is to
+    #: be handed in with what was found, and says then whether the rows are still those that were read meanwhile.
+    listing_digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +134,10 @@ class ClaimedItem:
     settles_ns: int | None = None
     #: What Box holds under box_file_id was there before: this plan's by a lost answer, or a person's own file.
     adopted: bool = False
+    #: What the walk saw that does not arrive, as Entry.note.
+    note: str | None = None
+    #: The number of this claim: with it a result is written down without another look at the row.
+    claim: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +160,8 @@ class Uploaded:
     identity: str | None = None
     #: It was read before this moment, at which its fingerprint begins to prove something; None: it was read later.
     settles_ns: int | None = None
+    #: The claim that it was sent by, as it was handed out.
+    claimed: ClaimedItem | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,6 @@ from connectors.entry import Entry, EntryKind
 from connectors.errors import Stopped
 from flows.analysis.coverage import uncovered
 from flows.errors import PlanError
-from flows.plan.exclude import ExcludeRules
 from flows.transfer.absent import Listings
 from flows.transfer.migration import Migration
 from flows.transfer.trees import taken_over, tree_specs
@@ -64,10 +63,11 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         migration.record_event(
             EventKind.NAMES_HIDDEN, {"path": "", "count": 1, "names": [migration.source.display_url]}
         )
-    rules = ExcludeRules(plan.exclude).digest
     revived = [tree.id for tree in ours] if revive else []
     migration.take_up(
-        checkpoint.begin_pass(plan_id, kind=kind, rules=rules, revive_in=revived, worker=migration.worker),
+        checkpoint.begin_pass(
+            plan_id, kind=kind, rules=migration.rules, revive_in=revived, worker=migration.worker
+        ),
         ours,
     )
     if kind != DRY_RUN:

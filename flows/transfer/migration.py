@@ -70,6 +70,8 @@ class Migration:
     senders: Senders
     #: Why the plan's rules leave an entry out; None for what moves.
     excluded: Callable[[Entry], str | None]
+    #: Digest of those rules.
+    rules: str
     #: The service account and the identities: what one of them made in Box is ours.
     our_user_ids: frozenset[str]
 
@@ -195,6 +197,7 @@ def _assemble(
 ) -> Migration:
     """Put the parts together, once all connections are open."""
     our_user_ids = frozenset({account.id, *box.identities})
+    rules = ExcludeRules(plan.exclude)
     budgets = max(1, len(box.identities)) + (part is Part.CONDUCTING)
     progress = Progress(uploads_per_minute=uploads_per_minute(plan.box, budgets))
     editors = TreeEditors(checkpoint, box)
@@ -225,7 +228,8 @@ def _assemble(
         progress=progress,
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
         senders=Senders(transfer.threads * max(1, len(box.uploading))),
-        excluded=ExcludeRules(plan.exclude).reason,
+        excluded=rules.reason,
+        rules=rules.digest,
         our_user_ids=our_user_ids,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connectors.box.names import PlannedName, box_name, collision_key, plan_names
+from connectors.box.names import PlannedName, box_name, collision_key, keep_their_names, plan_names
 from connectors.entry import Entry, EntryKind
 from state.diff import Change, diff_folder
 from state.records import KnownChild
@@ -25,7 +25,9 @@ def compare_folder(
 
     Also which of those names are other ones than the entries have.
     """
-    moving = [entry for entry in listing if not entry.is_link and excluded(entry) is None]
+    # Each entry is asked for once; a listing has no name twice.
+    reasons = {entry.name: None if entry.is_link else excluded(entry) for entry in listing}
+    moving = [entry for entry in listing if not entry.is_link and reasons[entry.name] is None]
     rows = {_place(child.name, child.kind): child for child in known}
     own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
     assigned = {
@@ -33,10 +35,17 @@ def compare_folder(
     }
     others = [child for child in known if child.placed and own.get(child.name) is not child]
     newcomers = [entry for entry in moving if entry.name not in assigned]
+
+    def reason(entry: Entry) -> str | None:
+        return reasons[entry.name]
+
+    if not newcomers or (not assigned and not others and keep_their_names([each.name for each in moving])):
+        # Nobody gets another name than it has, or has already.
+        return diff_folder(listing, known, box_names={}, excluded=reason), []
     taken = _names_held(others, newcomers, listing)
     planned = plan_names([(each.name, each.kind, assigned.get(each.name)) for each in moving], taken=taken)
     names = {name: choice.box_name for name, choice in planned.items()}
-    changes = diff_folder(listing, known, box_names=names, excluded=excluded)
+    changes = diff_folder(listing, known, box_names=names, excluded=reason)
     return changes, list(_renames(moving, planned, assigned))
 
 

@@ -213,6 +213,7 @@ def _uploaded(item: ClaimedItem, reading: Reading, receipt: Receipt) -> Uploaded
         adopted=receipt.adopted,
         identity=receipt.identity,
         settles_ns=reading.settles_ns,
+        claimed=item,
     )
 
 

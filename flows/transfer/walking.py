@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
@@ -13,11 +15,16 @@ from flows.transfer.migration import Migration
 from flows.transfer.naming import OUT_OF_SIGHT, compare_folder
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
+from flows.transfer.remembering import listing_digest, may_be_remembered
+from state.diff import Change, Compared
 from state.records import FolderNode, KnownChild
 from state.statuses import FOLDER_EMPTIED, EventKind
 
 #: Folders claimed from the checkpoint at a time; each is one listing.
-WALK_BATCH = 64
+WALK_BATCH = 256
+
+#: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
+ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
 
 #: Where so many entries are all away at once, and no more than a few others are there, a disk is away.
 MANY_ENTRIES, NOTES_OF_A_MOUNT_POINT = 5, 2
@@ -57,58 +64,176 @@ def _walk_frontier(migration: Migration) -> None:
 
 
 def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
-    """List these folders, many at once, and record each as it answers."""
+    """List these folders, many at once, and record them as they answer, many in one transaction."""
     by_path: dict[str, list[FolderNode]] = {}
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
-    listings = Listings(migration.source)
-    for path, listing in migration.source.list_folders(list(by_path)):
-        if isinstance(listing, Stopped):
-            return
-        for folder in by_path[path]:
-            try:
-                if isinstance(listing, ConnectorError):
-                    _record_failure(migration, folder, listing, listings)
-                else:
-                    _record_listing(migration, folder, listing)
-            except Exception as exc:
-                if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
-                    raise
-                _fail_folder(migration, folder, *failure_of(exc))
-        if migration.stop.is_set():
-            return
+    listings, listed = Listings(migration.source), _Listed(migration)
+    try:
+        for path, listing in migration.source.list_folders(list(by_path)):
+            if isinstance(listing, Stopped):
+                return
+            for folder in by_path[path]:
+                with _failing(migration, folder):
+                    if isinstance(listing, ConnectorError):
+                        _record_failure(migration, folder, listing, listings)
+                    else:
+                        listed.add(folder, listing)
+            if migration.stop.is_set():
+                return
+            if listed.is_full():
+                listed.record()
+    finally:
+        listed.record()  # what was walked stays walked, whatever ends the walk
 
 
-def _record_listing(migration: Migration, folder: FolderNode, listing: list[Entry]) -> None:
-    if folder.parent_id is None:
-        migration.guard.tree_lists(folder.tree_id, folder.path, listing)
-    known = migration.checkpoint.known_children(folder.id)
-    listing = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
-    if folder.tree_id in migration.files_only_trees:
-        listing = [
-            entry for entry in listing if not moves_as_folder(entry) or migration.excluded(entry) is not None
-        ]
+@contextmanager
+def _failing(migration: Migration, folder: FolderNode) -> Iterator[None]:
+    """Let an error that is this folder's own business fail it alone (P11)."""
+    try:
+        yield
+    except Exception as exc:
+        if not _is_of_one_folder(exc):
+            raise
+        _fail_folder(migration, folder, *failure_of(exc))
+
+
+def _is_of_one_folder(error: Exception) -> bool:
+    return outcome_of(error) in (Outcome.FAILED, Outcome.AGAIN)
+
+
+class _Listed:
+    """Folders that were listed and are not recorded yet: few entries, and not for long, so that senders have work."""
+
+    def __init__(self, migration: Migration) -> None:
+        self._migration = migration
+        self._unchanged: list[tuple[FolderNode, list[Entry]]] = []
+        self._others: list[tuple[FolderNode, list[Entry], str | None]] = []
+        self._entries = 0
+        self._since = time.monotonic()
+
+    def add(self, folder: FolderNode, listing: list[Entry]) -> None:
+        """Take what this folder lists. Raises FatalError when the share looks as if it was gone."""
+        if folder.parent_id is None:
+            self._migration.guard.tree_lists(folder.tree_id, folder.path, listing)
+        digest = listing_digest(_own(self._migration, folder, listing), self._migration.rules)
+        if digest is not None and digest == folder.listing_digest:
+            self._unchanged.append((folder, listing))
+        else:
+            self._others.append((folder, listing, digest))
+        self._entries += len(listing)
+
+    def is_full(self) -> bool:
+        """Tell whether it is time to record them."""
+        waiting = self._unchanged or self._others
+        return bool(waiting) and (
+            self._entries >= ENTRIES_AT_ONCE or time.monotonic() - self._since >= SECONDS_AT_ONCE
+        )
+
+    def record(self) -> None:
+        """Write down all of them; those that list what is remembered are not compared."""
+        unchanged, others = self._unchanged, self._others
+        self._unchanged, self._others, self._entries = [], [], 0
+        if unchanged:
+            others = _record_unchanged(self._migration, unchanged) + others
+        if others:
+            _compare_and_record(self._migration, others)
+        self._since = time.monotonic()
+
+
+def _own(migration: Migration, folder: FolderNode, listing: list[Entry]) -> list[Entry]:
+    """The entries that are this tree's: of one of loose files, the folders are not."""
+    if folder.tree_id not in migration.files_only_trees:
+        return listing
+    return [entry for entry in listing if not moves_as_folder(entry) or migration.excluded(entry) is not None]
+
+
+def _record_unchanged(
+    migration: Migration, listed: Sequence[tuple[FolderNode, list[Entry]]]
+) -> list[tuple[FolderNode, list[Entry], str | None]]:
+    """Record that they are walked; those whose rows changed since they were claimed are to be compared all the same."""
+    folders = [folder for folder, _ in listed]
+    changed = {
+        folder.id
+        for folder in migration.checkpoint.record_unchanged(
+            migration.pass_id, folders, worker=migration.worker
+        )
+    }
+    for folder, listing in listed:
+        if folder.id not in changed:
+            migration.progress.walked(_own(migration, folder, listing), ())
+    return [(folder, listing, None) for folder, listing in listed if folder.id in changed]
+
+
+def _compare_and_record(
+    migration: Migration, listed: Sequence[tuple[FolderNode, list[Entry], str | None]]
+) -> None:
+    known = migration.checkpoint.known_children_of([folder.id for folder, _, _ in listed])
+    found: list[tuple[FolderNode, list[Entry], Compared]] = []
+    for folder, listing, digest in listed:
+        with _failing(migration, folder):
+            whole = with_unlisted(
+                migration.source, folder.path, listing, known[folder.id], migration.stop.is_set
+            )
+            # What had to be asked for by name is asked for again each time.
+            digest = digest if whole is listing else None
+            whole = _own(migration, folder, whole)
+            changes = _compare(migration, folder, whole, known[folder.id])
+            if changes is not None:
+                found.append((folder, whole, _compared(folder, changes, digest, known[folder.id])))
+    if found:
+        _record(migration, found)
+
+
+def _compared(
+    folder: FolderNode, changes: list[Change], digest: str | None, known: Sequence[KnownChild]
+) -> Compared:
+    if digest is not None and not may_be_remembered(changes, known):
+        digest = None
+    return Compared(folder_id=folder.id, changes=changes, digest=digest, seen=folder.listing_digest)
+
+
+def _compare(
+    migration: Migration, folder: FolderNode, listing: list[Entry], known: list[KnownChild]
+) -> list[Change] | None:
+    """What is to be recorded of this folder; None when it looks emptied, and is failed."""
     if _looks_emptied(migration, folder, listing, known):
         words = (
             "it lists nothing of what it had before; is a disk mounted there?"
             " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
         )
         _fail_folder(migration, folder, FOLDER_EMPTIED, words)
-        return
+        return None
     changes, renames = compare_folder(listing, known, excluded=migration.excluded)
     for entry, choice in renames:
         detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
         migration.record_event(EventKind.RENAMED, detail)
     for kind, detail in remarks(folder.path, changes, listing):
         migration.record_event(kind, detail)
-    migration.checkpoint.record_listing(
-        folder.id,
+    return changes
+
+
+def _record(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry], Compared]]) -> None:
+    """Write them down together; where that fails for a reason that nobody foresaw, one by one (P11)."""
+    try:
+        _write(migration, found)
+    except Exception as exc:
+        if not _is_of_one_folder(exc):
+            raise
+        for each in found:
+            with _failing(migration, each[0]):
+                _write(migration, [each])
+
+
+def _write(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry], Compared]]) -> None:
+    migration.checkpoint.record_listings(
         migration.pass_id,
-        changes,
+        [each for _, _, each in found],
         compared=migration.plan.transfer.verify is Verification.LISTING,
         worker=migration.worker,
     )
-    migration.progress.walked(listing, changes)
+    for _, listing, each in found:
+        migration.progress.walked(listing, each.changes)
 
 
 def _record_failure(

@@ -211,6 +211,10 @@ class Folder(Base):
     walked_pass: Mapped[int] = mapped_column(RowId, server_default=text("0"), default=0)
     #: The last listing failed, so what is below is not known: being created in Box does not heal that.
     unlisted: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    #: Digest of a listing that comparing found to change nothing, until a row below changes; or a walk's mark.
+    listing_digest: Mapped[str | None] = mapped_column(String(64))
+    #: The pass of that listing; it counts as long as this is the last one that listed the folder.
+    digest_pass: Mapped[int | None] = mapped_column(RowId)
     # Workers' ids; no foreign keys, see Item.claimed_by.
     walk_claimed_by: Mapped[int | None] = mapped_column(RowId)
     walk_claim: Mapped[int | None] = mapped_column(BigInteger)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from state.database.engine import Database
@@ -21,6 +21,9 @@ ROWS_PER_STATEMENT = 2_000
 IDS_PER_STATEMENT = 500
 
 T = TypeVar("T")
+
+_ENDED = select(Worker.ended_at).where(Worker.id == bindparam("worker")).with_for_update(read=True)
+_SERVER_TIME = select(func.clock_timestamp())
 
 
 def in_chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -63,7 +66,7 @@ class Statements:
             return self.clock()
         if self.database.is_sqlite:
             return datetime.now(UTC)
-        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        now: datetime = connection.execute(_SERVER_TIME).scalar_one()
         return now.astimezone(UTC)
 
     def write_as(self, worker: WorkerLease | None, write: Callable[[Connection], T]) -> T:
@@ -81,7 +84,6 @@ class Statements:
 
     def require_alive(self, connection: Connection, worker: WorkerLease) -> None:
         """The fence: LostLease when the worker was declared dead; until the commit nobody can do so."""
-        query = select(Worker.ended_at).where(Worker.id == worker.id).with_for_update(read=True)
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_ENDED, {"worker": worker.id}).one_or_none()
         if row is None or row[0] is not None:
             raise LostLease(f"the lease of worker {worker.name} ended and its work was taken over; it stops")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, func, or_, select, update
 
 from state.database.models import FOLDER_AWAITS_BOX, FOLDER_IS_IN_BOX, Folder, Tree
 from state.records import FolderNode, Holder, WorkerLease
 from state.statements.base import Statements
-from state.statements.listing import NO_WAIVER
+from state.statements.digests import FORGOTTEN, forget_listings, forget_listings_of_folders
+from state.statements.listing_updates import NO_WAIVER
 from state.statements.walking import NODE_COLUMNS, folder_node
 from state.statements.workers import release_dead_workers
 from state.statuses import ItemStatus, require_transition
@@ -22,13 +23,9 @@ class FolderStatements(Statements):
     def folder_chain(self, folder_id: int) -> list[FolderNode]:
         """From the tree's root down to this folder."""
 
-        def chain(connection: Connection) -> list[FolderNode]:
-            up = select(Folder.id, Folder.parent_id).where(Folder.id == folder_id).cte("up", recursive=True)
-            up = up.union_all(select(Folder.id, Folder.parent_id).join(up, Folder.id == up.c.parent_id))
-            query = select(*NODE_COLUMNS).join(up, Folder.id == up.c.id).order_by(Folder.depth)
-            return [folder_node(row) for row in connection.execute(query)]
-
-        return self.database.read(chain)
+        return self.database.read(
+            lambda connection: [folder_node(row) for row in connection.execute(_CHAIN, {"folder": folder_id})]
+        )
 
     def claim_folder_creation(self, worker: WorkerLease, folder_id: int) -> bool:
         """True when this worker alone may create it now; False while a live other one does, or when it is created.
@@ -39,12 +36,8 @@ class FolderStatements(Statements):
 
         def claim(connection: Connection) -> bool:
             self.require_alive(connection, worker)
-            free = or_(Folder.create_claimed_by.is_(None), Folder.create_claimed_by == worker.id)
-            mine = and_(Folder.id == folder_id, Folder.box_folder_id.is_(None), free)
-            now = literal(self.now(connection), Folder.create_claimed_at.type)
-            first = func.coalesce(Folder.create_claimed_at, now)
-            values = {"create_claimed_by": worker.id, "create_claimed_at": first}
-            return bool(connection.execute(update(Folder).where(mine).values(values)).rowcount)
+            mine = {"folder": folder_id, "worker": worker.id, "now": self.now(connection)}
+            return bool(connection.execute(_CLAIM_CREATION, mine).rowcount)
 
         if self.database.write(claim):
             return True
@@ -89,12 +82,12 @@ class FolderStatements(Statements):
             # What an entry took over is no other's any more: one that is GONE and comes back is made anew.
             lost = {"box_folder_id": None, "created_by_plan": False}
             for other in others:
+                forget_listings(connection, [other.id, other.parent_id])
                 connection.execute(update(Folder).where(Folder.id == other.id).values(lost))
             ours = not adopted or any(other.created_by_plan for other in others)
-            values = _created(box_folder_id, box_name) | {"box_plan_id": plan_id, "created_by_plan": ours}
-            connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
-            parent = select(Folder.parent_id).where(Folder.id == folder_id).scalar_subquery()
-            connection.execute(update(Folder).where(Folder.id == parent).values(unproven=True))
+            place = {"folder": folder_id, "box_id": box_folder_id, "new_box_name": box_name}
+            connection.execute(_CREATED, {**place, "plan": plan_id, "ours": ours})
+            connection.execute(_UNPROVE_PARENT, {"folder": folder_id})
             return None
 
         return self.write_as(worker, record)
@@ -111,6 +104,7 @@ class FolderStatements(Statements):
             if status not in (ItemStatus.WAIVED, ItemStatus.GONE, ItemStatus.EXCLUDED):
                 require_transition(status, ItemStatus.FAILED)
                 values |= {"status": ItemStatus.FAILED, "reason": reason, "detail": detail}
+            forget_listings_of_folders(connection, Folder.id == folder_id)
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
 
         self.write_as(worker, fail)
@@ -122,16 +116,10 @@ class FolderStatements(Statements):
         """
 
         def to_create(connection: Connection) -> list[FolderNode]:
-            waiting = and_(
-                FOLDER_AWAITS_BOX, Folder.walked_pass == pass_id, Folder.create_claimed_by.is_(None)
-            )
-            query = select(*NODE_COLUMNS).order_by(Folder.depth, Folder.id)
             found: list[FolderNode] = []
             for tree_id in sorted(tree_ids):
-                rows = connection.execute(
-                    query.where(waiting, Folder.tree_id == tree_id).limit(limit - len(found))
-                )
-                found += [folder_node(row) for row in rows]
+                which = {"tree": tree_id, "pass": pass_id, "most": limit - len(found)}
+                found += [folder_node(row) for row in connection.execute(_TO_CREATE, which)]
                 if len(found) >= limit:
                     break
             return found
@@ -190,18 +178,58 @@ def _holder(row: Any) -> Holder:
     return Holder(tree_id=row.tree_id, path=row.path, box_name=row.box_name, is_tree=row.parent_id is None)
 
 
-def _created(box_folder_id: str, box_name: str) -> dict[str, Any]:
-    """What a folder is once it lies in Box."""
-    out_of_sight = Folder.status.in_((ItemStatus.GONE, ItemStatus.EXCLUDED))
-    stays = or_(Folder.unlisted, out_of_sight)
-    created = {
-        "status": case((stays, Folder.status), else_=ItemStatus.UPLOADED.value),
-        "reason": case((stays, Folder.reason), else_=None),
-        "detail": case((stays, Folder.detail), else_=None),
-        "box_folder_id": box_folder_id,
-        "box_name": box_name,
-        "create_claimed_by": None,
-        "create_claimed_at": None,
-        "unproven": True,
-    }
-    return created | {name: case((stays, getattr(Folder, name)), else_=None) for name in NO_WAIVER}
+def _chain() -> Any:
+    this = Folder.id == bindparam("folder")
+    up = select(Folder.id, Folder.parent_id).where(this).cte("up", recursive=True)
+    up = up.union_all(select(Folder.id, Folder.parent_id).join(up, Folder.id == up.c.parent_id))
+    return select(*NODE_COLUMNS).join(up, Folder.id == up.c.id).order_by(Folder.depth)
+
+
+_CHAIN = _chain()
+
+_CLAIM_CREATION = (
+    update(Folder)
+    .where(Folder.id == bindparam("folder"), Folder.box_folder_id.is_(None))
+    .where(or_(Folder.create_claimed_by.is_(None), Folder.create_claimed_by == bindparam("worker")))
+    .values(
+        create_claimed_by=bindparam("worker"),
+        create_claimed_at=func.coalesce(
+            Folder.create_claimed_at, bindparam("now", type_=Folder.create_claimed_at.type)
+        ),
+    )
+)
+
+_TO_CREATE = (
+    select(*NODE_COLUMNS)
+    .where(FOLDER_AWAITS_BOX, Folder.walked_pass == bindparam("pass"), Folder.create_claimed_by.is_(None))
+    .where(Folder.tree_id == bindparam("tree"))
+    .order_by(Folder.depth, Folder.id)
+    .limit(bindparam("most", type_=Integer))
+)
+
+#: Being in Box heals no folder that could not be listed, and brings none back into sight.
+_STAYS = or_(Folder.unlisted, Folder.status.in_((ItemStatus.GONE, ItemStatus.EXCLUDED)))
+
+_CREATED = (
+    update(Folder)
+    .where(Folder.id == bindparam("folder"))
+    .values(
+        status=case((_STAYS, Folder.status), else_=ItemStatus.UPLOADED.value),
+        reason=case((_STAYS, Folder.reason), else_=None),
+        detail=case((_STAYS, Folder.detail), else_=None),
+        box_folder_id=bindparam("box_id"),
+        box_name=bindparam("new_box_name"),
+        box_plan_id=bindparam("plan"),
+        created_by_plan=bindparam("ours"),
+        create_claimed_by=None,
+        create_claimed_at=None,
+        unproven=True,
+        **{name: case((_STAYS, getattr(Folder, name)), else_=None) for name in NO_WAIVER},
+    )
+)
+
+_UNPROVE_PARENT = (
+    update(Folder)
+    .where(Folder.id == select(Folder.parent_id).where(Folder.id == bindparam("folder")).scalar_subquery())
+    .values(unproven=True, **FORGOTTEN)
+)

@@ -6,14 +6,29 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, and_, bindparam, case, not_, or_, select, update
+from sqlalchemy import Connection, bindparam, case, or_, select, update
 
 from state.database.models import Folder, Item, Pass, Tree
-from state.diff import Change
-from state.records import WorkerLease
-from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks, insert_into
+from state.diff import Change, Compared
+from state.records import FolderNode, WorkerLease
+from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks
+from state.statements.digests import FORGOTTEN, forget_listings, remembered
 from state.statements.listing_rows import ListingWrites, listing_writes
-from state.statements.passes import HEALED_FOLDER
+from state.statements.listing_updates import (
+    EXCLUDED_FOLDER,
+    EXCLUDED_ITEM,
+    FAILED_ITEM,
+    MARK_WALKED,
+    MISSING_FOLDER,
+    MISSING_ITEM,
+    NEW_FOLDERS,
+    NEW_ITEMS,
+    NO_WAIVER,
+    PENDING_ITEM,
+    RESTORED_FOLDER,
+    RESTORED_ITEM,
+)
+from state.statements.plain_listings import mark_unchanged, record_plain
 from state.statuses import IncompleteReason, ItemStatus, TreeState, require_transition
 
 #: A folder that is not there, or not ours to look into.
@@ -49,27 +64,43 @@ class ListingStatements(Statements):
         left as it is.
         """
 
-        def record(connection: Connection) -> None:
-            if worker is not None:
-                self.require_alive(connection, worker)
-            folder = connection.execute(_FOLDER.with_for_update(), {"folder": folder_id}).one()
-            writes = ListingWrites()
-            if folder.status not in _OUT_OF_SIGHT:
-                writes = listing_writes(
-                    folder_id, folder.tree_id, folder.depth, changes, now_ns=time.time_ns()
-                )
-                if not compared:
-                    writes.send_restored()
-                _apply(connection, writes, gone=_gone(connection, folder, writes))
-            if writes != ListingWrites():
-                unverify(connection, folder.tree_id)
-            if writes.comes_back or writes.restored_items:
-                connection.execute(update(Folder).where(Folder.id == folder_id).values(unproven=True))
-            if folder.status == ItemStatus.WAIVED and writes.brings_work:
-                connection.execute(update(Folder).where(Folder.id == folder_id).values(NO_WAIVER))
-            connection.execute(_MARK_WALKED, _walked(folder, pass_id, brings_work=writes.brings_work))
+        found = Compared(folder_id=folder_id, changes=changes)
+        self.write_as(
+            worker, lambda connection: _record_listing(connection, found, pass_id, compared=compared)
+        )
 
-        self.database.write(record)
+    def record_listings(
+        self,
+        pass_id: int,
+        found: Sequence[Compared],
+        *,
+        compared: bool = True,
+        worker: WorkerLease | None = None,
+    ) -> None:
+        """The same of many folders in one transaction: all of them or none.
+
+        Those that hold nothing but new entries, or nothing new at all, are written together; then the others, one after
+        the other. What `found` says of a digest is remembered, unless the rows of its folder changed since they were
+        read.
+        """
+
+        def record(connection: Connection) -> None:
+            others, changed = record_plain(connection, pass_id, found)
+            for tree_id in changed:
+                unverify(connection, tree_id)
+            for each in others:
+                _record_listing(connection, each, pass_id, compared=compared)
+
+        self.write_as(worker, record)
+
+    def record_unchanged(
+        self, pass_id: int, folders: Sequence[FolderNode], *, worker: WorkerLease
+    ) -> list[FolderNode]:
+        """These folders, claimed by this worker, list what their digest says: they are walked, and nothing else.
+
+        Returns those of which something changed since they were claimed: they are to be compared. LostLease.
+        """
+        return self.write_as(worker, lambda connection: mark_unchanged(connection, worker, pass_id, folders))
 
     def record_folder_failure(
         self,
@@ -103,9 +134,11 @@ class ListingStatements(Statements):
                 detail = "the tree's own folder is not in the source any more"
                 _fail_folder(connection, folder_id, pass_id, reason="not_found", detail=detail)
                 return
-            connection.execute(_MARK_WALKED, _walked(folder, pass_id))
+            connection.execute(MARK_WALKED, _walked(folder, pass_id))
+            # The folder above lists it, maybe, when it comes back, as it did before.
+            forget_listings(connection, [folder.parent_id])
             gone = _was_there(connection, folder)
-            execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
+            execute_many(connection, MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
             _hide_below(connection, [folder_id], ItemStatus.GONE, detail=gone)
             unverify(connection, folder.tree_id)
 
@@ -127,7 +160,7 @@ class ListingStatements(Statements):
             for folder_id in connection.execute(root).scalars().all():
                 folder = connection.execute(_FOLDER, {"folder": folder_id}).one()
                 gone = detail or _was_there(connection, folder)
-                execute_many(connection, _MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
+                execute_many(connection, MISSING_FOLDER, [{"row_id": folder_id, "new_detail": gone}])
                 _hide_below(connection, [folder_id], ItemStatus.GONE, detail=gone)
                 done = {"state": TreeState.COMPLETE, "incomplete_reason": None, "detail": None}
                 connection.execute(update(Tree).where(Tree.id == tree_id).values(done))
@@ -135,10 +168,32 @@ class ListingStatements(Statements):
         self.write_as(worker, take_away)
 
 
+def _record_listing(connection: Connection, found: Compared, pass_id: int, *, compared: bool) -> None:
+    """Whatever one folder's listing changes."""
+    folder = connection.execute(_FOLDER_LOCKED, {"folder": found.folder_id}).one()
+    writes, in_sight = ListingWrites(), folder.status not in _OUT_OF_SIGHT
+    if in_sight:
+        writes = listing_writes(folder.id, folder.tree_id, folder.depth, found.changes, now_ns=time.time_ns())
+        if not compared:
+            writes.send_restored()
+        _apply(connection, writes, gone=_gone(connection, folder, writes))
+    if writes != ListingWrites():
+        unverify(connection, folder.tree_id)
+    if writes.comes_back or writes.restored_items:
+        connection.execute(update(Folder).where(Folder.id == folder.id).values(unproven=True))
+    if folder.status == ItemStatus.WAIVED and writes.brings_work:
+        connection.execute(update(Folder).where(Folder.id == folder.id).values(NO_WAIVER))
+    row = _walked(folder, pass_id, brings_work=writes.brings_work)
+    if in_sight and not found.changes:
+        row["new_digest"] = remembered(folder, found.digest, seen=found.seen)
+    connection.execute(MARK_WALKED, row)
+
+
 def _fail_folder(connection: Connection, folder_id: int, pass_id: int, *, reason: str, detail: str) -> None:
-    folder = connection.execute(_FOLDER.with_for_update(), {"folder": folder_id}).one()
+    folder = connection.execute(_FOLDER_LOCKED, {"folder": folder_id}).one()
     status = ItemStatus(folder.status)
-    connection.execute(_MARK_WALKED, _walked(folder, pass_id))
+    connection.execute(MARK_WALKED, _walked(folder, pass_id))
+    forget_listings(connection, [folder.parent_id])
     if status in _OUT_OF_SIGHT:
         return
     if status is not ItemStatus.WAIVED:
@@ -163,26 +218,15 @@ _FOLDER = select(
     Folder.box_folder_id,
     Folder.reason,
     Folder.detail,
+    Folder.listing_digest,
 ).where(Folder.id == bindparam("folder"))
 
-_MARK_WALKED = (
-    update(Folder)
-    .where(Folder.id == bindparam("row_id"))
-    .values(
-        walked_pass=bindparam("new_pass"),
-        walk_claimed_by=None,
-        walk_claim=None,
-        unlisted=False,
-        status=bindparam("new_status"),
-        reason=bindparam("new_reason"),
-        detail=bindparam("new_detail"),
-    )
-)
+_FOLDER_LOCKED = _FOLDER.with_for_update()
 
 
 def _walked(folder: Any, pass_id: int, *, brings_work: bool = False) -> dict[str, Any]:
-    """The parameters of `_MARK_WALKED`. A listing heals a failed listing, and new content ends a waiver."""
-    row = {"row_id": folder.id, "new_pass": pass_id, "new_status": folder.status}
+    """The parameters of `MARK_WALKED`. A listing heals a failed listing, and new content ends a waiver."""
+    row = {"row_id": folder.id, "new_pass": pass_id, "new_digest": None, "new_status": folder.status}
     row |= {"new_reason": folder.reason, "new_detail": folder.detail}
     healed = folder.status == ItemStatus.FAILED and folder.unlisted
     if healed or (folder.status == ItemStatus.WAIVED and brings_work):
@@ -190,120 +234,6 @@ def _walked(folder: Any, pass_id: int, *, brings_work: bool = False) -> dict[str
         row |= {"new_status": ItemStatus.UPLOADED if in_box else ItemStatus.PENDING}
         row |= {"new_reason": None, "new_detail": None}
     return row
-
-
-#: What moves after all is nobody's to answer for; that it was waived stays an event.
-NO_WAIVER: dict[str, Any] = {"waived_by": None, "waived_why": None, "waived_at": None}
-
-_SEEN: dict[str, Any] = {
-    "kind": bindparam("new_kind"),
-    "box_name": bindparam("new_box_name"),
-    "size": bindparam("new_size"),
-    "modified_ns": bindparam("new_modified_ns"),
-    "created_ns": bindparam("new_created_ns"),
-    "changed_ns": bindparam("new_changed_ns"),
-    "source_file_id": bindparam("new_source_file_id"),
-    "settles_ns": bindparam("new_settles_ns"),
-}
-
-#: Of content that Box holds, sending has noted more than a listing shows.
-_NOTE_OF_THE_SAME = case(
-    (bindparam("new_in_box", type_=Boolean()), Item.note),
-    else_=bindparam("new_note", type_=Item.note.type),
-)
-
-#: A sender may have uploaded this very content since `known_children` was read; then there is nothing to do.
-_ALREADY_IN_BOX = and_(
-    Item.status == ItemStatus.UPLOADED,
-    Item.in_box,
-    Item.kind == bindparam("new_kind"),
-    Item.size == bindparam("new_size"),
-    Item.modified_ns.is_not_distinct_from(bindparam("new_modified_ns")),
-    Item.changed_ns.is_not_distinct_from(bindparam("new_changed_ns")),
-    Item.source_file_id.is_not_distinct_from(bindparam("new_source_file_id")),
-)
-
-_PENDING_ITEM = (
-    update(Item)
-    .where(Item.id == bindparam("row_id"))
-    .where(or_(bindparam("unsettled", type_=Boolean()), not_(_ALREADY_IN_BOX)))
-    .values(
-        **_SEEN,
-        note=bindparam("new_note"),
-        status=ItemStatus.PENDING,
-        reason=None,
-        detail=None,
-        attempts=0,
-        in_box=False,
-        overtaken=Item.claimed_by.is_not(None),
-        **NO_WAIVER,
-    )
-)
-
-_RESTORED_ITEM = (
-    update(Item)
-    .where(Item.id == bindparam("row_id"))
-    .values(**_SEEN, status=ItemStatus.UPLOADED, reason=None, detail=None, overtaken=False, **NO_WAIVER)
-)
-
-_EXCLUDED_ITEM = (
-    update(Item)
-    .where(Item.id == bindparam("row_id"))
-    .values(
-        **_SEEN,
-        note=_NOTE_OF_THE_SAME,
-        status=ItemStatus.EXCLUDED,
-        reason=bindparam("new_reason"),
-        detail=None,
-        in_box=bindparam("new_in_box"),
-    )
-)
-
-_FAILED_ITEM = (
-    update(Item)
-    .where(Item.id == bindparam("row_id"), Item.status != ItemStatus.WAIVED)
-    .values(
-        box_name=bindparam("new_box_name"),
-        status=ItemStatus.FAILED,
-        reason=bindparam("new_reason"),
-        detail=bindparam("new_detail"),
-        in_box=and_(Item.in_box, bindparam("same_name", type_=Boolean())),
-    )
-)
-
-_MISSING_ITEM = (
-    update(Item)
-    .where(Item.id == bindparam("row_id"))
-    .values(status=ItemStatus.GONE, reason=None, detail=bindparam("new_detail"))
-)
-
-_RESTORED_FOLDER = (
-    update(Folder)
-    .where(Folder.id == bindparam("row_id"))
-    .values(
-        status=HEALED_FOLDER,
-        box_name=bindparam("new_box_name"),
-        walked_pass=0,
-        unlisted=False,
-        # Verified out of sight, it was compared with nothing.
-        unproven=True,
-        reason=None,
-        detail=None,
-        **NO_WAIVER,
-    )
-)
-
-_EXCLUDED_FOLDER = (
-    update(Folder)
-    .where(Folder.id == bindparam("row_id"))
-    .values(status=ItemStatus.EXCLUDED, reason=bindparam("new_reason"), detail=None)
-)
-
-_MISSING_FOLDER = (
-    update(Folder)
-    .where(Folder.id == bindparam("row_id"))
-    .values(status=ItemStatus.GONE, reason=None, detail=bindparam("new_detail"))
-)
 
 
 def _gone(connection: Connection, folder: Any, writes: ListingWrites) -> str:
@@ -319,17 +249,17 @@ def _was_there(connection: Connection, folder: Any) -> str:
 
 
 def _apply(connection: Connection, writes: ListingWrites, *, gone: str) -> None:
-    execute_many(connection, insert_into(connection, Item).on_conflict_do_nothing(), writes.new_items)
-    execute_many(connection, _PENDING_ITEM, _without("new_reason", rows=writes.pending_items))
-    execute_many(connection, _RESTORED_ITEM, _without("new_reason", "new_note", rows=writes.restored_items))
-    execute_many(connection, _EXCLUDED_ITEM, writes.excluded_items)
-    execute_many(connection, _MISSING_ITEM, [row | {"new_detail": gone} for row in writes.missing_items])
-    execute_many(connection, _FAILED_ITEM, writes.failed_items)
-    execute_many(connection, insert_into(connection, Folder).on_conflict_do_nothing(), writes.new_folders)
-    execute_many(connection, _RESTORED_FOLDER, writes.restored_folders)
-    execute_many(connection, _EXCLUDED_FOLDER, writes.excluded_folders)
+    NEW_ITEMS.run(connection, writes.new_items)
+    execute_many(connection, PENDING_ITEM, _without("new_reason", rows=writes.pending_items))
+    execute_many(connection, RESTORED_ITEM, _without("new_reason", "new_note", rows=writes.restored_items))
+    execute_many(connection, EXCLUDED_ITEM, writes.excluded_items)
+    execute_many(connection, MISSING_ITEM, [row | {"new_detail": gone} for row in writes.missing_items])
+    execute_many(connection, FAILED_ITEM, writes.failed_items)
+    NEW_FOLDERS.run(connection, writes.new_folders)
+    execute_many(connection, RESTORED_FOLDER, writes.restored_folders)
+    execute_many(connection, EXCLUDED_FOLDER, writes.excluded_folders)
     missing = [row | {"new_detail": gone} for row in writes.missing_folders]
-    execute_many(connection, _MISSING_FOLDER, missing)
+    execute_many(connection, MISSING_FOLDER, missing)
     _hide_below(connection, [row["row_id"] for row in missing], ItemStatus.GONE, detail=gone)
     for row in writes.excluded_folders:
         # It is there, and a rule of the plan says that nothing of it moves.
@@ -364,17 +294,23 @@ def _hide_below(
         everywhere = Item.folder_id.in_(chunk) | Item.folder_id.in_(inside)
         connection.execute(update(Item).where(everywhere, Item.status != ItemStatus.GONE).values(hidden))
         folders = update(Folder).where(Folder.id.in_(inside), Folder.status != ItemStatus.GONE)
-        connection.execute(folders.values(hidden))
+        connection.execute(folders.values(hidden | FORGOTTEN))
+
+
+_WAITED = Tree.incomplete_reason.in_(_WAITED_TO_BE_SHARED)
+_WAS_PROVEN = or_(Tree.state.in_((TreeState.VERIFIED, TreeState.COMPLETE)), _WAITED)
+_UNVERIFY = (
+    update(Tree)
+    .where(Tree.id == bindparam("tree"), Tree.verified)
+    .values(
+        verified=False,
+        state=case((_WAS_PROVEN, TreeState.MOVING.value), else_=Tree.state),
+        incomplete_reason=case((_WAITED, None), else_=Tree.incomplete_reason),
+        detail=case((_WAITED, None), else_=Tree.detail),
+    )
+)
 
 
 def unverify(connection: Connection, tree_id: int) -> None:
     """What was proven of the tree, is not any more, nor what was said of a tree that was verified."""
-    waited = Tree.incomplete_reason.in_(_WAITED_TO_BE_SHARED)
-    was_proven = or_(Tree.state.in_((TreeState.VERIFIED, TreeState.COMPLETE)), waited)
-    values = {
-        "verified": False,
-        "state": case((was_proven, TreeState.MOVING.value), else_=Tree.state),
-        "incomplete_reason": case((waited, None), else_=Tree.incomplete_reason),
-        "detail": case((waited, None), else_=Tree.detail),
-    }
-    connection.execute(update(Tree).where(Tree.id == tree_id, Tree.verified).values(values))
+    connection.execute(_UNVERIFY, {"tree": tree_id})

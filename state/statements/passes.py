@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, func, select, update
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, Folder, Item, Pass, Tree
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
+from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
 from state.statuses import PERMANENT_REASONS, ItemStatus, PassState
 
 #: What a folder is once nothing is wrong with it any more.
@@ -162,6 +163,8 @@ def _revive_failures(
         if not permanent_too:
             items = items.where(Item.reason.not_in(PERMANENT_REASONS))
             folders = folders.where(Folder.reason.not_in(PERMANENT_REASONS))
+        forget_listings_of_items(connection, Item.tree_id.in_(chunk), ITEM_FAILED)
+        forget_listings_of_folders(connection, Folder.tree_id.in_(chunk), FOLDER_FAILED)
         # `in_box` items keep it: Box holds this content, a sender adopts it.
         items = items.values(status=ItemStatus.PENDING, attempts=0, reason=None, detail=None)
         # A folder that could not be listed is listed again, in this very pass.

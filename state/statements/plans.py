@@ -12,6 +12,7 @@ from state.database.models import Collaboration, Folder, Plan, Tree
 from state.errors import PlanMismatch
 from state.records import TreeRecord, TreeSpec, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
+from state.statements.digests import FORGOTTEN
 from state.statements.passes import HEALED_FOLDER
 from state.statuses import IncompleteReason, ItemStatus, TreeState
 
@@ -245,7 +246,7 @@ def _delete_tree(connection: Connection, tree_id: int) -> None:
 def _begin_tree(connection: Connection, tree: TreeRecord) -> None:
     """It moves from now on; one that another name had taken over is there again."""
     root = update(Folder).where(Folder.id == tree.root_folder_id, Folder.status == ItemStatus.GONE)
-    back = connection.execute(root.values(status=HEALED_FOLDER, walked_pass=0)).rowcount
+    back = connection.execute(root.values(status=HEALED_FOLDER, walked_pass=0, **FORGOTTEN)).rowcount
     if back or tree.incomplete_reason is IncompleteReason.NOT_BEGUN:
         moving = {"state": TreeState.MOVING, "incomplete_reason": None, "verified": False}
         connection.execute(update(Tree).where(Tree.id == tree.id).values(moving))

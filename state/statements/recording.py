@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from connectors.entry import Fingerprint
 from state.database.models import ITEM_IS_IN_BOX, Folder, Item, Tree
 from state.records import Failed, HeldFile, Holder, Uploaded, WorkerLease
+from state.statements.arrivals import record_arrivals
 from state.statements.base import IDS_PER_STATEMENT, Statements, execute_many, in_chunks
+from state.statements.bulk import is_postgresql, one_of
+from state.statements.digests import forget_listings, forget_listings_of_items
 from state.statuses import NAME_IN_USE, ItemStatus
 
 #: What the walk, or a person, took out of the senders' hands meanwhile; a result does not bring it back.
@@ -40,7 +43,8 @@ class RecordingStatements(Statements):
             self.require_alive(connection, worker)
             now = self.now(connection)
             writes = _ResultWrites()
-            for chunk in in_chunks(results, IDS_PER_STATEMENT):
+            others, writes.touched = record_arrivals(connection, worker, results, now)
+            for chunk in in_chunks(others, IDS_PER_STATEMENT):
                 items = _items_of(connection, worker, [result.item_id for result in chunk])
                 known = [result for result in chunk if result.item_id in items]
                 uploads = [result for result in known if isinstance(result, Uploaded)]
@@ -49,6 +53,7 @@ class RecordingStatements(Statements):
                 writes.take_over(rows, besides={upload.item_id for upload in uploads})
                 for result in known:
                     item = items[result.item_id]
+                    writes.changed.add(item.folder_id)
                     if isinstance(result, Failed):
                         writes.failed.append(_failed(item, result, max_attempts))
                     elif (other := held.get(item.id)) is not None:
@@ -93,9 +98,11 @@ class RecordingStatements(Statements):
                 if row.id != item_id and row.status != ItemStatus.GONE:
                     return _holder(row)
                 if row.id != item_id:
+                    forget_listings(connection, [row.folder_id])
                     connection.execute(update(Item).where(Item.id == row.id).values(_NOT_IN_BOX))
             values = {"box_file_id": box_file_id, "box_etag": box_etag, "box_plan_id": plan_id}
             values |= {"in_box": False, "sha1": None}
+            forget_listings_of_items(connection, Item.id == item_id)
             connection.execute(update(Item).where(Item.id == item_id).values(values))
             return None
 
@@ -111,14 +118,17 @@ class _ResultWrites:
     failed: list[dict[str, Any]] = field(default_factory=list)
     #: Folders into which something was put.
     touched: set[int] = field(default_factory=set)
+    #: Folders of which some row changes.
+    changed: set[int] = field(default_factory=set)
     held: list[HeldFile] = field(default_factory=list)
     #: Items that are GONE, and whose files of Box are other items' from now on.
     taken_over: list[int] = field(default_factory=list)
 
     def take_over(self, rows: Sequence[Any], *, besides: Container[int]) -> None:
         """What an item took over is no other's any more: one that was GONE and comes back is sent anew."""
-        gone = [row.id for row in rows if row.status == ItemStatus.GONE]
-        self.taken_over += [item_id for item_id in gone if item_id not in besides]
+        gone = [row for row in rows if row.status == ItemStatus.GONE and row.id not in besides]
+        self.taken_over += [row.id for row in gone]
+        self.changed.update(row.folder_id for row in gone)
 
     def add_uploaded(self, item: Any, result: Uploaded, now: datetime, plan_id: int) -> None:
         """A file of Box is this item's."""
@@ -137,19 +147,34 @@ class _ResultWrites:
         execute_many(connection, _RECORD_AS_SEEN, self.as_seen)
         execute_many(connection, _RECORD_UPLOADED, self.uploaded)
         execute_many(connection, _RECORD_FAILED, self.failed)
+        forget_listings(connection, self.changed | self.touched)
         _unprove(connection, self.touched)
+
+
+_HOLDING = {
+    postgresql: select(
+        Item.id,
+        Item.tree_id,
+        Item.folder_id,
+        Item.status,
+        Item.box_file_id,
+        Item.name,
+        Item.box_name,
+        Folder.path,
+    )
+    .join(Folder, Folder.id == Item.folder_id)
+    .where(one_of(Item.box_file_id, postgresql=postgresql), ITEM_IS_IN_BOX)
+    .where(Item.box_plan_id == bindparam("plan"))
+    for postgresql in (False, True)
+}
 
 
 def _holding(connection: Connection, plan_id: int, box_file_ids: Sequence[str]) -> list[Any]:
     """Every item of the plan that holds one of these files of Box, at most so many as an IN list takes."""
     if not box_file_ids:
         return []
-    query = (
-        select(Item.id, Item.tree_id, Item.status, Item.box_file_id, Item.name, Item.box_name, Folder.path)
-        .join(Folder, Folder.id == Item.folder_id)
-        .where(Item.box_file_id.in_(box_file_ids), ITEM_IS_IN_BOX, Item.box_plan_id == plan_id)
-    )
-    return list(connection.execute(query).all())
+    which = {"ids": list(box_file_ids), "plan": plan_id}
+    return list(connection.execute(_HOLDING[is_postgresql(connection)], which).all())
 
 
 def _holder(row: Any) -> Holder:
@@ -176,10 +201,8 @@ def _as_failure(held: HeldFile) -> Failed:
     return Failed(item_id=held.item_id, reason=NAME_IN_USE, detail=detail, retry=True)
 
 
-def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[int]) -> dict[int, Any]:
-    """The rows of these items that are not in another worker's hands, locked."""
-    mine = or_(Item.claimed_by == worker.id, Item.claimed_by.is_(None))
-    query = select(
+_ITEMS = {
+    postgresql: select(
         Item.id,
         Item.folder_id,
         Item.name,
@@ -199,8 +222,19 @@ def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[in
         Item.sha1,
         Item.box_file_id,
         Item.box_version_id,
-    ).where(Item.id.in_(item_ids), mine)
-    return {row.id: row for row in connection.execute(query.order_by(Item.id).with_for_update())}
+    )
+    .where(one_of(Item.id, postgresql=postgresql))
+    .where(or_(Item.claimed_by == bindparam("worker"), Item.claimed_by.is_(None)))
+    .order_by(Item.id)
+    .with_for_update()
+    for postgresql in (False, True)
+}
+
+
+def _items_of(connection: Connection, worker: WorkerLease, item_ids: Sequence[int]) -> dict[int, Any]:
+    """The rows of these items that are not in another worker's hands, locked."""
+    which = {"ids": list(item_ids), "worker": worker.id}
+    return {row.id: row for row in connection.execute(_ITEMS[is_postgresql(connection)], which)}
 
 
 _ITEM = (
@@ -344,8 +378,15 @@ def _failed(item: Any, result: Failed, max_attempts: int) -> dict[str, Any]:
     return row | {"new_status": ItemStatus.PENDING if again else ItemStatus.FAILED}
 
 
+_UNPROVE = {
+    postgresql: update(Folder)
+    .where(one_of(Folder.id, postgresql=postgresql), Folder.unproven.is_(False))
+    .values(unproven=True)
+    for postgresql in (False, True)
+}
+
+
 def _unprove(connection: Connection, folder_ids: set[int]) -> None:
     """Something was put into these folders: Box's listing of them is compared (again) before people are let in."""
     for chunk in in_chunks(sorted(folder_ids), IDS_PER_STATEMENT):
-        proven = and_(Folder.id.in_(chunk), Folder.unproven.is_(False))
-        connection.execute(update(Folder).where(proven).values(unproven=True))
+        connection.execute(_UNPROVE[is_postgresql(connection)], {"ids": list(chunk)})

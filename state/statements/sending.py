@@ -5,40 +5,85 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, TextClause, and_, bindparam, exists, select, update
+from sqlalchemy import Connection, Integer, bindparam, exists, select, update
 
 from connectors.entry import Fingerprint
 from state.database.models import ITEM_IS_CLAIMED, ITEM_IS_FREE, Folder, Item, Tree
 from state.records import ClaimedItem, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, new_claim_number
+from state.statements.bulk import is_postgresql, one_of
 from state.statements.workers import release_dead_workers
 from state.statuses import ItemStatus
 
-_CLAIMED_ITEMS = (
-    select(
-        Item.id,
-        Item.tree_id,
-        Item.folder_id,
-        Folder.path.label("folder_path"),
-        Item.name,
-        Item.box_name,
-        Item.size,
-        Item.modified_ns,
-        Item.created_ns,
-        Item.changed_ns,
-        Item.source_file_id,
-        Item.box_file_id,
-        Item.box_etag,
-        Item.box_version_id,
-        Item.sha1,
-        Item.settles_ns,
-        Item.adopted,
-        Item.attempts,
+_ITEMS = select(
+    Item.id,
+    Item.tree_id,
+    Item.folder_id,
+    Folder.path.label("folder_path"),
+    Item.name,
+    Item.box_name,
+    Item.size,
+    Item.modified_ns,
+    Item.created_ns,
+    Item.changed_ns,
+    Item.source_file_id,
+    Item.box_file_id,
+    Item.box_etag,
+    Item.box_version_id,
+    Item.sha1,
+    Item.settles_ns,
+    Item.adopted,
+    Item.attempts,
+    Item.note,
+).join(Folder, Folder.id == Item.folder_id)
+
+_CLAIMED_ITEMS = _ITEMS.where(
+    Item.claimed_by == bindparam("worker"), Item.claim == bindparam("claim_number"), ITEM_IS_CLAIMED
+).order_by(Item.tree_id, Item.attempts, Item.folder_id, Item.id)
+
+_TRIED_AT_MOST = Item.attempts <= bindparam("attempts", type_=Integer)
+
+#: By whether the attempts count: what is free in one tree, in the order in which it is sent.
+_FREE_ITEMS = {
+    counts: _ITEMS.where(
+        Item.tree_id == bindparam("tree"), ITEM_IS_FREE, *([_TRIED_AT_MOST] if counts else [])
     )
-    .join(Folder, Folder.id == Item.folder_id)
-    .where(Item.claimed_by == bindparam("worker"), Item.claim == bindparam("claim_number"), ITEM_IS_CLAIMED)
-    .order_by(Item.tree_id, Item.attempts, Item.folder_id, Item.id)
-)
+    .order_by(Item.attempts, Item.folder_id, Item.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True, of=Item)
+    for counts in (False, True)
+}
+
+#: By the kind of database and the same: trees of which something is free.
+_TREES_TO_SEND = {
+    (postgresql, counts): select(Tree.id)
+    .where(one_of(Tree.id, postgresql=postgresql))
+    .where(exists().where(Item.tree_id == Tree.id, ITEM_IS_FREE, *([_TRIED_AT_MOST] if counts else [])))
+    .order_by(Tree.id)
+    for postgresql in (False, True)
+    for counts in (False, True)
+}
+
+_CLAIM = {
+    postgresql: update(Item)
+    .where(one_of(Item.id, postgresql=postgresql))
+    .values(claimed_by=bindparam("worker"), claim=bindparam("claim_number"), overtaken=False)
+    for postgresql in (False, True)
+}
+
+_RELEASE = {
+    postgresql: update(Item)
+    .where(one_of(Item.id, postgresql=postgresql), Item.claimed_by == bindparam("worker"))
+    .values(claimed_by=None, claim=None, overtaken=False)
+    for postgresql in (False, True)
+}
+
+_PENDING = {
+    postgresql: select(Item.id)
+    .where(one_of(Item.tree_id, postgresql=postgresql), Item.status == ItemStatus.PENDING)
+    .limit(1)
+    for postgresql in (False, True)
+}
 
 
 class SendingStatements(Statements):
@@ -59,24 +104,17 @@ class SendingStatements(Statements):
         `attempts_at_most` times is left for later (see `has_pending_files`). No two workers, nor two threads of
         one, are ever given the same file. LostLease when the worker was taken over.
         """
-        claim = new_claim_number()
-        free = (
-            ITEM_IS_FREE
-            if attempts_at_most is None
-            else and_(ITEM_IS_FREE, Item.attempts <= attempts_at_most)
-        )
+        which = {"worker": worker.id, "claim_number": new_claim_number()}
 
         def claim_items(connection: Connection) -> list[ClaimedItem]:
             self.require_alive(connection, worker)
-            which = {"worker": worker.id, "claim_number": claim}
+            # Of a claim whose commit was answered by silence.
             rows = connection.execute(_CLAIMED_ITEMS, which).all()
             if not rows:
-                ids = _free_items(connection, tree_ids, max_items, max_bytes, free)
-                for chunk in in_chunks(ids, IDS_PER_STATEMENT):
-                    values = {"claimed_by": worker.id, "claim": claim, "overtaken": False}
-                    connection.execute(update(Item).where(Item.id.in_(chunk)).values(values))
-                rows = connection.execute(_CLAIMED_ITEMS, which).all() if ids else []
-            return [_claimed_item(row) for row in rows]
+                rows = _free_items(connection, tree_ids, max_items, max_bytes, attempts_at_most)
+                for chunk in in_chunks([row.id for row in rows], IDS_PER_STATEMENT):
+                    connection.execute(_CLAIM[is_postgresql(connection)], {**which, "ids": list(chunk)})
+            return [_claimed_item(row, which["claim_number"]) for row in rows]
 
         claimed = self.database.write(claim_items)
         if claimed or not release_dead_workers(self, sparing=worker):
@@ -87,11 +125,11 @@ class SendingStatements(Statements):
         """True while any file of these trees is PENDING, whoever holds it."""
 
         def has_some(connection: Connection) -> bool:
-            for chunk in in_chunks(tree_ids, IDS_PER_STATEMENT):
-                pending = and_(Item.tree_id.in_(chunk), Item.status == ItemStatus.PENDING)
-                if connection.execute(select(Item.id).where(pending).limit(1)).first() is not None:
-                    return True
-            return False
+            pending = _PENDING[is_postgresql(connection)]
+            return any(
+                connection.execute(pending, {"ids": list(chunk)}).first() is not None
+                for chunk in in_chunks(tree_ids, IDS_PER_STATEMENT)
+            )
 
         return self.database.read(has_some)
 
@@ -100,9 +138,8 @@ class SendingStatements(Statements):
 
         def release(connection: Connection) -> None:
             for chunk in in_chunks(item_ids, IDS_PER_STATEMENT):
-                mine = and_(Item.id.in_(chunk), Item.claimed_by == worker.id)
-                values = {"claimed_by": None, "claim": None, "overtaken": False}
-                connection.execute(update(Item).where(mine).values(values))
+                mine = {"ids": list(chunk), "worker": worker.id}
+                connection.execute(_RELEASE[is_postgresql(connection)], mine)
 
         self.database.write(release)
 
@@ -112,44 +149,46 @@ def _free_items(
     tree_ids: Sequence[int],
     max_items: int,
     max_bytes: int,
-    free: ColumnElement[bool] | TextClause,
-) -> list[int]:
-    found: list[int] = []
-    size = 0
+    attempts_at_most: int | None,
+) -> list[Any]:
+    found: list[Any] = []
+    size, counts = 0, attempts_at_most is not None
+    trees, free = _TREES_TO_SEND[is_postgresql(connection), counts], _FREE_ITEMS[counts]
+    tried = {"attempts": attempts_at_most} if counts else {}
     for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
-        has_some = exists().where(Item.tree_id == Tree.id, free)
-        trees = select(Tree.id).where(Tree.id.in_(chunk), has_some).order_by(Tree.id)
-        for tree_id in connection.execute(trees).scalars():
-            query = select(Item.id, Item.size).where(Item.tree_id == tree_id, free)
-            query = query.order_by(Item.attempts, Item.folder_id, Item.id).limit(max_items - len(found))
-            for row in connection.execute(query.with_for_update(skip_locked=True)).all():
+        for tree_id in connection.execute(trees, {"ids": list(chunk), **tried}).scalars().all():
+            which = {"tree": tree_id, "most": max_items - len(found), **tried}
+            for row in connection.execute(free, which).all():
                 size += row.size
                 if found and size > max_bytes:
                     return found
-                found.append(row.id)
+                found.append(row)
             if len(found) >= max_items:
                 return found
     return found
 
 
-def _claimed_item(row: Any) -> ClaimedItem:
+def _claimed_item(row: Any, claim: int) -> ClaimedItem:
+    # One step for all columns: there are millions of these.
+    row_id, tree_id, folder_id, folder, name, box_name, size, modified_ns, created_ns, changed_ns, *rest = row
+    file_id, box_file_id, box_etag, box_version_id, sha1, settles_ns, adopted, attempts, note = rest
     return ClaimedItem(
-        id=row.id,
-        tree_id=row.tree_id,
-        folder_id=row.folder_id,
-        path=f"{row.folder_path}/{row.name}" if row.folder_path else row.name,
-        box_name=row.name if row.box_name is None else row.box_name,
-        size=row.size,
-        fingerprint=Fingerprint(
-            size=row.size, modified_ns=row.modified_ns, changed_ns=row.changed_ns, file_id=row.source_file_id
-        ),
-        modified_ns=row.modified_ns,
-        created_ns=row.created_ns,
-        box_file_id=row.box_file_id,
-        box_etag=row.box_etag,
-        box_version_id=row.box_version_id,
-        sha1=row.sha1,
-        settles_ns=row.settles_ns,
-        adopted=row.adopted,
-        attempts=row.attempts,
+        id=row_id,
+        tree_id=tree_id,
+        folder_id=folder_id,
+        path=f"{folder}/{name}" if folder else name,
+        box_name=name if box_name is None else box_name,
+        size=size,
+        fingerprint=Fingerprint(size=size, modified_ns=modified_ns, changed_ns=changed_ns, file_id=file_id),
+        modified_ns=modified_ns,
+        created_ns=created_ns,
+        box_file_id=box_file_id,
+        box_etag=box_etag,
+        box_version_id=box_version_id,
+        sha1=sha1,
+        settles_ns=settles_ns,
+        adopted=adopted,
+        attempts=attempts,
+        note=note,
+        claim=claim,
     )

@@ -20,6 +20,7 @@ from state.database.models import (
 )
 from state.records import ExpectedChild, FolderNode, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
+from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
 from state.statements.listing import below, unverify
 from state.statements.walking import NODE_COLUMNS, folder_node, walk_is_done
 from state.statuses import GONE_FROM_BOX, CollaborationStatus, EventKind, ItemStatus, TreeState
@@ -55,16 +56,10 @@ class VerifyingStatements(Statements):
 
         Those that are not in the source any more are left out.
         """
-        in_sight = and_(
-            Folder.tree_id == tree_id,
-            FOLDER_IS_UNPROVEN,
-            Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)),
-        )
-        query = select(*NODE_COLUMNS).where(in_sight, Folder.id > bindparam("after"))
-        query = query.order_by(Folder.id).limit(ROWS_PER_STATEMENT)
 
         def page(connection: Connection) -> list[FolderNode]:
-            return [folder_node(row) for row in connection.execute(query, {"after": after})]
+            which = {"tree": tree_id, "after": after}
+            return [folder_node(row) for row in connection.execute(_TO_VERIFY, which)]
 
         after = 0
         while folders := self.database.read(page):
@@ -75,17 +70,9 @@ class VerifyingStatements(Statements):
         """box id → what Box's listing of this folder must show."""
 
         def expected(connection: Connection) -> dict[str, ExpectedChild]:
-            in_box = and_(Item.folder_id == folder_id, Item.status == ItemStatus.UPLOADED)
-            items = select(
-                Item.id, Item.name, Item.box_name, Item.box_file_id, Item.box_version_id, Item.size, Item.sha1
-            )
-            found = [_expected_file(row) for row in connection.execute(items.where(in_box).order_by(Item.id))]
-            folders = select(Folder.id, Folder.box_name, Folder.box_folder_id).where(
-                Folder.parent_id == folder_id,
-                Folder.box_folder_id.is_not(None),
-                Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)),
-            )
-            found += [_expected_folder(row) for row in connection.execute(folders.order_by(Folder.id))]
+            which = {"folder": folder_id}
+            found = [_expected_file(row) for row in connection.execute(_EXPECTED_FILES, which)]
+            found += [_expected_folder(row) for row in connection.execute(_EXPECTED_FOLDERS, which)]
             children: dict[str, ExpectedChild] = {}
             for child in found:
                 # One thing in Box is one child: another row that claims it has nothing there (P7).
@@ -144,19 +131,47 @@ class VerifyingStatements(Statements):
         self.write_as(worker, mismatch)
 
 
+_TO_VERIFY = (
+    select(*NODE_COLUMNS)
+    .where(Folder.tree_id == bindparam("tree"), FOLDER_IS_UNPROVEN)
+    .where(Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)), Folder.id > bindparam("after"))
+    .order_by(Folder.id)
+    .limit(ROWS_PER_STATEMENT)
+)
+
+_EXPECTED_FILES = (
+    select(Item.id, Item.name, Item.box_name, Item.box_file_id, Item.box_version_id, Item.size, Item.sha1)
+    .where(Item.folder_id == bindparam("folder"), Item.status == ItemStatus.UPLOADED)
+    .order_by(Item.id)
+)
+
+_EXPECTED_FOLDERS = (
+    select(Folder.id, Folder.box_name, Folder.box_folder_id)
+    .where(Folder.parent_id == bindparam("folder"), Folder.box_folder_id.is_not(None))
+    .where(Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)))
+    .order_by(Folder.id)
+)
+
+_OPEN_ITEMS = select(Item.id).where(Item.tree_id == bindparam("tree"), Item.status.in_(_OPEN)).limit(1)
+_OPEN_FOLDERS = (
+    select(Folder.id).where(Folder.tree_id == bindparam("tree"), Folder.status.in_(_OPEN)).limit(1)
+)
+_OPEN_BUT_THE_ROOT = _OPEN_FOLDERS.where(
+    or_(Folder.parent_id.is_not(None), Folder.status == ItemStatus.FAILED)
+)
+
+
 def _is_open(connection: Connection, tree_id: int, *, root_too: bool) -> bool:
     """Tell whether a file or folder is pending or failed; a pending root counts where `root_too` says so."""
-    items = select(Item.id).where(Item.tree_id == tree_id, Item.status.in_(_OPEN))
-    folders = select(Folder.id).where(Folder.tree_id == tree_id, Folder.status.in_(_OPEN))
-    if not root_too:
-        folders = folders.where(or_(Folder.parent_id.is_not(None), Folder.status == ItemStatus.FAILED))
-    return any(connection.execute(query.limit(1)).first() is not None for query in (items, folders))
+    queries = (_OPEN_ITEMS, _OPEN_FOLDERS if root_too else _OPEN_BUT_THE_ROOT)
+    return any(connection.execute(query, {"tree": tree_id}).first() is not None for query in queries)
 
 
 def _send_again(connection: Connection, tree_id: int, which: Any, *, reason: str, detail: str) -> None:
     """UPLOADED → PENDING. What Box lost needs a new file, and what it holds differently a new version."""
     values: dict[str, Any] = {"status": ItemStatus.PENDING, "in_box": False, "attempts": 0, "sha1": None}
     values |= {"reason": reason, "detail": detail}
+    forget_listings_of_items(connection, Item.tree_id == tree_id, which)
     if reason == GONE_FROM_BOX:
         no_file = {"box_file_id": None, "box_version_id": None, "box_etag": None, "sha1": None}
         values |= no_file
@@ -182,6 +197,7 @@ def _create_again(connection: Connection, tree_id: int, folder_ids: Sequence[int
     _send_again(connection, tree_id, gone, reason=GONE_FROM_BOX, detail=detail)
     folders = and_(Folder.tree_id == tree_id, or_(Folder.id.in_(folder_ids), Folder.id.in_(inside)))
     lost = {"box_folder_id": None, "created_by_plan": False, "create_claimed_by": None}
+    forget_listings_of_folders(connection, folders)
     connection.execute(update(Folder).where(folders).values(lost))
     uploaded = and_(folders, Folder.status == ItemStatus.UPLOADED)
     pending = {"status": ItemStatus.PENDING, "reason": GONE_FROM_BOX, "detail": detail}

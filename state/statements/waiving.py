@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, case, or_, select, update
 
 from state.database.models import Folder, Item
 from state.statements.base import Statements
+from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
 from state.statements.events import add_event
 from state.statements.listing import below, unverify
 from state.statements.passes import HEALED_FOLDER
@@ -36,6 +37,8 @@ class WaivingStatements(Statements):
             released = {"claimed_by": None, "claim": None, "overtaken": False}
             waived = 0
             for _, items, folders in _trees_at(connection, plan_id, path, chosen):
+                forget_listings_of_items(connection, items)
+                forget_listings_of_folders(connection, folders)
                 waived += connection.execute(update(Item).where(items).values(values | released)).rowcount
                 waived += connection.execute(update(Folder).where(folders).values(values)).rowcount
             detail = {"path": path, "who": who, "why": why, "items": waived}
@@ -57,6 +60,8 @@ class WaivingStatements(Statements):
             walked_pass = case((Folder.unlisted, 0), else_=Folder.walked_pass)
             healed: dict[str, Any] = {"status": HEALED_FOLDER, "walked_pass": walked_pass, **_UNDECIDED}
             for tree_id, items, folders in _trees_at(connection, plan_id, path, (ItemStatus.WAIVED,)):
+                forget_listings_of_items(connection, items)
+                forget_listings_of_folders(connection, folders)
                 back = connection.execute(update(Item).where(items).values(again)).rowcount
                 back += connection.execute(update(Folder).where(folders).values(healed)).rowcount
                 if back:

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, not_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    not_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
 from state.database.models import FOLDER_IS_WALKED, FOLDER_WALK_IS_CLAIMED, Folder, Item, Pass, Tree
 from state.records import FolderNode, KnownChild, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, new_claim_number
+from state.statements.bulk import is_postgresql, one_of
 from state.statements.workers import release_dead_workers
 from state.statuses import ItemStatus
 
@@ -23,6 +37,7 @@ NODE_COLUMNS = (
     Folder.box_name,
     Folder.box_folder_id,
     Folder.create_claimed_at,
+    Folder.listing_digest,
 )
 
 
@@ -36,6 +51,7 @@ def folder_node(row: Any) -> FolderNode:
         box_name=row.box_name,
         box_folder_id=row.box_folder_id,
         create_claimed_at=row.create_claimed_at,
+        listing_digest=row.listing_digest,
     )
 
 
@@ -51,20 +67,16 @@ class WalkingStatements(Statements):
         walked or in the hands of a live worker (see `walk_is_done`). LostLease when the worker was taken over.
         """
         claim = new_claim_number()
+        mine = {"worker": worker.id, "claim_number": claim, "mark": f"claim {claim}"}
 
         def claim_folders(connection: Connection) -> list[FolderNode]:
             self.require_alive(connection, worker)
-            mine = and_(
-                Folder.walk_claimed_by == worker.id, Folder.walk_claim == claim, FOLDER_WALK_IS_CLAIMED
-            )
-            query = select(*NODE_COLUMNS).where(mine).order_by(Folder.tree_id, Folder.depth, Folder.id)
-            already = connection.execute(query).all()
+            already = connection.execute(_CLAIMED_FOLDERS, mine).all()
             if not already:
                 ids = _frontier(connection, pass_id, tree_ids, limit)
                 for chunk in in_chunks(ids, IDS_PER_STATEMENT):
-                    values = {"walk_claimed_by": worker.id, "walk_claim": claim}
-                    connection.execute(update(Folder).where(Folder.id.in_(chunk)).values(values))
-                already = connection.execute(query).all() if ids else []
+                    connection.execute(_CLAIM[is_postgresql(connection)], {**mine, "ids": list(chunk)})
+                already = connection.execute(_CLAIMED_FOLDERS, mine).all() if ids else []
             return [folder_node(row) for row in already]
 
         claimed = self.database.write(claim_folders)
@@ -87,13 +99,22 @@ class WalkingStatements(Statements):
 
         Sorted by name.
         """
+        return self.known_children_of([folder_id])[folder_id]
 
-        def known(connection: Connection) -> list[KnownChild]:
-            children = [
-                _known_folder(row) for row in connection.execute(_KNOWN_FOLDERS, {"parent": folder_id})
-            ]
-            children += [_known_item(row) for row in connection.execute(_KNOWN_ITEMS, {"parent": folder_id})]
-            return sorted(children, key=lambda child: child.name)
+    def known_children_of(self, folder_ids: Sequence[int]) -> dict[int, list[KnownChild]]:
+        """The same of many folders at once, by their ids."""
+
+        def known(connection: Connection) -> dict[int, list[KnownChild]]:
+            found: dict[int, list[KnownChild]] = {folder_id: [] for folder_id in folder_ids}
+            for chunk in in_chunks(folder_ids, IDS_PER_STATEMENT):
+                which, kind = {"ids": list(chunk)}, is_postgresql(connection)
+                for row in connection.execute(_KNOWN_FOLDERS[kind], which):
+                    found[row.parent_id].append(_known_folder(row))
+                for row in connection.execute(_KNOWN_ITEMS[kind], which):
+                    found[row[0]].append(_known_item(row))
+            for children in found.values():
+                children.sort(key=lambda child: child.name)
+            return found
 
         return self.database.read(known)
 
@@ -103,14 +124,12 @@ class WalkingStatements(Statements):
 
     def arrived_trees(self, pass_id: int, tree_ids: Sequence[int]) -> list[int]:
         """Those of these trees that are walked in this pass and have no PENDING file, whoever holds one."""
-        unwalked = exists().where(Folder.tree_id == Tree.id, _unwalked(pass_id))
-        pending = exists().where(Item.tree_id == Tree.id, Item.status == ItemStatus.PENDING)
 
         def arrived(connection: Connection) -> list[int]:
             found: list[int] = []
             for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
-                query = select(Tree.id).where(Tree.id.in_(chunk), not_(unwalked), not_(pending))
-                found += connection.execute(query.order_by(Tree.id)).scalars()
+                which = {"ids": list(chunk), "pass": pass_id}
+                found += connection.execute(_ARRIVED[is_postgresql(connection)], which).scalars()
             return found
 
         return self.database.read(arrived)
@@ -145,19 +164,15 @@ class WalkingStatements(Statements):
 
 def walk_is_done(connection: Connection, pass_id: int, tree_id: int) -> bool:
     """True when every folder of the tree was listed in this pass, or failed to be."""
-    query = select(Folder.id).where(_unwalked(pass_id), Folder.tree_id == tree_id).limit(1)
-    return connection.execute(query).first() is None
+    return connection.execute(_UNWALKED_OF_TREE, {"pass": pass_id, "tree": tree_id}).first() is None
 
 
 def _frontier(connection: Connection, pass_id: int, tree_ids: Sequence[int], limit: int) -> list[int]:
-    free = and_(_unwalked(pass_id), Folder.walk_claimed_by.is_(None))
     found: list[int] = []
+    trees = _TREES_TO_WALK[is_postgresql(connection)]
     for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
-        has_some = exists().where(Folder.tree_id == Tree.id, free)
-        for tree_id in connection.execute(
-            select(Tree.id).where(Tree.id.in_(chunk), has_some).order_by(Tree.id)
-        ):
-            found += _frontier_of_tree(connection, pass_id, tree_id[0], limit - len(found))
+        for tree_id in connection.execute(trees, {"ids": list(chunk), "pass": pass_id}).scalars().all():
+            found += _frontier_of_tree(connection, pass_id, tree_id, limit - len(found))
             if len(found) >= limit:
                 return found
     return found
@@ -171,41 +186,121 @@ def _frontier_of_tree(connection: Connection, pass_id: int, tree_id: int, limit:
     candidates: list[tuple[bool, int, int]] = []
     earlier: int | None = pass_id
     while True:
-        oldest = select(func.max(Folder.walked_pass)).where(
-            Folder.tree_id == tree_id, Folder.walked_pass < earlier, FOLDER_IS_WALKED
-        )
-        earlier = connection.execute(oldest).scalar_one_or_none()
+        before = {"tree": tree_id, "pass": earlier}
+        earlier = connection.execute(_EARLIER_WALK, before).scalar_one_or_none()
         if earlier is None:
             return [folder_id for _, _, folder_id in sorted(candidates)[:limit]]
-        free = select(Folder.depth, Folder.id).where(
-            Folder.tree_id == tree_id,
-            Folder.walked_pass == earlier,
-            FOLDER_IS_WALKED,
-            Folder.walk_claimed_by.is_(None),
-        )
-        shallow = free.order_by(Folder.depth, Folder.id).limit(limit).with_for_update(skip_locked=True)
-        candidates += [(earlier > 0, row.depth, row.id) for row in connection.execute(shallow)]
+        which = {"tree": tree_id, "walk": earlier, "most": limit}
+        candidates += [(earlier > 0, row.depth, row.id) for row in connection.execute(_FREE_FOLDERS, which)]
 
 
-_KNOWN_FOLDERS = select(
-    Folder.id, Folder.name, Folder.box_name, Folder.status, Folder.reason, Folder.box_folder_id
-).where(Folder.parent_id == bindparam("parent"))
+def _unwalked(pass_id: int | ColumnElement[int]) -> ColumnElement[bool]:
+    return and_(Folder.walked_pass < pass_id, FOLDER_IS_WALKED)
 
-_KNOWN_ITEMS = select(
-    Item.id,
-    Item.name,
-    Item.kind,
-    Item.box_name,
-    Item.status,
-    Item.reason,
-    Item.size,
-    Item.modified_ns,
-    Item.changed_ns,
-    Item.source_file_id,
-    Item.in_box,
-    Item.settles_ns,
-    Item.box_file_id,
-).where(Item.folder_id == bindparam("parent"))
+
+_THIS_PASS: ColumnElement[int] = bindparam("pass", type_=Folder.walked_pass.type)
+
+_UNWALKED_OF_TREE = (
+    select(Folder.id).where(_unwalked(_THIS_PASS), Folder.tree_id == bindparam("tree")).limit(1)
+)
+
+_CLAIMED_FOLDERS = (
+    select(*NODE_COLUMNS)
+    .where(Folder.walk_claimed_by == bindparam("worker"), Folder.walk_claim == bindparam("claim_number"))
+    .where(FOLDER_WALK_IS_CLAIMED)
+    .order_by(Folder.tree_id, Folder.depth, Folder.id)
+)
+
+#: What is remembered counts for the walk that listed the folder last; in place of anything else stands a mark.
+_REMEMBERED_OR_MARK = case(
+    (
+        and_(Folder.listing_digest.is_not(None), Folder.digest_pass == Folder.walked_pass),
+        Folder.listing_digest,
+    ),
+    else_=bindparam("mark", type_=String(64)),
+)
+
+_CLAIM = {
+    postgresql: update(Folder)
+    .where(one_of(Folder.id, postgresql=postgresql))
+    .values(
+        walk_claimed_by=bindparam("worker"),
+        walk_claim=bindparam("claim_number"),
+        listing_digest=_REMEMBERED_OR_MARK,
+    )
+    for postgresql in (False, True)
+}
+
+_TREES_TO_WALK = {
+    postgresql: select(Tree.id)
+    .where(one_of(Tree.id, postgresql=postgresql))
+    .where(exists().where(Folder.tree_id == Tree.id, _unwalked(_THIS_PASS), Folder.walk_claimed_by.is_(None)))
+    .order_by(Tree.id)
+    for postgresql in (False, True)
+}
+
+_ARRIVED = {
+    postgresql: select(Tree.id)
+    .where(one_of(Tree.id, postgresql=postgresql))
+    .where(not_(exists().where(Folder.tree_id == Tree.id, _unwalked(_THIS_PASS))))
+    .where(not_(exists().where(Item.tree_id == Tree.id, Item.status == ItemStatus.PENDING)))
+    .order_by(Tree.id)
+    for postgresql in (False, True)
+}
+
+_EARLIER_WALK = select(func.max(Folder.walked_pass)).where(
+    Folder.tree_id == bindparam("tree"), Folder.walked_pass < _THIS_PASS, FOLDER_IS_WALKED
+)
+
+_FREE_FOLDERS = (
+    select(Folder.depth, Folder.id)
+    .where(Folder.tree_id == bindparam("tree"), Folder.walked_pass == bindparam("walk"), FOLDER_IS_WALKED)
+    .where(Folder.walk_claimed_by.is_(None))
+    .order_by(Folder.depth, Folder.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+
+
+def _children(query: Any, parent: Any) -> dict[bool, Any]:
+    return {postgresql: query.where(one_of(parent, postgresql=postgresql)) for postgresql in (False, True)}
+
+
+_KNOWN_FOLDERS = _children(
+    select(
+        Folder.parent_id,
+        Folder.id,
+        Folder.name,
+        Folder.box_name,
+        Folder.status,
+        Folder.reason,
+        Folder.box_folder_id,
+    ),
+    Folder.parent_id,
+)
+
+_KNOWN_ITEMS = _children(
+    select(
+        Item.folder_id,
+        Item.id,
+        Item.name,
+        Item.kind,
+        Item.box_name,
+        Item.status,
+        Item.reason,
+        Item.size,
+        Item.modified_ns,
+        Item.changed_ns,
+        Item.source_file_id,
+        Item.in_box,
+        Item.settles_ns,
+        Item.box_file_id,
+    ),
+    Item.folder_id,
+)
+
+_KINDS = {kind.value: kind for kind in EntryKind}
+_STATUSES = {status.value: status for status in ItemStatus}
 
 
 def _known_folder(row: Any) -> KnownChild:
@@ -222,22 +317,18 @@ def _known_folder(row: Any) -> KnownChild:
 
 
 def _known_item(row: Any) -> KnownChild:
-    fingerprint = Fingerprint(
-        size=row.size, modified_ns=row.modified_ns, changed_ns=row.changed_ns, file_id=row.source_file_id
-    )
+    # One step for all columns: there are millions of these.
+    _, row_id, name, kind, box_name, status, reason, size, modified_ns, changed_ns, file_id, *rest = row
+    in_box, settles_ns, box_file_id = rest
     return KnownChild(
-        id=row.id,
-        name=row.name,
-        kind=EntryKind(row.kind),
-        box_name=row.name if row.box_name is None else row.box_name,
-        status=ItemStatus(row.status),
-        reason=row.reason,
-        fingerprint=fingerprint,
-        in_box=row.in_box,
-        placed=row.box_file_id is not None,
-        settles_ns=row.settles_ns,
+        id=row_id,
+        name=name,
+        kind=_KINDS[kind],
+        box_name=name if box_name is None else box_name,
+        status=_STATUSES[status],
+        reason=reason,
+        fingerprint=Fingerprint(size=size, modified_ns=modified_ns, changed_ns=changed_ns, file_id=file_id),
+        in_box=in_box,
+        placed=box_file_id is not None,
+        settles_ns=settles_ns,
     )
-
-
-def _unwalked(pass_id: int) -> ColumnElement[bool]:
-    return and_(Folder.walked_pass < pass_id, FOLDER_IS_WALKED)

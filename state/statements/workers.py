@@ -14,6 +14,7 @@ from state.errors import LeaseHeld, LostLease
 from state.processes import is_gone, is_within_sight, process_identity, this_host
 from state.records import BudgetBlock, WorkerLease, WorkingProcess
 from state.statements.base import Statements, insert_into
+from state.statements.digests import FORGOTTEN
 
 #: Budget blocks older than this count for no limit any more.
 LEDGER_AGE = timedelta(minutes=5)
@@ -222,6 +223,7 @@ def _releases(worker_ids: Sequence[int]) -> list[Update]:
     held = select(Item.folder_id).where(Item.claimed_by.in_(worker_ids), Item.box_file_id.is_not(None))
     return [
         update(Folder).where(Folder.id.in_(held), Folder.unproven.is_(False)).values(unproven=True),
+        update(Folder).where(Folder.id.in_(held), Folder.listing_digest.is_not(None)).values(FORGOTTEN),
         update(Item)
         .where(Item.claimed_by.in_(worker_ids))
         .values(claimed_by=None, claim=None, overtaken=False),

@@ -23,7 +23,7 @@ pytest_plugins = ["tests.torture.stage"]
     ("place", "how"),
     [
         pytest.param("register_worker", signal.SIGQUIT, marks=pytest.mark.torture),
-        pytest.param("record_listing", signal.SIGINT, marks=pytest.mark.torture),
+        pytest.param("record_listings", signal.SIGINT, marks=pytest.mark.torture),
         pytest.param("claim_batch", signal.SIGQUIT, marks=pytest.mark.torture),
         pytest.param("record_folder_created", signal.SIGQUIT, marks=pytest.mark.torture),
         ("add_upload_part", signal.SIGQUIT),

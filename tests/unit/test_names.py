@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connectors.box.names import Offence, box_name, collision_key, escape_offences, plan_names, source_name
+from connectors.box.names import (
+    Offence,
+    box_name,
+    collision_key,
+    escape_offences,
+    keep_their_names,
+    plan_names,
+    source_name,
+)
 from connectors.entry import EntryKind
 
 FILE, FOLDER = EntryKind.FILE, EntryKind.FOLDER
@@ -73,6 +81,18 @@ def test_a_plan_has_no_collision_no_refusal_and_no_silent_change(
     assert len(entries) == len({unicodedata.normalize("NFC", name).casefold() for name in sent})
     assert [] == [name for name in sent if refusal(name)]
     assert [] == [name for name in plan if (plan[name].box_name != name) != (plan[name].reason is not None)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(FOLDERS, st.lists(st.tuples(st.text("aAb .~", max_size=3), st.just(FILE)), max_size=4)))
+@example([("Report 1.docx", FILE), ("Report 2.docx", FOLDER)])
+def test_names_that_need_no_thought_are_kept(entries: list[tuple[str, EntryKind]]) -> None:
+    """Where the short way says that every name stays, the whole plan says so, too."""
+    names = [name for name, _ in entries]
+    if keep_their_names(names):
+        plan = plan_names([(name, kind, None) for name, kind in entries])
+
+        assert names == [plan[name].box_name for name in names]
 
 
 @settings(max_examples=60, deadline=None)

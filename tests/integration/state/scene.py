@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Union
 
 from connectors.entry import Entry, EntryKind, Fault
+from flows.transfer.remembering import listing_digest, may_be_remembered
 from state.checkpoint import Checkpoint
-from state.diff import Change, diff_folder
+from state.diff import Change, Compared, diff_folder
 from state.records import ClaimedItem, Failed, FolderNode, KnownChild, TreeSpec, Uploaded
 from state.reports.lines import item_lines
 from state.statuses import ItemStatus, PassState
@@ -111,6 +112,30 @@ class Scene:
                 changes = self.compare(folder.id, folder.path, inside)
                 self.checkpoint.record_listing(folder.id, self.pass_id, changes, worker=self.worker)
 
+    def walk_remembering(self, share: Share) -> list[str]:
+        """The same as the program does it, many folders at once; paths of those that were not compared."""
+        unchanged: list[str] = []
+        while folders := self.claim_folders():
+            known = self.checkpoint.known_children_of([folder.id for folder in folders])
+            found = []
+            for folder in folders:
+                inside: Share = share
+                for name in folder.path.split("/")[1:]:
+                    inside = inside[name]  # type: ignore[assignment]
+                listing = [entry(f"{folder.path}/{name}", value) for name, value in inside.items()]
+                self.entries |= {e.path: e for e in listing}
+                digest = listing_digest(listing, "rules")
+                if digest == folder.listing_digest:
+                    assert [] == self.checkpoint.record_unchanged(self.pass_id, [folder], worker=self.worker)
+                    unchanged.append(folder.path)
+                    continue
+                changes = diff_folder(listing, known[folder.id], box_names={}, excluded=self.excluded)
+                remembered = digest if may_be_remembered(changes, known[folder.id]) else None
+                seen = folder.listing_digest
+                found.append(Compared(folder_id=folder.id, changes=changes, digest=remembered, seen=seen))
+            self.checkpoint.record_listings(self.pass_id, found, worker=self.worker)
+        return unchanged
+
     def claim_folders(self, limit: int = 50) -> list[FolderNode]:
         """The next folders of the frontier."""
         return self.checkpoint.claim_folders_to_walk(
@@ -135,6 +160,7 @@ class Scene:
             entry=read or self.entries[item.path],
             adopted=False,
             identity="user-1",
+            claimed=item,
         )
 
     def create_folders(self) -> None:

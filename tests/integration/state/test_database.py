@@ -103,6 +103,8 @@ def make_former(url: str) -> None:
         "ALTER TABLE plan_events RENAME TO events",
         "ALTER TABLE boxhaul_version RENAME TO alembic_version",
         "UPDATE alembic_version SET version_num = '0010'",
+        "ALTER TABLE folders DROP COLUMN listing_digest",
+        "ALTER TABLE folders DROP COLUMN digest_pass",
     )
     if url.startswith("postgresql"):
         run(
