@@ -163,26 +163,22 @@ class Progress:
     def recorded(self, results: Sequence[Uploaded | Failed]) -> None:
         """These results are in the checkpoint."""
         with self._lock:
-            for result in results:
-                if isinstance(result, Uploaded):
-                    self._sent_files += 1
-                    self._state = replace(
-                        self._state,
-                        files_uploaded=self._state.files_uploaded + 1,
-                        bytes_uploaded=self._state.bytes_uploaded + result.entry.size,
-                        bytes_under_way=max(
-                            0, self._state.bytes_under_way - (0 if result.adopted else result.entry.size)
-                        ),
-                        adopted=self._state.adopted + result.adopted,
-                    )
-                    continue
-                # How much of it had left for Box nobody knows: rather too little is shown than too much.
-                self._state = replace(self._state, bytes_under_way=0)
-                if result.retry:
-                    self._tried_again[result.reason] += 1
-                else:
-                    self._failures[result.reason] += 1
-                    self._state = replace(self._state, files_failed=self._state.files_failed + 1)
+            sent = [result for result in results if isinstance(result, Uploaded)]
+            failed = [result for result in results if isinstance(result, Failed)]
+            size = sum(result.entry.size for result in sent)
+            arrived = sum(result.entry.size for result in sent if not result.adopted)
+            self._sent_files += len(sent)
+            for result in failed:
+                (self._tried_again if result.retry else self._failures)[result.reason] += 1
+            self._state = replace(
+                self._state,
+                files_uploaded=self._state.files_uploaded + len(sent),
+                bytes_uploaded=self._state.bytes_uploaded + size,
+                # How much of what failed had left for Box nobody knows: rather too little is shown than too much.
+                bytes_under_way=0 if failed else max(0, self._state.bytes_under_way - arrived),
+                adopted=self._state.adopted + sum(result.adopted for result in sent),
+                files_failed=self._state.files_failed + sum(not result.retry for result in failed),
+            )
 
     def called(self, *, calls: int, rate_limited: int, bytes_sent: int) -> None:
         """How many Box calls this run has made, how many were answered with 429, and what left for Box."""

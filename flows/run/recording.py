@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from flows.run.progress import Progress
 from flows.run.unforeseen import unforeseen
@@ -13,11 +14,18 @@ from state.errors import StateError
 from state.records import Failed, Uploaded, WorkerLease
 
 #: Results of one commit, at most: about what a second of the fastest sending yields.
-MAX_RESULTS_PER_COMMIT = 500
+MAX_RESULTS_PER_COMMIT = 1_000
+
+#: Seconds that a result waits for others to share its commit; nobody who waits for the commit waits for this.
+LINGER_SECONDS = 0.05
 
 
 class ResultRecorder:
-    """Commits whatever has come in since the last commit, so that one result waits for nobody and many share one."""
+    """Commits what comes in within a moment together, so that many results share one commit, and at once what somebody
+    waits for: the end of a batch or of the run.
+
+    What was not committed when the process dies is in Box and not written down; the next run adopts it there.
+    """
 
     def __init__(
         self,
@@ -35,6 +43,9 @@ class ResultRecorder:
         self._on_error = on_error
         self._queue: queue.Queue[Uploaded | Failed | None] = queue.Queue(maxsize=10_000)
         self._error: BaseException | None = None
+        #: Set while somebody waits for what was handed in, and once it is as much as a commit takes.
+        self._hurry = threading.Event()
+        self._waiting = 0
         self._lock = threading.Lock()
         #: By id in Box, what was handed in and is not committed yet.
         self._unrecorded: dict[str, Uploaded] = {}
@@ -49,6 +60,8 @@ class ResultRecorder:
             with self._lock:
                 self._unrecorded[result.box_file_id] = result
         self._queue.put(result)
+        if self._queue.qsize() >= MAX_RESULTS_PER_COMMIT:
+            self._hurry.set()
 
     def unrecorded_holder(self, box_file_id: str, *, besides: int) -> Uploaded | None:
         """Return the result of another item that holds this file of Box and is not in the checkpoint yet."""
@@ -58,19 +71,42 @@ class ResultRecorder:
 
     def flush(self) -> None:
         """Return when everything handed in so far is committed. Raises what stopped the writer."""
-        self._queue.join()
+        with self._hurrying():
+            self._queue.join()
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
         """Commit what is left and end the thread."""
-        self._queue.put(None)
-        self._thread.join()
+        with self._hurrying():
+            self._queue.put(None)
+            self._thread.join()
+
+    @contextmanager
+    def _hurrying(self) -> Iterator[None]:
+        """Let nothing linger while the body lasts."""
+        with self._lock:
+            self._waiting += 1
+            self._hurry.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+            self._calm_down()
+
+    def _calm_down(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._hurry.clear()
 
     def _run(self) -> None:
         open_ended = True
         while open_ended:
             taken = [self._queue.get()]
+            if self._queue.qsize() < MAX_RESULTS_PER_COMMIT:
+                self._hurry.wait(LINGER_SECONDS)
+            self._calm_down()
             while len(taken) < MAX_RESULTS_PER_COMMIT:
                 try:
                     taken.append(self._queue.get_nowait())
