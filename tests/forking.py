@@ -27,10 +27,11 @@ from typing import Any, NoReturn, Self, TextIO
 
 #: What the commands import late.
 MODULES = (
-    "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem", "flows.check",
-    "flows.cli", "flows.collaborate", "flows.migrate", "flows.orchestration.terminal", "flows.plan.file",
-    "flows.reporting.report", "flows.reporting.status", "flows.retry", "flows.unwaive", "flows.waive",
-    "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite",
+    "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem",
+    "flows.check", "flows.cli", "flows.collaborate", "flows.migrate", "flows.orchestration.configured",
+    "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.status",
+    "flows.retry", "flows.unwaive", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 #: What a fork runs.
 COMMAND = "flows.cli:main"
