@@ -18,8 +18,8 @@ FIRST, LEAST = 4, 2
 FASTER, SLOWER = 1.15, 0.95
 #: A measurement takes so long at least, and so many results of each thread.
 MEASURE_SECONDS, MEASURE_RESULTS = 0.5, 2
-#: After a try that did not pay, so many measurements pass before the next one.
-REST = 20
+#: After a try that did not pay, so many measurements pass before the next one; twice as many after each further one.
+FIRST_REST, REST = 2, 32
 
 
 class Width:
@@ -34,30 +34,37 @@ class Width:
         #: Threads that may send now.
         self.now = min(FIRST, most)
         self._up = True
-        self._rest = 0
+        #: Measurements that pass before the next try, and after one that does not pay.
+        self._left, self._rest = 0, FIRST_REST
         #: Threads and rate before the try that is under way.
         self._before: tuple[int, float] | None = None
 
     def measured(self, rate: float) -> None:
         """Take up what the present number of threads achieved, in results a second."""
         if self._before is None:
-            self._rest -= 1
-            if self._rest < 0:
+            self._left -= 1
+            if self._left < 0:
                 self._try(rate)
             return
         width, before = self._before
         self._before = None
         if rate >= before * (FASTER if self.now > width else SLOWER):
+            self._rest = FIRST_REST
             self._try(rate)
         else:
-            self.now, self._up, self._rest = width, not self._up, REST
+            self.now = width
+            self._turn()
 
     def _try(self, rate: float) -> None:
         wanted = min(self._most, self.now * 2) if self._up else max(self._least, self.now // 2)
         if wanted == self.now:
-            self._up, self._rest = not self._up, REST
-            return
-        self._before, self.now = (self.now, rate), wanted
+            self._turn()
+        else:
+            self._before, self.now = (self.now, rate), wanted
+
+    def _turn(self) -> None:
+        """Rest, then try the other direction."""
+        self._up, self._left, self._rest = not self._up, self._rest, min(REST, self._rest * 2)
 
 
 class Senders:
@@ -73,6 +80,8 @@ class Senders:
         self._idle = 0
         self._ended = False
         self._began, self._results = clock(), 0
+        #: Results that are not counted: of threads that open their connections, or began before the last change.
+        self._passing = self._width.now
 
     @property
     def width(self) -> int:
@@ -143,6 +152,10 @@ class Senders:
 
     def _measure(self) -> None:
         with self._changed:
+            if self._passing:
+                self._passing -= 1
+                self._began, self._results = self._clock(), 0
+                return
             self._results += 1
             seconds = self._clock() - self._began
             if seconds < MEASURE_SECONDS or self._results < MEASURE_RESULTS * self._width.now:
@@ -150,6 +163,8 @@ class Senders:
             width = self._width.now
             self._width.measured(self._results / seconds)
             self._began, self._results = self._clock(), 0
+            if self._width.now != width:
+                self._passing = max(width, self._width.now)
             if self._width.now > width:
                 self._start_threads()
                 self._changed.notify_all()
