@@ -114,7 +114,7 @@ class ResilientSource(ABC):
                 for future in done:
                     batch = future.result()
                     entries = sum(len(listing) for _, listing in batch.listings if isinstance(listing, list))
-                    self._pace.listed(entries, waited=waited, worked=batch.worked, limit=self.walkers)
+                    self._pace.listed(entries, waited=waited, worked=batch.worked, limit=self._most_threads())
                     waited = 0.0
                     yield from batch.listings
         finally:
@@ -216,10 +216,12 @@ class ResilientSource(ABC):
         check_path(path)
 
     def _threads(self) -> int:
-        """How many walkers run now; those who list several folders by one call need no more than two."""
-        if self.lists_together:
-            return min(2, self.walkers)
-        return self._pace.count(self.walkers)
+        """How many walkers run now."""
+        return self._pace.count(self._most_threads())
+
+    def _most_threads(self) -> int:
+        """Of those who list several folders by one call two are enough: one parses while the other waits."""
+        return min(2, self.walkers) if self.lists_together else self.walkers
 
     def _together(self) -> int:
         """How many folders a walker lists by one call: all walkers together `walkers` at most."""
