@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -145,6 +146,21 @@ def test_no_thread_of_the_library_is_left(samba: Samba) -> None:
     finally:
         link.close()
     assert not link.usable
+
+
+def test_the_thread_that_ends_disturbs_nobody(samba: Samba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes through the requests without an answer while the last one's is taken: no error of it is printed."""
+    failed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(25):
+            SMBLink(account_of(samba), LoginGate(), BackupIntent()).close()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert [] == failed
 
 
 def test_folders_asked_for_together(samba: Samba, open_smb: OpenSource, root: Root) -> None:

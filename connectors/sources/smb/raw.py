@@ -11,7 +11,7 @@ from hmac import compare_digest
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
-from smbprotocol.connection import Connection
+from smbprotocol.connection import Connection, Request
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
@@ -353,11 +353,19 @@ class RawCarrier:
         return SMBConnectionLostError(why)
 
 
+class _Requests(dict[int, Request]):
+    """Requests without an answer. The ending thread goes through them while the echo's own is taken out of them."""
+
+    def values(self) -> list[Request]:  # type: ignore[override]
+        return list(super().values())
+
+
 def take_over(connection: Connection, session: Session, timeout: float) -> socket.socket:
     """End smbprotocol's receiving thread between two messages, with some credits more; its socket is ours then.
 
     Raises SMBConnectionLostError, or what smbprotocol raises. The only place that uses what smbprotocol keeps private.
     """
+    connection.outstanding_requests = _Requests(connection.outstanding_requests)
     transport, window = connection.transport, connection.sequence_window
     receive, before = transport.recv, window["high"]
     # The thread may be waiting for a message already or be about to: it ends once the answer below has come, since
