@@ -35,7 +35,7 @@ RULES: tuple[tuple[str, ...], ...] = ((), ("*.tmp",), ("deep/",), ("f",))
 #: One thing that happens: its name, which path it is about, and a number that means what it likes.
 Step = tuple[str, str, int]
 
-SHARE = ("write", "touch", "remove", "folder", "hide", "break", "mend", "link")
+SHARE = ("write", "touch", "remove", "restore", "restore", "folder", "hide", "break", "mend", "link")
 WAY = ("send", "send", "fail", "send other", "create folders", "fail folders", "die", "die walking")
 ROWS = ("retry", "waive", "unwaive", "mismatch", "folder lost", "remember", "rules", "tree gone")
 
@@ -56,6 +56,8 @@ class Share:
     display_url: str = "file:///s"
     entries: dict[str, Entry] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
+    #: What was there before, and is restored as it was.
+    former: dict[str, Entry] = field(default_factory=dict)
     number: int = 0
 
     def entry(self, path: str, kind: EntryKind = EntryKind.FILE, *, whole_second: bool = False) -> Entry:
@@ -76,7 +78,7 @@ class Share:
     def remove(self, path: str) -> None:
         """Take it away with everything below it."""
         for each in [each for each in self.entries if f"{each}/".startswith(f"{path}/")]:
-            del self.entries[each]
+            self.former[each] = self.entries.pop(each)
             self.hidden.discard(each)
 
     def list_folders(self, paths: Iterable[str]) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
@@ -172,6 +174,13 @@ class Play:
     def _remove(self, path: str, number: int) -> None:
         self.share.remove(path if number else path.rpartition("/")[0] or path)
         self.share.entries.setdefault("A", self.share.entry("A", EntryKind.FOLDER))
+
+    def _restore(self, path: str, number: int) -> None:
+        """What was there before comes back as it was, with what was below it; with a zero, all of it."""
+        above = path.rpartition("/")[0] if number else "A"
+        for former in sorted(self.share.former.values(), key=lambda each: each.path):
+            if f"{former.path}/".startswith(f"{above}/"):
+                self.share.put(former)
 
     def _folder(self, path: str, _number: int) -> None:
         self.share.put(self.share.entry(path, EntryKind.FOLDER))

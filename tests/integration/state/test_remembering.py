@@ -63,6 +63,10 @@ def require_same(checkpoint: Checkpoint, history: list[Step]) -> None:
 @example([*SETTLED, ("folder lost", "A/sub", 0), *SETTLED])
 @example([*SETTLED, ("mismatch", "A/sub/f", 1), ("walk", "A/f", 1), *SETTLED])
 @example([*SETTLED, ("remove", "A/sub/f", 0), ("walk", "A/f", 1), ("write", "A/sub/f", 1), *SETTLED])
+@example([*SETTLED, ("remove", "A/sub/f", 0), ("walk", "A/f", 1), ("restore", "A/sub/f", 0), *SETTLED])
+@example(
+    [*SETTLED, ("rules", "A/f", 1), ("write", "A/sub/skip.tmp", 1), *SETTLED, ("rules", "A/f", 0), *SETTLED]
+)
 @example([*SETTLED, ("tree gone", "A/f", 0), *SETTLED])
 @example([*SETTLED, ("rules", "A/f", 3), ("walk", "A/f", 1), ("rules", "A/f", 0), ("walk", "A/f", 1)])
 @example([*SETTLED, ("write", "A/g", 0), *SETTLED, ("send", "A/f", 1), *SETTLED])
