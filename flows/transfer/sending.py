@@ -140,13 +140,15 @@ class Reading:
     def _is_the_one(self, item: ClaimedItem, whole: WholeFile | None) -> bool:
         """Whether it is proven to be the file that the walk saw inside of the root (P5).
 
-        A file that was read whole is known to be so afterwards only, and only by an id that its handle and the walk
-        both have; any other is looked for now, and once more when it has been read.
+        A file that was read whole is known to be so afterwards only, and only by an id and a change time that its
+        handle and the walk both have: an id alone is no proof. Any other is looked for now, and once more when it has
+        been read.
         """
         found = self.before.fingerprint
         if whole is None:
             return found.same_content_as(item.fingerprint)
-        return whole.one_handle and found.file_id is not None and found == item.fingerprint
+        known = found.file_id is not None and found.changed_ns is not None
+        return whole.one_handle and known and found == item.fingerprint
 
     def check(self) -> None:
         """ChangedWhileReading when the file is not what it was before it was read; AccessDenied when a folder above it
