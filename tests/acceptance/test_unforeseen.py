@@ -33,7 +33,7 @@ OF_A_FILE: dict[str, Callable[..., bool]] = {
     "flows.transfer.sending:renamed_by_box": lambda item, *_: item.path == FILE,
     "flows.transfer.sending:_uploaded": lambda item, *_: item.path == FILE,
     "flows.transfer.streams:UnkeptStreams.add": lambda unkept, path, streams: path == FILE,
-    "state.statements.recording:_is_what_was_there": lambda item, result: result.entry.path == FILE,
+    "state.statements.arrivals:_is_as_claimed": lambda result, claimed: result.entry.path == FILE,
 }
 #: Only what is not read at once is looked at and opened by itself.
 OF_A_LARGE_FILE = ("ResilientSource.stat", "ResilientSource.open")
