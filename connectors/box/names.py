@@ -107,7 +107,7 @@ def escape_offences(name: str, offences: Collection[Offence], kind: EntryKind = 
 
     source_name() undoes that too, unless the name had to be shortened for it.
     """
-    if not offences:
+    if not offences and len(name) <= MAX_UNITS // 2:  # no character counts for more than two
         return name
     escaped = "".join(
         _escaped(char) if any(_offends(char, at, offence) for offence in offences) else char
