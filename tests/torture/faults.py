@@ -26,14 +26,15 @@ from state.errors import StateError
 
 #: Upload sessions begin here, which no plan file may say: parts of 1,000 bytes make a large file in a millisecond.
 DIRECT_LIMIT, PART_SIZE = 5_000, 1_000
-#: The two files that go in parts, and how long a part of the one waits while the other has none.
+#: The two files that go in parts, and how long a part of the one waits while the other is not begun.
 LARGE_FILES, WAIT_SECONDS = {"large.bin", "abandoned.bin"}, 1.5
 
 PART = "PUT /files/upload_sessions/:id"
 
+
 @dataclass
 class QuotaEnds(Fault):
-    """Refuses one part for want of space once both large files have some, neither of them all."""
+    """Refuses one part for want of space once both large files are on their way, neither of them whole."""
 
     box: Sandbox | None = None
 
@@ -41,9 +42,11 @@ class QuotaEnds(Fault):
         """A file that is ahead waits a moment for the other one."""
         if self.struck or self.box is None:
             return None
-        parts = {each["name"]: len(each["parts"]) for each in self.box.open_sessions() if each["parts"]}
+        parts = {each["name"]: len(each["parts"]) for each in self.box.open_sessions()}
+        if sum(parts.values()) < 3:
+            return None
         if parts.keys() < LARGE_FILES:
-            return Effect(delay_seconds=WAIT_SECONDS) if max(parts.values(), default=0) > 2 else None
+            return Effect(delay_seconds=WAIT_SECONDS)
         self.struck += 1
         return Effect(status=403, code="storage_limit_exceeded")
 
