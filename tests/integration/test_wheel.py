@@ -150,10 +150,11 @@ def test_entry_points_of_deployments_are_those_of_the_wheel(installed: Installat
     assert 0 == done.returncode, done.stderr
     points = json.loads(done.stdout)
     assert len(points) >= 5
-    assert {point.rpartition(".")[0]: module for point, module in points.items()} == {
-        module: module for module in points.values()
-    }
-    assert all(point.startswith("boxhaul.flows.") for point in points)
+    for point, module in points.items():
+        door = point.rpartition(".")[0]
+        assert door.startswith("boxhaul.flows.")
+        # The function behind it is what the command of this name runs, too.
+        assert module in (door, door.replace("boxhaul.flows.", "boxhaul.flows.commands."))
 
 
 def test_deploy_without_a_server_is_one_line(installed: Installation, plan: Path) -> None:
