@@ -163,8 +163,9 @@ def test_file_that_is_written_again_in_the_second_in_which_it_was_read(
     assert sent + 1 == box.calls.by_route["POST /files/:id/content"]
     opened: list[bytes] = []
     server.oddities.on_open = opened.append
+    read_early_again = unsettled(program)  # a quick machine reads the new content within its second, too
     assert 0 == program.run("migrate").code
-    assert [] == [path for path in opened if path.endswith(b"a.txt")] or unsettled(program)
+    assert [] == [path for path in opened if path.endswith(b"a.txt")] or read_early_again
     assert sent + 1 == box.calls.by_route["POST /files/:id/content"]
 
 

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -66,13 +67,28 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+@contextmanager
+def heeding(how: signal.Signals) -> Iterator[None]:
+    """What is started meanwhile heeds the signal, also where this process, begun with nohup, does not."""
+    if how is signal.SIGKILL:
+        yield
+        return
+    before = signal.signal(how, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(how, before)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_servers_and_commands_of_a_test_end_with_it(how: signal.Signals) -> None:
     """Real servers with their folders, and a command that is under way."""
     require("sshd", sftp.HINT)
-    with subprocess.Popen(
-        [sys.executable, "-c", WITH_SERVERS], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    with heeding(how):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WITH_SERVERS], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+    with process:
         assert process.stdout is not None
         *folders, command = process.stdout.readline().split()
         assert len(naming(folders)) >= 2

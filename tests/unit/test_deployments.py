@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,24 @@ def test_an_automation_that_is_up_to_date_is_left_alone() -> None:
         there = on_the_server(entry, block, enabled=False)
 
         assert is_the_same(mended_automation(automation_of(entry, block, UI), [there], entry, UI), there)
+
+
+class Backwards(set[str]):
+    """The same set, in another order: that depends on the process."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(super().__iter__(), reverse=True))
+
+
+def test_the_order_of_a_trigger_s_events_is_no_difference() -> None:
+    """Prefect keeps them as a set, which each process gives in another order."""
+    for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text()):
+        made = automation_of(entry, "00000000-0000-0000-0000-000000000001", UI)
+        there = on_the_server(entry, "00000000-0000-0000-0000-000000000001", enabled=True)
+        turned = {"expect": Backwards(there.trigger.expect), "after": Backwards(there.trigger.after)}
+        there = there.model_copy(update={"trigger": there.trigger.model_copy(update=turned)})
+
+        assert is_the_same(made, there)
 
 
 def test_an_automation_of_0_1_0_that_did_nothing_is_left_without_an_action() -> None:
