@@ -232,7 +232,7 @@ def test_complete_tree_whose_folder_is_deleted_is_gone(program: Program, box: Sa
     assert {"Data", "Other"} == {path for path in box.folders() if "/" not in path}
 
 
-@pytest.mark.parametrize("state", ["sqlite", "postgres"])
+@pytest.mark.parametrize("state", [pytest.param("sqlite", marks=pytest.mark.torture), "postgres"])
 def test_tree_that_was_begun_and_is_away_counts(
     program: Program, box: Sandbox, share: Path, request: pytest.FixtureRequest, state: str
 ) -> None:

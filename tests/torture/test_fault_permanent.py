@@ -125,7 +125,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("route", "fault", "reason"), sampled(REFUSED, every=3))
+@pytest.mark.parametrize(("route", "fault", "reason"), sampled(REFUSED, every=4))
 def test_refused_files_do_not_hold_the_others(scene: Scene, route: str, fault: Refuse, reason: str) -> None:
     """The files concerned fail with their reason after a bounded number of tries; everything else arrives."""
     fault(scene.box.faults.next(route))

@@ -25,7 +25,7 @@ def made_by_plan(account: Account) -> dict[str, bool]:
         }
 
 
-@pytest.mark.parametrize("name", ["Accounting", "sub"])
+@pytest.mark.parametrize("name", [pytest.param("Accounting", marks=pytest.mark.torture), "sub"])
 def test_a_folder_whose_answer_never_came(account: Account, box: Sandbox, name: str) -> None:
     """Box makes it, no answer arrives in the whole run: the next run knows since when the path was claimed."""
     box.faults.next("POST /folders").about(name).status(500, after_effect=True)

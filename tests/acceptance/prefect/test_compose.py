@@ -95,6 +95,7 @@ def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
     assert "set it in the environment" in bad.stderr
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(400)
 def test_the_services_of_compose_move_a_share(
     tmp_path: Path, postgres_server: PostgresServer, samba: Samba

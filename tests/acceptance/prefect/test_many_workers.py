@@ -16,6 +16,7 @@ TREES, FOLDERS, FILES = ("Accounting", "Legal"), 5, 120
 SENDERS = 4
 
 
+@pytest.mark.torture  # the same without Prefect: acceptance/test_holders.py
 @pytest.mark.timeout(600)  # five interpreters start on two cores
 def test_two_of_four_workers_lose_power_and_one_is_added(
     plan_for: PlanFor,

@@ -94,6 +94,7 @@ def test_deploying_again_takes_nothing_from_anybody(
     server.ask("PATCH", f"/automations/{rule['id']}", {"enabled": True})
 
 
+@pytest.mark.torture
 def test_a_deployment_of_0_1_0_is_not_left_as_a_double(
     plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer
 ) -> None:
