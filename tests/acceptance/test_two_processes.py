@@ -22,7 +22,7 @@ from tests.program import Program
 from tests.servers.postgres import PostgresServer
 from tests.torture import small_share
 from tests.torture.victims import Victims
-from tests.torture.world import MakeWorld
+from tests.torture.world import MakeWorld, World
 
 pytest_plugins = ["tests.torture.stage"]
 
@@ -75,24 +75,29 @@ def test_second_process_with_an_identity_of_its_own(
     world.at_end()
 
 
+def assert_taken_over(world: World, victims: Victims, how: str, where: Path) -> None:
+    """Frozen at a claim for longer than its lease, one process loses its work to another, and stops when it wakes."""
+    script = f"{how}|{CHECKPOINT}claim_batch|2;lease||1.0"
+    victims.start(world.program, "migrate", crash=script, signals=where)
+    wait_for(where / "paused")
+    with victims.frozen():
+        time.sleep(1.2)
+        finished = migrate(world, "lease||20.0")
+    (where / "go").touch()
+    sleeper = victims.finish()
+
+    assert finished.code == 0, finished.output
+    assert_stopped(sleeper, "lease", "taken over; it stops")
+    world.at_end()
+
+
 def test_process_that_slept_past_its_lease(
     make_world: MakeWorld, server: PostgresServer | None, other_victims: Victims, tmp_path: Path
 ) -> None:
     """Frozen for longer than its lease, a process is taken over; awake again it writes nothing and says so."""
     world = world_on(make_world, server)
-    where = signals(tmp_path)
-    script = f"hold|{CHECKPOINT}claim_batch|2;lease||1.0"
-    other_victims.start(world.program, "migrate", crash=script, signals=where)
-    wait_for(where / "paused")
-    with other_victims.frozen():
-        time.sleep(1.2)
-        finished = migrate(world, "lease||20.0")
-    (where / "go").touch()
-    sleeper = other_victims.finish()
 
-    assert finished.code == 0, finished.output
-    assert_stopped(sleeper, "lease", "taken over; it stops")
-    world.at_end()
+    assert_taken_over(world, other_victims, "hold", signals(tmp_path))
 
 
 def test_process_frozen_within_a_transaction(
@@ -100,16 +105,5 @@ def test_process_frozen_within_a_transaction(
 ) -> None:
     """A process that freezes with rows locked on PostgreSQL does not hold up the one that takes over."""
     world = make_world("postgres")
-    where = signals(tmp_path)
-    script = f"pause|{CHECKPOINT}claim_batch|2;lease||1.0"
-    other_victims.start(world.program, "migrate", crash=script, signals=where)
-    wait_for(where / "paused")
-    with other_victims.frozen():
-        time.sleep(1.2)
-        finished = migrate(world, "lease||20.0")
-    (where / "go").touch()
-    sleeper = other_victims.finish()
 
-    assert finished.code == 0, finished.output
-    assert_stopped(sleeper, "lease", "taken over; it stops")
-    world.at_end()
+    assert_taken_over(world, other_victims, "pause", signals(tmp_path))
