@@ -82,7 +82,7 @@ def assert_taken_over(world: World, victims: Victims, how: str, where: Path) -> 
     wait_for(where / "paused")
     with victims.frozen():
         time.sleep(1.2)
-        finished = migrate(world, "lease||20.0")
+        finished = migrate(world, "lease||60.0")
     (where / "go").touch()
     sleeper = victims.finish()
 
