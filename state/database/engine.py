@@ -28,7 +28,8 @@ MAX_LOOKS = 5
 #: What SQLite itself waits for another process's write, per try.
 BUSY_TIMEOUT_MILLISECONDS = 5_000
 #: When a process freezes within a transaction (a suspended machine), PostgreSQL undoes it after so long, so that
-#: its locks do not hold up the others for ever. Less than PATIENCE_SECONDS: they do not even notice.
+#: its locks do not hold up the others for ever. Less than PATIENCE_SECONDS: they do not even notice. Less than half of
+#: a lease: a heartbeat that waited for the first transaction holds the lease's row when that is undone, as long again.
 IDLE_SECONDS = 20.0
 #: What a state_url may begin with; postgresql:// and postgres:// stand for the last one.
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")

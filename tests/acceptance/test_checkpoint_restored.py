@@ -134,16 +134,22 @@ def test_restored_from_a_backup_of_the_middle(
     world.at_end()
 
 
-@first_on("sqlite")
-def test_restored_from_a_backup_before_changes(make_world: MakeWorld, server: PostgresServer | None) -> None:
-    """The versions, files and folders of a lost pass are adopted: no version more, no part again."""
-    world = world_on(make_world, server)
+def changed_and_restored(world: World, server: PostgresServer | None) -> tuple[dict[str, int], int]:
+    """A pass, a backup, a pass over changes, the backup restored; versions of each file, parts that Box took."""
     complete(world)
     restore = back_up(world, server)
     versions = small_share.change_share(world.root)
     parts = small_share.PARTS + small_share.CHANGED_PARTS
     complete(world, versions=versions, parts=parts)
     restore()
+    return versions, parts
+
+
+@first_on("sqlite")
+def test_restored_from_a_backup_before_changes(make_world: MakeWorld, server: PostgresServer | None) -> None:
+    """The versions, files and folders of a lost pass are adopted: no version more, no part again."""
+    world = world_on(make_world, server)
+    versions, parts = changed_and_restored(world, server)
 
     complete(world, versions=versions, parts=parts)
 
@@ -152,12 +158,7 @@ def test_restored_from_a_backup_before_changes(make_world: MakeWorld, server: Po
 def test_changed_again_after_a_backup(make_world: MakeWorld, server: PostgresServer | None) -> None:
     """A file whose latest version the restored checkpoint does not know, and that changed since, gets one version."""
     world = world_on(make_world, server)
-    complete(world)
-    restore = back_up(world, server)
-    versions = small_share.change_share(world.root)
-    parts = small_share.PARTS + small_share.CHANGED_PARTS
-    complete(world, versions=versions, parts=parts)
-    restore()
+    versions, parts = changed_and_restored(world, server)
     again = ["Accounting/file 00.txt", "Accounting/new at the top.txt"]
     for path in again:
         (world.root / path).write_bytes(b"changed after the backup was restored")

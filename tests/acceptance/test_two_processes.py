@@ -81,7 +81,7 @@ def assert_taken_over(world: World, victims: Victims, how: str, where: Path) -> 
     victims.start(world.program, "migrate", crash=script, signals=where)
     wait_for(where / "paused")
     with victims.frozen():
-        time.sleep(4.0)  # well past its lease
+        time.sleep(1.2)
         finished = migrate(world, "lease||20.0")
     (where / "go").touch()
     sleeper = victims.finish()
