@@ -107,6 +107,10 @@ class BoxDestination:
         """
         self._connection_of(identity).pacer.set_budget(reserve=reserve, earlier=earlier_blocks)
 
+    def give_back_budget(self, identity: str | None) -> tuple[int, int]:
+        """Return (uploads, calls) of its last reserved block that nobody used; the next call reserves anew."""
+        return self._connection_of(identity).pacer.give_back()
+
     def whoami(self) -> Account:
         """Return the service account (cached). AuthenticationFailed, BoxUnreachable when it cannot be asked."""
         with self._account_lock:

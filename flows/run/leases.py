@@ -105,7 +105,7 @@ class Budgets:
 
     def _take(self, box: BoxDestination, identity: str) -> None:
         lease_budget(self._checkpoint, self._worker, box, identity)
-        self._releases.callback(self._checkpoint.release_identity, self._worker, identity)
+        self._releases.callback(release_budget, self._checkpoint, self._worker, box, identity)
 
 
 def lease_or_outlast(
@@ -142,3 +142,9 @@ def lease_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestinatio
 
     blocks = [(block.reserved_at, block.uploads, block.calls) for block in earlier]
     box.set_budget(identity, reserve=reserve, earlier_blocks=blocks)
+
+
+def release_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestination, identity: str) -> None:
+    """Let others have it; what was reserved and not used is theirs at once, not in a minute."""
+    uploads, calls = box.give_back_budget(identity)
+    checkpoint.release_identity(worker, identity, unused_uploads=uploads, unused_calls=calls)

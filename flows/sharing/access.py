@@ -12,7 +12,7 @@ from connectors.box.destination import BoxDestination
 from flows.plan.connections import box_config, known_plan, open_box, open_checkpoint, unopened_share
 from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
 from flows.plan.origin import begin_plan, require_account
-from flows.run.leases import lease_budget, register
+from flows.run.leases import lease_budget, register, release_budget
 from flows.sharing.editors import TreeEditors
 from flows.sharing.nesting import Nesting
 from flows.words import normal_form
@@ -114,7 +114,7 @@ def budget_held(access: Access) -> Iterator[Access]:
             yield replace(access, worker=worker)
             checkpoint.add_call_counts(access.plan_id, access.box.call_counts())
         finally:
-            checkpoint.release_identity(worker, account.id)
+            release_budget(checkpoint, worker, access.box, account.id)
     finally:
         checkpoint.release_worker(worker)
 

@@ -138,15 +138,27 @@ class WorkerStatements(Statements):
 
         self.database.write(reserve)
 
-    def release_identity(self, worker: WorkerLease, box_user_id: str) -> None:
-        """Another process may have it; its ledger stays. Nothing happens when it is not ours."""
-        self.database.write(
-            lambda connection: connection.execute(
+    def release_identity(
+        self, worker: WorkerLease, box_user_id: str, *, unused_uploads: int = 0, unused_calls: int = 0
+    ) -> None:
+        """Another process may have it; its ledger stays, less what was not used of the last block. Nothing happens
+        when it is not ours."""
+
+        def release(connection: Connection) -> None:
+            holder, ledger = self._identity(connection, box_user_id)
+            if holder != worker.id:
+                return
+            if ledger:
+                reserved_at, uploads, calls = ledger[-1]
+                left = [reserved_at, max(0, uploads - unused_uploads), max(0, calls - unused_calls)]
+                ledger = [*ledger[:-1], left]
+            connection.execute(
                 update(Identity)
-                .where(Identity.box_user_id == box_user_id, Identity.worker_id == worker.id)
-                .values(worker_id=None, leased_at=None)
+                .where(Identity.box_user_id == box_user_id)
+                .values(worker_id=None, leased_at=None, ledger=ledger)
             )
-        )
+
+        self.database.write(release)
 
     def _identity(self, connection: Connection, box_user_id: str) -> tuple[int | None, list[Any]]:
         query = select(Identity.worker_id, Identity.ledger).where(Identity.box_user_id == box_user_id)

@@ -57,7 +57,7 @@ def test_waived_items_complete_their_tree(scene: Scene) -> None:
         "Accounting": ("incomplete", "failed items", 4, 0),
         "Legal": ("incomplete", "failed items", 1, 0),
     } == states(scene)
-    large = {"Landing/Accounting/large.bin", "Landing/Legal/abandoned.bin"}
+    large = {"Landing/Accounting/large.bin", "Landing/Legal/other.bin"}
     assert large == set(scene.box.files()), "what fails holds nothing else"
 
     waived = Program(scene.folder, {}).run("waive", "Accounting/2024", "--why", WHY)

@@ -26,27 +26,25 @@ from state.errors import StateError
 
 #: Upload sessions begin here, which no plan file may say: parts of 1,000 bytes make a large file in a millisecond.
 DIRECT_LIMIT, PART_SIZE = 5_000, 1_000
-#: The two files that go in parts, and how long a part of the one waits while the other is not begun.
-LARGE_FILES, WAIT_SECONDS = {"large.bin", "abandoned.bin"}, 1.5
+#: Parts that are stored when the quota ends for the first time: fewer than a large file has left by then.
+STORED = 3
 
 PART = "PUT /files/upload_sessions/:id"
+PARTS = "GET /files/upload_sessions/:id/parts"
 
 
 @dataclass
 class QuotaEnds(Fault):
-    """Refuses one part for want of space once both large files are on their way, neither of them whole."""
+    """Refuses every part for want of space, once it ends and until it is lifted, as a full account does."""
 
-    box: Sandbox | None = None
+    #: Whether it ends now; asked at each part.
+    ends: Callable[[], bool] = bool
+    lifted: bool = False
 
     def strike(self) -> Effect | None:
-        """A file that is ahead waits a moment for the other one."""
-        if self.struck or self.box is None:
+        """None while there is space."""
+        if self.lifted or not (self.struck or self.ends()):
             return None
-        parts = {each["name"]: len(each["parts"]) for each in self.box.open_sessions()}
-        if sum(parts.values()) < 3:
-            return None
-        if parts.keys() < LARGE_FILES:
-            return Effect(delay_seconds=WAIT_SECONDS)
         self.struck += 1
         return Effect(status=403, code="storage_limit_exceeded")
 
@@ -63,7 +61,7 @@ ROUTES = (
     "POST /files/upload_sessions",
     "POST /files/:id/upload_sessions",
     PART,
-    "GET /files/upload_sessions/:id/parts",
+    PARTS,
     "POST /files/upload_sessions/:id/plan",
     "POST /files/upload_sessions/:id/commit",
     "DELETE /files/upload_sessions/:id",
@@ -102,7 +100,7 @@ FAULTS: dict[str, Callable[[Fault], Fault]] = {
 #: Where bytes are stored, and where a sha1 is answered.
 STORES = frozenset({"POST /files/content", "POST /files/:id/content", PART})
 DIGESTS = STORES | {
-    "GET /files/upload_sessions/:id/parts",
+    PARTS,
     "POST /files/upload_sessions/:id/commit",
     "GET /files/:id",
     "GET /folders/:id/items",
@@ -129,7 +127,7 @@ class Ended:
 
 
 class Scene:
-    """One share, one plan, one sandbox. `whole_story` moves it in three runs with changes between them."""
+    """One share, one plan, one sandbox. `whole_story` moves it in four runs with changes between them."""
 
     def __init__(self, folder: Path, box: Sandbox) -> None:
         self.folder, self.box = folder, box
@@ -204,8 +202,8 @@ class Scene:
         for number in range(4):
             self.write(f"Accounting/2024/small {number}.txt", b"one" * number)
         self.write("Legal/brief.txt", b"brief")
-        self.write("Accounting/large.bin", content(6_500, 1))
-        self.write("Legal/abandoned.bin", content(7_500, 2))
+        self.write("Accounting/large.bin", content(12_500, 1))
+        self.write("Legal/other.bin", content(13_500, 2))
         (self.share / "Legal" / "empty folder").mkdir()
 
     # --- running ---
@@ -236,16 +234,29 @@ class Scene:
         return ended
 
     def whole_story(self, *, runs: int) -> list[Ended]:
-        """Begin, be stopped in the middle of large files, go on; change files; run again. All runs' ends."""
+        """Be stopped twice in the middle of large files; change one of them; go on; change files; run again.
+
+        Which large file is sent first is chance, so what happens to one happens to whichever is open.
+        """
         self.build()
-        # The quota ends in the middle of both large files: the sessions stay open.
-        self.box.faults.rules.append(QuotaEnds(PART, box=self.box))
-        ended = self.run_until_complete(1)
-        self.write("Legal/abandoned.bin", content(7_300, 3))
+        ended = self._run_into_quota(
+            lambda: any(len(each["parts"]) >= STORED for each in self.box.open_sessions())
+        )
+        # A session that was gone on with is open again, and its file is not.
+        ended += self._run_into_quota(lambda: self.box.calls.by_route[PARTS] > 0)
+        names = {each["name"] for each in self.box.open_sessions()}
+        given_up = "Accounting/large.bin" if names == {"large.bin"} else "Legal/other.bin"
+        self.write(given_up, content(11_300, 3))
         ended += self.run_until_complete(runs)
         self.write("Accounting/2024/small 1.txt", b"another one")
-        self.write("Accounting/large.bin", content(6_500, 1)[:3_000] + content(4_000, 4))
-        ended += self.run_until_complete(runs)
+        self.write("Accounting/large.bin", self.files["Accounting/large.bin"][:3_000] + content(8_000, 4))
+        return ended + self.run_until_complete(runs)
+
+    def _run_into_quota(self, ends: Callable[[], bool]) -> list[Ended]:
+        quota = QuotaEnds(PART, remaining=None, ends=ends)
+        self.box.faults.rules.append(quota)
+        ended = self.run_until_complete(1)
+        quota.lifted = True
         return ended
 
     # --- what Box must hold ---

@@ -225,7 +225,7 @@ def test_session_that_is_gone(scene: Scene, route: str, status: int, error: str)
     scene.box.faults.clear()
     for session in scene.box.open_sessions():
         # The fault only said that it is gone: this one Box would have ended by itself.
-        assert session["name"] in ("large.bin", "abandoned.bin")
+        assert session["name"] in ("large.bin", "other.bin")
     assert scene.expected() == scene.held()
     assert {} == scene.superfluous_versions()
 

@@ -187,6 +187,26 @@ def test_blocks_are_reserved_before_they_are_used(
     assert expected == blocks
 
 
+@given(calls=st.integers(0, 60), uploads=st.integers(0, 12))
+def test_what_was_not_used_is_given_back_once(calls: int, uploads: int) -> None:
+    """What is written down, less what is given back, is what was used or over-reserved before the last block."""
+    world = World(random.Random(1), latency=0.0)
+    pacer = world.pacer(uploads=16, calls=80, window=60)
+    blocks: list[tuple[int, int]] = []
+    pacer.set_budget(reserve=lambda *block: blocks.append(block))
+    for number in range(calls + uploads):
+        world.begin(pacer, upload=number < uploads)
+    used = len(world.calls) - 10 * max(0, len(blocks) - 1)
+
+    unused = pacer.give_back()
+
+    assert (0, 0) == pacer.give_back()
+    if blocks and not uploads:
+        assert blocks[-1][1] - unused[1] == used
+    world.begin(pacer, upload=True)
+    assert (calls + uploads > 0) + 1 <= len(blocks), "the next call reserves anew"
+
+
 def test_earlier_blocks_count_until_their_time_is_over() -> None:
     """A block until one window after the next one, the last one until one window from now."""
     world = World(random.Random(1), latency=0.0)

@@ -115,6 +115,16 @@ class Pacer:
         if self._stop.is_set():
             raise Stopped
 
+    def give_back(self) -> tuple[int, int]:
+        """Return (uploads, calls) of the last block that nobody used, once: the next call reserves a block anew.
+
+        (0, 0) where nothing writes blocks down. For an orderly end: what is written down then is what was used.
+        """
+        with self._changed:
+            unused = max(0, self._uploads.allowance), max(0, self._calls.allowance)
+            self._uploads.allowance = self._calls.allowance = 0
+            return unused if self._reserve is not None else (0, 0)
+
     def pressure(self) -> float:
         """Return how much of the upload window is taken, from 0 on, waiting ones included."""
         with self._changed:

@@ -6,12 +6,14 @@ import os
 import socket
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
 from connectors.errors import FatalError
+from flows.plan.connections import known_plan, open_checkpoint
 from flows.reporting.report import write_report
 from flows.reporting.status import running_words, status_document
 from tests.acceptance.account.conftest import Account
@@ -71,6 +73,20 @@ def test_a_run_of_one_tree_leaves_the_words_of_the_others(account: Account, box:
     assert {"Accounting": "incomplete", "Legal": "complete"} == {
         tree["name"]: tree["state"] for tree in status_document(account.plan)["trees"]
     }
+
+
+def test_short_runs_in_a_row_do_not_wait_for_each_other(account: Account, box: Sandbox) -> None:
+    """Ten runs within a minute: what one reserves of the minute's budget and does not use is the next one's."""
+    runs = 10
+    before = box.calls.total
+
+    for _ in range(runs):
+        account.migrate(check=False)
+
+    with closing(open_checkpoint(account.plan)) as checkpoint:
+        worker = checkpoint.register_worker(known_plan(account.plan, checkpoint), name="next")
+        blocks = checkpoint.lease_identity(worker, box.service_account.id)
+    assert sum(block.calls for block in blocks) <= box.calls.total - before
 
 
 def test_status_of_a_plan_that_never_ran(account: Account) -> None:

@@ -343,6 +343,22 @@ def test_budget_outlives_its_holder(scene: Scene) -> None:
         checkpoint.reserve_budget(second, "user-2", blocks[0])
 
 
+def test_what_was_not_used_is_not_held_against_the_next_holder(scene: Scene) -> None:
+    """The last block is written down as what was used of it; who does not hold the identity changes nothing."""
+    checkpoint, at = scene.checkpoint, scene.clock.now
+    second = checkpoint.register_worker(scene.plan_id, name="second")
+    checkpoint.lease_identity(scene.worker, "user-1")
+    for _ in range(2):
+        checkpoint.reserve_budget(scene.worker, "user-1", BudgetBlock(reserved_at=at, uploads=10, calls=40))
+
+    checkpoint.release_identity(second, "user-1", unused_uploads=10, unused_calls=40)
+    checkpoint.release_identity(scene.worker, "user-1", unused_uploads=7, unused_calls=39)
+
+    assert [(10, 40), (3, 1)] == [
+        (block.uploads, block.calls) for block in checkpoint.lease_identity(second, "user-1")
+    ]
+
+
 def test_release_may_be_repeated(scene: Scene) -> None:
     """A worker that ends twice ended once."""
     scene.checkpoint.release_worker(scene.worker)
