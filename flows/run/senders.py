@@ -73,11 +73,11 @@ class Senders:
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._width = Width(most)
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        #: Who may send waits for a job, each job wakes one of them; who may not waits until more may.
+        self._job_came, self._more_may = threading.Condition(self._lock), threading.Condition(self._lock)
         self._jobs: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
         self._threads: list[threading.Thread] = []
-        #: Threads that may send and have nothing to do.
-        self._idle = 0
         self._ended = False
         self._began, self._results = clock(), 0
         #: Results that are not counted: of threads that open their connections, or began before the last change.
@@ -91,13 +91,12 @@ class Senders:
     def submit(self, function: Callable[..., T], /, *args: Any) -> Future[T]:
         """Run it in a thread, in its turn. RuntimeError after shutdown()."""
         future: Future[T] = Future()
-        with self._changed:
+        with self._lock:
             if self._ended:
                 raise RuntimeError("the senders were shut down")
             self._jobs.append((future, function, args))
             self._start_threads()
-            if self._idle:
-                self._changed.notify_all()
+            self._job_came.notify()
         return future
 
     def map(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
@@ -106,13 +105,14 @@ class Senders:
 
     def shutdown(self) -> None:
         """Begin nothing more, cancel what waits for its turn, and wait until all threads have ended."""
-        with self._changed:
+        with self._lock:
             self._ended = True
             for future, _, _ in self._jobs:
                 if future.cancel():
                     future.set_running_or_notify_cancel()
             self._jobs.clear()
-            self._changed.notify_all()
+            self._job_came.notify_all()
+            self._more_may.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -140,18 +140,20 @@ class Senders:
             self._measure()
 
     def _next_job(self, number: int) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None:
-        with self._changed:
-            while not self._ended and (not self._jobs or number >= self._width.now):
-                idle = number < self._width.now
-                if idle:
+        with self._lock:
+            while not self._ended:
+                if number >= self._width.now:
+                    self._job_came.notify()  # what woke this one is for another
+                    self._more_may.wait()
+                elif self._jobs:
+                    return self._jobs.popleft()
+                else:
                     self._began, self._results = self._clock(), 0  # a rate without enough to do says nothing
-                self._idle += idle
-                self._changed.wait()
-                self._idle -= idle
-            return None if self._ended else self._jobs.popleft()
+                    self._job_came.wait()
+            return None
 
     def _measure(self) -> None:
-        with self._changed:
+        with self._lock:
             if self._passing:
                 self._passing -= 1
                 self._began, self._results = self._clock(), 0
@@ -167,4 +169,4 @@ class Senders:
                 self._passing = max(width, self._width.now)
             if self._width.now > width:
                 self._start_threads()
-                self._changed.notify_all()
+                self._more_may.notify_all()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
+from itertools import islice
 
 from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
@@ -31,6 +33,8 @@ from state.statuses import EventKind
 
 #: Files up to this size are read at once and held in memory by whoever sends them.
 WHOLE_BYTES = 1 << 20
+#: A folder is made so many files before its first one: two rounds of as many senders as there are at most by default.
+FILES_AHEAD = 128
 
 
 class HeldFile(io.BytesIO):
@@ -56,7 +60,12 @@ def send_batch(migration: Migration, batch: Batch) -> int:
     database that is gone.
     """
     unkept = UnkeptStreams()
-    pending = [migration.senders.submit(send_file, migration, item, unkept) for item in batch.items]
+    pending = []
+    for each in with_folders_ahead(batch.items, FILES_AHEAD):
+        if not isinstance(each, int):
+            pending.append(migration.senders.submit(send_file, migration, each, unkept))
+        elif migration.part is not Part.SENDING:
+            migration.senders.submit(_make_ahead, migration, each)
     wait(pending)
     for kind, detail in unkept.remarks():
         migration.record_event(kind, detail)
@@ -64,6 +73,26 @@ def send_batch(migration: Migration, batch: Batch) -> int:
         if error is not None:
             raise error
     return sum(not future.result() for future in pending)
+
+
+def with_folders_ahead(items: Sequence[ClaimedItem], ahead: int) -> Iterator[ClaimedItem | int]:
+    """Yield these files in their order, and the id of each folder once, so many files before the first one in it."""
+    known: set[int] = set()
+    unseen = iter(items)
+    for position, item in enumerate(items):
+        for later in islice(unseen, ahead + 1 if position == 0 else 1):
+            if later.folder_id not in known:
+                known.add(later.folder_id)
+                yield later.folder_id
+        yield item
+
+
+def _make_ahead(migration: Migration, folder_id: int) -> None:
+    """Make a folder while the files before its own are sent; else all senders wait for it at once."""
+    if migration.stop.is_set():
+        return
+    with suppress(Exception):  # whichever file needs the folder meets the error itself
+        migration.folders.box_id(folder_id)
 
 
 def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> bool:

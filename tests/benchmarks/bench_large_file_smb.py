@@ -48,6 +48,7 @@ def main() -> None:
         mine, theirs, stock = [], [], []
         for _ in range(ROUNDS):
             mine.append(ours(server, READ))
+            COPY.unlink(missing_ok=True)  # it would be left as it is
             theirs.append(rclone(server, "copyto", f"S:{server.share}/large.bin", str(COPY)))
             stock.append(ours(server, STOCK_READ))
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -144,3 +145,24 @@ def test_the_end_cancels_what_waits() -> None:
     with pytest.raises(RuntimeError, match="shut down"):
         senders.submit(print)
     senders.shutdown()
+
+
+def test_a_job_wakes_one_sender() -> None:
+    """Of many that have nothing to do, one looks for each job: a crowd that wakes up costs more than the job."""
+    most, jobs = 32, 50
+    looks = itertools.count()
+    senders = Senders(most, clock=lambda: float(next(looks)))
+    senders._width.now = most
+    begun = threading.Barrier(most)
+    try:
+        for future in [senders.submit(begun.wait, 10) for _ in range(most)]:
+            future.result()
+        before = next(looks)
+        for _ in range(jobs):
+            senders.submit(int).result()
+        after = next(looks)
+    finally:
+        senders.shutdown()
+
+    # Who finds nothing to do looks at the clock, and so does who has done something.
+    assert after - before < 5 * jobs
