@@ -95,6 +95,21 @@ class SourceContract:
         with source.open("a") as file:
             assert not file.streams
 
+    def test_a_small_file_is_read_whole(self, source: Source, root: Root) -> None:
+        """With its bytes and a look before and after; what is larger or no file is left to others, what is gone is
+        told."""
+        root.build({"folder": {"small.txt": b"content", "empty": b""}})
+        small, empty = source.read_whole("folder/small.txt", 7), source.read_whole("folder/empty", 0)
+        seen = source.stat("folder/small.txt").fingerprint
+
+        assert small is not None
+        assert empty is not None
+        assert (b"content", b"") == (small.content, empty.content)
+        assert seen == small.before.fingerprint == small.after.fingerprint
+        assert source.read_whole("folder/small.txt", 6) is None
+        with pytest.raises(NotFound):
+            source.read_whole("folder/gone.txt", 7)
+
     def test_reads_go_on_anywhere(self, source: Source, root: Root) -> None:
         """Seek, tell and partial reads behave as a file's: forwards, backwards, at and behind the end."""
         content = os.urandom(3_000_000)

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.entry import LINK_REASON, Entry, EntryKind, Fault, listed_entry
 from connectors.errors import AccessDenied, NotAFile, ReadFailed
+from connectors.source import WholeFile
 from connectors.sources.location import Location
 from connectors.sources.paths import bytes_of, name_of
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
-from connectors.sources.resilient import WALKERS, ResilientSource
+from connectors.sources.resilient import WALKERS, ResilientSource, read_up_to
 from connectors.sources.root import RootMemory
 
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
@@ -101,6 +102,26 @@ class LocalSource(ResilientSource):
             file.close()
             raise
 
+    def _read_whole(self, path: str, limit: int) -> WholeFile | None:
+        """The look before is one at the handle itself; the look after goes through the folders anew."""
+        parent, _, name = path.rpartition("/")
+        try:
+            with self._folder(parent) as folder:
+                file = _LocalFile(_open_file(name or ".", folder))
+        except OSError:
+            return super()._read_whole(path, limit)  # gone, a link, denied: looking and opening tell which
+        try:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            before = self._entry(path, found)
+            content = read_up_to(file, limit + 1) if before.size <= limit else b""
+        finally:
+            file.close()
+        if max(before.size, len(content)) > limit:
+            return None
+        return WholeFile(before, content, self._stat(path), one_handle=True)
+
     def _root_names(self) -> Iterator[str]:
         with os.scandir(self._raw_root) as children:
             yield from [name_of(child.name) for child in children]
@@ -147,6 +168,10 @@ class _LocalFile:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
 
     def status(self) -> os.stat_result:
         """Of what is open; IsADirectoryError or PermissionError when it is no regular file."""

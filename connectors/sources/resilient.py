@@ -188,7 +188,7 @@ class ResilientSource(ABC):
             return None
         opened = self._open(path)
         try:
-            content = _read_up_to(opened.raw, limit + 1)
+            content = read_up_to(opened.raw, limit + 1)
         finally:
             with suppress(Exception):  # its bytes are here; what the server says of the handle is no matter
                 opened.raw.close()
@@ -356,7 +356,8 @@ def _foreign(exc: Exception) -> BaseException | None:
     return exc.__cause__ if isinstance(exc, ConnectorError) else exc
 
 
-def _read_up_to(raw: RawFile, size: int) -> bytes:
+def read_up_to(raw: RawFile, size: int) -> bytes:
+    """Return that many bytes, or all there are if they are fewer."""
     pieces: list[bytes] = []
     while size and (piece := raw.read(size)):
         pieces.append(piece)
