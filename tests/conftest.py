@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.gate import leave_to_torture
 from tests.readings import READINGS, take
 
 # Generated tests have no time limit of their own: on a loaded machine it would fail for no fault.
@@ -77,8 +78,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Prefect
     return PrefectInOneLane(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Prefect's tests begin first, since they last longest; tests of the strict reading alone stay with it."""
+    """Prefect's tests begin first, since they last longest; tests of the strict reading alone stay with it.
+
+    First of all plugins: `-m "not torture"` chooses among the marks that are made here.
+    """
+    leave_to_torture(items)
     items.sort(key=lambda item: not item.nodeid.startswith(PREFECT))
     if config.getoption("reading") != "strict":
         strict = [item for item in items if item.get_closest_marker(STRICT_ONLY)]

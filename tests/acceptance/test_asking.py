@@ -61,6 +61,7 @@ def test_asking_before_the_first_run(program: Program, command: str) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["check", "migrate", "status"])
+@pytest.mark.gate(4)
 def test_mistake_in_the_plan_is_told_by_every_command(
     program: Program, command: str, change: dict[str, Any], told: str
 ) -> None:

@@ -113,6 +113,7 @@ def tries(program: Program) -> set[int]:
 
 
 @pytest.mark.parametrize("go_away", [busy, refused])
+@pytest.mark.gate(1)
 def test_outage_longer_than_the_patience_of_a_call(
     tmp_path: Path, box: Sandbox, share: Path, go_away: Callable[[Sandbox], None]
 ) -> None:

@@ -134,6 +134,7 @@ def test_edit_in_a_folder_that_got_another_case(program: Program, box: Sandbox, 
 
 
 @pytest.mark.parametrize("gone", ["Accounting/2024/Q1", "Accounting/2024", "Accounting"])
+@pytest.mark.gate(1)
 def test_folder_deleted_in_box_comes_back_with_its_files(
     program: Program, box: Sandbox, share: Path, gone: str
 ) -> None:
@@ -229,6 +230,7 @@ def test_folder_that_box_refuses_is_asked_for_once(program: Program, box: Sandbo
     assert_arrived(program, box, share)
 
 
+@pytest.mark.torture
 def test_fewer_attempts_than_were_made_before(program: Program, box: Sandbox, share: Path) -> None:
     """A plan that allows fewer attempts than an interrupted run has made: what is pending is tried once more."""
     program.write_plan(transfer={"max_attempts": 10})

@@ -32,6 +32,7 @@ pytest_plugins = ["tests.torture.stage"]
         pytest.param("record_collaboration", signal.SIGQUIT, marks=pytest.mark.torture),
     ],
 )
+@pytest.mark.gate(1)
 def test_postgres_restarted_in_the_middle_of_a_commit(
     make_world: MakeWorld, postgres_server: PostgresServer, tmp_path: Path, place: str, how: signal.Signals
 ) -> None:
@@ -84,6 +85,7 @@ def test_postgres_away_for_too_long(
     ],
 )
 @pytest.mark.parametrize("committed", [False, True], ids=["before the commit", "after the commit"])
+@pytest.mark.gate(1)
 def test_connection_lost_while_leasing(
     make_world: MakeWorld, postgres_server: PostgresServer, tmp_path: Path, place: str, committed: bool
 ) -> None:

@@ -64,6 +64,7 @@ def point_at(program: Program, box: Sandbox) -> None:
         ("waive", ("Accounting", "--why", "not needed")),
     ],
 )
+@pytest.mark.gate(2)
 def test_another_box_is_refused(
     program: Program, other_box: Sandbox, command: str, arguments: tuple[str, ...]
 ) -> None:
@@ -123,6 +124,7 @@ def test_rehearsal_keeps_a_place_of_its_own(program: Program) -> None:
 
 
 @pytest.mark.parametrize("command", ["migrate", "status", "report", "collaborate"])
+@pytest.mark.gate(1)
 def test_another_landing_folder_is_refused(program: Program, box: Sandbox, command: str) -> None:
     """What lies under the old folder is not said to be under the new one."""
     program.write_plan(box=program.plan["box"] | {"landing_folder_id": box.tree()["Accounting"]["id"]})
@@ -148,6 +150,7 @@ def test_tree_with_another_folder_is_not_sent_twice(program: Program, box: Sandb
 
 
 @pytest.mark.parametrize("change", ["name", "state_url", "folder"])
+@pytest.mark.gate(1)
 def test_plan_that_does_not_find_its_checkpoint(
     program: Program, box: Sandbox, tmp_path: Path, change: str
 ) -> None:

@@ -42,6 +42,7 @@ connection.execute("COMMIT")
 
 
 @pytest.mark.parametrize("pages", [0, 1])
+@pytest.mark.gate(1)
 def test_disk_full(make_world: MakeWorld, pages: int) -> None:
     """When the checkpoint's disk is full the run stops with one line; with room again it goes on."""
     world = make_world()

@@ -114,6 +114,7 @@ SAMPLE = {("within a large file", "postgres"), ("before the people", "sqlite")}
     ],
     indirect=["server"],
 )
+@pytest.mark.gate(1)
 def test_restored_from_a_backup_of_the_middle(
     make_world: MakeWorld, server: PostgresServer | None, kill: Kill
 ) -> None:

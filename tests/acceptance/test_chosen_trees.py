@@ -73,6 +73,7 @@ def wait_for_files(migration: Migration, tree_id: int) -> None:
 
 
 @pytest.mark.parametrize("why", ["not chosen", "no longer in the plan"])
+@pytest.mark.gate(1)
 def test_senders_take_no_tree_that_nobody_chose(program: Program, box: Sandbox, why: str) -> None:
     """They were let into the trees of the run alone: of any other they send nothing and mark nothing failed."""
     user = box.add_user("AppUser_1@boxdevedition.com", kind="app")
@@ -102,6 +103,7 @@ def test_senders_take_no_tree_that_nobody_chose(program: Program, box: Sandbox, 
 
 @pytest.mark.parametrize("error", ["forbidden_by_policy", "bad_digest"])
 @pytest.mark.parametrize("command", ["retry", "migrate"])
+@pytest.mark.gate(2)
 def test_run_of_one_tree_leaves_the_failures_of_another(
     program: Program, box: Sandbox, command: str, error: str
 ) -> None:

@@ -136,6 +136,7 @@ def test_moved_and_renamed_in_box_is_not_sent_again(program: Program, box: Sandb
 
 
 @pytest.mark.parametrize("calls", [3, None])
+@pytest.mark.gate(1)
 def test_tree_folder_out_of_sight_is_not_forgotten(
     program: Program, box: Sandbox, share: Path, calls: int | None
 ) -> None:

@@ -70,6 +70,7 @@ def mount(folder: Path, away: Path) -> None:
         pytest.param([], "", 7, id="each folder is a tree"),
     ],
 )
+@pytest.mark.gate(1)
 def test_folder_that_lists_nothing_stops_the_run(
     tmp_path: Path, box: Sandbox, share: Path, trees: list[dict[str, str]], emptied: str, entries: int
 ) -> None:

@@ -143,6 +143,7 @@ def assert_each_has_its_own(program: Program, box: Sandbox, share: Path) -> None
 
 
 @pytest.mark.parametrize("first", ["A", "B"])
+@pytest.mark.gate(1)
 def test_folder_of_a_tree_inside_another_trees(tmp_path: Path, box: Sandbox, share: Path, first: str) -> None:
     """A tree whose folder is where another tree's subfolder belongs: one of them fails, and says why."""
     build_tree(share, {"A": {"Sub": {"a.txt": b"a"}}, "B": {"b.txt": b"b"}})

@@ -70,6 +70,7 @@ def test_server_restarted_in_the_middle(
     assert_arrived(program, box, share)
 
 
+@pytest.mark.torture
 def test_connection_that_is_killed_again_and_again(
     program: Program, box: Sandbox, sftp_server: SFTPServer, share: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_connection_that_is_killed_again_and_again(
     assert_arrived(program, box, share)
 
 
+@pytest.mark.torture
 def test_folder_that_goes_away_in_the_middle(
     program: Program, box: Sandbox, sftp_server: SFTPServer, share: Path
 ) -> None:
@@ -115,6 +117,7 @@ def test_folder_that_goes_away_in_the_middle(
     assert_arrived(program, box, share)
 
 
+@pytest.mark.torture
 def test_server_that_stays_away(program: Program, box: Sandbox, sftp_server: SFTPServer, share: Path) -> None:
     """sshd ends and does not come back: code 3 and one line after the patience of the plan, and no file is blamed."""
     small_files(share)

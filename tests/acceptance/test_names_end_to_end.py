@@ -201,6 +201,7 @@ def test_entry_that_gives_its_name_free(plan: Path, running_box: Sandbox) -> Non
 
 
 @pytest.mark.parametrize("first", ["file", "folder"])
+@pytest.mark.gate(1)
 def test_file_and_folder_that_take_each_others_name(plan: Path, running_box: Sandbox, first: str) -> None:
     """Where a file became a folder, or the reverse, Box still has what was there: the new one gets another name, and
     whatever comes back later finds its own place."""
@@ -301,6 +302,7 @@ READINGS = [(True, True, True), (True, False, True), (True, False, False), (True
 
 
 @pytest.mark.parametrize(("folders", "uploads", "existing"), READINGS)
+@pytest.mark.gate(1)
 def test_compatible_names_never_share_a_folder(
     plan: Path, running_box: Sandbox, folders: bool, uploads: bool, existing: bool
 ) -> None:
@@ -327,6 +329,7 @@ def test_compatible_names_never_share_a_folder(
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.gate(2)
 def test_compatible_names_and_lost_answers(plan: Path, running_box: Sandbox, seed: int) -> None:
     """Where answers to creations are lost, what is adopted afterwards is the folder's own, never its neighbour's."""
     running_box.settings.update({"nfkc_folders": True, "nfkc_uploads": True})
@@ -367,6 +370,7 @@ def test_a_compatible_name_that_comes_later(plan: Path, running_box: Sandbox) ->
 @pytest.mark.parametrize(
     "refused", [{"refuse_leading_spaces"}, {"refuse_leading_spaces", "refuse_windows_characters"}]
 )
+@pytest.mark.gate(1)
 def test_names_that_box_refuses_arrive_in_a_stricter_form(
     plan: Path, running_box: Sandbox, refused: set[str]
 ) -> None:

@@ -57,6 +57,7 @@ def failed(program: Program) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("says", [without_types, without_anything])
+@pytest.mark.gate(1)
 def test_permissions_without_types(program: Program, box: Sandbox, server: OddServer, says: object) -> None:
     """Whatever a listing leaves out of its permissions: a folder is listed, a file is opened, and all arrives."""
     server.oddities.listed = says  # type: ignore[assignment]

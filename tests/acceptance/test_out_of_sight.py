@@ -55,6 +55,7 @@ def program(tmp_path: Path, box: Sandbox, share: Path) -> Program:
         ("landing/A/sub", 3, 0),
     ],
 )
+@pytest.mark.gate(2)
 def test_folder_out_of_sight_in_the_middle_of_a_run(
     program: Program, box: Sandbox, share: Path, hidden: str, calls: int | None, code: int
 ) -> None:

@@ -119,6 +119,7 @@ def test_missing_landing_folder(program: Program) -> None:
         ({"state_url": "sqlite:////nowhere/at/all/x.db"}, "state"),
     ],
 )
+@pytest.mark.gate(1)
 def test_unusable_plan(program: Program, change: dict[str, Any], told: str) -> None:
     """A plan that cannot work is one line that names the place."""
     program.write_plan(**change)

@@ -52,6 +52,7 @@ def answering(status: int, body: bytes = b"{}") -> Iterator[str]:
         (200, None, "is no Prefect server"),
     ],
 )
+@pytest.mark.gate(2)
 def test_what_the_server_answers_is_told(status: int, login: str | None, words: str) -> None:
     """Each in one line that says what to do, without the password."""
     with answering(status, b"<html>") as url:
@@ -70,6 +71,7 @@ def test_a_server_that_knows_another_question_is_there() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/api", "http://nowhere.invalid/api", "127.0.0.1:4200"])
+@pytest.mark.gate(1)
 def test_no_server_at_all(url: str) -> None:
     """Down, unknown, or no address."""
     with (
@@ -80,6 +82,7 @@ def test_no_server_at_all(url: str) -> None:
 
 
 @pytest.mark.parametrize("command", [["check"], ["migrate"]])
+@pytest.mark.gate(1)
 def test_every_command_says_it_in_one_line(tmp_path: Path, command: list[str]) -> None:
     """Exit code 3 and nothing sent; what needs no run (status) goes on without the server."""
     share = tmp_path / "share"

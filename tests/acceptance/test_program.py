@@ -27,6 +27,7 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
     ("command", "words"),
     [("status", ["--json"]), ("status", ["--nonsense"]), ("waive", ["A/b", "--why", "x"])],
 )
+@pytest.mark.gate(1)
 def test_a_fork_says_what_a_fresh_interpreter_says(program: Program, command: str, words: list[str]) -> None:
     """Exit code, output and errors of a good command, of bad usage and of a refusal."""
     assert 0 == program.run("migrate").code

@@ -44,6 +44,7 @@ def by_absence(program: Program, file: Path, between: Callable[[], None]) -> Non
 @pytest.mark.parametrize("verify", ["receipts", "listing"])
 @pytest.mark.parametrize("lost", [True, False], ids=["lost", "there"])
 @pytest.mark.parametrize("comes_back", [by_rule, by_absence])
+@pytest.mark.gate(2)
 def test_file_that_comes_back_is_in_box(
     tmp_path: Path, box: Sandbox, comes_back: Callable[..., None], lost: bool, verify: str
 ) -> None:

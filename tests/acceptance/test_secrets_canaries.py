@@ -135,6 +135,7 @@ def faulty_plan(stage: Stage) -> None:
         (faulty_plan, {2}),
     ],
 )
+@pytest.mark.gate(3)
 def test_failing_runs_leave_no_secret(stage: Stage, spoil: Callable[[Stage], None], codes: set[int]) -> None:
     """Whatever goes wrong is told without a traceback and without any secret, and none stays in a file."""
     spoil(stage)

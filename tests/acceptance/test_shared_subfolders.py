@@ -33,6 +33,7 @@ BEFORE: dict[str, tuple[Callable[[Person, str], object], str]] = {
 
 
 @pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.gate(2)
 def test_subfolder_that_was_there_before(tmp_path: Path, box: Sandbox, before: str) -> None:
     """Seen by others it fails with their names and gets nothing; the rest of the tree moves."""
     act, told = BEFORE[before]

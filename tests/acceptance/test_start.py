@@ -112,6 +112,7 @@ def test_a_server_that_the_profile_names_is_taken(program: Program) -> None:
 
 
 @pytest.mark.parametrize("first", ["pass", "import prefect.main"])
+@pytest.mark.gate(1)
 def test_log_lines_look_alike_with_prefect_and_without(program: Program, first: str) -> None:
     """Time, level, who and what, on stderr; what is below a warning is not shown."""
     done = run(program, "log", python=("-c", f"{first}{LOGGING}"))
@@ -120,6 +121,7 @@ def test_log_lines_look_alike_with_prefect_and_without(program: Program, first: 
 
 
 @pytest.mark.parametrize("function", COMMANDS)
+@pytest.mark.gate(3)
 def test_command_and_flow_are_one_function(
     function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

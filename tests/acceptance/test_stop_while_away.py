@@ -41,6 +41,7 @@ def stopped(program: Program, box: Sandbox, take_away: object, number: signal.Si
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.gate(1)
 def test_stop_while_a_folder_is_away(tmp_path: Path, box: Sandbox, number: signal.Signals) -> None:
     """The folder of the share is gone: the stop ends the wait for it, nothing is blamed, the next run completes."""
     share = tmp_path / "share"

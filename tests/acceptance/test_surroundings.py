@@ -50,6 +50,7 @@ def run_in(program: Program, environment: dict[str, str], *words: str) -> Finish
     return Finished(process.returncode, stdout, stderr)
 
 
+@pytest.mark.gate(1)
 def test_local_names_are_bytes(tmp_path: Path, locale: dict[str, str]) -> None:
     """The source itself reads a name as UTF-8, and opens it again, whatever the locale says."""
     make_share(tmp_path / "Größe")

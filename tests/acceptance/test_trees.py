@@ -91,6 +91,7 @@ def test_tree_of_loose_files_keeps_its_folder(program: Program, box: Sandbox, sh
 
 
 @pytest.mark.parametrize("left_out", [{"Thumbs.db": b"x"}, {"Trash": {"t.txt": b"t"}}])
+@pytest.mark.gate(1)
 def test_no_loose_file_is_to_move(program: Program, box: Sandbox, share: Path, left_out: Tree) -> None:
     """At the top lie folders and what a rule leaves out: all is complete, and Box gets no folder for nothing."""
     program.write_plan(exclude=["Thumbs.db", "Trash"])

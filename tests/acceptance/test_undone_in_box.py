@@ -18,6 +18,7 @@ UPLOADS = 1 + completing.VERIFY_ROUNDS
 
 
 @pytest.mark.parametrize("what", ["the file", "its folder", "its content"])
+@pytest.mark.gate(1)
 def test_run_ends_where_box_undoes_what_arrives(
     tmp_path: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

@@ -46,6 +46,7 @@ def strange_box(request: pytest.FixtureRequest, box: Sandbox, monkeypatch: pytes
         pytest.param((b"same", b"same"), id="equal", marks=pytest.mark.torture),
     ],
 )
+@pytest.mark.gate(2)
 def test_first_files_result_waits_to_be_written_down(
     tmp_path: Path,
     strange_box: Sandbox,

@@ -94,6 +94,7 @@ def test_right_that_is_taken_away(tmp_path: Path, box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sftp", "smb"])
+@pytest.mark.gate(1)
 def test_folder_that_lists_names_only_on_a_server(
     tmp_path: Path, box: Sandbox, request: pytest.FixtureRequest, kind: str
 ) -> None:

@@ -76,6 +76,7 @@ TOUCHES: dict[str, Callable[[Person, str, str], None]] = {
 
 @pytest.mark.parametrize("touch", TOUCHES)
 @pytest.mark.parametrize("changes", [False, True], ids=["same source", "changed source"])
+@pytest.mark.gate(2)
 def test_touched_by_the_account_it_is_still_hers(
     program: Program, box: Sandbox, share: Path, ann: Person, touch: str, changes: bool
 ) -> None:
@@ -99,6 +100,7 @@ def test_touched_by_the_account_it_is_still_hers(
 
 
 @pytest.mark.parametrize("touch", TOUCHES)
+@pytest.mark.gate(1)
 def test_touched_by_her_it_is_still_ours(
     program: Program, box: Sandbox, share: Path, ann: Person, touch: str
 ) -> None:

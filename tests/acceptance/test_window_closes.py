@@ -56,6 +56,7 @@ def test_window_that_ends_in_the_middle(
 
 
 @pytest.mark.parametrize("call", ["GET /folders/:id/items", "POST /collaborations"])
+@pytest.mark.gate(1)
 def test_window_that_ends_while_a_call_waits(
     tmp_path: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

@@ -119,6 +119,7 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.gate(4)
 def test_twice_the_trees_cost_twice_the_work(measured: Measured, command: str) -> None:
     """Statements and rows, wherever the trees lie: none is looked at again for each of the others."""
     few, many = measured[command]

@@ -48,6 +48,7 @@ def without_size(attributes: asyncssh.SFTPAttrs) -> asyncssh.SFTPAttrs:
 
 @pytest.mark.parametrize("looked_at", [None, without_types, without_anything])
 @pytest.mark.parametrize("listed", [without_types, without_anything, without_size])
+@pytest.mark.gate(3)
 def test_everything_arrives_without_types(
     server: OddServer, source: Source, listed: Attributes, looked_at: Attributes | None
 ) -> None:

@@ -109,6 +109,7 @@ def test_both_ways_say_the_same(open_smb: OpenSource, root: Root) -> None:
         ("server smb3 encryption algorithms = aes-256-gcm", RawCarrier),
     ],
 )
+@pytest.mark.gate(3)
 def test_whatever_is_negotiated(open_smb: OpenSource, settings: str, carrier: type) -> None:
     """Older dialects, every way to sign and to encrypt: all is listed and read, signed and, where it can be, sealed."""
     server = Samba(settings)

@@ -47,6 +47,7 @@ SIZES = "smb2 max read = 16384\nsmb2 max trans = 32768"
 
 @pytest.mark.parametrize("credits", [None, 1, 2, 3])
 @pytest.mark.parametrize("sizes", ["", SIZES], ids=["usual", "small"])
+@pytest.mark.gate(3)
 def test_a_server_with_small_limits(credits: int | None, sizes: str) -> None:
     """Small answers, one to three credits: everything is listed and read, and asked for by name."""
     server = Samba(f"{sizes}\n" + (f"smb2 max credits = {credits}" if credits else ""))

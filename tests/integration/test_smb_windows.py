@@ -107,6 +107,7 @@ def test_whom_the_server_knows_as_no_backup_operator(open_through: OpenSource, r
 
 @pytest.mark.parametrize("bits", [(SYSTEM_SECURITY, 0), (0, NO_OPTION)], ids=["denied", "invalid"])
 @pytest.mark.parametrize("kinds", [(FOLDER, NOT_FOLDER, 0), (NOT_FOLDER,)], ids=["all", "files"])
+@pytest.mark.gate(2)
 def test_a_server_that_refuses_backup_intent(
     open_through: OpenSource, root: Root, bits: tuple[int, int], kinds: tuple[int, ...]
 ) -> None:

@@ -103,6 +103,7 @@ class ServerFaults:
             source.close()
 
     @pytest.mark.parametrize("after", [100, 70_000, 3_000_000, 9_999_999])
+    @pytest.mark.gate(2)
     def test_a_drop_at_any_byte(self, server: Any, open_it: Opener, after: int) -> None:
         """Wherever the stream is cut, inside a message too, the content is the same."""
         (server.root / "large.bin").write_bytes(CONTENT)

@@ -81,6 +81,7 @@ FATAL = [
 
 
 @pytest.mark.parametrize(("route", "fault", "told"), sampled(FATAL, every=2))
+@pytest.mark.gate(3)
 def test_fatal_refusals_stop_the_run(scene: Scene, route: str, fault: Refuse, told: str) -> None:
     """Nothing gets better by itself: the run stops with one line, every tree says why, and goes on when mended."""
     fault(scene.box.faults.next(route))
@@ -126,6 +127,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("route", "fault", "reason"), sampled(REFUSED, every=4))
+@pytest.mark.gate(2)
 def test_refused_files_do_not_hold_the_others(scene: Scene, route: str, fault: Refuse, reason: str) -> None:
     """The files concerned fail with their reason after a bounded number of tries; everything else arrives."""
     fault(scene.box.faults.next(route))
@@ -216,6 +218,7 @@ def test_tokens_that_live_for_a_moment_only(scene: Scene) -> None:
     ("status", "error"), [(404, "not_found"), (410, "session_expired"), (403, "forbidden")]
 )
 @pytest.mark.parametrize("route", [PART, COMMIT])
+@pytest.mark.gate(3)
 def test_session_that_is_gone(scene: Scene, route: str, status: int, error: str) -> None:
     """A session that expired, was aborted or belongs to somebody else is replaced by a new one, within one run."""
     scene.box.faults.next(route).status(status, error=error)
@@ -292,6 +295,7 @@ def test_part_that_was_stored_though_the_answer_was_500(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("route", [DIRECT, COMMIT, PART, "GET /folders/:id/items"])
+@pytest.mark.gate(2)
 def test_wrong_sha1_in_an_answer(scene: Scene, route: str) -> None:
     """A sha1 that is not what Box stores is looked up before anything is sent again: no version is made for it."""
     scene.box.faults.next(route).wrong_answer().times(2)

@@ -65,6 +65,7 @@ def digests(scene: Scene, besides: Iterable[str | None] = ()) -> set[str]:
 
 
 @pytest.mark.parametrize("refused", list(parameters()))
+@pytest.mark.gate(3)
 def test_one_refusal_stops_one_thing(scene: Scene, refused: list[tuple[Refused, str]]) -> None:
     """Exit code 1; item or person named with Box's words; everything else arrives; complete once Box allows it."""
     scene.write("Accounting/beside.txt", b"beside")
@@ -126,6 +127,7 @@ def losses() -> Iterator[object]:
 
 
 @pytest.mark.parametrize(("case", "lose"), list(losses()))
+@pytest.mark.gate(3)
 def test_what_is_refused_of_everything_stops_the_run(
     scene: Scene, case: Refused, lose: Callable[[Scene], Callable[[], None]]
 ) -> None:

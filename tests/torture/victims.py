@@ -111,8 +111,11 @@ class Victims:
         return self.finish()
 
     def status(self, program: Program) -> dict[str, Any]:
-        """`boxhaul status --json`."""
+        """`boxhaul status --json`; no tree where it says that nothing is known of the plan yet."""
         finished = self.run(program, "status", "--json")
+        if finished.code == 2 and "nothing is known of the plan" in finished.stderr:
+            return {"trees": []}
+        assert finished.stdout, finished
         document: dict[str, Any] = json.loads(finished.stdout)
         return document
 

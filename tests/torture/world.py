@@ -116,6 +116,7 @@ class World:
                 assert (line.path, line.sha1, line.size) == (file[0], file[1].sha1, file[1].size)
             elif line.status is ItemStatus.UPLOADED and line.kind is EntryKind.FOLDER:
                 assert line.path in folders
+        assert {tree for tree, _ in counted} <= {tree["name"] for tree in document["trees"]}
         for tree in document["trees"]:
             counts = tree["items"]
             assert counts["total"] == sum(counts[name] for name in counts if name not in ("total", "gone"))

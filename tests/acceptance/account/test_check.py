@@ -127,6 +127,7 @@ def jwt_with(box: Sandbox, **changes: Any) -> str:
         ({"enterpriseID": "1"}, "check this id"),
     ],
 )
+@pytest.mark.gate(2)
 def test_each_wrong_credential_is_named(
     account: Account, box: Sandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
 ) -> None:
@@ -253,6 +254,7 @@ def test_limited_access_app_is_refused_with_the_reason(account: Account, box: Sa
         (("root_readwrite", "manage_groups"), "scope: manage users"),
     ],
 )
+@pytest.mark.gate(1)
 def test_missing_scope_is_named_and_stops_the_run(
     account: Account, box: Sandbox, people: SetPeople, scopes: tuple[str, ...], row: str
 ) -> None:

@@ -32,6 +32,7 @@ def database_row(account: Account, url: str, code: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+@pytest.mark.gate(1)
 def test_database_in_another_encoding(
     account: Account, postgres_server: PostgresServer, encoding: str
 ) -> None:

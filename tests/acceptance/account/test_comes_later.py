@@ -28,6 +28,7 @@ def seen(box: Sandbox) -> bool:
 
 @pytest.mark.parametrize("command", ["migrate", "collaborate"])
 @pytest.mark.parametrize("access", SEES)
+@pytest.mark.gate(1)
 def test_who_is_new_waits_for_the_tree_inside(
     account: Account, box: Sandbox, share: Path, command: str, access: str
 ) -> None:
@@ -56,6 +57,7 @@ def test_who_is_new_waits_for_the_tree_inside(
 
 
 @pytest.mark.parametrize("command", ["migrate", "collaborate"])
+@pytest.mark.gate(1)
 def test_who_is_in_is_changed_all_the_same(account: Account, box: Sandbox, share: Path, command: str) -> None:
     """A role that the plan lowers does not wait for the tree inside, which is not complete any more."""
     editor, viewer = ({"collaborators": [{"login": ANN, "role": role}]} for role in ("editor", "viewer"))

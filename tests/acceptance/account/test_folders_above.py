@@ -33,6 +33,7 @@ def share_with_bob(box: Sandbox, name: str) -> str:
 
 
 @pytest.mark.parametrize("folder", ["Dept/Accounting", "Dept/2026/Accounting", "Dept"])
+@pytest.mark.gate(1)
 def test_stranger_on_a_folder_that_was_there(account: Account, box: Sandbox, folder: str) -> None:
     """He would see the unfinished tree: it fails and names him, until his access is ended (P4)."""
     grant = share_with_bob(box, "dept")
@@ -86,6 +87,7 @@ INNER: dict[str, Any] = {"source": "Legal", "folder": "Top/Legal"}
     ],
     ids=["a person", "a link"],
 )
+@pytest.mark.gate(1)
 def test_tree_that_comes_later_into_anothers_folder(
     account: Account, box: Sandbox, access: dict[str, Any], who: str
 ) -> None:

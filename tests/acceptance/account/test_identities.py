@@ -155,6 +155,7 @@ def test_upload_session_goes_on_with_its_identity(account: Account, box: Sandbox
 
 
 @pytest.mark.parametrize("active", [True, False])
+@pytest.mark.gate(1)
 def test_session_of_an_identity_that_left_the_plan_is_given_back(
     account: Account, box: Sandbox, share: Path, active: bool
 ) -> None:

@@ -34,6 +34,7 @@ def share_folder(box: Sandbox, owner: Any, role: str, **grant: Any) -> str:
 
 
 @pytest.mark.parametrize("role", ["editor", "co-owner"])
+@pytest.mark.gate(1)
 def test_plan_works_whole_in_somebody_elses_folder(
     account: Account, box: Sandbox, boss: Any, role: str
 ) -> None:

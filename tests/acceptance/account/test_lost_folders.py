@@ -38,6 +38,7 @@ def test_a_folder_whose_answer_never_came(account: Account, box: Sandbox, name: 
     assert {"Accounting": True, "Accounting/sub": True, "Legal": True} == made_by_plan(account)
 
 
+@pytest.mark.torture
 def test_a_folder_that_a_person_made_meanwhile_is_not(account: Account, box: Sandbox) -> None:
     """Somebody else makes a folder of that name after the claim: it is adopted and stays theirs."""
     box.faults.next("POST /folders").about("sub").status(503).times(None)

@@ -99,6 +99,7 @@ def disturb(account: Account, box: Sandbox, share: Path, rng: random.Random) -> 
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.gate(2)
 def test_every_number_is_the_same_wherever_it_stands(
     account: Account, box: Sandbox, share: Path, seed: int
 ) -> None:

@@ -98,6 +98,7 @@ def drawn(account: Account, box: Sandbox, people: SetPeople, request: pytest.Fix
 
 
 @pytest.mark.parametrize("history", HISTORIES)
+@pytest.mark.gate(2)
 def test_nobody_is_invited_twice_or_told_as_failed(
     account: Account, box: Sandbox, drawn: Drawn, history: str
 ) -> None:

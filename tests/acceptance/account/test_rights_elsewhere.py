@@ -44,6 +44,7 @@ def grants_below(box: Sandbox) -> dict[str, str]:
 
 @pytest.mark.parametrize("role", ["editor", "viewer", "uploader"])
 @pytest.mark.parametrize("higher_below", [True, False])
+@pytest.mark.gate(2)
 def test_a_pending_invitation_above_stays_as_it_is(
     account: Account, box: Sandbox, people: Any, above: dict[str, str], role: str, higher_below: bool
 ) -> None:

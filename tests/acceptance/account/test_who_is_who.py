@@ -154,6 +154,7 @@ def test_person_whom_somebody_else_had_let_in_is_not_pruned(
 
 
 @pytest.mark.parametrize("planned", ["viewer", "editor"])
+@pytest.mark.gate(1)
 def test_pending_above_where_that_cannot_be_listed(
     account: Account, box: Sandbox, people: SetPeople, planned: str
 ) -> None:

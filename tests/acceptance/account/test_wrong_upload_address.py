@@ -14,6 +14,7 @@ from tests.servers.web_page import PAGE, web_page
 @pytest.mark.parametrize(
     ("status", "body"), [(404, b""), (405, b""), (200, PAGE)], ids=["404", "405", "page"]
 )
+@pytest.mark.gate(1)
 def test_wrong_upload_address_stops_the_run(account: Account, box: Sandbox, status: int, body: bytes) -> None:
     """Exit code 3 and one line that names key and host; every file waits, and arrives once the address is right."""
     right = account.program.plan["box"]["upload_url"]

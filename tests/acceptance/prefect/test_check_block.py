@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.prefect.conftest import build_share
 from tests.program import Program, program_for
@@ -44,6 +46,7 @@ def check(program: Program, block: str) -> tuple[int, dict[str, str]]:
     return finished.code, login
 
 
+@pytest.mark.torture
 def test_block_signs_in_and_a_rotated_key_in_it_is_named(
     tmp_path: Path, box: Sandbox, prefect_server: PrefectServer
 ) -> None:

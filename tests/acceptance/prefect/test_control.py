@@ -148,6 +148,7 @@ def test_a_run_is_cancelled_retried_paused_and_resumed(
     assert 100.0 == server.progress(run, "control-all")
 
 
+@pytest.mark.torture
 def test_a_run_whose_process_dies_goes_on_by_itself(
     plan_for: PlanFor,
     slow_box: Sandbox,
@@ -205,6 +206,7 @@ def test_a_run_whose_machine_dies_goes_on_elsewhere(
     assert {("complete", None)} == tree_states(program)
 
 
+@pytest.mark.torture
 def test_the_server_may_be_away(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer, share: Path
 ) -> None:

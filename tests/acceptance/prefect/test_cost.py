@@ -99,6 +99,7 @@ def pictures(seconds: float) -> int:
     return count
 
 
+@pytest.mark.torture
 def test_a_million_files_stay_within_the_bounds(
     plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ def closed_today() -> str:
     return DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
 
 
+@pytest.mark.torture
 def test_the_window_ends_a_run_and_the_next_goes_on(
     plan_for: PlanFor, slow_box: Sandbox, prefect_server: PrefectServer, prefect_worker: PrefectWorker
 ) -> None:
@@ -48,6 +49,7 @@ def test_the_window_ends_a_run_and_the_next_goes_on(
     assert ["Completed"] == [each["state"]["name"] for each in runs]
 
 
+@pytest.mark.torture
 def test_deploying_again_takes_nothing_from_anybody(
     plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer
 ) -> None:

@@ -73,6 +73,7 @@ def webhook(prefect_server: PrefectServer, messages: Messages) -> Iterator[str]:
                 client.delete_automation(automation.id)
 
 
+@pytest.mark.torture
 def test_look_move_and_retry_from_the_form(
     plan_for: PlanFor,
     box: Sandbox,

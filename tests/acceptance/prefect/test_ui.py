@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from connectors.box.sandbox import Sandbox
@@ -16,6 +17,7 @@ from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
 FILES = 150
 
 
+@pytest.mark.torture
 def test_a_person_runs_watches_cancels_and_retries(
     plan_for: PlanFor,
     slow_box: Sandbox,

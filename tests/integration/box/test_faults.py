@@ -147,6 +147,7 @@ def people(box: Sandbox) -> Iterator[None]:
         ),
     ],
 )
+@pytest.mark.gate(63)
 def test_every_fault_on_every_call(box: Sandbox, config: BoxConfig, route: str, fault: str) -> None:
     """Box ends as without the fault: every file once, one version per content, one folder, one grant, no session."""
     if fault in FAULTS:
@@ -166,6 +167,7 @@ def test_every_fault_on_every_call(box: Sandbox, config: BoxConfig, route: str, 
 
 @pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.gate(2)
 def test_random_faults_everywhere(box: Sandbox, config: BoxConfig, seed: int) -> None:
     """One call in twelve goes wrong in a random way; Box ends the same."""
     box.faults.random(

@@ -51,6 +51,7 @@ def put_all(destination: BoxDestination, names: Iterable[str], threads: int = 8)
 
 
 @pytest.mark.parametrize("counting", ["sliding", "fixed", "bucket"])
+@pytest.mark.gate(1)
 def test_no_429_at_the_limit(box: Sandbox, config: BoxConfig, counting: str) -> None:
     """Four windows' worth of uploads from eight threads: never one too many, in whichever way Box counts."""
     scaled = limited(box, config)

@@ -67,6 +67,7 @@ def small(to: BoxDestination, name: str) -> str:
         lambda rule: rule.reset(),
     ],
 )
+@pytest.mark.gate(1)
 def test_everything_fails_for_a_while(
     box: Sandbox, to: BoxDestination, told: Callable[[], list[str]], fault: Any
 ) -> None:

@@ -217,6 +217,7 @@ def test_claim_whose_commit_was_answered_by_silence(
 
 
 @pytest.mark.parametrize("step", range(1, 9))
+@pytest.mark.gate(5)
 def test_killed_between_statements(state_url: str, step: int) -> None:
     """A process killed after any statement of a listing leaves all of it or nothing."""
     process = subprocess.run(

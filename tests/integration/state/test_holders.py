@@ -150,6 +150,7 @@ def siblings() -> tuple[Share, int]:
 
 
 @pytest.mark.timeout(300)  # four interpreters on two cores
+@pytest.mark.gate(1)
 def test_processes_that_race_for_one_place_share_none(scene: Scene, state_url: str) -> None:
     """However four processes race for siblings that Box takes for one: each ends in a place of its own, and each place
     that Box named first has one of those who asked for it."""
@@ -216,6 +217,7 @@ def _insert(database: Database, table: str, **values: object) -> None:
     database.write(lambda connection: connection.execute(statement, values))
 
 
+@pytest.mark.gate(1)
 def test_migration_mends_what_two_entries_held(state_url: str) -> None:
     """Of two entries with one Box id, the one that was sent last keeps it; the other is sent again, unproven."""
     upgraded = alembic("-x", f"url={state_url}", "upgrade", "0007")

@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from state.checkpoint import Checkpoint
 from state.records import CollaboratorSpec, TreeSpec
 from tests.integration.state.scene import Scene
@@ -14,6 +16,7 @@ PEOPLE = 25
 WORKERS = 4
 
 
+@pytest.mark.gate(1)
 def test_many_processes_that_claim_at_once(scene: Scene, state_url: str) -> None:
     """Each works on a tree of its own with the same people in it; of all claims for a person one is true."""
     trees = [TreeSpec(source=f"T{n}", folder=f"T{n}", name=f"T{n}") for n in range(WORKERS)]

@@ -36,6 +36,7 @@ def _execute(url: str, statement: str) -> None:
     database.close()
 
 
+@pytest.mark.gate(1)
 def test_models_and_migrations_agree(state_url: str) -> None:
     """After `alembic upgrade head`, `alembic check` finds nothing to add."""
     upgraded = alembic("-x", f"url={state_url}", "upgrade", "head")
@@ -45,6 +46,7 @@ def test_models_and_migrations_agree(state_url: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.gate(1)
 def test_migrations_go_down_and_up_again(state_url: str) -> None:
     """Every migration can be undone."""
     Checkpoint.open(state_url).close()
