@@ -247,7 +247,8 @@ _PAIRS = (
         _OldFolder.box_folder_id.label("old_parent_box_id"),
         _GONE_OF_ID.label("gone_of_id"),
     )
-    .join(_Old, and_(_Old.source_file_id == _New.source_file_id, _Old.tree_id == _New.tree_id))
+    # "+ 0": only the index of what is gone is of use here; SQLite takes one that names the tree for a better one.
+    .join(_Old, and_(_Old.source_file_id == _New.source_file_id, _Old.tree_id + 0 == _New.tree_id))
     .join(_NewFolder, _NewFolder.id == _New.folder_id)
     .join(_OldFolder, _OldFolder.id == _Old.folder_id)
     .where(_New.tree_id == bindparam("tree"), _New.status == _PENDING, _New.claimed_by.is_(None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,20 @@ def ids(box: Sandbox) -> dict[str, str]:
     return {path.removeprefix("All/"): entry["id"] for path, entry in box.tree().items() if path != "All"}
 
 
-def assert_same(box: Sandbox, share: Path, *, dates: bool = True) -> Mapping[str, int]:
-    """Box has the folders and files of the share and nothing else, with their bytes and dates; versions by path."""
-    files = {path.relative_to(share).as_posix(): path for path in share.rglob("*") if path.is_file()}
-    folders = {path.relative_to(share).as_posix() for path in share.rglob("*") if path.is_dir()}
-    in_box = {path.removeprefix("All/"): file for path, file in box.files().items()}
+def assert_same(
+    box: Sandbox, share: Path, *, dates: bool = True, letters: Callable[[str], str] = str
+) -> Mapping[str, int]:
+    """Box has the folders and files of the share and nothing else, with their bytes and dates; versions by path.
+
+    `letters`: str to compare names as they are, str.casefold to take for one what Box takes for one.
+    """
+    files = {letters(path.relative_to(share).as_posix()): path for path in share.rglob("*") if path.is_file()}
+    folders = {letters(path.relative_to(share).as_posix()) for path in share.rglob("*") if path.is_dir()}
+    in_box = {letters(path.removeprefix("All/")): file for path, file in box.files().items()}
     assert {path: digest(file) for path, file in files.items()} == {
         path: file.sha1 for path, file in in_box.items()
     }
-    assert folders == {path.removeprefix("All/") for path in box.folders() if path != "All"}
+    assert folders == {letters(path.removeprefix("All/")) for path in box.folders() if path != "All"}
     if dates:
         assert {path: int(file.stat().st_mtime) for path, file in files.items()} == {
             path: file.content_modified for path, file in in_box.items()
