@@ -89,6 +89,9 @@ def migrate(
             help="Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.",
         ),
     ] = False,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Read every file again; send only what differs from Box.")
+    ] = False,
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -97,7 +100,7 @@ def migrate(
     loaded = _load(plan)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
-    summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint)
+    summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 

@@ -2,6 +2,7 @@
 
 * PlanError      the plan file or a command's arguments are wrong: exit code 2
 * CheckFailed    a precondition is not met and nothing was sent: exit code 3 (a FatalError of the connectors' tree)
+* TooManyDeletions  more is gone from the source than the plan lets a run trash; nothing was trashed: exit code 3
 * PrefectUnreachable  PREFECT_API_URL names a server that does not answer, or does not admit us: exit code 3
 * Interrupted    somebody stopped the run; state is saved: exit code 130
   + WindowClosed the hours in which files may be sent are over
@@ -23,6 +24,12 @@ class CheckFailed(FatalError):
     """A precondition of the run is not met; nothing was sent."""
 
     reason = "check_failed"
+
+
+class TooManyDeletions(FatalError):
+    """More is gone from the source than the plan lets a run put into Box's trash."""
+
+    reason = "too_many_deletions"
 
 
 class PrefectUnreachable(FatalError):

@@ -13,7 +13,9 @@ from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
+from state.statements.gone import GoneStatements
 from state.statements.listing import ListingStatements
+from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
 from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
@@ -41,6 +43,8 @@ class Checkpoint(
     RecordingStatements,
     SessionStatements,
     VerifyingStatements,
+    GoneStatements,
+    MoveStatements,
     PeopleStatements,
     UploaderStatements,
     WaivingStatements,

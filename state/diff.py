@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from connectors.entry import Entry, EntryKind, Fault
@@ -25,6 +25,8 @@ class ChangeKind(StrEnum):
     EXCLUDED = "excluded"
     #: It is there, and the source could not look at it.
     FAILED = "failed"
+    #: A folder that is known by its name, and has another id in the source than was written down; nothing else changes.
+    IDENTIFIED = "identified"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,8 @@ class Change:
     reason: str | None = None
     #: FAILED: one line for a person.
     detail: str | None = None
+    #: CHANGED: nothing says that it changed; it is read again and compared with what Box has of it.
+    read_again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +67,7 @@ def diff_folder(
     *,
     box_names: Mapping[str, str],
     excluded: Callable[[Entry], str | None],
+    reads_all: bool = False,
 ) -> list[Change]:
     """Changes of one folder, sorted by name, UNCHANGED left out. `excluded` returns the reason or None.
 
@@ -74,12 +79,16 @@ def diff_folder(
 
     What could not be looked at (`Entry.fault`) is FAILED, whatever is known of it: neither MISSING nor EXCLUDED. Where
     it may be a folder and one of this name is known, it is that folder, which the walk lists anyway.
+
+    `reads_all`: every file that Box has is CHANGED, with `read_again` where nothing else says so.
     """
     known_by_key = {_key(child.name, child.kind): child for child in known}
     changes = []
     for entry in listing:
         child = known_by_key.pop(_key_of(entry, known_by_key), None)
         change = _compare(entry, child, box_names, _reason(entry, excluded))
+        if reads_all and change.kind is ChangeKind.UNCHANGED and _is_in_box(child):
+            change = replace(change, kind=ChangeKind.CHANGED, read_again=True)
         if change.kind is not ChangeKind.UNCHANGED:
             changes.append(change)
     for child in known_by_key.values():
@@ -90,6 +99,10 @@ def diff_folder(
                 )
             )
     return sorted(changes, key=lambda change: (change.name, change.entry is not None))
+
+
+def _is_in_box(known: KnownChild | None) -> bool:
+    return known is not None and known.kind is EntryKind.FILE and known.status is ItemStatus.UPLOADED
 
 
 def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
@@ -141,7 +154,8 @@ def _kind_of_change(entry: Entry, known: KnownChild | None, reason: str | None) 
     if known is None or known.status in _OUT_OF_SIGHT:
         return ChangeKind.NEW
     if entry.kind is EntryKind.FOLDER:
-        return ChangeKind.UNCHANGED
+        is_known = entry.file_id in (None, known.fingerprint.file_id)
+        return ChangeKind.UNCHANGED if is_known else ChangeKind.IDENTIFIED
     # A kind that was not known when it could not be looked at, and content that Box never lost.
     healed = known.kind is not entry.kind or (known.in_box and known.status in _OPEN)
     unsettled = known.status is ItemStatus.UPLOADED and known.settles_ns is not None

@@ -136,6 +136,8 @@ class ClaimedItem:
     adopted: bool = False
     #: What the walk saw that does not arrive, as Entry.note.
     note: str | None = None
+    #: The date that Box has of it under box_file_id (nanoseconds since 1970); None: not known.
+    box_modified_ns: int | None = None
     #: The number of this claim: with it a result is written down without another look at the row.
     claim: int | None = field(default=None, compare=False)
 
@@ -158,6 +160,8 @@ class Uploaded:
     adopted: bool
     #: Who sent it: a Box user id.
     identity: str | None = None
+    #: The date that Box has, where it is another than the entry's.
+    box_modified_ns: int | None = None
     #: It was read before this moment, at which its fingerprint begins to prove something; None: it was read later.
     settles_ns: int | None = None
     #: The claim that it was sent by, as it was handed out.

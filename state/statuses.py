@@ -30,6 +30,12 @@ class ItemStatus(StrEnum):
         return "gone" if self is ItemStatus.GONE else self.value
 
 
+#: What became in Box of something that is GONE: it is in the trash; somebody changed it there, so it stays.
+TRASHED, KEPT_IN_BOX = "trashed", "kept_in_box"
+
+#: Why a file is GONE that has another name or place in the source now, and in Box.
+MOVED = "moved"
+
 #: What a tree's own folder, which is no entry of the tree, is told and counted as all the same.
 TOLD_OF_ROOTS = (ItemStatus.FAILED, ItemStatus.WAIVED, ItemStatus.GONE)
 
@@ -146,6 +152,13 @@ class EventKind(StrEnum):
     CHANGED_IN_BOX = "changed_in_box"
     MOVED_IN_BOX = "moved_in_box"
     RENAMED_IN_BOX = "renamed_in_box"
+    #: Gone from the source, and still in Box; in Box's trash; kept in Box, since somebody changed it there.
+    GONE_STILL_IN_BOX = "gone_still_in_box"
+    GONE_AND_TRASHED = "gone_and_trashed"
+    GONE_AND_KEPT = "gone_and_kept"
+    #: Moved or renamed in the source, and in Box by one call; or not in Box, so that it was sent anew.
+    MOVE_FOLLOWED = "move_followed"
+    MOVE_NOT_FOLLOWED = "move_not_followed"
     #: An entry got another name in Box than it has in the source.
     RENAMED = "renamed"
     #: A person accepted that entries do not move.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from connectors.box import accounts, collaborations, files, folders, probes
+from connectors.box import accounts, collaborations, files, folders, items, probes
 from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.client.transport import Transport
@@ -22,11 +22,14 @@ from connectors.box.types import (
     BoxFile,
     BoxFolder,
     BoxVersion,
+    Changed,
     CheckSource,
     Collaboration,
     Group,
     Invitee,
+    Known,
     OpenFile,
+    Place,
     Receipt,
     SessionState,
     SharedLink,
@@ -223,6 +226,20 @@ class BoxDestination:
     def version_info(self, file_id: str, version_id: str) -> BoxVersion:
         """Return who wrote a version of a file; nobody where Box does not tell."""
         return files.version_info(self._service, file_id, version_id)
+
+    # --- what is there already ---
+
+    def set_date(self, known: Known, modified_ns: int) -> Changed:
+        """Give a file another date, without a new version: one call. ChangedInBox, DestinationGone, LockedInBox."""
+        return items.set_date(self._service, known, modified_ns)
+
+    def move(self, known: Known, old: Place, new: Place) -> Changed:
+        """Move or rename something with all below it: one call. ChangedInBox, NameInUse, NameRejected, NotPermitted."""
+        return items.move(self._service, known, old, new)
+
+    def trash(self, known: Known) -> None:
+        """Put something into Box's trash; gone already counts as done. ChangedInBox for any other etag."""
+        items.trash(self._service, known)
 
     # --- collaborations ---
 

@@ -7,7 +7,7 @@ from connectors.box.types import BoxFile, BoxVersion
 from connectors.box.values import id_of, json_object, moment_of, object_of, size_of, text_of
 from connectors.errors import DestinationGone
 
-CONTENT_FIELDS = "name,size,sha1,etag,file_version,parent"
+CONTENT_FIELDS = "name,size,sha1,etag,file_version,parent,content_modified_at"
 PEOPLE_FIELDS = "created_by,owned_by,modified_by,modified_at,trashed_at,item_status"
 FILE_FIELDS = f"{CONTENT_FIELDS},{PEOPLE_FIELDS}"
 
@@ -32,6 +32,7 @@ def file_info(connection: BoxConnection, file_id: str) -> BoxFile:
         modified_by_id=id_of(answer.get("modified_by")),
         modified_by=text_of(editor.get("login")) or text_of(editor.get("name")),
         modified_at=moment_of(answer.get("modified_at")),
+        content_modified=moment_of(answer.get("content_modified_at")),
         trashed=bool(answer.get("trashed_at")) or answer.get("item_status") in ("trashed", "deleted"),
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from connectors.entry import Fingerprint
+from connectors.entry import EntryKind, Fingerprint
 from connectors.source import SourceFile
 
 #: Opens the source file anew, at its start; called once per attempt.
@@ -90,6 +91,8 @@ class BoxFile:
     owner_id: str | None
     #: True when it lies in the trash.
     trashed: bool = False
+    #: content_modified_at, aware; None when Box shows none.
+    content_modified: datetime | None = None
     #: Who changed anything of it last, its name or its place as well, by id and for people, and when.
     modified_by_id: str | None = None
     modified_by: str | None = None
@@ -122,6 +125,35 @@ class BoxChild:
     etag: str | None
     #: content_modified_at, aware; None when Box shows none.
     modified: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """A file or folder of Box as it was written down."""
+
+    kind: EntryKind
+    box_id: str
+    name: str
+    #: None: not known; then it is looked at before anything is done with it.
+    etag: str | None
+    #: Files only; None: not known.
+    version_id: str | None = None
+    sha1: str | None = None
+
+
+class Place(NamedTuple):
+    """Where something lies in Box."""
+
+    parent_id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changed:
+    """What Box says of something that was changed."""
+
+    etag: str | None
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

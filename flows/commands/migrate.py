@@ -18,6 +18,7 @@ def migrate_share(
     workers: int = 0,
     check: bool = True,
     new_checkpoint: bool = False,
+    checksum: bool = False,
 ) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
 
@@ -30,8 +31,15 @@ def migrate_share(
         workers: How many more processes send, each as one of the plan's identities; 0: this one sends alone.
         check: Begin only when space, sizes, scopes and roles suffice; off to insist.
         new_checkpoint: Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.
+        checksum: Read every file again, whatever its size and times say, and send only what differs from Box.
     """
     summary: dict[str, Any] = move_share(
-        plan, trees=trees, window=window, workers=workers, check=check, new_checkpoint=new_checkpoint
+        plan,
+        trees=trees,
+        window=window,
+        workers=workers,
+        check=check,
+        new_checkpoint=new_checkpoint,
+        checksum=checksum,
     )
     return summary

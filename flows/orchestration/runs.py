@@ -25,6 +25,7 @@ from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
 from flows.transfer.beginning import DRY_RUN, begin
 from flows.transfer.completing import VERIFY_ROUNDS
+from flows.transfer.deletions import follow_deletions
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
 from flows.words import counted
@@ -42,11 +43,13 @@ def move_share(
     check: bool = True,
     retry: str | None = None,
     new_checkpoint: bool = False,
+    checksum: bool = False,
 ) -> Any:
     """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
 
-    `retry`: try again what failed for this reason, "" for any; None: what a new pass tries again by itself. Return the
-    summary, inside a flow run as a state that says how the run ended. Raise what stopped it.
+    `checksum`: every file is read again, and sent where it differs from what Box has of it. `retry`: try again what
+    failed for this reason, "" for any; None: what a new pass tries again by itself. Return the summary, inside a flow
+    run as a state that says how the run ended. Raise what stopped it.
     """
     hours = Window.parse(window)
     _require_senders(plan, workers)
@@ -57,6 +60,7 @@ def move_share(
             migration = stack.enter_context(open_migration(plan, part=part, anew=new_checkpoint))
         except LeaseHeld as exc:
             return already_running(exc)
+        migration.reads_all = checksum
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))
@@ -101,7 +105,7 @@ def _move(
         waiting = migration.trees
         for _ in range(VERIFY_ROUNDS):
             waiting = move_trees(migration, waiting)
-    return told
+    return told | follow_deletions(migration)
 
 
 def _fanned_out(migration: Migration, workers: int) -> AbstractContextManager[None]:

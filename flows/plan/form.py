@@ -21,12 +21,13 @@ FORM_TITLES: Mapping[str, str] = {
     "CollaboratorPlan": "Collaborator",
     "TreePlan": "Tree",
     "TransferOptions": "Transfer",
+    "ChangesPlan": "Changes",
 }
 
 
 #: What the form asks for first, by the title of its group; other fields follow in the order of their declaration.
 FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "Plan": ("name", "source", "box", "trees", "exclude", "transfer"),
+    "Plan": ("name", "source", "box", "trees", "exclude", "transfer", "changes"),
     "Source": ("url", "username", "password"),
     "Box": ("auth", "landing_folder_id", "identities", "limits"),
     "Collaborator": ("login", "group", "role"),

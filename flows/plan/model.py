@@ -33,6 +33,7 @@ from connectors.box.config import BoxConfig, is_loopback
 from connectors.box.names import box_name, path_key
 from connectors.entry import EntryKind
 from flows.errors import PlanError
+from flows.plan.changes import ChangesPlan
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
 from flows.plan.form import prepare_form
 from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
@@ -314,6 +315,9 @@ class MigrationPlan(PlanModel):
     transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
         TransferOptions()
     )
+    changes: Annotated[
+        ChangesPlan, Field(title="Changes", description="How Box follows what changes at the source later.")
+    ] = ChangesPlan()
     base_dir: Annotated[
         str,
         Field(

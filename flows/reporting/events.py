@@ -21,6 +21,11 @@ WORDS: dict[str, str] = {
     EventKind.CHANGED_IN_BOX: "changed in Box since it was sent; left as it is, and not sent again",
     EventKind.MOVED_IN_BOX: "moved to another folder in Box; left there, and not sent again",
     EventKind.RENAMED_IN_BOX: "renamed in Box; left as it is",
+    EventKind.MOVE_FOLLOWED: "moved or renamed in the share; moved in Box, with its versions and links",
+    EventKind.MOVE_NOT_FOLLOWED: "moved or renamed in the share; not moved in Box but sent anew",
+    EventKind.GONE_STILL_IN_BOX: "gone from the share, and still in Box",
+    EventKind.GONE_AND_TRASHED: "gone from the share; put into Box's trash",
+    EventKind.GONE_AND_KEPT: "gone from the share; kept in Box",
 }
 
 

@@ -99,6 +99,7 @@ def status_table(document: dict[str, Any]) -> RenderableType:
     lines = (
         *_running(document),
         _files(document),
+        *_gone(document),
         *_not_begun(document),
         *_people(document),
         *_links(document),
@@ -135,6 +136,14 @@ def _files(document: Mapping[str, Any]) -> Text:
     others = [f"{files[name]:,} {name}" for name in COUNTED[2:] if files[name]]
     moved = f"{_in_box(files).replace(' / ', ' of ')} in Box"
     return Text(f"  files and folders above; files alone: {', '.join([moved, *others])}", style="dim")
+
+
+def _gone(document: Mapping[str, Any]) -> list[Text]:
+    gone = document["gone"]
+    told = [f"{gone['in_box']:,} still in Box"] if gone["in_box"] else []
+    told += [f"{gone['kept']:,} of them changed there and kept"] if gone["kept"] else []
+    told += [f"{gone['trashed']:,} in Box's trash"] if gone["trashed"] else []
+    return [Text(f"  gone from the share: {', '.join(told)}", style="dim")] if told else []
 
 
 def _as_of(document: dict[str, Any]) -> str:

@@ -35,10 +35,21 @@ class Claims:
         self._tree_ids: list[int] = []
         #: Trees whose files the rules of this pass let through.
         self._fit: set[int] = set()
+        #: Trees of which nothing is sent before the walk is over.
+        self._held: frozenset[int] = frozenset()
 
     def take_up(self, pass_id: int, tree_ids: Sequence[int]) -> None:
         """Claim from these trees in this pass from now on."""
         self._pass_id, self._tree_ids = pass_id, list(tree_ids)
+
+    def hold(self, tree_ids: Sequence[int]) -> None:
+        """Claim nothing from these trees until this is said of others, or of none."""
+        self._held = frozenset(tree_ids)
+
+    @property
+    def held(self) -> list[int]:
+        """The trees that hold() named last."""
+        return sorted(self._held)
 
     def next_batch(self, *, attempts_at_most: int | None) -> list[ClaimedItem]:
         """Claim the next files to send, leased to this process; those that failed more often wait."""
@@ -67,4 +78,4 @@ class Claims:
         unknown = [tree_id for tree_id in self._tree_ids if tree_id not in self._fit]
         if unknown:
             self._fit.update(self._checkpoint.trees_fit_to_send(self._pass_id, unknown))
-        return [tree_id for tree_id in self._tree_ids if tree_id in self._fit]
+        return [tree_id for tree_id in self._tree_ids if tree_id in self._fit and tree_id not in self._held]

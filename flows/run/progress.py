@@ -135,6 +135,7 @@ class Progress:
 
     def walked(self, listing: Sequence[Entry], changes: Sequence[Change]) -> None:
         """One folder was listed."""
+        changes = [change for change in changes if change.kind is not ChangeKind.IDENTIFIED]
         before = [_before(change) for change in changes]
         after = [_after(change) for change in changes]
         with self._lock:

@@ -11,6 +11,7 @@ from flows.analysis.coverage import uncovered
 from flows.errors import PlanError
 from flows.transfer.absent import Listings
 from flows.transfer.migration import Migration
+from flows.transfer.moves import follows_moves
 from flows.transfer.trees import taken_over, tree_specs
 from flows.words import normal_form
 from state.records import TreeRecord, TreeSpec
@@ -70,10 +71,21 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         ),
         ours,
     )
+    _follow_moves(migration, known, is_dry=kind == DRY_RUN)
     if kind != DRY_RUN:
         checkpoint.take_up_trees([tree.id for tree in ours], worker=migration.worker)
     reports = checkpoint.tree_reports([tree.id for tree in ours])
     migration.progress.start_from(reports)
+
+
+def _follow_moves(migration: Migration, known: Sequence[TreeRecord], *, is_dry: bool) -> None:
+    """Moves are followed once something is in Box; trees that were complete wait for the end of the walk, since the
+    old name of a new file may be found missing at any time until then."""
+    in_box = any(tree.box_folder_id for tree in known)
+    migration.follows_moves = in_box and not is_dry and follows_moves(migration.plan)
+    if migration.follows_moves:
+        proven = migration.checkpoint.proven_trees(migration.plan_id)
+        migration.claims.hold([tree_id for tree_id in migration.tree_ids if tree_id in proven])
 
 
 def _away(migration: Migration, known: Sequence[TreeRecord], trees: Sequence[TreeRecord]) -> list[TreeRecord]:

@@ -238,6 +238,7 @@ class BoxFolders:
             box_folder_id=folder.id,
             box_name=folder.name,
             adopted=folder.adopted,
+            box_etag=folder.etag,
             worker=self._worker,
         )
 

@@ -19,11 +19,15 @@ Rename = tuple[Entry, PlannedName]
 
 
 def compare_folder(
-    listing: list[Entry], known: list[KnownChild], *, excluded: Callable[[Entry], str | None]
+    listing: list[Entry],
+    known: list[KnownChild],
+    *,
+    excluded: Callable[[Entry], str | None],
+    reads_all: bool = False,
 ) -> tuple[list[Change], list[Rename]]:
     """Return what differs between a listing and the checkpoint, with the Box name that each new entry gets (P7).
 
-    Also which of those names are other ones than the entries have.
+    Also which of those names are other ones than the entries have. `reads_all`: as for diff_folder().
     """
     # Each entry is asked for once; a listing has no name twice.
     reasons = {entry.name: None if entry.is_link else excluded(entry) for entry in listing}
@@ -41,11 +45,11 @@ def compare_folder(
 
     if not newcomers or (not assigned and not others and keep_their_names([each.name for each in moving])):
         # Nobody gets another name than it has, or has already.
-        return diff_folder(listing, known, box_names={}, excluded=reason), []
+        return diff_folder(listing, known, box_names={}, excluded=reason, reads_all=reads_all), []
     taken = _names_held(others, newcomers, listing)
     planned = plan_names([(each.name, each.kind, assigned.get(each.name)) for each in moving], taken=taken)
     names = {name: choice.box_name for name, choice in planned.items()}
-    changes = diff_folder(listing, known, box_names=names, excluded=reason)
+    changes = diff_folder(listing, known, box_names=names, excluded=reason, reads_all=reads_all)
     return changes, list(_renames(moving, planned, assigned))
 
 

@@ -11,7 +11,7 @@ from state.records import KnownChild
 from state.statuses import ItemStatus
 
 #: Another one for each meaning of a listing: what was remembered by an earlier meaning is compared again.
-MEANING = "1"
+MEANING = "2"
 
 #: What comparing leaves as it is, whatever comes.
 _SETTLED = (ItemStatus.UPLOADED, ItemStatus.EXCLUDED, ItemStatus.WAIVED, ItemStatus.GONE)

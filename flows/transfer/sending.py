@@ -28,6 +28,7 @@ from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
 from flows.transfer.streams import UnkeptStreams, with_streams
+from flows.transfer.touched import keep_date
 from state.records import ClaimedItem, Uploaded
 from state.statuses import EventKind
 
@@ -101,7 +102,9 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
         _refuse_when_stopping(migration.stop)
         reading = Reading(migration.source, migration.stop, item)
         if _is_unchanged(item, reading) and is_proven(migration, item):
-            migration.recorder.put(_as_it_was(item, reading))
+            with remembering(migration, item):
+                etag, date = keep_date(migration, item, reading.before)
+            migration.recorder.put(_as_it_was(item, reading, etag, date))
             return True
         item = without_others_file(migration, item)
         folder_id = migration.folders.box_id(item.folder_id)
@@ -252,16 +255,17 @@ def _is_unchanged(item: ClaimedItem, reading: Reading) -> bool:
     return item.sha1 is not None and item.box_file_id is not None and reading.sha1() == item.sha1
 
 
-def _as_it_was(item: ClaimedItem, reading: Reading) -> Uploaded:
-    """Times, rights or owner changed and the bytes did not: Box has them already and is asked nothing (P6)."""
+def _as_it_was(item: ClaimedItem, reading: Reading, etag: str | None, date_in_box: int | None) -> Uploaded:
+    """Times, rights or owner changed and the bytes did not: Box has them already, and nothing is sent (P6)."""
     return Uploaded(
         item_id=item.id,
         box_file_id=item.box_file_id or "",
         box_version_id=item.box_version_id,
-        box_etag=item.box_etag,
+        box_etag=etag,
         box_name=item.box_name,
         sha1=item.sha1 or "",
         entry=reading.entry,
         adopted=item.adopted,
+        box_modified_ns=date_in_box,
         settles_ns=reading.settles_ns,
     )

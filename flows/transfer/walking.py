@@ -12,6 +12,7 @@ from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound
 from flows.plan.model import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.migration import Migration
+from flows.transfer.moves import FolderMoves, follow_file_moves
 from flows.transfer.naming import OUT_OF_SIGHT, compare_folder
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
@@ -29,6 +30,9 @@ ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
 #: Where so many entries are all away at once, and no more than a few others are there, a disk is away.
 MANY_ENTRIES, NOTES_OF_A_MOUNT_POINT = 5, 2
 
+#: A folder, what it lists, and the digest of that.
+Listed = tuple[FolderNode, list[Entry], str | None]
+
 
 def walk_trees(migration: Migration) -> None:
     """Walk every folder of the plan's trees that this pass has not seen, until none is left or somebody says stop.
@@ -37,6 +41,9 @@ def walk_trees(migration: Migration) -> None:
     """
     try:
         _walk_frontier(migration)
+        if migration.claims.held and not migration.stop.is_set():
+            follow_file_moves(migration, migration.claims.held)
+            migration.claims.hold([])
     except Stopped:
         return  # whoever said stop knows why
     except BaseException as exc:
@@ -74,6 +81,8 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
             if isinstance(listing, Stopped):
                 return
             for folder in by_path[path]:
+                if listed.moves.has_left(folder):
+                    continue  # it is walked again where it is now
                 with _failing(migration, folder):
                     if isinstance(listing, ConnectorError):
                         _record_failure(migration, folder, listing, listings)
@@ -108,16 +117,18 @@ class _Listed:
     def __init__(self, migration: Migration) -> None:
         self._migration = migration
         self._unchanged: list[tuple[FolderNode, list[Entry]]] = []
-        self._others: list[tuple[FolderNode, list[Entry], str | None]] = []
+        self._others: list[Listed] = []
         self._entries = 0
         self._since = time.monotonic()
+        self.moves = FolderMoves(migration)
 
     def add(self, folder: FolderNode, listing: list[Entry]) -> None:
         """Take what this folder lists. Raises FatalError when the share looks as if it was gone."""
         if folder.parent_id is None:
             self._migration.guard.tree_lists(folder.tree_id, folder.path, listing)
         digest = listing_digest(_own(self._migration, folder, listing), self._migration.rules)
-        if digest is not None and digest == folder.listing_digest:
+        remembers = digest is not None and not self._migration.reads_all
+        if remembers and digest == folder.listing_digest:
             self._unchanged.append((folder, listing))
         else:
             self._others.append((folder, listing, digest))
@@ -134,11 +145,27 @@ class _Listed:
         """Write down all of them; those that list what is remembered are not compared."""
         unchanged, others = self._unchanged, self._others
         self._unchanged, self._others, self._entries = [], [], 0
+        if others and self._migration.follows_moves:
+            others = self._follow_moves(others)
+            unchanged = [each for each in unchanged if not self.moves.has_left(each[0])]
         if unchanged:
             others = _record_unchanged(self._migration, unchanged) + others
         if others:
             _compare_and_record(self._migration, others)
         self._since = time.monotonic()
+
+    def _follow_moves(self, others: Sequence[Listed]) -> list[Listed]:
+        """Move in Box what these listings show to have moved; return those that are still to be compared."""
+        rows = self.moves.candidates([listing for _, listing, _ in others])
+        followed = []
+        for each in others:
+            folder, listing, _ = each
+            if self.moves.has_left(folder):
+                continue
+            with _failing(self._migration, folder):
+                self.moves.follow(folder, _own(self._migration, folder, listing), rows)
+                followed.append(each)
+        return [each for each in followed if not self.moves.has_left(each[0])]
 
 
 def _own(migration: Migration, folder: FolderNode, listing: list[Entry]) -> list[Entry]:
@@ -148,9 +175,7 @@ def _own(migration: Migration, folder: FolderNode, listing: list[Entry]) -> list
     return [entry for entry in listing if not moves_as_folder(entry) or migration.excluded(entry) is not None]
 
 
-def _record_unchanged(
-    migration: Migration, listed: Sequence[tuple[FolderNode, list[Entry]]]
-) -> list[tuple[FolderNode, list[Entry], str | None]]:
+def _record_unchanged(migration: Migration, listed: Sequence[tuple[FolderNode, list[Entry]]]) -> list[Listed]:
     """Record that they are walked; those whose rows changed since they were claimed are to be compared all the same."""
     folders = [folder for folder, _ in listed]
     changed = {
@@ -165,9 +190,7 @@ def _record_unchanged(
     return [(folder, listing, None) for folder, listing in listed if folder.id in changed]
 
 
-def _compare_and_record(
-    migration: Migration, listed: Sequence[tuple[FolderNode, list[Entry], str | None]]
-) -> None:
+def _compare_and_record(migration: Migration, listed: Sequence[Listed]) -> None:
     known = migration.checkpoint.known_children_of([folder.id for folder, _, _ in listed])
     found: list[tuple[FolderNode, list[Entry], Compared]] = []
     for folder, listing, digest in listed:
@@ -204,7 +227,9 @@ def _compare(
         )
         _fail_folder(migration, folder, FOLDER_EMPTIED, words)
         return None
-    changes, renames = compare_folder(listing, known, excluded=migration.excluded)
+    changes, renames = compare_folder(
+        listing, known, excluded=migration.excluded, reads_all=migration.reads_all
+    )
     for entry, choice in renames:
         detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
         migration.record_event(EventKind.RENAMED, detail)

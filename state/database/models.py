@@ -36,8 +36,10 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 ITEM_IS_FREE = text("items.status = 'pending' AND items.claimed_by IS NULL")
 ITEM_IS_CLAIMED = text("items.claimed_by IS NOT NULL")
 ITEM_FAILED = text("items.status = 'failed'")
+ITEM_IS_GONE_FROM_SOURCE = text("items.status = 'missing' AND items.box_file_id IS NOT NULL")
 ITEM_IS_IN_BOX = text("items.box_file_id IS NOT NULL")
 ITEM_IS_RENAMED = text("items.box_name IS NOT NULL")
+FOLDER_HAS_SOURCE_ID = text("folders.source_file_id IS NOT NULL")
 FOLDER_IS_WALKED = text("folders.status NOT IN ('excluded', 'missing')")
 FOLDER_AWAITS_BOX = text("folders.status = 'pending' AND folders.box_folder_id IS NULL")
 FOLDER_IS_IN_BOX = text("folders.box_folder_id IS NOT NULL")
@@ -193,6 +195,7 @@ class Folder(Base):
         _partial("ix_folders_failed", "tree_id", "reason", where=FOLDER_FAILED),
         _partial("ix_folders_unproven", "tree_id", "id", where=FOLDER_IS_UNPROVEN),
         _partial("ix_folders_renamed", "tree_id", "id", where=FOLDER_IS_RENAMED),
+        _partial("ix_folders_source_id", "source_file_id", where=FOLDER_HAS_SOURCE_ID),
         _partial("ix_folders_walk_claimed", "walk_claimed_by", "walk_claim", where=FOLDER_WALK_IS_CLAIMED),
         _partial("ix_folders_create_claimed", "create_claimed_by", where=FOLDER_CREATION_IS_CLAIMED),
         _partial("uq_folders_root", "tree_id", where=text("folders.parent_id IS NULL"), unique=True),
@@ -221,7 +224,11 @@ class Folder(Base):
     create_claimed_by: Mapped[int | None] = mapped_column(RowId)
     #: When its creation was claimed first; kept until it is in Box, since an answer of Box may have been lost.
     create_claimed_at: Mapped[datetime | None] = mapped_column(UTCTime)
+    #: Its id in the source, where that has any.
+    source_file_id: Mapped[str | None] = mapped_column(Text)
     box_folder_id: Mapped[str | None] = mapped_column(String(64))
+    #: As this plan saw it last; NULL: not known.
+    box_etag: Mapped[str | None] = mapped_column(String(64))
     #: The plan, set with `box_folder_id`: no two folders of a plan lie in one folder of Box (P7).
     box_plan_id: Mapped[int | None] = mapped_column(RowId)
     created_by_plan: Mapped[bool] = mapped_column(server_default=false(), default=False)
@@ -243,6 +250,7 @@ class Item(Base):
         _partial("ix_items_claimed", "claimed_by", "claim", where=ITEM_IS_CLAIMED),
         _partial("ix_items_failed", "tree_id", "reason", where=ITEM_FAILED),
         _partial("uq_items_box_file", "box_file_id", "box_plan_id", where=ITEM_IS_IN_BOX, unique=True),
+        _partial("ix_items_gone", "source_file_id", where=ITEM_IS_GONE_FROM_SOURCE),
         _partial("ix_items_renamed", "tree_id", "folder_id", where=ITEM_IS_RENAMED),
     )
     id: Mapped[int] = _row_id()
@@ -276,6 +284,8 @@ class Item(Base):
     box_plan_id: Mapped[int | None] = mapped_column(RowId)
     box_version_id: Mapped[str | None] = mapped_column(String(64))
     box_etag: Mapped[str | None] = mapped_column(String(64))
+    #: The date that Box has, where it is not `modified_ns`.
+    box_modified_ns: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     #: A worker's id; no foreign key, which would be checked for each of millions of claims.
     claimed_by: Mapped[int | None] = mapped_column(RowId)

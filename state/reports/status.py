@@ -9,9 +9,16 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from state.checkpoint import Checkpoint
-from state.database.models import FOLDER_IS_WALKED, Folder, Pass, Plan
+from state.database.models import FOLDER_IS_WALKED, Folder, Item, Pass, Plan, Tree
 from state.records import CollaborationRecord, Counts, TreeReport
-from state.statuses import CollaborationStatus, IncompleteReason, TreeState
+from state.statuses import (
+    KEPT_IN_BOX,
+    TRASHED,
+    CollaborationStatus,
+    IncompleteReason,
+    ItemStatus,
+    TreeState,
+)
 
 
 def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
@@ -37,8 +44,29 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
             )
             for report in checkpoint.tree_reports([tree.id for tree in checkpoint.trees(plan_id)])
         ],
+        "gone": gone_counts(checkpoint, plan_id),
         "calls": {"total": sum(calls.values()), "by_route": calls},
     }
+
+
+def gone_counts(checkpoint: Checkpoint, plan_id: int) -> dict[str, int]:
+    """What became in Box of entries that are gone from the source: still in_box, trashed, kept (changed there)."""
+    columns = ((Item, Item.box_file_id), (Folder, Folder.box_folder_id))
+
+    def counts(connection: Connection) -> dict[str, int]:
+        found = {"in_box": 0, "trashed": 0, "kept": 0}
+        for row, box_id in columns:
+            trees = select(Tree.id).where(Tree.plan_id == plan_id)
+            query = select(row.reason, func.count(), func.count(box_id)).where(
+                row.tree_id.in_(trees), row.status == ItemStatus.GONE
+            )
+            for reason, count, in_box in connection.execute(query.group_by(row.reason)):
+                found["in_box"] += in_box
+                found["trashed"] += count if reason == TRASHED else 0
+                found["kept"] += in_box if reason == KEPT_IN_BOX else 0
+        return found
+
+    return checkpoint.database.read(counts)
 
 
 def running(checkpoint: Checkpoint, plan_id: int) -> list[dict[str, Any]]:

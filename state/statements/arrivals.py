@@ -49,6 +49,7 @@ _ARRIVED: dict[str, Any] = {
     "reason": None,
     "detail": None,
     "in_box": True,
+    "box_modified_ns": None,
 }
 
 _RECORD = Prepared(

@@ -58,6 +58,7 @@ class FolderStatements(Statements):
         box_folder_id: str,
         box_name: str,
         adopted: bool,
+        box_etag: str | None = None,
         worker: WorkerLease | None = None,
     ) -> Holder | None:
         """Write down where the folder lies in Box, and release the claim; None when that is done.
@@ -86,6 +87,7 @@ class FolderStatements(Statements):
                 connection.execute(update(Folder).where(Folder.id == other.id).values(lost))
             ours = not adopted or any(other.created_by_plan for other in others)
             place = {"folder": folder_id, "box_id": box_folder_id, "new_box_name": box_name}
+            place |= {"new_box_etag": box_etag}
             connection.execute(_CREATED, {**place, "plan": plan_id, "ours": ours})
             connection.execute(_UNPROVE_PARENT, {"folder": folder_id})
             return None
@@ -219,6 +221,7 @@ _CREATED = (
         detail=case((_STAYS, Folder.detail), else_=None),
         box_folder_id=bindparam("box_id"),
         box_name=bindparam("new_box_name"),
+        box_etag=bindparam("new_box_etag"),
         box_plan_id=bindparam("plan"),
         created_by_plan=bindparam("ours"),
         create_claimed_by=None,

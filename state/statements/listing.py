@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, or_, select, update
@@ -18,6 +19,7 @@ from state.statements.listing_updates import (
     EXCLUDED_FOLDER,
     EXCLUDED_ITEM,
     FAILED_ITEM,
+    IDENTIFIED_FOLDER,
     MARK_WALKED,
     MISSING_FOLDER,
     MISSING_ITEM,
@@ -177,7 +179,7 @@ def _record_listing(connection: Connection, found: Compared, pass_id: int, *, co
         if not compared:
             writes.send_restored()
         _apply(connection, writes, gone=_gone(connection, folder, writes))
-    if writes != ListingWrites():
+    if replace(writes, identified_folders=[]) != ListingWrites():
         unverify(connection, folder.tree_id)
     if writes.comes_back or writes.restored_items:
         connection.execute(update(Folder).where(Folder.id == folder.id).values(unproven=True))
@@ -257,6 +259,7 @@ def _apply(connection: Connection, writes: ListingWrites, *, gone: str) -> None:
     execute_many(connection, FAILED_ITEM, writes.failed_items)
     NEW_FOLDERS.run(connection, writes.new_folders)
     execute_many(connection, RESTORED_FOLDER, writes.restored_folders)
+    execute_many(connection, IDENTIFIED_FOLDER, writes.identified_folders)
     execute_many(connection, EXCLUDED_FOLDER, writes.excluded_folders)
     missing = [row | {"new_detail": gone} for row in writes.missing_folders]
     execute_many(connection, MISSING_FOLDER, missing)

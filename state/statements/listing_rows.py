@@ -27,6 +27,8 @@ class ListingWrites:
     failed_items: list[dict[str, Any]] = field(default_factory=list)
     new_folders: list[dict[str, Any]] = field(default_factory=list)
     restored_folders: list[dict[str, Any]] = field(default_factory=list)
+    #: Another one of this name, by its id in the source, which is all that is written.
+    identified_folders: list[dict[str, Any]] = field(default_factory=list)
     excluded_folders: list[dict[str, Any]] = field(default_factory=list)
     missing_folders: list[dict[str, Any]] = field(default_factory=list)
     #: Something was out of sight (GONE, EXCLUDED), where Box's listing was compared with nothing, and is back.
@@ -98,12 +100,13 @@ def _add_item(writes: ListingWrites, folder_id: int, tree_id: int, change: Chang
     if excluded:
         require_transition(known.status, ItemStatus.EXCLUDED)
         writes.excluded_items.append({"row_id": known.id, **values, "new_in_box": same})
-    elif same and known.settles_ns is None and change.box_name == known.box_name:
+    elif same and known.settles_ns is None and change.box_name == known.box_name and not change.read_again:
         require_transition(known.status, ItemStatus.UPLOADED)
         writes.restored_items.append({"row_id": known.id, **values})
     else:
         require_transition(known.status, ItemStatus.PENDING)
-        unsettled = known.status is ItemStatus.UPLOADED and known.settles_ns is not None
+        early = known.settles_ns is not None or change.read_again
+        unsettled = known.status is ItemStatus.UPLOADED and early
         writes.pending_items.append({"row_id": known.id, **values, "unsettled": unsettled})
 
 
@@ -151,11 +154,19 @@ def _add_folder(writes: ListingWrites, parent: dict[str, Any], change: Change) -
     elif known is not None and excluded:
         require_transition(known.status, ItemStatus.EXCLUDED)
         writes.excluded_folders.append({"row_id": known.id, "new_reason": change.reason})
+    elif known is not None and change.kind is ChangeKind.IDENTIFIED:
+        writes.identified_folders.append({"row_id": known.id, "new_source_file_id": _id_of(entry)})
     elif known is not None:
         require_transition(known.status, ItemStatus.PENDING)
-        writes.restored_folders.append({"row_id": known.id, "new_box_name": change.box_name})
+        row = {"row_id": known.id, "new_box_name": change.box_name, "new_source_file_id": _id_of(entry)}
+        writes.restored_folders.append(row)
         writes.comes_back = True
     elif entry is not None:
         status = ItemStatus.EXCLUDED if excluded else ItemStatus.PENDING
-        names = {"name": change.name, "path": entry.path, "box_name": change.box_name}
+        names: dict[str, Any] = {"name": change.name, "path": entry.path, "box_name": change.box_name}
+        names["source_file_id"] = entry.file_id
         writes.new_folders.append({**parent, **names, "status": status, "reason": change.reason})
+
+
+def _id_of(entry: Entry | None) -> str | None:
+    return None if entry is None else entry.file_id

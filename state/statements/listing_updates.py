@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, and_, bindparam, case, false, not_, or_, text, true, update
+from sqlalchemy import Boolean, and_, bindparam, case, false, func, not_, or_, text, true, update
 
 from state.database.models import Folder, Item
 from state.statements.bulk import BulkInsert
@@ -24,6 +24,10 @@ _SEEN: dict[str, Any] = {
     "changed_ns": bindparam("new_changed_ns"),
     "source_file_id": bindparam("new_source_file_id"),
     "settles_ns": bindparam("new_settles_ns"),
+    # What Box has keeps the date that it was sent with.
+    "box_modified_ns": case(
+        (Item.box_file_id.is_not(None), func.coalesce(Item.box_modified_ns, Item.modified_ns)), else_=None
+    ),
 }
 
 #: Of content that Box holds, sending has noted more than a listing shows.
@@ -103,6 +107,7 @@ RESTORED_FOLDER = (
     .values(
         status=HEALED_FOLDER,
         box_name=bindparam("new_box_name"),
+        source_file_id=bindparam("new_source_file_id"),
         walked_pass=0,
         **FORGOTTEN,
         unlisted=False,
@@ -112,6 +117,12 @@ RESTORED_FOLDER = (
         detail=None,
         **NO_WAIVER,
     )
+)
+
+IDENTIFIED_FOLDER = (
+    update(Folder)
+    .where(Folder.id == bindparam("row_id"))
+    .values(source_file_id=bindparam("new_source_file_id"))
 )
 
 EXCLUDED_FOLDER = (
@@ -170,7 +181,7 @@ NEW_ITEMS = BulkInsert(
 
 NEW_FOLDERS = BulkInsert(
     Folder,
-    ("tree_id", "parent_id", "depth", "name", "path", "box_name", "status", "reason"),
+    ("tree_id", "parent_id", "depth", "name", "path", "box_name", "status", "reason", "source_file_id"),
     walked_pass=text("0"),
     unlisted=false(),
     created_by_plan=false(),

@@ -99,7 +99,7 @@ class RecordingStatements(Statements):
                     return _holder(row)
                 if row.id != item_id:
                     forget_listings(connection, [row.folder_id])
-                    connection.execute(update(Item).where(Item.id == row.id).values(_NOT_IN_BOX))
+                    connection.execute(update(Item).where(Item.id == row.id).values(NOT_IN_BOX))
             values = {"box_file_id": box_file_id, "box_etag": box_etag, "box_plan_id": plan_id}
             values |= {"in_box": False, "sha1": None}
             forget_listings_of_items(connection, Item.id == item_id)
@@ -143,7 +143,7 @@ class _ResultWrites:
     def apply(self, connection: Connection) -> None:
         """Write all of it; what an item takes over, it takes before it has it."""
         for chunk in in_chunks(self.taken_over, IDS_PER_STATEMENT):
-            connection.execute(update(Item).where(Item.id.in_(chunk)).values(_NOT_IN_BOX))
+            connection.execute(update(Item).where(Item.id.in_(chunk)).values(NOT_IN_BOX))
         execute_many(connection, _RECORD_AS_SEEN, self.as_seen)
         execute_many(connection, _RECORD_UPLOADED, self.uploaded)
         execute_many(connection, _RECORD_FAILED, self.failed)
@@ -253,6 +253,7 @@ _PROOF: dict[str, Any] = {
     **_FREE,
     "sha1": bindparam("new_sha1"),
     "settles_ns": bindparam("new_settles_ns"),
+    "box_modified_ns": bindparam("new_box_modified_ns"),
     "box_file_id": bindparam("new_box_file_id"),
     "box_plan_id": bindparam("new_box_plan_id"),
     "box_version_id": bindparam("new_box_version_id"),
@@ -289,7 +290,7 @@ _RECORD_UPLOADED = (
     )
 )
 
-_NOT_IN_BOX = {"box_file_id": None, "box_version_id": None, "box_etag": None, "sha1": None, "in_box": False}
+NOT_IN_BOX = {"box_file_id": None, "box_version_id": None, "box_etag": None, "sha1": None, "in_box": False}
 _RECORD_FAILED = (
     update(Item)
     .where(Item.id == bindparam("row_id"))
@@ -325,6 +326,7 @@ def _proof(item: Any, result: Uploaded, now: datetime) -> dict[str, Any]:
         "row_id": item.id,
         "new_sha1": result.sha1,
         "new_settles_ns": result.settles_ns,
+        "new_box_modified_ns": result.box_modified_ns,
         "new_box_file_id": result.box_file_id,
         "new_box_version_id": result.box_version_id,
         "new_box_etag": result.box_etag,
@@ -353,9 +355,14 @@ def _uploaded(item: Any, result: Uploaded) -> dict[str, Any]:
                 "new_status": item.status,
                 "new_in_box": False,
                 "new_settles_ns": item.settles_ns,
+                "new_box_modified_ns": _date_in_box(result),
             }
         )
     return row | _content(entry, entry.file_id) | {"new_in_box": True}
+
+
+def _date_in_box(result: Uploaded) -> int | None:
+    return result.entry.modified_ns if result.box_modified_ns is None else result.box_modified_ns
 
 
 def _content(source: Any, file_id: str | None) -> dict[str, Any]:

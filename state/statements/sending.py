@@ -35,6 +35,7 @@ _ITEMS = select(
     Item.adopted,
     Item.attempts,
     Item.note,
+    Item.box_modified_ns,
 ).join(Folder, Folder.id == Item.folder_id)
 
 _CLAIMED_ITEMS = _ITEMS.where(
@@ -171,7 +172,8 @@ def _free_items(
 def _claimed_item(row: Any, claim: int) -> ClaimedItem:
     # One step for all columns: there are millions of these.
     row_id, tree_id, folder_id, folder, name, box_name, size, modified_ns, created_ns, changed_ns, *rest = row
-    file_id, box_file_id, box_etag, box_version_id, sha1, settles_ns, adopted, attempts, note = rest
+    file_id, box_file_id, box_etag, box_version_id, sha1, settles_ns, adopted, *rest = rest
+    attempts, note, box_modified_ns = rest
     return ClaimedItem(
         id=row_id,
         tree_id=tree_id,
@@ -190,5 +192,6 @@ def _claimed_item(row: Any, claim: int) -> ClaimedItem:
         adopted=adopted,
         attempts=attempts,
         note=note,
+        box_modified_ns=modified_ns if box_modified_ns is None else box_modified_ns,
         claim=claim,
     )

@@ -51,6 +51,12 @@ class VerifyingStatements(Statements):
         )
         return self.database.read(lambda connection: bool(connection.execute(query).scalar_one()))
 
+    def proven_trees(self, plan_id: int) -> set[int]:
+        """Those of the plan's trees that were verified once."""
+        query = select(Event.tree_id).where(Event.plan_id == plan_id, Event.kind == EventKind.PROVEN)
+        found = self.database.read(lambda connection: connection.execute(query.distinct()).scalars().all())
+        return {tree_id for tree_id in found if tree_id is not None}
+
     def folders_to_verify(self, tree_id: int) -> Iterator[FolderNode]:
         """Every folder of the tree into which something was put since Box's listing was last compared, streamed.
 

@@ -275,6 +275,7 @@ _KNOWN_FOLDERS = _children(
         Folder.status,
         Folder.reason,
         Folder.box_folder_id,
+        Folder.source_file_id,
     ),
     Folder.parent_id,
 )
@@ -311,7 +312,7 @@ def _known_folder(row: Any) -> KnownChild:
         box_name=row.box_name,
         status=ItemStatus(row.status),
         reason=row.reason,
-        fingerprint=Fingerprint(size=0, modified_ns=None),
+        fingerprint=Fingerprint(size=0, modified_ns=None, file_id=row.source_file_id),
         placed=row.box_folder_id is not None,
     )
 

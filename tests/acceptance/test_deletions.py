@@ -1,0 +1,184 @@
+"""What was deleted in the share: kept, reported, or put into Box's trash; never anything else than that."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import requests
+
+from connectors.box.sandbox import Sandbox
+from tests.acceptance.changing import assert_same, calls_of, ids, program_on
+from tests.acceptance.proof import report_items, sums_add_up
+from tests.program import Program
+from tests.trees import Tree, build_tree
+from tests.unprivileged import UnprivilegedProgram
+
+DELETE_FILE, DELETE_FOLDER, LIST = "DELETE /files/:id", "DELETE /folders/:id", "GET /folders/:id/items"
+TREE: Tree = {
+    "A": {"x": {"deep": {"1.txt": b"one", "2.txt": b"two"}, "3.txt": b"three"}, "4.txt": b"four"},
+    "B": {"5.txt": b"five", "6.txt": b"six"},
+}
+TRASH = {"deletions": "trash", "max_delete": "90%"}
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    """A small local share."""
+    root = tmp_path / "share"
+    root.mkdir()
+    build_tree(root, TREE)
+    return root
+
+
+@pytest.fixture
+def program(tmp_path: Path, box: Sandbox, share: Path) -> Program:
+    """The program, after a first complete pass of a plan that trashes."""
+    program = program_on(tmp_path / "run", box, share, None, changes=TRASH)
+    finished = program.run("migrate")
+    assert 0 == finished.code, finished.output
+    return program
+
+
+def authorised(box: Sandbox) -> dict[str, str]:
+    """A header of the service account."""
+    return {"Authorization": f"Bearer {box.token()}"}
+
+
+def put_into(box: Sandbox, folder: str, name: str) -> None:
+    """A person puts a file into a folder of Box."""
+    attributes = json.dumps({"name": name, "parent": {"id": ids(box)[folder]}})
+    requests.post(
+        f"{box.upload_url}/2.0/files/content",
+        files={"attributes": (None, attributes), "file": (name, b"a person's")},
+        headers=authorised(box),
+        timeout=10,
+    ).raise_for_status()
+
+
+def in_trash(box: Sandbox) -> set[str]:
+    """Names of what lies in the trash, entry by entry."""
+    answer = requests.get(f"{box.url}/2.0/folders/trash/items", headers=authorised(box), timeout=10)
+    return {entry["name"] for entry in answer.json()["entries"]}
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("policy", ["keep", "report"])
+def test_kept(program: Program, box: Sandbox, share: Path, policy: str) -> None:
+    """Box is asked nothing; the status says what is gone and still there."""
+    program.write_plan(changes={"deletions": policy})
+    before = ids(box)
+    (share / "B/5.txt").unlink()
+    shutil.rmtree(share / "A/x")
+
+    assert {} == calls_of(program, box)
+
+    assert before == ids(box)
+    assert {"in_box": 6, "trashed": 0, "kept": 0} == program.status()["gone"]
+
+
+def test_file_and_folder(program: Program, box: Sandbox, share: Path) -> None:
+    """One call for the file; for the folder one, after a listing of each folder in it. Nothing is purged."""
+    (share / "B/5.txt").unlink()
+    shutil.rmtree(share / "A/x")
+
+    calls = calls_of(program, box)
+
+    assert {DELETE_FILE: 1, DELETE_FOLDER: 1, LIST: 2} == calls
+    assert_same(box, share)
+    assert {"5.txt", "x"} == in_trash(box)
+    document = sums_add_up(program)
+    assert {"in_box": 0, "trashed": 6, "kept": 0} == document["gone"]
+    assert {"complete"} == {tree["state"] for tree in document["trees"]}
+    lines = report_items(program)
+    assert ("gone", "trashed") == (lines["A/x/3.txt"]["status"], lines["A/x/3.txt"]["reason"])
+    assert {} == calls_of(program, box)
+
+
+@pytest.mark.torture
+def test_what_comes_back_is_sent_anew(program: Program, box: Sandbox, share: Path) -> None:
+    """After the trash it is a new file in a new folder."""
+    (share / "A/x").rename(share.parent / "x")
+    calls_of(program, box)
+    (share.parent / "x").rename(share / "A/x")
+
+    calls_of(program, box)
+
+    assert_same(box, share)
+
+
+@pytest.mark.parametrize("most", ["10%", pytest.param("3", marks=pytest.mark.torture)])
+def test_cap(program: Program, box: Sandbox, share: Path, most: str) -> None:
+    """Over the cap nothing is trashed, the run stops with one line, and goes on once the plan allows it."""
+    program.write_plan(changes={"deletions": "trash", "max_delete": most})
+    (share / "B/5.txt").unlink()
+    shutil.rmtree(share / "A/x/deep")
+    before = ids(box)
+
+    finished = program.run("migrate")
+
+    assert 3 == finished.code, finished.output
+    assert 1 == sum("max_delete" in line for line in finished.stderr.splitlines())
+    assert before == ids(box)
+    program.write_plan(changes={"deletions": "trash", "max_delete": "4"})
+    calls_of(program, box)
+    assert_same(box, share)
+
+
+def test_changed_in_box(program: Program, box: Sandbox, share: Path) -> None:
+    """Another version, another name, something else in the folder: all of that stays; the rest of the folder goes."""
+    before = ids(box)
+    requests.post(
+        f"{box.upload_url}/2.0/files/{before['B/5.txt']}/content",
+        files={"attributes": (None, '{"name": "5.txt"}'), "file": ("5.txt", b"a person's")},
+        headers=authorised(box),
+        timeout=10,
+    ).raise_for_status()
+    put_into(box, "A/x/deep", "a person's.txt")
+    (share / "B/5.txt").unlink()
+    shutil.rmtree(share / "A/x")
+
+    calls_of(program, box)
+
+    left = ids(box)
+    assert {"A", "A/4.txt", "A/x", "A/x/deep", "A/x/deep/a person's.txt", "B", "B/5.txt", "B/6.txt"} == set(
+        left
+    )
+    assert {"1.txt", "2.txt", "3.txt"} == in_trash(box)
+    assert {"in_box": 3, "trashed": 3, "kept": 3} == program.status()["gone"]
+    assert {} == calls_of(program, box)
+
+
+@pytest.mark.torture
+def test_not_while_a_folder_cannot_be_listed(program: Program, box: Sandbox, share: Path) -> None:
+    """What is gone elsewhere in that tree may only be out of sight: nothing of the tree is trashed."""
+    program = UnprivilegedProgram(program.folder, program.plan, program.environment)
+    (share / "B/5.txt").unlink()
+    (share / "A/x").chmod(0o000)
+    try:
+        before = ids(box)
+        calls_of(program, box, code=1)
+        assert before == ids(box)
+    finally:
+        (share / "A/x").chmod(0o755)
+    calls_of(program, box)
+    assert_same(box, share)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("route", [DELETE_FILE, DELETE_FOLDER])
+def test_lost_answer_and_kill(program: Program, box: Sandbox, share: Path, route: str) -> None:
+    """Box did it, and the process died: the next run finds it gone and writes that down."""
+    (share / "B/5.txt").unlink()
+    shutil.rmtree(share / "A/x")
+    gone = "B/5.txt" if route == DELETE_FILE else "A/x"
+    box.faults.next(route).reset("after_effect").times(None)
+    assert program.kill_when(lambda: gone not in ids(box))
+    box.faults.clear()
+
+    calls_of(program, box)
+
+    assert_same(box, share)
+    assert {"in_box": 0, "trashed": 6, "kept": 0} == program.status()["gone"]
