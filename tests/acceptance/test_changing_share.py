@@ -24,8 +24,6 @@ from tests.sampling import sampled
 from tests.servers.fixtures import empty
 from tests.servers.samba import Samba
 
-pytest_plugins = ["tests.acceptance.conftest"]
-
 #: Steps of a history, and how many of them come between two passes at most.
 STEPS, AT_ONCE = 15, 6
 
