@@ -9,6 +9,7 @@ from connectors.entry import Entry, EntryKind
 from connectors.errors import Stopped
 from flows.analysis.coverage import uncovered
 from flows.errors import PlanError
+from flows.run.leases import Part
 from flows.transfer.absent import Listings
 from flows.transfer.migration import Migration
 from flows.transfer.moves import follows_moves
@@ -80,10 +81,11 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
 
 def _follow_moves(migration: Migration, known: Sequence[TreeRecord], *, is_dry: bool) -> None:
     """Moves are followed once something is in Box; trees that were complete wait for the end of the walk, since the
-    old name of a new file may be found missing at any time until then."""
+    old name of a new file may be found missing at any time until then. Where other processes send as well they do not
+    wait: folders are followed, and single files are sent anew."""
     in_box = any(tree.box_folder_id for tree in known)
     migration.follows_moves = in_box and not is_dry and follows_moves(migration.plan)
-    if migration.follows_moves:
+    if migration.follows_moves and migration.part is Part.ALONE:
         proven = migration.checkpoint.proven_trees(migration.plan_id)
         migration.claims.hold([tree_id for tree_id in migration.tree_ids if tree_id in proven])
 
