@@ -179,6 +179,22 @@ def collaborate(
 
 
 @app.command()
+def watch(
+    plan: PlanArgument,
+    once: Annotated[bool, typer.Option("--once", help="Tell what there is by now, and end.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks, at least 1.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Tell what people do in Box with what was moved: content, names, places, access, downloads by outsiders."""
+    from flows.commands.watch import watch_box
+    from flows.orchestration.observing import on_stdout
+
+    with on_stdout(as_json=as_json):
+        found = _run_flow(watch_box, _load(plan), once, every)["found"]
+    raise typer.Exit(INCOMPLETE if found else COMPLETE)
+
+
+@app.command()
 def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
     """Show where every tree stands, from the checkpoint alone."""
     from flows.reporting.status import status_document, status_table
