@@ -213,12 +213,16 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write into; by default beside the plan.")
     ] = None,
+    removable: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.csv", help="Instead: what may go at the source, proven anew; a script."),
+    ] = None,
 ) -> None:
     """Write the report: HTML to read, CSV and JSON of every item."""
     from flows.reporting.report import write_report
 
     loaded = _load(plan)
-    written = write_report(loaded, out)
+    written = _write_removable(loaded, removable) if removable else write_report(loaded, out)
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants
 
@@ -415,6 +419,12 @@ def _console() -> Any:
 
 def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+
+
+def _write_removable(plan: MigrationPlan, out: Path) -> list[Path]:
+    from flows.archiving.removable import write_removable
+
+    return write_removable(plan, out)
 
 
 def _print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:

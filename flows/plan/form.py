@@ -21,6 +21,7 @@ FORM_TITLES: Mapping[str, str] = {
     "CollaboratorPlan": "Collaborator",
     "TreePlan": "Tree",
     "TransferOptions": "Transfer",
+    "ArchivePlan": "Archive",
 }
 
 
