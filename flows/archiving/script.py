@@ -19,7 +19,8 @@ _HEAD = """\
 #
 # FOLDER is the folder of the plan's source, where it is mounted. A file is removed only when its content is still the
 # one that Box has (SHA-1), and when neither it nor a folder above it, up to FOLDER, is a link. Folders stay.
-# Ends with 1 when something stayed.
+# Ends with 1 when something stayed. For the next run the plan needs source: {may_be_empty: true}: folders that are
+# empty all of a sudden look like a disk that is not mounted.
 set -u
 LC_ALL=C
 export LC_ALL

@@ -24,7 +24,11 @@ class TouchedBy(StrEnum):
 
 
 class ArchivePlan(BaseModel):
-    """Move only files that nobody touched for so long; the rest is excluded, with this rule as its reason."""
+    """Move only files that nobody touched for so long; the rest is excluded, with this rule as its reason.
+
+    Folders move whatever they hold. Once `report --removable` was used, say `source: {may_be_empty: true}`: a folder
+    that lists nothing of what it had is taken for a disk that is not mounted otherwise.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
