@@ -34,13 +34,15 @@ it at the command in `flows/cli.py` or at the key's field.
 """
 
 VERSION = """\
-`boxhaul --version` prints the version. With `--json` a command prints one JSON object on stdout and nothing else there.
+`boxhaul --version` prints the version. With `--json` a command prints one JSON object on stdout and nothing else there;
+`watch` prints one for each finding.
 """
 
 ENDS = """\
 `check` ends with 0 when it found no problem, warnings allowed, with 1 when it found one, and with 3 when there is no
 way into Box. `status` and `report` end with 0 whatever they show, and with 2 before the first run, when there is
-nothing to show yet.
+nothing to show yet. `watch --once` ends with 1 when it told something, and with 0 when there was nothing to tell;
+without `--once` it goes on until it is stopped, which is 130, and the next one goes on from there.
 """
 
 KEYS = """\

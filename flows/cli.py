@@ -182,6 +182,22 @@ def collaborate(
 
 
 @app.command()
+def watch(
+    plan: PlanArgument,
+    once: Annotated[bool, typer.Option("--once", help="Tell what there is by now, and end.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks, at least 1.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Tell what people do in Box with what was moved: content, names, places, access, downloads by outsiders."""
+    from flows.commands.watch import watch_box
+    from flows.orchestration.observing import on_stdout
+
+    with on_stdout(as_json=as_json):
+        found = _run_flow(watch_box, _load(plan), once, every)["found"]
+    raise typer.Exit(INCOMPLETE if found else COMPLETE)
+
+
+@app.command()
 def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
     """Show where every tree stands, from the checkpoint alone."""
     from flows.reporting.status import status_document, status_table
@@ -200,12 +216,16 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write into; by default beside the plan.")
     ] = None,
+    removable: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.csv", help="Instead: what may go at the source, proven anew; a script."),
+    ] = None,
 ) -> None:
     """Write the report: HTML to read, CSV and JSON of every item."""
     from flows.reporting.report import write_report
 
     loaded = _load(plan)
-    written = write_report(loaded, out)
+    written = _write_removable(loaded, removable) if removable else write_report(loaded, out)
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants
 
@@ -402,6 +422,12 @@ def _console() -> Any:
 
 def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+
+
+def _write_removable(plan: MigrationPlan, out: Path) -> list[Path]:
+    from flows.archiving.removable import write_removable
+
+    return write_removable(plan, out)
 
 
 def _print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:

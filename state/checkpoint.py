@@ -28,6 +28,7 @@ from state.statements.uploaders import UploaderStatements
 from state.statements.verifying import VerifyingStatements
 from state.statements.waiving import WaivingStatements
 from state.statements.walking import WalkingStatements
+from state.statements.watching import WatchingStatements
 from state.statements.workers import WorkerStatements
 
 
@@ -50,6 +51,7 @@ class Checkpoint(
     WaivingStatements,
     SumStatements,
     EventStatements,
+    WatchingStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.
 

@@ -166,6 +166,10 @@ class EventKind(StrEnum):
     UNWAIVED = "unwaived"
     #: How many files were in Box, of how many: {"files", "of"}; now and then while Prefect shows a run.
     PROGRESS = "progress"
+    #: What people do in Box, as `watch` reads it from Box's own events: with content, with access, by downloading.
+    PEOPLE_CHANGED = "people_changed"
+    ACCESS_CHANGED = "access_changed"
+    DOWNLOADED = "downloaded"
     #: Somebody whom the plan does not name was removed from a tree.
     COLLABORATION_REMOVED = "collaboration_removed"
 

@@ -27,8 +27,8 @@ from typing import Any, NoReturn, Self, TextIO
 
 #: What the commands import late.
 MODULES = (
-    "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem",
-    "flows.check", "flows.cli", "flows.collaborate", "flows.migrate", "flows.orchestration.configured",
+    "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem", "flows.check",
+    "flows.cli", "flows.collaborate", "flows.commands.watch", "flows.migrate", "flows.orchestration.configured",
     "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.status",
     "flows.retry", "flows.unwaive", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",

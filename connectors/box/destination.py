@@ -14,6 +14,7 @@ from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.client.transport import Transport
 from connectors.box.config import BoxConfig
+from connectors.box.events import BoxEvents
 from connectors.box.name_forms import NameForms
 from connectors.box.probes import Permission, Standing
 from connectors.box.types import (
@@ -285,6 +286,13 @@ class BoxDestination:
     def remove_collaboration(self, collaboration_id: str) -> None:
         """Take a grant away; one that is gone already counts as done."""
         collaborations.remove(self._service, collaboration_id)
+
+    # --- events ---
+
+    @property
+    def events(self) -> BoxEvents:
+        """Box's event streams, as the service account may read them."""
+        return BoxEvents(self._service)
 
     # --- accounts ---
 

@@ -293,6 +293,42 @@ class SharedLink:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BoxEvent:
+    """Something that happened in Box, as one of its event streams tells it."""
+
+    #: The same whenever Box tells it again.
+    id: str
+    #: Box's word; the enterprise's stream and a user's have words of their own.
+    kind: str
+    #: Aware; None where Box gives no date.
+    at: datetime | None
+    #: Who, by id and for people. Somebody who is not logged in has Box's id "2".
+    by_id: str
+    by: str
+    #: file or folder; None for what is neither.
+    item_kind: str | None
+    item_id: str
+    #: As it was called then.
+    item_name: str
+    #: The folder that it lay in then, and those above as far as Box tells.
+    folder_ids: tuple[str, ...] = ()
+    #: Who may use its shared link; None where the stream does not say.
+    link_access: str | None = None
+    collaboration_id: str | None = None
+    role: str | None = None
+    #: Whom a collaboration lets in, where the stream says it.
+    invited: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventPage:
+    """Events, and where to go on."""
+
+    position: str
+    events: tuple[BoxEvent, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Statistics:
     """What a destination has done so far."""
 

@@ -22,8 +22,9 @@ from flows.checks.seen import seen_rows
 from flows.checks.space import parse_space, payer_of, set_space, size_row, space_row
 from flows.errors import CheckFailed
 from flows.plan.connections import open_box
-from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules, noting, unused_rules
+from flows.plan.exclude import DEFAULT_EXCLUDE, noting, unused_rules
 from flows.plan.model import MigrationPlan
+from flows.plan.rules import PlanRules
 
 
 def check_everything(plan: MigrationPlan, *, set_space: str = "") -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _source_rows(facts: Facts) -> Iterator[Row]:
         yield from _guarded(check_machine.source_rows(facts.source, facts.needs, facts.sources))
         yield from seen_rows(facts.seen)
         beside: set[str] = set()
-        excluded = noting(ExcludeRules(facts.plan.exclude).reason, beside)
+        excluded = noting(PlanRules(facts.plan).reason, beside)
         yield from check_machine.coverage_rows(uncovered(facts.source, facts.roots, excluded))
         if facts.excluded_reasons is not None:
             reasons = facts.excluded_reasons | beside

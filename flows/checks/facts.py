@@ -22,8 +22,8 @@ from flows.checks.belonging import planned_rows
 from flows.checks.rows import Row
 from flows.checks.seen import Seen
 from flows.plan.connections import open_share
-from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
+from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
 from flows.transfer.beginning import NOTHING_TO_MOVE
 from flows.transfer.trees import tree_specs
@@ -62,7 +62,7 @@ class Facts:
     seen: Seen = field(init=False)
 
     def __post_init__(self) -> None:
-        self.seen = Seen(ExcludeRules(self.plan.exclude).reason)
+        self.seen = Seen(PlanRules(self.plan).reason)
 
     @property
     def roots(self) -> list[str]:

@@ -22,6 +22,7 @@ FORM_TITLES: Mapping[str, str] = {
     "TreePlan": "Tree",
     "TransferOptions": "Transfer",
     "ChangesPlan": "Changes",
+    "ArchivePlan": "Archive",
 }
 
 

@@ -33,6 +33,7 @@ from connectors.box.config import BoxConfig, is_loopback
 from connectors.box.names import box_name, path_key
 from connectors.entry import EntryKind
 from flows.errors import PlanError
+from flows.plan.archive import ArchivePlan
 from flows.plan.changes import ChangesPlan
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
 from flows.plan.form import prepare_form
@@ -312,6 +313,10 @@ class MigrationPlan(PlanModel):
             "here takes the place of the default, which has what servers keep for themselves.",
         ),
     ] = DEFAULT_EXCLUDE
+    archive: Annotated[
+        ArchivePlan | None,
+        Field(title="Archive", description="Move only what nobody touched for long enough; none: all of it."),
+    ] = None
     transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
         TransferOptions()
     )

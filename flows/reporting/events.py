@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from flows.words import HIDDEN_NAMES
@@ -27,6 +28,26 @@ WORDS: dict[str, str] = {
     EventKind.GONE_AND_TRASHED: "gone from the share; put into Box's trash",
     EventKind.GONE_AND_KEPT: "gone from the share; kept in Box",
 }
+
+
+#: Kinds of events that `watch` makes of what people do in Box.
+WATCHED = (EventKind.PEOPLE_CHANGED, EventKind.ACCESS_CHANGED, EventKind.DOWNLOADED)
+
+
+def finding_words(detail: Mapping[str, Any]) -> str:
+    """What somebody did in Box, by whom and when, without the path; times in UTC."""
+    at = datetime.fromisoformat(detail["at"]).astimezone(UTC)
+    more = f" {detail['detail']}" if detail["detail"] else ""
+    return f"{detail['what']}{more}, in Box by {detail['by']} on {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def finding_line(detail: Mapping[str, Any]) -> str:
+    """One line of a terminal: when, who, what and where."""
+    at = datetime.fromisoformat(detail["at"]).astimezone(UTC)
+    more = f"  ({detail['detail']})" if detail["detail"] else ""
+    return (
+        f"{at:%Y-%m-%d %H:%M:%S}  {detail['by']}  {detail['what']}  {detail['path'] or detail['tree']}{more}"
+    )
 
 
 def event_words(kind: str, detail: Mapping[str, Any]) -> str:

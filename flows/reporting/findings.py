@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.entry import EntryKind
-from flows.reporting.events import WORDS, event_words
+from flows.reporting.events import WATCHED, WORDS, event_words, finding_words
 from state.records import EventLine, ItemLine
 from state.statuses import EventKind, ItemStatus
 
@@ -69,21 +69,27 @@ class Findings:
             if line.kind == EventKind.PROVEN:
                 self.proofs[line.detail["tree"]] = line.detail["by"]
                 continue
+            if line.kind in WATCHED:
+                self._add(Remark(line.detail["path"], finding_words(line.detail), 1, []))
+                continue
             key = hash((line.kind, json.dumps(line.detail, sort_keys=True)))
             if line.kind not in WORDS or key in seen:
                 continue
             if len(seen) < REMEMBERED:
                 seen.add(key)
-            self.remark_count += 1
-            if len(self.remarks) < LISTED:
-                detail = line.detail
-                what = event_words(line.kind, detail)
-                self.remarks.append(Remark(detail["path"], what, detail["count"], detail["names"]))
+            detail = line.detail
+            what = event_words(line.kind, detail)
+            self._add(Remark(detail["path"], what, detail["count"], detail["names"]))
         if left_out.get("count") or left_out.get("unlisted"):
             self.remark_count += 1
             self.uncovered_count = left_out["count"]
             what = event_words(EventKind.NOT_COVERED, left_out)
             self.remarks.insert(0, Remark("", what, left_out["count"], left_out["names"]))
+
+    def _add(self, remark: Remark) -> None:
+        self.remark_count += 1
+        if len(self.remarks) < LISTED:
+            self.remarks.append(remark)
 
     def note_unused_rules(self, rules: Sequence[str]) -> None:
         """Add a line about exclude rules that matched nothing in a whole pass: a typing error looks like that."""

@@ -14,9 +14,9 @@ from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
 from connectors.source import Source
 from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
-from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
+from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
 from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
@@ -201,7 +201,7 @@ def _assemble(
 ) -> Migration:
     """Put the parts together, once all connections are open."""
     our_user_ids = frozenset({account.id, *box.identities})
-    rules = ExcludeRules(plan.exclude)
+    rules = PlanRules(plan)
     budgets = max(1, len(box.identities)) + (part is Part.CONDUCTING)
     progress = Progress(uploads_per_minute=uploads_per_minute(plan.box, budgets))
     editors = TreeEditors(checkpoint, box)

@@ -8,9 +8,9 @@ from itertools import chain, count
 from connectors.box.names import box_name, collision_key, plan_names
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.source import Source
-from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import source_name
+from flows.plan.rules import PlanRules
 from state.records import TreeRecord, TreeSpec
 
 
@@ -22,7 +22,7 @@ def tree_specs(plan: MigrationPlan, source: Source, known: Sequence[TreeRecord])
     """
     if plan.trees:
         return [TreeSpec(source=tree.source, folder=tree.box_path, name=tree.box_path) for tree in plan.trees]
-    excluded = ExcludeRules(plan.exclude).reason
+    excluded = PlanRules(plan).reason
     top = source.list_folder("")
     folders = [entry for entry in top if moves_as_folder(entry) and excluded(entry) is None]
     kept = _kept_folders(known, {"", *(entry.path for entry in top)})

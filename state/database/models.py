@@ -368,6 +368,28 @@ class Event(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class Watch(Base):
+    """How far a plan has read Box's events."""
+
+    __tablename__ = "watches"
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
+    stream: Mapped[str] = mapped_column(Text)
+    position: Mapped[str] = mapped_column(Text)
+    #: Date of the newest event that was read, by Box's clock.
+    seen_until: Mapped[datetime | None] = mapped_column(UTCTime)
+    #: Findings up to this row of `plan_events` were told.
+    told_id: Mapped[int] = mapped_column(RowId, server_default=text("0"), default=0)
+    read_at: Mapped[datetime] = mapped_column(UTCTime)
+
+
+class WatchedEvent(Base):
+    """An event of Box that a finding was made of: Box may send it again."""
+
+    __tablename__ = "watched_events"
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
+    event_id: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
 class CallCount(Base):
     """How many calls of one route a plan has made."""
 

@@ -160,6 +160,16 @@ class WorkerStatements(Statements):
 
         self.database.write(release)
 
+    def identity_is_held(self, box_user_id: str) -> bool:
+        """Tell whether a living process holds this Box user's budget now."""
+        query = select(*_LIVENESS).join(Identity, Identity.worker_id == Worker.id)
+
+        def held(connection: Connection) -> bool:
+            row = connection.execute(query.where(Identity.box_user_id == box_user_id)).one_or_none()
+            return row is not None and not _is_dead(row, self.now(connection))
+
+        return self.database.read(held)
+
     def _identity(self, connection: Connection, box_user_id: str) -> tuple[int | None, list[Any]]:
         query = select(Identity.worker_id, Identity.ledger).where(Identity.box_user_id == box_user_id)
         row = connection.execute(query.with_for_update()).one_or_none()

@@ -23,6 +23,7 @@ from flows.commands.migrate import migrate_share
 from flows.commands.retry import retry_failures
 from flows.commands.unwaive import unwaive_items
 from flows.commands.waive import waive_items
+from flows.commands.watch import watch_box
 from tests.forking import ROOT
 from tests.program import Program, program_for
 from tests.servers import free_port
@@ -49,7 +50,7 @@ _run_flow(lambda: (log.info("unheard"), log.warning("late")))
 
 COMMANDS = (
     check_plan, collaborate_share, create_identities, migrate_share, retire_identities, retry_failures,
-    unwaive_items, waive_items,
+    unwaive_items, waive_items, watch_box,
 )  # fmt: skip
 
 

@@ -53,6 +53,18 @@ class Person:
         """Move a file or folder into another folder."""
         self._change(item_id, {"parent": {"id": parent_id}})
 
+    def download(self, file_id: str) -> None:
+        """Look into a file, which Box tells as a download."""
+        self._do(lambda: self.core.changes.download(self.user, file_id))
+
+    def link(self, item_id: str, access: str = "open") -> None:
+        """Give a file or folder a shared link, or change who may use the one that it has."""
+        self._change(item_id, {"shared_link": {"access": access}})
+
+    def unlink(self, item_id: str) -> None:
+        """Take the shared link away."""
+        self._change(item_id, {"shared_link": None})
+
     def lock(self, file_id: str) -> None:
         """Lock a file against everybody else."""
         self._change(file_id, {"lock": {"type": "lock", "access": "lock"}})

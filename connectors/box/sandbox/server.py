@@ -248,6 +248,11 @@ class Sandbox:
         """The hands of a user in the web app; the service account's by default."""
         return Person(self.core, user or self.service_account)
 
+    def download_by_link(self, file_id: str) -> None:
+        """Let somebody who is not logged in fetch a file by an open link on it or on a folder above."""
+        with self.core.store.lock:
+            self.core.changes.download_by_link(file_id)
+
     def set_space(self, user_id: str, size: int) -> None:
         """Change a user's quota; -1 is unlimited."""
         with self.core.store.lock:

@@ -90,6 +90,8 @@ class Settings:
     empty_auth_bodies: bool = True
     #: A part that overlaps another one answers 416 with `conflicting_part`, not 409.
     overlap_is_416: bool = False
+    #: The live event streams tell each event once and in order; False: some twice and some late, as Box says.
+    orderly_events: bool = False
     #: Serve upload sessions only at the addresses that their creation gave, not at constructed ones.
     only_session_endpoints: bool = False
 

@@ -129,8 +129,9 @@ def test_groups_and_memberships(client: BoxClient, box: Sandbox) -> None:
     assert [] == client.groups.get_groups().entries
 
 
-def test_enterprise_events(client: BoxClient) -> None:
+def test_enterprise_events(client: BoxClient, box: Sandbox) -> None:
     """The streaming log pages by position; the historical one filters by type and time."""
+    box.settings.orderly_events = True
     start = client.events.get_events(
         stream_type=GetEventsStreamType.ADMIN_LOGS_STREAMING, stream_position="now"
     ).next_stream_position

@@ -123,6 +123,27 @@ class Changes:
         self.store.save(file)
         return version
 
+    # --- who reads ---
+
+    def download(self, user: User, file_id: str) -> File:
+        """GET /files/:id/content, without the bytes: the event is there."""
+        file = self.items.file(user, file_id)
+        permissions.require(user, file, "download")
+        self.store.events.record(self.store.now(), "download", user, file)
+        return file
+
+    def download_by_link(self, file_id: str) -> None:
+        """Somebody who is not logged in fetches a file by an open link on it or on a folder above."""
+        file = self.store.files.get(file_id)
+        if file is None or file.trashed is not None:
+            raise not_found("file", file_id)
+        item: Item | None = file
+        while item is not None and not _is_open(item.shared_link):
+            item = item.parent
+        if item is None:
+            raise forbidden("No open link leads to it")
+        self.store.events.record(self.store.now(), "download", None, file)
+
     # --- inside ---
 
     def _common(self, user: User, item: Item, body: dict[str, Any]) -> dict[str, Any]:
@@ -144,14 +165,14 @@ class Changes:
     def _apply(self, user: User, item: Item, apply: dict[str, Any]) -> None:
         if not apply:
             return
-        had_link = item.shared_link is not None
+        old_link = item.shared_link
         for name, value in apply.items():
             setattr(item, name, value)
         item.modified, item.modified_by = self.store.now(), user
         self.items.touch(item)
         kind = "modify"
-        if "shared_link" in apply and had_link != (item.shared_link is not None):
-            kind = "unshare" if had_link else "share"
+        if "shared_link" in apply and old_link != item.shared_link:
+            kind = _link_event(old_link, item.shared_link)
         elif "lock" in apply:
             kind = "unlock" if apply["lock"] is None else "lock"
         self.store.events.record(item.modified, kind, user, item)
@@ -203,6 +224,16 @@ class Changes:
             "expires_at": parse_date(expires, "lock.expires_at") if expires is not None else None,
             "is_download_prevented": bool(wanted.get("is_download_prevented", False)),
         }
+
+
+def _is_open(link: dict[str, Any] | None) -> bool:
+    return link is not None and link["access"] == "open" and link["permissions"]["can_download"]
+
+
+def _link_event(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
+    if after is None:
+        return "unshare"
+    return "share" if before is None else "reshare"
 
 
 def _tags(value: object) -> tuple[str, ...]:

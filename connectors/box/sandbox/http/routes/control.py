@@ -17,6 +17,15 @@ from starlette.routing import Route
 from connectors.box.sandbox import dumps
 from connectors.box.sandbox.core import Core
 from connectors.box.sandbox.errors import BoxError
+from connectors.box.sandbox.person import Person
+
+#: What `POST /_sandbox/act` lets a person do: methods of `Person`.
+DEEDS = frozenset(
+    {
+        "make_folder", "upload", "edit", "rename", "move", "lock", "unlock", "trash", "restore", "download",
+        "link", "unlink", "invite", "set_role", "uninvite", "accept",
+    }
+)  # fmt: skip
 
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -42,6 +51,7 @@ def control_app(core: Core) -> Starlette:
         "reset": lambda body: core.reset(),
         "reset_calls": lambda body: core.calls.reset(),
         "users": lambda body: _add_user(core, body),
+        "act": lambda body: _act(core, body),
         "groups": lambda body: _add_group(core, body),
         "space": lambda body: _set_space(core, body),
         "logins": lambda body: _change_logins(core, body),
@@ -89,6 +99,25 @@ def _add_user(core: Core, body: dict[str, Any]) -> dict[str, Any]:
     for address in body.get("aliases", ()):
         core.people.add_alias(user, address)
     return dumps.user(user)
+
+
+def _act(core: Core, body: dict[str, Any]) -> dict[str, Any] | None:
+    """Let a person do something: {"login": …, "do": "rename", "with": {"item_id": …, "name": …}}.
+
+    Without a login it is the service account's hands. "link_download" is what somebody does who is not logged in.
+    """
+    what, values = body["do"], dict(body.get("with") or {})
+    if what == "link_download":
+        core.changes.download_by_link(values["file_id"])
+        return None
+    if what not in DEEDS:
+        raise ValueError(f"unknown deed {what!r}; known: link_download, {', '.join(sorted(DEEDS))}")
+    if "content" in values:
+        values["content"] = values["content"].encode()
+    login = body.get("login")
+    user = core.service_account if login is None else core.store.logins[login]
+    done = getattr(Person(core, user), what)(**values)
+    return None if done is None else {"ok": True, "id": done}
 
 
 def _add_group(core: Core, body: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from connectors.box.sandbox.http import views
 from connectors.box.sandbox.rules import permissions
 from connectors.box.sandbox.rules.mini import JSON, user_mini
 from connectors.box.sandbox.store.dates import format_date, parse_date
-from connectors.box.sandbox.store.events import KINDS, Event
+from connectors.box.sandbox.store.events import KINDS, TREE_CHANGES, Event
 from connectors.box.sandbox.store.records import Collaboration, File, Folder, Group, User
 from connectors.box.sandbox.wire import Request, Response, json_response, parse_limit, parse_number
 
@@ -21,6 +21,9 @@ _USER = {"all", "changes", "sync"}
 _SCAN = 20_000
 _POLL_SECONDS = 30.0
 _POLL_STEP = 0.02
+
+#: Whom Box names where nobody was logged in.
+NOBODY: JSON = {"type": "user", "id": "2", "name": "Unknown User", "login": ""}
 
 
 def events(core: Core, request: Request) -> Response:
@@ -33,22 +36,26 @@ def events(core: Core, request: Request) -> Response:
     if admin:
         core.people.require_admin(request.user, "manage_enterprise_properties", enterprise=False)
     limit = parse_limit(query, 100, 500, 0)
-    log = core.store.events
+    log, live = core.store.events, stream != "admin_logs"
+    if live:
+        log.hand_out(orderly=core.settings.orderly_events)
+    last = log.last_live if live else log.last_position
     text = query.get("stream_position", "0") or "0"
     if text == "now":
-        return _answer([], log.last_position, admin)
+        return _answer([], last, admin)
     asked = parse_number(text)
     if asked is None or asked < 0:
         raise bad_request("Invalid stream_position", "stream_position")
-    position = min(asked, log.last_position)
     wanted = _filter(core, request.user, query, stream)
+    # What is older than the newest `MAX_EVENTS` is not there any more.
+    position = max(min(asked, last), last - len(log.live if live else log.entries))
     entries: list[JSON] = []
-    for event in log.after(position, _SCAN):
+    for event in log.after_live(position, _SCAN) if live else log.after(position, _SCAN):
         if len(entries) >= limit:
             break
-        position = event.position
+        position += 1
         if wanted(event):
-            entries.append(_view(event, admin))
+            entries.append(_view(log.mark, event, admin))
     return _answer(entries, position, admin)
 
 
@@ -65,10 +72,17 @@ def realtime(core: Core, request: Request) -> Response:
 
 
 def _filter(core: Core, user: User, query: dict[str, str], stream: str) -> Any:
+    if stream == "sync":
+        return lambda event: False  # nothing is marked for the old sync program
     if stream not in _ADMIN:
-        return lambda event: KINDS[event.kind][1] is not None and _concerns(user, event)
+        kinds = TREE_CHANGES if stream == "changes" else KINDS.keys()
+        return lambda event: (
+            event.kind in kinds and KINDS[event.kind][1] is not None and _concerns(user, event)
+        )
     types = {name for name in query.get("event_type", "").split(",") if name}
-    after, before = query.get("created_after"), query.get("created_before")
+    # For the history alone; the live stream ignores them.
+    times = query if stream == "admin_logs" else {}
+    after, before = times.get("created_after"), times.get("created_before")
     start = parse_date(after, "created_after") if after else 0
     stop = parse_date(before, "created_before") if before else 1 << 62
 
@@ -93,12 +107,13 @@ def _answer(entries: list[JSON], position: int, admin: bool) -> Response:
     return json_response({"chunk_size": len(entries), "next_stream_position": following, "entries": entries})
 
 
-def _view(event: Event, admin: bool) -> JSON:
+def _view(mark: str, event: Event, admin: bool) -> JSON:
     kind = KINDS[event.kind][0 if admin else 1]
+    # One event has one id in both streams of the enterprise; whether a user's stream has the same is UNKNOWN.
     view = {
         "type": "event",
-        "event_id": f"{event.position:016x}",
-        "created_by": user_mini(event.actor),
+        "event_id": f"{mark}{'e' if admin else 'f'}{event.position:015x}",
+        "created_by": NOBODY if event.actor is None else user_mini(event.actor),
         "event_type": kind,
         "created_at": format_date(int(event.at)),
         "session_id": None,
@@ -142,7 +157,7 @@ def _user_source(event: Event) -> JSON:
 
 def _details(event: Event) -> JSON:
     source = event.source
-    by_app = event.actor.kind in {"service", "app"}
+    by_app = event.actor is not None and event.actor.kind in {"service", "app"}
     service = {"service_name": "Sandbox Application" if by_app else "Box Web Application"}
     if isinstance(source, File):
         return {"size": source.size, "version_id": source.version_id} | service
@@ -155,9 +170,9 @@ async def subscribe(core: Core, request: Request) -> Response:
     """The long poll: answers `new_change` once there is an event after the position, else `reconnect`."""
     text = request.query.get("stream_position", "now")
     asked = parse_number(text)
-    position = core.store.events.last_position if asked is None else asked
+    position = core.store.events.last_live if asked is None else asked
     for _ in range(int(_POLL_SECONDS / _POLL_STEP)):
-        if core.store.events.last_position > position:
+        if core.store.events.has_news(position):
             return json_response({"message": "new_change", "version": 1})
         await asyncio.sleep(_POLL_STEP)
     return json_response({"message": "reconnect", "version": 1})

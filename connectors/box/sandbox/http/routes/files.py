@@ -82,7 +82,7 @@ def content(core: Core, request: Request) -> Response:
     size, sha1, blob = _chosen(file, request.query.get("version"))
     if blob is None and size:
         raise BoxError(503, "unavailable", "This sandbox keeps only the digests of contents")
-    core.store.events.record(core.store.now(), "download", request.user, file)
+    core.changes.download(request.user, file.id)
     ticket = core.downloads.issue(Download(blob, size, sha1, file.name))
     location = f"{request.base_url}{DOWNLOADS}/{ticket}/{quote(file.name, safe='')}"
     return Response(302, b"", ((b"location", location.encode()),))

@@ -1,0 +1,25 @@
+"""watch_box: tell what people do in Box with what was moved, from Box's own events.
+
+Requires: the plan's checkpoint and Box; the share is not asked. "Manage enterprise properties", to see everybody's
+doings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.orchestration.observing import watch
+from flows.plan.model import MigrationPlan
+
+
+def watch_box(plan: MigrationPlan, once: bool = True, every: float = 10.0) -> dict[str, Any]:
+    """Tell what people edit, rename, move, delete and restore in the plan's trees, whom they let in, and who downloads.
+
+    What this program does itself is not told. It goes on where the last watch stopped.
+
+    Args:
+        plan: What moves from where to where.
+        once: Tell what there is by now and end; off: go on until the run is cancelled.
+        every: Seconds between two looks, at least one.
+    """
+    return watch(plan, once=once, every_seconds=every)

@@ -1,0 +1,1 @@
+"""What people do in Box with what was moved."""

@@ -1,0 +1,104 @@
+"""Observing: a run that tells what people do in Box, on a terminal and, in a flow run, as events of Prefect's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from flows.errors import PlanError
+from flows.observation.reading import CALL_SECONDS, EventReader
+from flows.orchestration.on_demand import FlowRunContext, emit_event, get_run_logger
+from flows.plan.model import MigrationPlan
+from flows.reporting.events import finding_line
+from flows.sharing.access import Access, open_access
+from flows.words import printable, slug
+from state.statuses import EventKind
+
+#: Prefect's events; the resource is the plan.
+EVENTS: Mapping[str, str] = {
+    EventKind.PEOPLE_CHANGED: "boxhaul.box.changed",
+    EventKind.ACCESS_CHANGED: "boxhaul.access.changed",
+    EventKind.DOWNLOADED: "boxhaul.box.downloaded",
+}
+
+Teller = Callable[[Mapping[str, Any]], None]
+
+#: What the command line set up; nothing by default.
+_teller: ContextVar[Teller | None] = ContextVar("teller", default=None)
+
+
+@contextmanager
+def on_stdout(*, as_json: bool) -> Iterator[None]:
+    """Every finding of a watch that begins inside is a line on stdout, at once: for people, or one JSON object."""
+
+    def tell(finding: Mapping[str, Any]) -> None:
+        line = json.dumps(finding, ensure_ascii=True) if as_json else printable(finding_line(finding))
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    token = _teller.set(tell)
+    try:
+        yield
+    finally:
+        _teller.reset(token)
+
+
+def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str, Any]:
+    """Tell what people do in the trees of a plan; `once`: what there is by now, else until somebody stops it.
+
+    PlanError before the first run. A finding is written down with the place behind it, and told after that: what a
+    stop came before is told by the next watch.
+    """
+    if every_seconds < 1:
+        raise PlanError("--every: Box is asked once a second at most")
+    with open_access(plan) as access:
+        found = _tell(access)  # what an earlier one wrote down and could not tell
+        reader = EventReader(access)
+        if not reader.sees_everything:
+            sys.stderr.write(f"{NARROW}\n")
+        while True:
+            more = reader.read()
+            found += _tell(access)
+            if once and not more:
+                return {"plan": plan.name, "stream": reader.place.stream, "found": found}
+            reader.pause(CALL_SECONDS if more else every_seconds)
+
+
+NARROW = (
+    "boxhaul: the account may not read the events of the enterprise; it sees what Box tells it of its own files alone. "
+    'For all of them tick "Manage enterprise properties", and have the app authorised anew.'
+)
+
+
+def _tell(access: Access) -> int:
+    told = 0
+    while findings := access.checkpoint.untold_findings(access.plan_id):
+        for _, line in findings:
+            _tell_one(access.plan, line.kind, line.detail)
+        access.checkpoint.record_told(access.plan_id, findings[-1][0])
+        told += len(findings)
+    return told
+
+
+def _tell_one(plan: MigrationPlan, kind: str, finding: Mapping[str, Any]) -> None:
+    teller = _teller.get()
+    if teller is not None:
+        teller(finding)
+    if FlowRunContext.get() is None:
+        return
+    words = {name: printable(str(value)) for name, value in finding.items()}
+    if teller is None:
+        get_run_logger().info(printable(finding_line(finding)))
+    emit_event(
+        event=EVENTS[kind],
+        resource={
+            "prefect.resource.id": f"boxhaul.plan.{slug(plan.name)}",
+            "prefect.resource.name": plan.name,
+            "boxhaul.tree": words["tree"],
+        },
+        payload={"plan": plan.name, **words},
+    )
