@@ -179,6 +179,44 @@ def collaborate(
 
 
 @app.command()
+def verify(
+    plan: PlanArgument,
+    tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
+    source: Annotated[
+        bool,
+        typer.Option(
+            "--source", help="Also walk the share: what is missing, new or changed since it was sent."
+        ),
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read the share's files again and compare their SHA-1.")
+    ] = False,
+    sample: Annotated[
+        str,
+        typer.Option(metavar="N%", help="With --deep: only so many of the files, chosen at random: 1%."),
+    ] = "",
+    dates: Annotated[
+        bool, typer.Option("--dates/--no-dates", help="Compare the dates in Box, or not.")
+    ] = True,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write all differences there.")
+    ] = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Compare Box with what was sent, and with the share where asked for; changes nothing in either."""
+    from flows.commands.verify import verify_share
+    from flows.reconciliation.table import verification_table
+
+    file = str(csv.absolute()) if csv is not None else ""
+    document = _run_flow(verify_share, _load(plan), tree or [], source, deep, sample, dates, file)
+    if as_json:
+        _print_json(document)
+    else:
+        _console().print(verification_table(document))
+    raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
+
+
+@app.command()
 def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
     """Show where every tree stands, from the checkpoint alone."""
     from flows.reporting.status import status_document, status_table
