@@ -19,7 +19,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -180,7 +180,7 @@ def collaborate(
 
 @app.command()
 def verify(
-    plan: PlanArgument,
+    plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan file (YAML).")] = None,
     tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
     source: Annotated[
         bool,
@@ -201,9 +201,25 @@ def verify(
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write all differences there.")
     ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest", metavar="FILE", help="Check this manifest by itself; no plan, no network."
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="PUB", help="With --manifest: the public key that has to have signed it."
+        ),
+    ] = None,
     as_json: JSONOption = False,
 ) -> None:
     """Compare Box with what was sent, and with the share where asked for; changes nothing in either."""
+    if manifest is not None:
+        _verify_manifest(manifest, key, plan, as_json)
+    if plan is None or key is not None:
+        raise PlanError("verify: name the plan, or --manifest FILE with its --key PUB")
     from flows.commands.verify import verify_share
     from flows.reconciliation.table import verification_table
 
@@ -213,6 +229,19 @@ def verify(
         _print_json(document)
     else:
         _console().print(verification_table(document))
+    raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
+
+
+def _verify_manifest(manifest: Path, key: Path | None, plan: Path | None, as_json: bool) -> NoReturn:
+    from flows.reconciliation.checking import check_manifest, manifest_words
+
+    if plan is not None:
+        raise PlanError("verify: a manifest is checked by itself, without a plan")
+    document = check_manifest(manifest, key)
+    if as_json:
+        _print_json(document)
+    else:
+        _console().print("\n".join(manifest_words(document)), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
 
 
@@ -235,12 +264,34 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write into; by default beside the plan.")
     ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            metavar="FILE",
+            help="Also write every entry and grant as chained lines there, FILE.sig and FILE.pub beside it.",
+        ),
+    ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            "--sign", metavar="KEY", help="Ed25519 key for it (PEM); else one is made beside the plan, once."
+        ),
+    ] = None,
 ) -> None:
-    """Write the report: HTML to read, CSV and JSON of every item."""
+    """Write the report: HTML to read, CSV and JSON of every item; on request a signed manifest."""
     from flows.reporting.report import write_report
 
+    if sign is not None and manifest is None:
+        raise PlanError("--sign: says which key signs the manifest; say --manifest FILE as well")
     loaded = _load(plan)
     written = write_report(loaded, out)
+    if manifest is not None:
+        from flows.reconciliation.manifest import write_manifest
+
+        paths, key = write_manifest(loaded, manifest, sign)
+        written += paths
+        sys.stderr.write(f"signed by the Ed25519 key whose public half is {key}\n")
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants
 
