@@ -204,7 +204,9 @@ def verify(
     manifest: Annotated[
         Path | None,
         typer.Option(
-            "--manifest", metavar="FILE", help="Check this manifest by itself; no plan, no network."
+            "--manifest",
+            metavar="FILE",
+            help="Check this manifest: by itself, with no network; with PLAN then against Box.",
         ),
     ] = None,
     key: Annotated[
@@ -234,14 +236,20 @@ def verify(
 
 def _verify_manifest(manifest: Path, key: Path | None, plan: Path | None, as_json: bool) -> NoReturn:
     from flows.reconciliation.checking import check_manifest, manifest_words
+    from flows.reconciliation.table import verification_table
 
-    if plan is not None:
-        raise PlanError("verify: a manifest is checked by itself, without a plan")
-    document = check_manifest(manifest, key)
+    if plan is None:
+        document = check_manifest(manifest, key)
+    else:
+        from flows.commands.verify import verify_manifest
+
+        document = verify_manifest(_load(plan), manifest, key)
     if as_json:
         _print_json(document)
-    else:
+    elif document["mode"] == "manifest":
         _console().print("\n".join(manifest_words(document)), highlight=False, markup=False, soft_wrap=True)
+    else:
+        _console().print(verification_table(document))
     raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
 
 

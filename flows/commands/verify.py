@@ -13,6 +13,7 @@ from flows.errors import PlanError
 from flows.orchestration.counting import counting
 from flows.orchestration.endings import already_running, verified
 from flows.plan.model import MigrationPlan
+from flows.reconciliation.against_box import verify_manifest_with_box
 from flows.reconciliation.differences import Ledger
 from flows.reconciliation.sampling import parse_share
 from flows.reconciliation.verification import Wanted, verify_plan
@@ -57,3 +58,10 @@ def verify_share(
             raise
         raise PlanError(f"--csv: {Path(csv)} cannot be written ({exc.strerror or exc})") from exc
     return verified(document)
+
+
+def verify_manifest(plan: MigrationPlan, manifest: Path, key: Path | None) -> dict[str, Any]:
+    """Check a manifest by itself, then compare what it has as uploaded with Box, through the plan's account."""
+    ledger = Ledger()
+    with counting(plan.name, ledger):
+        return verify_manifest_with_box(plan, manifest, key, ledger)

@@ -63,7 +63,7 @@ def _compare_folder(comparison: Comparison, tree: TreeRecord, folder: FolderNode
     kept = kept_children(comparison.access.checkpoint, folder.id)
     listed = list(comparison.access.box.list_folder(str(folder.box_folder_id), whole=True))
     suspects = list(compare_listing(kept, listed, dates=comparison.dates))
-    look = _Look(comparison, tree, folder)
+    look = FolderLook(comparison, tree, folder)
     for suspect in suspects:
         if suspect.kept is not None:
             look.explain(suspect)
@@ -85,7 +85,7 @@ def _parent_is_there(comparison: Comparison, folder: FolderNode) -> bool:
     return True
 
 
-class _Look:
+class FolderLook:
     """One folder of Box: what its suspects turn out to be, when the things themselves are asked for."""
 
     def __init__(self, comparison: Comparison, tree: TreeRecord, folder: FolderNode) -> None:

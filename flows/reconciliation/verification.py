@@ -58,21 +58,21 @@ def verify_plan(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> dict[str
 
     PlanError before the first run and for an unknown tree, LeaseHeld while a run uses the account.
     """
-    with _opened(plan, wanted, ledger) as comparison, comparison.stop.telling_the_cause():
+    with opened(plan, wanted, ledger) as comparison, comparison.stop.telling_the_cause():
         _tell_unsettled(comparison)
         for tree in comparison.trees:
             if tree.box_folder_id is not None and compare_root(comparison, tree):
                 compare_in_box(comparison, tree)
         read = _compare_with_share(comparison, wanted)
         comparison.stop.raise_if_stopped()
-        document = _document(comparison, wanted, read)
+        document = document_of(comparison, wanted.mode, read)
         access = comparison.access
         access.checkpoint.record_event(access.plan_id, EventKind.RECONCILED, _kept(document))
     return document
 
 
 @contextmanager
-def _opened(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> Iterator[Comparison]:
+def opened(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> Iterator[Comparison]:
     """Open checkpoint and Box and hold the account's limits alone, as a run does, while the body lasts (P10)."""
     stop = StopSignal()
     with ExitStack() as stack:
@@ -154,12 +154,13 @@ def _look_at_share(comparison: Comparison, source: Source, wanted: Wanted) -> Re
     return read_again(comparison, source, wanted.share) if wanted.deep else None
 
 
-def _document(comparison: Comparison, wanted: Wanted, read: ReadAgain | None) -> dict[str, Any]:
+def document_of(comparison: Comparison, mode: str, read: ReadAgain | None) -> dict[str, Any]:
+    """Return the document of `boxhaul verify --json`."""
     ledger = comparison.ledger
     return {
         "plan": comparison.access.plan.name,
         "agrees": ledger.count == 0,
-        "mode": wanted.mode,
+        "mode": mode,
         "trees": [tree.name for tree in comparison.trees],
         "checked": asdict(ledger.checked),
         "read_again": read.document() if read is not None else None,

@@ -33,7 +33,12 @@ def event_words(kind: str, detail: Mapping[str, Any]) -> str:
 
 
 #: What a verification compared the checkpoint with.
-COMPARED_WITH = {"box": "Box", "source": "Box and the share", "deep": "Box, the share and its bytes"}
+COMPARED_WITH = {
+    "box": "Box",
+    "source": "Box and the share",
+    "deep": "Box, the share and its bytes",
+    "manifest against box": "Box, by the manifest",
+}
 
 
 def reconciled_words(line: EventLine) -> str:

@@ -123,3 +123,33 @@ def test_key_of_ones_own(program: Program, tmp_path: Path) -> None:
     assert 2 == program.run("report", "--manifest", str(target), "--sign", str(tmp_path / "none")).code
     assert 2 == program.run("report", "--sign", str(key)).code
     assert 2 == alone("--manifest", str(tmp_path / "none")).code
+
+
+def test_against_box(program: Program, box: Sandbox, tmp_path: Path) -> None:
+    """What the manifest has is looked for in Box; what a later run put there is no difference."""
+    target = tmp_path / "m.jsonl"
+    program.run("report", "--manifest", str(target))
+    (tmp_path / "share/Team/later.txt").write_bytes(b"later")
+    program.run("migrate")
+
+    clean = program.run("verify", "--manifest", str(target), "--key", f"{target}.pub", "--json")
+
+    assert 0 == clean.code, clean.output
+    assert {"signature": "good", "mode": "manifest against box"}.items() <= json.loads(clean.stdout).items()
+    checked = json.loads(clean.stdout)["checked"]
+    assert (6, 4) == (checked["files"] + 2, checked["folders"])
+    person, tree = box.person(box.service_account), box.tree()
+    person.trash(tree["Up/Team X/sub"]["id"])
+    person.rename(tree["Other/o.txt"]["id"], "other.txt")
+    person.make_folder("extra", tree["Other"]["id"])
+    person.move(tree["Other/empty"]["id"], tree["Up/Team X"]["id"])
+    found = program.run("verify", "--manifest", str(target), "--json")
+    assert 1 == found.code, found.output
+    differences = json.loads(found.stdout)["differences"]
+    assert {
+        ("trashed", "Team/sub"),
+        ("renamed", "Other/o.txt"),
+        ("extra_in_box", "Other/extra"),
+        ("moved", "Other/empty"),
+    } == {(each["kind"], each["path"]) for each in differences}
+    assert "renamed" in program.run("verify", "--manifest", str(target)).stdout
