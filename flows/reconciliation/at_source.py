@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import ConnectorError, FatalError, NotFound, Stopped
@@ -13,8 +13,8 @@ from flows.reconciliation.differences import Difference, DifferenceKind
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.naming import compare_folder
 from state.diff import Change, ChangeKind
-from state.records import FolderNode, TreeRecord
-from state.reports.contents import folders_in_box
+from state.records import FolderNode
+from state.reports.contents import folder_count, folders_in_box
 from state.statuses import ItemStatus
 
 #: Folders that are asked for together, and whose rows are held.
@@ -26,18 +26,19 @@ _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 def compare_at_source(
     comparison: Comparison,
     source: Source,
-    tree: TreeRecord,
     excluded: Callable[[Entry], str | None],
     *,
     changes: bool,
 ) -> None:
-    """Walk the tree's folders and tell what is missing, new or, with `changes`, changed since it was sent.
+    """Walk the trees' folders and tell what is missing, new or, with `changes`, changed since it was sent.
 
     A new folder is one difference, and not walked into. What was touched counts as changed: only reading tells more.
     """
-    walk = _Walk(comparison, source, tree, excluded, changes=changes)
-    comparison.ledger.begin(f"share, {tree.name}", 0)
-    folders = folders_in_box(comparison.access.checkpoint, tree.id)
+    walk = _Walk(comparison, source, excluded, changes=changes)
+    checkpoint = comparison.access.checkpoint
+    total = sum(folder_count(checkpoint, tree.id) for tree in comparison.trees)
+    comparison.ledger.begin("folders of the share", total)
+    folders = chain.from_iterable(folders_in_box(checkpoint, tree.id) for tree in comparison.trees)
     while batch := list(islice(folders, FOLDERS_AT_ONCE)):
         walk.compare(batch)
         comparison.stop.raise_if_stopped()
@@ -61,16 +62,17 @@ class _Walk:
         self,
         comparison: Comparison,
         source: Source,
-        tree: TreeRecord,
         excluded: Callable[[Entry], str | None],
         *,
         changes: bool,
     ) -> None:
-        self._comparison, self._source, self._tree = comparison, source, tree
+        self._comparison, self._source = comparison, source
         self._excluded, self._changes = excluded, changes
         self._listings = Listings(source)
-        #: The files at the top of the share: its folders are other trees.
-        self._files_only = tree.source == "" and not comparison.access.plan.trees
+        #: Where the plan names no trees: the files at the top of the share, whose folders are other trees.
+        self._files_only = {
+            tree.id for tree in comparison.trees if tree.source == "" and not comparison.access.plan.trees
+        }
 
     def compare(self, folders: Sequence[FolderNode]) -> None:
         by_path = {folder.path: folder for folder in folders}
@@ -83,13 +85,13 @@ class _Walk:
                 self._tell_unlisted(folder, listing)
                 continue
             whole = with_unlisted(self._source, path, listing, known[folder.id], self._comparison.stop.is_set)
-            found, _ = compare_folder(self._own(whole), known[folder.id], excluded=self._excluded)
+            found, _ = compare_folder(self._own(folder, whole), known[folder.id], excluded=self._excluded)
             for change in found:
                 self._tell(folder, change)
             self._comparison.ledger.compared()
 
-    def _own(self, listing: list[Entry]) -> list[Entry]:
-        if not self._files_only:
+    def _own(self, folder: FolderNode, listing: list[Entry]) -> list[Entry]:
+        if folder.tree_id not in self._files_only:
             return listing
         return [entry for entry in listing if not moves_as_folder(entry) or self._excluded(entry) is not None]
 
@@ -115,7 +117,7 @@ class _Walk:
             self._add(DifferenceKind.CHANGED_AT_SOURCE, path, "; ".join(_what_changed(change)))
 
     def _add(self, kind: DifferenceKind, path: str, detail: str) -> None:
-        difference = Difference(kind=kind, path=path or self._tree.name, detail=detail)
+        difference = Difference(kind=kind, path=path, detail=detail)
         self._comparison.ledger.add_once(difference, source_key(path))
 
 

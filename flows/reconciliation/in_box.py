@@ -20,14 +20,15 @@ from state.reports.contents import folder_count, folders_in_box, kept_children, 
 OPEN_LINKS = ("open", "company")
 
 
-def compare_in_box(comparison: Comparison, tree: TreeRecord) -> None:
-    """Compare every folder of the tree with Box's listing of it. Sends nothing that changes anything.
+def compare_in_box(comparison: Comparison, trees: Sequence[TreeRecord]) -> None:
+    """Compare every folder of these trees with Box's listing of it. Sends nothing that changes anything.
 
-    Folders stream through: memory is that of a few folders, whatever the tree's size (P9).
+    Folders stream through: memory is that of a few folders, whatever the trees' size (P9).
     """
-    comparison.ledger.begin(f"Box, {tree.name}", folder_count(comparison.access.checkpoint, tree.id))
+    checkpoint = comparison.access.checkpoint
+    comparison.ledger.begin("folders in Box", sum(folder_count(checkpoint, tree.id) for tree in trees))
     unlisted: list[tuple[FolderNode, str]] = []
-    comparison.run(_jobs(comparison, tree, unlisted))
+    comparison.run(_jobs(comparison, trees, unlisted))
     for folder, why in unlisted:
         key = _key(folder.box_folder_id)
         detail = f"the folder above shows it, and it cannot be listed: {why}"
@@ -37,10 +38,11 @@ def compare_in_box(comparison: Comparison, tree: TreeRecord) -> None:
 
 
 def _jobs(
-    comparison: Comparison, tree: TreeRecord, unlisted: list[tuple[FolderNode, str]]
+    comparison: Comparison, trees: Sequence[TreeRecord], unlisted: list[tuple[FolderNode, str]]
 ) -> Iterator[Callable[[], None]]:
-    for folder in folders_in_box(comparison.access.checkpoint, tree.id):
-        yield partial(_compare_or_tell, comparison, tree, folder, unlisted)
+    for tree in trees:
+        for folder in folders_in_box(comparison.access.checkpoint, tree.id):
+            yield partial(_compare_or_tell, comparison, tree, folder, unlisted)
 
 
 def _compare_or_tell(

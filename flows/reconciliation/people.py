@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from connectors.box.types import BoxFolder
 from connectors.errors import DestinationGone
 from flows.reconciliation.comparison import Comparison
@@ -19,6 +21,21 @@ _KINDS = {
     "change": DifferenceKind.COLLABORATOR_CHANGED,
     "failed": DifferenceKind.COLLABORATOR_CHANGED,
 }
+
+
+def compare_roots(comparison: Comparison) -> list[TreeRecord]:
+    """Compare the trees' own folders, many at once; return the trees of which Box shows the folder."""
+    trees = [tree for tree in comparison.trees if tree.box_folder_id is not None]
+    comparison.ledger.begin("trees, people and links", len(trees))
+    shown: set[int] = set()
+
+    def compare(tree: TreeRecord) -> None:
+        if compare_root(comparison, tree):
+            shown.add(tree.id)
+        comparison.ledger.compared()
+
+    comparison.run(partial(compare, tree) for tree in trees)
+    return [tree for tree in trees if tree.id in shown]
 
 
 def compare_root(comparison: Comparison, tree: TreeRecord) -> bool:

@@ -21,7 +21,7 @@ from flows.reconciliation.at_source import compare_at_source, compare_top
 from flows.reconciliation.comparison import Comparison
 from flows.reconciliation.differences import Difference, DifferenceKind, Ledger
 from flows.reconciliation.in_box import compare_in_box
-from flows.reconciliation.people import compare_root
+from flows.reconciliation.people import compare_roots
 from flows.reconciliation.reading import ReadAgain, read_again
 from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
@@ -60,9 +60,7 @@ def verify_plan(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> dict[str
     """
     with opened(plan, wanted, ledger) as comparison, comparison.stop.telling_the_cause():
         _tell_unsettled(comparison)
-        for tree in comparison.trees:
-            if tree.box_folder_id is not None and compare_root(comparison, tree):
-                compare_in_box(comparison, tree)
+        compare_in_box(comparison, compare_roots(comparison))
         read = _compare_with_share(comparison, wanted)
         comparison.stop.raise_if_stopped()
         document = document_of(comparison, wanted.mode, read)
@@ -149,8 +147,7 @@ def _look_at_share(comparison: Comparison, source: Source, wanted: Wanted) -> Re
     reads_all = wanted.deep and wanted.share >= 1
     if not comparison.access.plan.trees and not wanted.trees:
         compare_top(comparison, source, excluded)
-    for tree in comparison.trees:
-        compare_at_source(comparison, source, tree, excluded, changes=not reads_all)
+    compare_at_source(comparison, source, excluded, changes=not reads_all)
     return read_again(comparison, source, wanted.share) if wanted.deep else None
 
 

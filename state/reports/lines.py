@@ -26,8 +26,8 @@ from state.statuses import TOLD_OF_ROOTS, ItemStatus
 #: What is said of a folder that could not be listed, and that a person waived: nobody knows what stayed behind.
 NEVER_SEEN = "its content was never seen"
 
-#: Folders whose items are read by one query.
-FOLDERS_PER_QUERY = 100
+#: Folders whose items are read, and sorted, by one query: SQLite sorts in this process's memory.
+FOLDERS_PER_QUERY = 10
 
 
 def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True) -> Iterator[ItemLine]:

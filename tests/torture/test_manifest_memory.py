@@ -1,4 +1,4 @@
-"""A manifest of any length is written and checked in the same little memory (P9)."""
+"""A manifest of any length is written and checked in bounded memory (P9): under 200 MB."""
 
 from __future__ import annotations
 
