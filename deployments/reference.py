@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from connectors.box.sandbox.__main__ import command_line
 from connectors.sources import registry
-from flows import cli
+from flows import cli, console
 from flows.plan.model import MigrationPlan
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -56,11 +56,11 @@ Any other URL is opened by the fsspec filesystem of that name; its own keyword a
 """
 
 EXIT_CODES = {
-    cli.COMPLETE: "done and complete",
-    cli.INCOMPLETE: "finished with failed items or incomplete trees",
-    cli.BAD_PLAN: "bad usage or plan",
-    cli.FATAL: "stopped by something fatal: authorisation, quota, share unreachable",
-    cli.INTERRUPTED: "interrupted, state saved",
+    console.COMPLETE: "done and complete",
+    console.INCOMPLETE: "finished with failed items or incomplete trees",
+    console.BAD_PLAN: "bad usage or plan",
+    console.FATAL: "stopped by something fatal: authorisation, quota, share unreachable",
+    console.INTERRUPTED: "interrupted, state saved",
 }
 
 #: Keys of a source's configuration that the URL and its neighbours in the plan give.

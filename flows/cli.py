@@ -1,41 +1,36 @@
 """The console command. Thin: it reads the plan, runs the flow or asks the checkpoint, prints, and chooses an exit code.
 
-0 done and complete · 1 finished with failed items or incomplete trees · 2 bad usage or plan · 3 stopped by something
-fatal · 130 interrupted, state saved. Heavy imports stand inside the commands, so that --help is quick.
+Heavy imports stand inside the commands, so that --help is quick.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
-import json
-import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from flows.errors import Interrupted, PlanError
+from flows.console import (
+    COMPLETE,
+    FATAL,
+    INCOMPLETE,
+    NO_COLLECTION_YET,
+    console,
+    foreseen_errors,
+    load,
+    print_json,
+    run_flow,
+)
+from flows.errors import PlanError
 from flows.run.surroundings import have_a_home, speak_utf8
 
 if TYPE_CHECKING:
     from flows.plan.model import MigrationPlan
-
-#: What Python begins with, and more objects than all imports make.
-USUAL_COLLECTIONS, NO_COLLECTION_YET = gc.get_threshold(), 500_000
-
-#: As Prefect writes them.
-LOG_FORMAT = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(name)s - %(message)s"
-
-COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="boxhaul",
@@ -97,10 +92,10 @@ def migrate(
     from flows.commands.migrate import migrate_share
     from flows.orchestration.configured import api_url
 
-    loaded = _load(plan)
+    loaded = load(plan)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
-    summary = _run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
+    summary = run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
@@ -120,11 +115,11 @@ def check(
     from flows.checks.table import check_table
     from flows.commands.check import check_plan
 
-    document = _run_flow(check_plan, _load(plan), set_space)
+    document = run_flow(check_plan, load(plan), set_space)
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        _console().print(check_table(document))
+        console().print(check_table(document))
     if not document["can_go_on"]:
         raise typer.Exit(FATAL)
     raise typer.Exit(INCOMPLETE if document["problems"] else COMPLETE)
@@ -145,19 +140,19 @@ def identities(
     from flows.sharing.tables import identities_text
     from flows.sharing.uploaders import list_uploaders
 
-    loaded, given = _load(plan), values or []
+    loaded, given = load(plan), values or []
     if action == "list" and not given:
         document = list_uploaders(loaded)
     elif action == "create" and len(given) == 1 and given[0].isdigit():
-        document = _run_flow(create_identities, loaded, int(given[0]))
+        document = run_flow(create_identities, loaded, int(given[0]))
     elif action == "retire":
-        document = _run_flow(retire_identities, loaded, given)
+        document = run_flow(retire_identities, loaded, given)
     else:
         raise PlanError("identities: say create N, list, or retire [ID ...]")
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        _console().print(identities_text(document), highlight=False, markup=False)
+        console().print(identities_text(document), highlight=False, markup=False)
 
 
 @app.command()
@@ -173,11 +168,11 @@ def collaborate(
     from flows.commands.collaborate import collaborate_share
     from flows.sharing.tables import collaboration_table
 
-    document = _run_flow(collaborate_share, _load(plan), prune, dry_run)
+    document = run_flow(collaborate_share, load(plan), prune, dry_run)
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        _console().print(collaboration_table(document))
+        console().print(collaboration_table(document))
     raise typer.Exit(COMPLETE if document["complete"] else INCOMPLETE)
 
 
@@ -193,8 +188,83 @@ def watch(
     from flows.orchestration.observing import on_stdout
 
     with on_stdout(as_json=as_json):
-        found = _run_flow(watch_box, _load(plan), once, every)["found"]
+        found = run_flow(watch_box, load(plan), once, every)["found"]
     raise typer.Exit(INCOMPLETE if found else COMPLETE)
+
+
+@app.command()
+def verify(
+    plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan file (YAML).")] = None,
+    tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
+    source: Annotated[
+        bool,
+        typer.Option(
+            "--source", help="Also walk the share: what is missing, new or changed since it was sent."
+        ),
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read the share's files again and compare their SHA-1.")
+    ] = False,
+    sample: Annotated[
+        str,
+        typer.Option(metavar="N%", help="With --deep: only so many of the files, chosen at random: 1%."),
+    ] = "",
+    dates: Annotated[
+        bool, typer.Option("--dates/--no-dates", help="Compare the dates in Box, or not.")
+    ] = True,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write all differences there.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            metavar="FILE",
+            help="Check this manifest: by itself, with no network; with PLAN then against Box.",
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="PUB", help="With --manifest: the public key that has to have signed it."
+        ),
+    ] = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Compare Box with what was sent, and with the share where asked for; changes nothing in either."""
+    if manifest is not None:
+        _verify_manifest(manifest, key, plan, as_json)
+    if plan is None or key is not None:
+        raise PlanError("verify: name the plan, or --manifest FILE with its --key PUB")
+    from flows.commands.verify import verify_share
+    from flows.reconciliation.table import verification_table
+
+    file = str(csv.absolute()) if csv is not None else ""
+    document = run_flow(verify_share, load(plan), tree or [], source, deep, sample, dates, file)
+    if as_json:
+        print_json(document)
+    else:
+        console().print(verification_table(document))
+    raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
+
+
+def _verify_manifest(manifest: Path, key: Path | None, plan: Path | None, as_json: bool) -> NoReturn:
+    from flows.reconciliation.checking import check_manifest, manifest_words
+    from flows.reconciliation.table import verification_table
+
+    if plan is None:
+        document = check_manifest(manifest, key)
+    else:
+        from flows.commands.verify import verify_manifest
+
+        document = verify_manifest(load(plan), manifest, key)
+    if as_json:
+        print_json(document)
+    elif document["mode"] == "manifest":
+        console().print("\n".join(manifest_words(document)), highlight=False, markup=False, soft_wrap=True)
+    else:
+        console().print(verification_table(document))
+    raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
 
 
 @app.command()
@@ -202,12 +272,12 @@ def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
     """Show where every tree stands, from the checkpoint alone."""
     from flows.reporting.status import status_document, status_table
 
-    loaded = _load(plan)
+    loaded = load(plan)
     document = status_document(loaded)
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        _console().print(status_table(document))
+        console().print(status_table(document))
 
 
 @app.command()
@@ -220,12 +290,34 @@ def report(
         Path | None,
         typer.Option(metavar="OUT.csv", help="Instead: what may go at the source, proven anew; a script."),
     ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            metavar="FILE",
+            help="Also write every entry and grant as chained lines there, FILE.sig and FILE.pub beside it.",
+        ),
+    ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            "--sign", metavar="KEY", help="Ed25519 key for it (PEM); else one is made beside the plan, once."
+        ),
+    ] = None,
 ) -> None:
-    """Write the report: HTML to read, CSV and JSON of every item."""
+    """Write the report: HTML to read, CSV and JSON of every item; on request a signed manifest."""
     from flows.reporting.report import write_report
 
-    loaded = _load(plan)
+    if sign is not None and manifest is None:
+        raise PlanError("--sign: says which key signs the manifest; say --manifest FILE as well")
+    loaded = load(plan)
     written = _write_removable(loaded, removable) if removable else write_report(loaded, out)
+    if manifest is not None:
+        from flows.reconciliation.manifest import write_manifest
+
+        paths, key = write_manifest(loaded, manifest, sign)
+        written += paths
+        sys.stderr.write(f"signed by the Ed25519 key whose public half is {key}\n")
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants
 
@@ -245,10 +337,10 @@ def retry(
     from flows.commands.retry import retry_failures
     from flows.words import counted
 
-    loaded = _load(plan)
-    summary = _run_flow(retry_failures, loaded, reason, tree or [], check)
+    loaded = load(plan)
+    summary = run_flow(retry_failures, loaded, reason, tree or [], check)
     tried = counted(summary.get("retried", 0), "failed entry was", "failed entries were")
-    _console().print(f"{tried} tried again", highlight=False, markup=False)
+    console().print(f"{tried} tried again", highlight=False, markup=False)
     _print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
@@ -270,7 +362,7 @@ def waive(
     from flows.commands.waive import waive_items
     from flows.words import counted, printable
 
-    done = _run_flow(waive_items, _load(plan), path, why, who, pending)
+    done = run_flow(waive_items, load(plan), path, why, who, pending)
     what = f"{counted(done['waived'], 'entry', 'entries')} waived"
     where, by = printable(done["path"]), printable(done["who"])
     print(f"{what} at {where} by {by}; the next run completes the tree: boxhaul migrate {plan}")  # noqa: T201
@@ -288,7 +380,7 @@ def unwaive(
     from flows.commands.unwaive import unwaive_items
     from flows.words import counted, printable
 
-    done = _run_flow(unwaive_items, _load(plan), path, who)
+    done = run_flow(unwaive_items, load(plan), path, who)
     what = f"{counted(done['unwaived'], 'entry', 'entries')} not waived any more"
     print(f"{what} at {printable(done['path'])}; the next run tries again: boxhaul migrate {plan}")  # noqa: T201
 
@@ -310,7 +402,7 @@ def deploy(
     from flows.deploy.options import DeployOptions
     from flows.deploy.register import deploy_plan
 
-    for line in deploy_plan(_load(plan), DeployOptions(start=start, suffix=suffix, notify=notify)):
+    for line in deploy_plan(load(plan), DeployOptions(start=start, suffix=suffix, notify=notify)):
         print(line)  # noqa: T201  what was done, a line each
 
 
@@ -348,80 +440,8 @@ def main() -> None:
     gc.set_threshold(NO_COLLECTION_YET)
     # What is alive at the end needs no last look by the collector: it costs as much as a short command.
     atexit.register(gc.freeze)
-    with _foreseen_errors():
+    with foreseen_errors():
         app()
-
-
-def _load(path: Path) -> MigrationPlan:
-    from flows.plan.file import load_plan
-
-    # From here on there is garbage; the modules are none.
-    gc.freeze()
-    gc.set_threshold(*USUAL_COLLECTIONS)
-    return load_plan(path)
-
-
-def _run_flow(function: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
-    """Run what the flow of the same name runs: as a run of it where a Prefect server is configured, else plainly."""
-    from flows.orchestration.configured import api_url
-    from flows.orchestration.terminal import terminal_watcher
-    from flows.orchestration.watching import watching_with
-
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        url = api_url()
-        logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S")  # nothing, once Prefect has set it up
-        if url:
-            function = _as_flow(function, url)
-        with watching_with(terminal_watcher):
-            return function(*args)
-    except KeyboardInterrupt:
-        raise Interrupted from None
-
-
-def _as_flow(function: Callable[..., Any], url: str) -> Callable[..., Any]:
-    from flows.orchestration.endings import called
-    from flows.orchestration.reachable import require_server
-
-    require_server(url)
-    door = import_module(function.__module__.replace(".commands.", "."))
-    return partial(called, getattr(door, function.__name__))
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _foreseen_errors() -> Iterator[None]:
-    from connectors.errors import ConnectorError
-    from state.errors import StateError
-
-    try:
-        yield
-    except PlanError as exc:
-        _leave(str(exc), BAD_PLAN)
-    except (ConnectorError, StateError) as exc:
-        _leave(str(exc), FATAL)
-    except (KeyboardInterrupt, Interrupted):
-        _leave("interrupted; the state is saved, the same command goes on from here", INTERRUPTED)
-
-
-def _leave(message: str, code: int) -> None:
-    from flows.words import printable
-
-    sys.stderr.write(f"boxhaul: {printable(message)}\n")
-    sys.exit(code)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console()
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
 
 
 def _write_removable(plan: MigrationPlan, out: Path) -> list[Path]:
@@ -433,10 +453,10 @@ def _write_removable(plan: MigrationPlan, out: Path) -> list[Path]:
 def _print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:
     from flows.reporting.status import status_document, status_table
 
-    _console().print(status_table(status_document(plan)))
+    console().print(status_table(status_document(plan)))
     if not summary["complete"]:
         words = f"Not complete. See why: boxhaul report {path}"
-        _console().print(words, highlight=False, markup=False, soft_wrap=True)
+        console().print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

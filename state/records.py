@@ -290,6 +290,37 @@ class ExpectedChild:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeptChild:
+    """What the checkpoint has of one child of a folder that lies in Box, to be compared with it or with the source."""
+
+    #: In the source.
+    name: str
+    kind: EntryKind
+    box_name: str
+    box_id: str
+    #: Box has to show it. False for what it holds and need not: excluded since, gone from the source, an older content.
+    required: bool
+    #: Files only.
+    size: int = 0
+    sha1: str | None = None
+    version_id: str | None = None
+    #: Nanoseconds since 1970 UTC.
+    modified_ns: int | None = None
+    #: When Box took this content, aware.
+    uploaded_at: datetime | None = None
+    fingerprint: Fingerprint | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptPlace:
+    """Where something in Box belongs to, by the checkpoint."""
+
+    tree_id: int
+    #: Source path.
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
     """Sums over entries by status; `total` counts what is in the share, so it leaves `gone` out.
 
@@ -337,6 +368,15 @@ class ItemLine:
     #: What does not arrive although the content does (extended attributes, streams, ...), as the source says it.
     note: str | None = None
     waived_at: datetime | None = None
+    #: As the source had them when it was read; None for folders.
+    created_ns: int | None = None
+    changed_ns: int | None = None
+    source_file_id: str | None = None
+    #: Who sent it, a Box user id, and whether Box had it already.
+    uploaded_by: str | None = None
+    adopted: bool = False
+    #: The pass that listed its folder last (of a folder: itself); 0: none.
+    walked_pass: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -139,6 +139,8 @@ class EventKind(StrEnum):
     NOT_COVERED = "not_covered"
     #: How a tree was proven: {"tree": its name, "by": a Verification}.
     PROVEN = "verified"
+    #: `boxhaul verify` compared: {"mode", "agrees", "checked", "by_kind", "confidence"}; the last one counts.
+    RECONCILED = "reconciled"
     #: The share leaves out of its listings what the account may not read.
     NAMES_HIDDEN = "names_hidden"
     DATES_BEFORE_1970 = "dates_before_1970"

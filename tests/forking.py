@@ -30,7 +30,7 @@ MODULES = (
     "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem", "flows.check",
     "flows.cli", "flows.collaborate", "flows.commands.watch", "flows.migrate", "flows.orchestration.configured",
     "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.status",
-    "flows.retry", "flows.unwaive", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql",
+    "flows.retry", "flows.unwaive", "flows.verify", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 #: What a fork runs.

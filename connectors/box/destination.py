@@ -161,9 +161,12 @@ class BoxDestination:
                 lambda text: folders.create_folder(self._service, parent_id, text, claimed_at=claimed_at),
             )
 
-    def list_folder(self, folder_id: str) -> Iterator[BoxChild]:
-        """Yield every child once, in pages of 1,000 (one call each). DestinationGone when the folder is not there."""
-        return folders.list_folder(self._service, folder_id)
+    def list_folder(self, folder_id: str, *, whole: bool = False) -> Iterator[BoxChild]:
+        """Yield every child once, in pages of 1,000 (one call each); `whole`: with version and shared link.
+
+        DestinationGone when the folder is not there.
+        """
+        return folders.list_folder(self._service, folder_id, whole=whole)
 
     def share_folder(self, folder_id: str, link: SharedLink, password: str | None = None) -> SharedLink:
         """Publish a folder under this link, or change the one it has; the answer names its address.
@@ -223,6 +226,14 @@ class BoxDestination:
     def file_info(self, file_id: str) -> BoxFile:
         """Return a file's content and owner as Box has them now. DestinationGone when it is not there."""
         return files.file_info(self._service, file_id)
+
+    def file_in_trash(self, file_id: str) -> BoxFile | None:
+        """Return a file that lies in the trash; None also for one that was deleted for good, or is hidden."""
+        return files.file_in_trash(self._service, file_id)
+
+    def older_versions(self, file_id: str) -> list[BoxVersion]:
+        """Return the earlier versions of a file, the newest first. One call. DestinationGone."""
+        return files.older_versions(self._service, file_id)
 
     def version_info(self, file_id: str, version_id: str) -> BoxVersion:
         """Return who wrote a version of a file; nobody where Box does not tell."""

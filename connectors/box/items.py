@@ -14,8 +14,7 @@ from connectors.box.client.refusal import status_of
 from connectors.box.files import file_info
 from connectors.box.folders import folder_info
 from connectors.box.types import Changed, Known, Place
-from connectors.box.upload.receipts import box_date
-from connectors.box.values import json_object, moment_of, text_of
+from connectors.box.values import box_date, json_object, moment_of, text_of
 from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, Rejected
 

@@ -65,6 +65,9 @@ class BoxFolder:
     created_by_id: str | None = None
     #: When Box made it, aware.
     created_at: datetime | None = None
+    #: Who changed anything of it last, its name or its place as well, for people, and when (aware).
+    modified_by: str | None = None
+    modified_at: datetime | None = None
     #: Only users of the owner's enterprise may be let in.
     enterprise_only: bool = False
     #: Who may open it by its shared link: open, company or collaborators; None: it has none, or was not asked.
@@ -97,6 +100,8 @@ class BoxFile:
     modified_by_id: str | None = None
     modified_by: str | None = None
     modified_at: datetime | None = None
+    #: When it was put into the trash, aware.
+    trashed_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +113,8 @@ class BoxVersion:
     #: For people.
     author: str | None = None
     written_at: datetime | None = None
+    #: 40 hex digits; None: not asked for.
+    sha1: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +132,10 @@ class BoxChild:
     etag: str | None
     #: content_modified_at, aware; None when Box shows none.
     modified: datetime | None
+    #: Only where the whole of each entry was asked for: the version of a file, and who may open it by its shared link
+    #: (open, company or collaborators; None: it has none).
+    version_id: str | None = None
+    link_access: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

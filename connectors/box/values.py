@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.errors import ServerBusy
+
+#: In UTC, and without saying so: that is half of the price of writing a date.
+EPOCH = datetime(1970, 1, 1)
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; FILETIME goes further
 
 
 def json_object(data: object, route: str) -> Mapping[str, Any]:
@@ -51,6 +55,12 @@ def moment_of(value: object) -> datetime | None:
     if not isinstance(value, datetime):
         return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def box_date(nanoseconds: int) -> str:
+    """Return RFC 3339 in whole seconds, as Box stores them; before 1970 becomes 1970, the earliest Box takes."""
+    seconds = min(max(0, nanoseconds // 1_000_000_000), LAST_SECOND)
+    return f"{(EPOCH + timedelta(seconds=seconds)).isoformat()}Z"
 
 
 # --- private ---

@@ -18,6 +18,7 @@ from flows.orchestration.on_demand import (
     create_table_artifact,
     emit_event,
 )
+from flows.reconciliation.table import verification_words
 from flows.run.progress import Snapshot
 from flows.transfer.migration import Migration
 from flows.words import counted, failed_words, printable, slug
@@ -116,6 +117,16 @@ def checked(document: dict[str, Any]) -> Any:
     if document["problems"]:
         return incomplete("Problems", words, document)
     return Completed(message=words, data=document)
+
+
+def verified(document: dict[str, Any]) -> Any:
+    """What a verification returns: its document; inside a flow run as a state that says whether everything agrees."""
+    if FlowRunContext.get() is None:
+        return document
+    words = "; ".join(verification_words(document))
+    if not document["agrees"]:
+        return incomplete("Differs", words, document)
+    return Completed(name="Agrees", message=words, data=document)
 
 
 def _show_rows(shown: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.words import HIDDEN_NAMES
+from flows.words import HIDDEN_NAMES, counted
+from state.records import EventLine
 from state.statuses import EventKind
 
 #: Kinds of events that a person should know, and what each says.
@@ -55,3 +56,25 @@ def event_words(kind: str, detail: Mapping[str, Any]) -> str:
     unlisted = detail.get("unlisted")
     unknown = f"; unknown where the folder cannot be listed: {', '.join(unlisted)}" if unlisted else ""
     return str(detail.get("note") or WORDS[kind]) + unknown
+
+
+#: What a verification compared the checkpoint with.
+COMPARED_WITH = {
+    "box": "Box",
+    "source": "Box and the share",
+    "deep": "Box, the share and its bytes",
+    "manifest against box": "Box, by the manifest",
+}
+
+
+def reconciled_words(line: EventLine) -> str:
+    """When everything was compared again, with what, and the result."""
+    detail = line.detail
+    when, files = line.at.strftime("%Y-%m-%d %H:%M UTC"), counted(detail["checked"]["files"], "file")
+    found = ", ".join(f"{number:,} {kind}" for kind, number in detail["by_kind"].items())
+    result = f"differences: {found}" if found else "everything agrees"
+    sure = f". Read again: {detail['confidence']}" if detail["confidence"] else ""
+    trees = counted(detail["trees"], "tree")
+    return (
+        f"Verified {when}: {files} in {trees} compared with {COMPARED_WITH[detail['mode']]}: {result}{sure}."
+    )

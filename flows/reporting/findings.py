@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.entry import EntryKind
-from flows.reporting.events import WATCHED, WORDS, event_words, finding_words
+from flows.reporting.events import WATCHED, WORDS, event_words, finding_words, reconciled_words
 from state.records import EventLine, ItemLine
 from state.statuses import EventKind, ItemStatus
 
@@ -55,6 +55,8 @@ class Findings:
     uncovered_count: int = 0
     #: Tree → what proved it the last time, a Verification.
     proofs: dict[str, str] = field(default_factory=dict)
+    #: When `boxhaul verify` ran last, and its result as one line; None: never.
+    reconciled: str | None = None
     #: Trees that the plan does not name any more; their items are no findings.
     outside: frozenset[str] = frozenset()
 
@@ -71,6 +73,9 @@ class Findings:
                 continue
             if line.kind in WATCHED:
                 self._add(Remark(line.detail["path"], finding_words(line.detail), 1, []))
+                continue
+            if line.kind == EventKind.RECONCILED:
+                self.reconciled = reconciled_words(line)
                 continue
             key = hash((line.kind, json.dumps(line.detail, sort_keys=True)))
             if line.kind not in WORDS or key in seen:

@@ -105,6 +105,11 @@ def _why_it_waits(access: Access, tree: TreeRecord) -> str | None:
     return f"{below[0].name} inside its folder is not complete" if below else None
 
 
+def compare_people(access: Access, tree: TreeRecord) -> list[Action]:
+    """Return what would have to be done for the people of one tree to be those of the plan; changes nothing."""
+    return _agree_on_tree(access, tree, prune=False, dry_run=True)
+
+
 def _agree_on_tree(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> list[Action]:
     folder = _Folder.of(access, tree)
     outsiders = _outsiders(access, folder)

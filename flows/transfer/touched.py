@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.box.types import Known
-from connectors.box.upload.receipts import box_date
+from connectors.box.values import box_date
 from connectors.entry import Entry, EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, ItemError
 from flows.plan.changes import Touched

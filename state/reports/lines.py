@@ -26,8 +26,8 @@ from state.statuses import TOLD_OF_ROOTS, ItemStatus
 #: What is said of a folder that could not be listed, and that a person waived: nobody knows what stayed behind.
 NEVER_SEEN = "its content was never seen"
 
-#: Folders whose items are read by one query.
-FOLDERS_PER_QUERY = 100
+#: Folders whose items are read, and sorted, by one query: SQLite sorts in this process's memory.
+FOLDERS_PER_QUERY = 10
 
 
 def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True) -> Iterator[ItemLine]:
@@ -99,6 +99,7 @@ _FOLDER_COLUMNS = (
     Folder.reason,
     Folder.detail,
     Folder.box_folder_id,
+    Folder.walked_pass,
     Folder.waived_by,
     Folder.waived_why,
     Folder.waived_at,
@@ -121,7 +122,12 @@ _ITEM_COLUMNS = (
     Item.box_version_id,
     Item.note,
     Item.modified_ns,
+    Item.created_ns,
+    Item.changed_ns,
+    Item.source_file_id,
     Item.uploaded_at,
+    Item.uploaded_by,
+    Item.adopted,
     Item.attempts,
     Item.waived_by,
     Item.waived_why,
@@ -130,7 +136,9 @@ _ITEM_COLUMNS = (
 
 
 def _items_with_folder() -> Any:
-    return select(*_ITEM_COLUMNS, Folder.path.label("folder_path")).join(Folder, Folder.id == Item.folder_id)
+    return select(*_ITEM_COLUMNS, Folder.path.label("folder_path"), Folder.walked_pass).join(
+        Folder, Folder.id == Item.folder_id
+    )
 
 
 def _folders_in_order(checkpoint: Checkpoint, root_id: int) -> Iterator[Any]:
@@ -221,6 +229,7 @@ def _folder_line(tree: str, row: Any) -> ItemLine:
         waived_by=row.waived_by,
         waived_why=row.waived_why,
         waived_at=row.waived_at,
+        walked_pass=row.walked_pass,
     )
 
 
@@ -245,4 +254,10 @@ def _item_line(tree: str, row: Any) -> ItemLine:
         waived_by=row.waived_by,
         waived_why=row.waived_why,
         waived_at=row.waived_at,
+        created_ns=row.created_ns,
+        changed_ns=row.changed_ns,
+        source_file_id=row.source_file_id,
+        uploaded_by=row.uploaded_by,
+        adopted=row.adopted,
+        walked_pass=row.walked_pass,
     )

@@ -15,7 +15,6 @@ import pytest
 from prefect import Flow
 
 from connectors.box.sandbox import Sandbox
-from flows.cli import _as_flow
 from flows.commands.check import check_plan
 from flows.commands.collaborate import collaborate_share
 from flows.commands.identities import create_identities, retire_identities
@@ -24,6 +23,7 @@ from flows.commands.retry import retry_failures
 from flows.commands.unwaive import unwaive_items
 from flows.commands.waive import waive_items
 from flows.commands.watch import watch_box
+from flows.console import as_flow
 from tests.forking import ROOT
 from tests.program import Program, program_for
 from tests.servers import free_port
@@ -43,9 +43,9 @@ print("imported:", *sorted({"prefect", "alembic", "box_sdk_gen", "requests", "sq
 #: Says something while a function runs as a command runs it.
 LOGGING = """
 import logging
-from flows.cli import _run_flow
+from flows.console import run_flow
 log = logging.getLogger("flows.run.heartbeat")
-_run_flow(lambda: (log.info("unheard"), log.warning("late")))
+run_flow(lambda: (log.info("unheard"), log.warning("late")))
 """
 
 COMMANDS = (
@@ -128,7 +128,7 @@ def test_command_and_flow_are_one_function(
 ) -> None:
     """What the command calls without a server is what its flow wraps, under the flow's own module path."""
     monkeypatch.setattr("flows.orchestration.reachable.require_server", lambda url: None)
-    flow = _as_flow(function, "http://127.0.0.1/api").args[0]
+    flow = as_flow(function, "http://127.0.0.1/api").args[0]
 
     assert isinstance(flow, Flow)
     assert function is flow.fn

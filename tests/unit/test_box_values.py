@@ -14,7 +14,7 @@ from connectors.box.client.tokens import Token
 from connectors.box.types import Invitee, PartState, Upload
 from connectors.box.upload.part_threads import PartSenders
 from connectors.box.upload.reader import PIECE_BYTES, HashingReader, read_exactly, sha1_of
-from connectors.box.upload.receipts import box_date
+from connectors.box.values import box_date
 from connectors.entry import Fingerprint
 from connectors.errors import ChangedWhileReading
 from connectors.source import SourceFile

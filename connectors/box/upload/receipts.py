@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.box.client.connection import BoxConnection
 from connectors.box.files import file_info
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, Receipt, Upload
-from connectors.box.values import id_of, json_object, size_of, text_of
+from connectors.box.values import box_date, id_of, json_object, size_of, text_of
 from connectors.errors import DigestMismatch, ItemError, NameInUse, ServerBusy
-
-#: In UTC, and without saying so: that is half of the price of writing a date.
-EPOCH = datetime(1970, 1, 1)
-LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z; FILETIME goes further
 
 
 def with_etag(connection: BoxConnection, item: Upload) -> Upload:
@@ -117,12 +112,6 @@ def box_dates(item: Upload) -> dict[str, str]:
     """Return content_created_at and content_modified_at, as far as the source has them."""
     both = {"content_created_at": item.created_ns, "content_modified_at": item.modified_ns}
     return {name: box_date(ns) for name, ns in both.items() if ns is not None}
-
-
-def box_date(nanoseconds: int) -> str:
-    """Return RFC 3339 in whole seconds, as Box stores them; before 1970 becomes 1970, the earliest Box takes."""
-    seconds = min(max(0, nanoseconds // 1_000_000_000), LAST_SECOND)
-    return f"{(EPOCH + timedelta(seconds=seconds)).isoformat()}Z"
 
 
 # --- private ---

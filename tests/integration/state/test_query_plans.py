@@ -12,6 +12,7 @@ from sqlalchemy import event, text
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
 from state.records import BudgetBlock, CollaboratorSpec, Failed
+from state.reports.contents import folder_count, folders_in_box, kept_children, places_of
 from state.reports.events import events
 from state.reports.lines import failures, item_lines, renames
 from state.statuses import GONE_FROM_BOX
@@ -68,6 +69,10 @@ def exercise(scene: Scene) -> None:
     checkpoint.tree_report(scene.tree.id)
     list(checkpoint.folders_to_verify(scene.tree.id))
     checkpoint.expected_children(scene.root_id)
+    list(folders_in_box(checkpoint, scene.tree.id))
+    folder_count(checkpoint, scene.tree.id)
+    kept_children(checkpoint, scene.root_id)
+    places_of(checkpoint, scene.plan_id, ["1", "2"])
     checkpoint.record_verification_mismatch(
         scene.tree.id, item_ids_by_reason={GONE_FROM_BOX: [item.id]}, folders_gone={sub: "1"}, detail="x"
     )

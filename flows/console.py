@@ -1,0 +1,109 @@
+"""What all commands share: the plan, the flow, the words of foreseeable failures, output and exit codes.
+
+0 done and complete · 1 finished with failed items or incomplete trees · 2 bad usage or plan · 3 stopped by something
+fatal · 130 interrupted, state saved.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.errors import Interrupted, PlanError
+
+if TYPE_CHECKING:
+    from flows.plan.model import MigrationPlan
+
+#: What Python begins with, and more objects than all imports make.
+USUAL_COLLECTIONS, NO_COLLECTION_YET = gc.get_threshold(), 500_000
+
+#: As Prefect writes them.
+LOG_FORMAT = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(name)s - %(message)s"
+
+COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def load(path: Path) -> MigrationPlan:
+    """Read the plan file. PlanError."""
+    from flows.plan.file import load_plan
+
+    # From here on there is garbage; the modules are none.
+    gc.freeze()
+    gc.set_threshold(*USUAL_COLLECTIONS)
+    return load_plan(path)
+
+
+def run_flow(function: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
+    """Run what the flow of the same name runs: as a run of it where a Prefect server is configured, else plainly."""
+    from flows.orchestration.configured import api_url
+    from flows.orchestration.terminal import terminal_watcher
+    from flows.orchestration.watching import watching_with
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        url = api_url()
+        logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S")  # nothing, once Prefect has set it up
+        if url:
+            function = as_flow(function, url)
+        with watching_with(terminal_watcher):
+            return function(*args)
+    except KeyboardInterrupt:
+        raise Interrupted from None
+
+
+def as_flow(function: Callable[..., Any], url: str) -> Callable[..., Any]:
+    """Return the flow of the same name at this server. PrefectUnreachable."""
+    from flows.orchestration.endings import called
+    from flows.orchestration.reachable import require_server
+
+    require_server(url)
+    door = import_module(function.__module__.replace(".commands.", "."))
+    return partial(called, getattr(door, function.__name__))
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def foreseen_errors() -> Iterator[None]:
+    """End the process with one line and an exit code for what was foreseen."""
+    from connectors.errors import ConnectorError
+    from state.errors import StateError
+
+    try:
+        yield
+    except PlanError as exc:
+        _leave(str(exc), BAD_PLAN)
+    except (ConnectorError, StateError) as exc:
+        _leave(str(exc), FATAL)
+    except (KeyboardInterrupt, Interrupted):
+        _leave("interrupted; the state is saved, the same command goes on from here", INTERRUPTED)
+
+
+def _leave(message: str, code: int) -> None:
+    from flows.words import printable
+
+    sys.stderr.write(f"boxhaul: {printable(message)}\n")
+    sys.exit(code)
+
+
+def console() -> Any:
+    """Return what tables are printed on."""
+    from rich.console import Console
+
+    return Console()
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one JSON object, and nothing else, on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
