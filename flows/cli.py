@@ -24,13 +24,15 @@ from flows.console import (
     foreseen_errors,
     load,
     print_json,
+    print_summary,
+    print_verification,
     run_flow,
 )
 from flows.errors import PlanError
 from flows.run.surroundings import have_a_home, speak_utf8
 
 if TYPE_CHECKING:
-    from flows.plan.model import MigrationPlan
+    pass
 
 app = typer.Typer(
     name="boxhaul",
@@ -96,7 +98,7 @@ def migrate(
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
     summary = run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
-    _print_summary(loaded, summary, plan)
+    print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
 
@@ -233,37 +235,31 @@ def verify(
 ) -> None:
     """Compare Box with what was sent, and with the share where asked for; changes nothing in either."""
     if manifest is not None:
-        _verify_manifest(manifest, key, plan, as_json)
+        _end_with_manifest(manifest, key, plan, as_json)
     if plan is None or key is not None:
         raise PlanError("verify: name the plan, or --manifest FILE with its --key PUB")
     from flows.commands.verify import verify_share
-    from flows.reconciliation.table import verification_table
 
     file = str(csv.absolute()) if csv is not None else ""
     document = run_flow(verify_share, load(plan), tree or [], source, deep, sample, dates, file)
-    if as_json:
-        print_json(document)
-    else:
-        console().print(verification_table(document))
-    raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
+    _end_with_verification(document, as_json)
 
 
-def _verify_manifest(manifest: Path, key: Path | None, plan: Path | None, as_json: bool) -> NoReturn:
-    from flows.reconciliation.checking import check_manifest, manifest_words
-    from flows.reconciliation.table import verification_table
-
+def _end_with_manifest(manifest: Path, key: Path | None, plan: Path | None, as_json: bool) -> NoReturn:
     if plan is None:
-        document = check_manifest(manifest, key)
-    else:
-        from flows.commands.verify import verify_manifest
+        from flows.reconciliation.checking import check_manifest
 
-        document = verify_manifest(load(plan), manifest, key)
+        _end_with_verification(check_manifest(manifest, key), as_json)
+    from flows.commands.verify import verify_manifest
+
+    _end_with_verification(verify_manifest(load(plan), manifest, key), as_json)
+
+
+def _end_with_verification(document: dict[str, Any], as_json: bool) -> NoReturn:
     if as_json:
         print_json(document)
-    elif document["mode"] == "manifest":
-        console().print("\n".join(manifest_words(document)), highlight=False, markup=False, soft_wrap=True)
     else:
-        console().print(verification_table(document))
+        print_verification(document)
     raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
 
 
@@ -311,7 +307,12 @@ def report(
     if sign is not None and manifest is None:
         raise PlanError("--sign: says which key signs the manifest; say --manifest FILE as well")
     loaded = load(plan)
-    written = _write_removable(loaded, removable) if removable else write_report(loaded, out)
+    if removable is not None:
+        from flows.archiving.removable import write_removable
+
+        written = write_removable(loaded, removable)
+    else:
+        written = write_report(loaded, out)
     if manifest is not None:
         from flows.reconciliation.manifest import write_manifest
 
@@ -341,7 +342,7 @@ def retry(
     summary = run_flow(retry_failures, loaded, reason, tree or [], check)
     tried = counted(summary.get("retried", 0), "failed entry was", "failed entries were")
     console().print(f"{tried} tried again", highlight=False, markup=False)
-    _print_summary(loaded, summary, plan)
+    print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
 
@@ -442,21 +443,6 @@ def main() -> None:
     atexit.register(gc.freeze)
     with foreseen_errors():
         app()
-
-
-def _write_removable(plan: MigrationPlan, out: Path) -> list[Path]:
-    from flows.archiving.removable import write_removable
-
-    return write_removable(plan, out)
-
-
-def _print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:
-    from flows.reporting.status import status_document, status_table
-
-    console().print(status_table(status_document(plan)))
-    if not summary["complete"]:
-        words = f"Not complete. See why: boxhaul report {path}"
-        console().print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

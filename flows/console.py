@@ -107,3 +107,24 @@ def console() -> Any:
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON object, and nothing else, on stdout."""
     sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+
+
+def print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:
+    """Print where every tree stands after a run, and what to do where that is not the end."""
+    from flows.reporting.status import status_document, status_table
+
+    console().print(status_table(status_document(plan)))
+    if not summary["complete"]:
+        words = f"Not complete. See why: boxhaul report {path}"
+        console().print(words, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_verification(document: dict[str, Any]) -> None:
+    """Print what a comparison with Box found, or what a manifest alone proves."""
+    from flows.reconciliation.checking import manifest_words
+    from flows.reconciliation.table import verification_table
+
+    if document["mode"] == "manifest":
+        console().print("\n".join(manifest_words(document)), highlight=False, markup=False, soft_wrap=True)
+    else:
+        console().print(verification_table(document))

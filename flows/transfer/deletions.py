@@ -1,12 +1,14 @@
 """Deletions: what is gone from the source, and what becomes of it in Box as the plan says. Never purges anything.
 
-Only what this plan put into Box and nobody changed since goes to the trash, and only from trees of which this very pass
-listed every folder. A folder goes as a whole, by one call, once Box's listings show that everything below it is of that
-kind; else what is goes piece by piece, and the folder stays for the rest.
+Only what this plan put into Box and nobody changed since goes to the trash, and only from trees of which this very
+pass listed every folder, and once everything that the share has is in Box: what is gone here may be what failed there.
+A folder goes as a whole, by one call, once Box's listings show that everything below it is of that kind; else what is
+goes piece by piece, and the folder stays for the rest.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from flows.words import counted
 from state.change_records import GoneEntry
 from state.records import TreeRecord
 from state.statuses import EventKind
+
+log = logging.getLogger(__name__)
 
 #: Entries that an event of a tree names.
 NAMED = 3
@@ -59,6 +63,12 @@ def follow_deletions(migration: Migration) -> dict[str, Any]:
     gone = {tree.id: migration.checkpoint.count_gone(tree.id) for tree in trees}
     if policy is Deletions.TRASH:
         _require_few(migration, trees, sum(gone.values()))
+    if policy is Deletions.TRASH and any(gone.values()) and (missing := _not_in_box(migration)):
+        log.warning(
+            "%s not in Box yet, and what is gone may be one of them: nothing goes to the trash in this run",
+            counted(missing, "entry of the share is", "entries of the share are"),
+        )
+        policy = Deletions.REPORT
     sums: Counter[EventKind] = Counter()
     for tree in trees:
         if not gone[tree.id]:
@@ -93,6 +103,11 @@ def would_trash(migration: Migration, tree: TreeRecord) -> Iterator[GoneEntry]:
 def _walked_whole(migration: Migration) -> list[TreeRecord]:
     whole = set(migration.checkpoint.trees_walked_whole(migration.pass_id, migration.tree_ids))
     return [tree for tree in migration.trees if tree.id in whole]
+
+
+def _not_in_box(migration: Migration) -> int:
+    reports = migration.checkpoint.tree_reports(migration.tree_ids)
+    return sum(report.items.failed + report.items.pending for report in reports)
 
 
 def _require_few(migration: Migration, trees: Sequence[TreeRecord], gone: int) -> None:

@@ -182,3 +182,23 @@ def test_lost_answer_and_kill(program: Program, box: Sandbox, share: Path, route
 
     assert_same(box, share)
     assert {"in_box": 0, "trashed": 6, "kept": 0} == program.status()["gone"]
+
+
+def test_nothing_goes_while_something_has_not_arrived(program: Program, box: Sandbox, share: Path) -> None:
+    """A file that moved and is sent anew: while that fails, its old copy is all that Box has of it."""
+    program.write_plan(changes=TRASH | {"moves": "copy"})
+    (share / "B/5.txt").rename(share / "A/55.txt")
+    refusal = box.faults.next("POST /files/content").about("55.txt")
+    refusal.status(403, error="access_denied_insufficient_permissions").times(None)
+
+    failed = program.run("migrate")
+    kept = set(ids(box))
+    box.faults.clear()
+    retried = program.run("retry")
+    passed = program.run("migrate")
+
+    assert (1, 0, 0) == (failed.code, retried.code, passed.code), failed.output
+    assert "nothing goes to the trash in this run" in failed.stderr
+    assert "B/5.txt" in kept
+    assert_same(box, share)
+    assert {"5.txt"} == in_trash(box)
