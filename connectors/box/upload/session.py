@@ -90,6 +90,8 @@ def put_session(
                 return _send_session(work, session)
         except SessionGone as exc:
             last = exc
+            if isinstance(exc, SessionStale):
+                continue  # forgotten when it was given back, else it is tried again and given back then
             # It may be gone because a commit whose answer was lost took effect: a new file then answers the next
             # create with its name in use and our sha1, a new version shows in the file itself.
             store.clear()

@@ -115,6 +115,25 @@ def test_a_file_that_hides_its_change_gets_a_new_session(box: Sandbox, destinati
     assert [] == box.open_sessions()
 
 
+def test_a_session_that_could_not_be_given_back_is_given_back_later(
+    box: Sandbox, destination: BoxDestination
+) -> None:
+    """It holds other bytes than the file, and Box cannot be reached for its end: it is not forgotten."""
+    store = kill_after(destination, parts=5)
+    changed = content(len(DATA), 78)
+    box.faults.next(ABORT).status(500).times(None)
+    with pytest.raises(ServerBusy):
+        destination.put(ITEM, opener(changed), store)
+    kept = store.load()
+    box.faults.clear()
+
+    receipt = destination.put(ITEM, opener(changed), store)
+
+    assert kept is not None
+    assert sha1(changed) == receipt.sha1
+    assert [] == box.open_sessions()
+
+
 def test_an_explicit_fingerprint_is_kept_with_the_session(destination: BoxDestination) -> None:
     """What the source knows of the file (change time, file id) decides whether a session still fits."""
     fingerprint = Fingerprint(size=len(DATA), modified_ns=1, changed_ns=2, file_id="3")
