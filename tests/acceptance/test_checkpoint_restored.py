@@ -121,6 +121,7 @@ def test_restored_from_a_backup_of_the_middle(
     """Box is ahead of yesterday's checkpoint: everything is adopted, nothing is made, nobody is invited again."""
     world = world_on(make_world, server)
     assert world.victims.run_and_kill(world.program, world.box, kill).code == -signal.SIGKILL
+    world.after_kill()
     restore = back_up(world, server)
     complete(world)
     restore()
@@ -187,6 +188,7 @@ def test_schema_ahead(make_world: MakeWorld, server: PostgresServer | None) -> N
         world.program, world.box, Kill("after", f"{CHECKPOINT}record_results", 1)
     )
     assert killed.code == -signal.SIGKILL
+    world.after_kill()
     before = set_revision(world, "9999")
     calls = settled_calls(world)
 

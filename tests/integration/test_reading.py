@@ -12,6 +12,7 @@ import pytest
 
 from connectors.entry import Entry
 from connectors.errors import ChangedWhileReading, NotFound, Stopped
+from connectors.source import WholeFile
 from connectors.sources.local import LocalSource
 from connectors.sources.registry import open_source
 from connectors.sources.reopening import OpenedFile
@@ -26,9 +27,22 @@ from tests.trees import build_tree
 
 
 class Moving(LocalSource):
-    """A folder in which something happens when a file has been opened."""
+    """A folder in which something happens when a file has been opened, or a small one has been read."""
 
     act: Callable[[], object] = staticmethod(lambda: None)
+    _reads_whole = False
+
+    def _read_whole(self, path: str, limit: int) -> WholeFile | None:
+        self._reads_whole = True
+        try:
+            return super()._read_whole(path, limit)
+        finally:
+            self._reads_whole = False
+
+    def _stat(self, path: str) -> Entry:
+        if self._reads_whole:
+            self.act()
+        return super()._stat(path)
 
     def _open(self, path: str) -> OpenedFile:
         opened = super()._open(path)

@@ -145,6 +145,9 @@ class Play:
         guard.take_up([tree])
         source = SimpleNamespace(may_be_empty=True)
         migration: Any = SimpleNamespace(
+            follows_moves=False,
+            reads_all=False,
+            claims=SimpleNamespace(held=[]),
             checkpoint=self.checkpoint,
             worker=self.worker,
             pass_id=self.pass_id,

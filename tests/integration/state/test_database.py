@@ -105,6 +105,13 @@ def make_former(url: str) -> None:
         "UPDATE alembic_version SET version_num = '0010'",
         "ALTER TABLE folders DROP COLUMN listing_digest",
         "ALTER TABLE folders DROP COLUMN digest_pass",
+        "DROP INDEX ix_items_gone",
+        "DROP INDEX ix_folders_source_id",
+        "ALTER TABLE folders DROP COLUMN box_etag",
+        "ALTER TABLE folders DROP COLUMN source_file_id",
+        "ALTER TABLE items DROP COLUMN box_modified_ns",
+        "DROP TABLE watched_events",
+        "DROP TABLE watches",
     )
     if url.startswith("postgresql"):
         run(

@@ -81,6 +81,7 @@ def test_status_document(scene: Scene) -> None:
             }
         ],
         "calls": {"total": 7, "by_route": {"POST /files/content": 3, "POST /folders": 4}},
+        "gone": {"in_box": 0, "trashed": 0, "kept": 0},
     } == json.loads(json.dumps(status))
 
 
