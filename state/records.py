@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.entry import Entry, EntryKind, Fingerprint
-from state.statuses import CollaborationStatus, EventKind, IncompleteReason, ItemStatus, TreeState
+from state.statuses import CollaborationStatus, IncompleteReason, ItemStatus, TreeState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -290,37 +290,6 @@ class ExpectedChild:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KeptChild:
-    """What the checkpoint has of one child of a folder that lies in Box, to be compared with it or with the source."""
-
-    #: In the source.
-    name: str
-    kind: EntryKind
-    box_name: str
-    box_id: str
-    #: Box has to show it. False for what it holds and need not: excluded since, gone from the source, an older content.
-    required: bool
-    #: Files only.
-    size: int = 0
-    sha1: str | None = None
-    version_id: str | None = None
-    #: Nanoseconds since 1970 UTC.
-    modified_ns: int | None = None
-    #: When Box took this content, aware.
-    uploaded_at: datetime | None = None
-    fingerprint: Fingerprint | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeptPlace:
-    """Where something in Box belongs to, by the checkpoint."""
-
-    tree_id: int
-    #: Source path.
-    path: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
     """Sums over entries by status; `total` counts what is in the share, so it leaves `gone` out.
 
@@ -387,54 +356,6 @@ class EventLine:
     kind: str
     tree_id: int | None
     detail: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WatchPlace:
-    """How far a plan has read Box's events."""
-
-    #: Box's name of the stream.
-    stream: str
-    #: As Box gave it.
-    position: str
-    #: Date of the newest event that was read, by Box's clock; None: none was.
-    seen_until: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WatchFinding:
-    """What somebody did in Box that is to be told. Fits into an event of the plan, whose detail it is."""
-
-    #: Box's id of the event; it is written down once.
-    event_id: str
-    kind: EventKind
-    #: By Box's clock, aware.
-    at: datetime
-    tree_id: int
-    tree: str
-    #: edited, renamed, moved, …
-    what: str
-    #: As the report has it; of what the plan does not know, under the name that it has in Box.
-    path: str
-    box_id: str
-    #: Who, for people, and his Box user id.
-    by: str
-    by_id: str
-    #: What else there is to say, one line.
-    detail: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InBox:
-    """An entry of the source as it is found by its id in Box."""
-
-    tree_id: int
-    tree: str
-    #: When the tree came into the plan, aware; None: not known.
-    begun_at: datetime | None
-    path: str
-    #: When Box took a file that was there before and is this plan's by a lost answer, or by choice; None for others.
-    adopted_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

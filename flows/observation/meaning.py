@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from connectors.box.types import BoxEvent
-from state.records import InBox, WatchFinding
 from state.statuses import EventKind
+from state.watch_records import InBox, WatchFinding
 
 #: ("file" or "folder", Box id) → the entry of the source.
 Found = Mapping[tuple[str, str], InBox]

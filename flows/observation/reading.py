@@ -14,7 +14,7 @@ from connectors.box.types import BoxEvent, EventPage
 from connectors.errors import DestinationGone, ItemError, PermissionMissing
 from flows.observation.meaning import ASKED_FOR, NOT_LOGGED_IN, What, box_ids, finding_of
 from flows.sharing.access import Access
-from state.records import WatchFinding, WatchPlace
+from state.watch_records import WatchFinding, WatchPlace
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from flows.reconciliation.differences import Difference, DifferenceKind, Ledger
 from flows.reconciliation.in_box import FolderLook
 from flows.reconciliation.verification import Wanted, document_of, opened
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
-from state.records import FolderNode, KeptChild, TreeRecord
+from state.kept_records import KeptChild
+from state.records import FolderNode, TreeRecord
 from state.statuses import ItemStatus
 
 

@@ -11,7 +11,7 @@ from connectors.box.types import BoxChild
 from connectors.box.values import box_date
 from connectors.entry import EntryKind
 from flows.reconciliation.differences import DifferenceKind
-from state.records import KeptChild
+from state.kept_records import KeptChild
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,8 @@ from flows.reconciliation.comparing import Suspect, compare_listing, content_wor
 from flows.reconciliation.comparison import Comparison
 from flows.reconciliation.differences import LISTED, Difference, DifferenceKind
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
-from state.records import FolderNode, KeptChild, TreeRecord
+from state.kept_records import KeptChild
+from state.records import FolderNode, TreeRecord
 from state.reports.contents import folder_count, folders_in_box, kept_children, places_of
 
 #: Who may open what has such a link is not only its people.

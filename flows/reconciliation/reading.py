@@ -18,7 +18,8 @@ from flows.reconciliation.differences import Difference, DifferenceKind
 from flows.reconciliation.sampling import Sampler, confidence_words
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.sending import Reading
-from state.records import ClaimedItem, FolderNode, KeptChild, TreeRecord
+from state.kept_records import KeptChild
+from state.records import ClaimedItem, FolderNode, TreeRecord
 from state.reports.contents import folders_in_box, kept_children
 
 #: A file that changes while it is read is read once more.

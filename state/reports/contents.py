@@ -15,7 +15,8 @@ from state.database.models import (
     Folder,
     Item,
 )
-from state.records import FolderNode, KeptChild, KeptPlace
+from state.kept_records import KeptChild, KeptPlace
+from state.records import FolderNode
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, in_chunks
 from state.statements.walking import NODE_COLUMNS, folder_node
 from state.statuses import ItemStatus

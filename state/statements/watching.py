@@ -17,10 +17,11 @@ from state.database.models import (
     Watch,
     WatchedEvent,
 )
-from state.records import EventLine, InBox, WatchFinding, WatchPlace
+from state.records import EventLine
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.events import add_event
 from state.statuses import EventKind
+from state.watch_records import InBox, WatchFinding, WatchPlace
 
 #: The kinds of events that a watch makes.
 WATCHED = (EventKind.PEOPLE_CHANGED, EventKind.ACCESS_CHANGED, EventKind.DOWNLOADED)

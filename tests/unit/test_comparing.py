@@ -10,7 +10,7 @@ import pytest
 from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
 from flows.reconciliation.comparing import compare_listing
-from state.records import KeptChild
+from state.kept_records import KeptChild
 
 DATE = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
 

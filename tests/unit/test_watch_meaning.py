@@ -9,8 +9,8 @@ import pytest
 
 from connectors.box.events import event_of
 from flows.observation.meaning import ASKED_FOR, MEANINGS, box_ids, finding_of
-from state.records import InBox
 from state.statuses import EventKind
+from state.watch_records import InBox
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 FOUND = {

@@ -9,9 +9,9 @@ import pytest
 
 from state.checkpoint import Checkpoint
 from state.errors import StateError
-from state.records import WatchFinding, WatchPlace
 from state.reports.events import events
 from state.statuses import EventKind
+from state.watch_records import WatchFinding, WatchPlace
 from tests.integration.state.scene import Scene
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
