@@ -9,12 +9,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 from flows.orchestration.dispatch import move_trees
 from flows.orchestration.fleet import let_everybody_in, make_folders
 from flows.orchestration.runs import VERIFY_ROUNDS, send_for_others
+from flows.plan.connections import open_checkpoint
 from flows.plan.file import load_plan
+from flows.plan.origin import find_plan
 from flows.run.leases import Part
 from flows.transfer.beginning import begin
 from flows.transfer.ending import finish_pass
@@ -46,8 +50,15 @@ def conduct() -> None:
 
 
 def send() -> None:
-    """Send for whoever conducts, until the pass is over."""
-    send_for_others(load_plan(Path(sys.argv[1])))
+    """Send for whoever conducts, until the pass is over. It begins when there is one, as who conducts starts it."""
+    plan = load_plan(Path(sys.argv[1]))
+    deadline = time.monotonic() + SECONDS / 2
+    with closing(open_checkpoint(plan, create=True)) as checkpoint:
+        while (plan_id := find_plan(checkpoint, plan)) is None or checkpoint.current_pass(plan_id) is None:
+            if time.monotonic() > deadline:
+                sys.exit("nobody began a pass")
+            time.sleep(0.05)
+    send_for_others(plan)
 
 
 def run_together(program: Program, *, senders: int) -> tuple[int, str]:

@@ -117,15 +117,16 @@ def test_processes_that_send_siblings_of_one_name(
         {"url": share.as_uri()},
         trees=[{"source": "A"}, {"source": "B"}],
         state_url=postgres_url,
-        transfer={"batch_items": 2, "threads": 2},  # nobody is done before the last one begins
+        transfer={"batch_items": 2},
     )
     program.write_plan(box=program.plan["box"] | {"identities": [user.id for user in uploaders]})
-    box.limits.update({"latency_seconds": 0.2})
+    box.limits.update({"latency_seconds": 0.05})
 
     code, output = run_together(program, senders=3)
 
     assert 0 == code, output
     assert_each_has_its_own(program, box, share)
+    assert 1 < len({file.created_by for file in box.files().values()}), output
 
 
 def assert_each_has_its_own(program: Program, box: Sandbox, share: Path) -> None:
