@@ -249,3 +249,29 @@ def test_percent_escapes_of_a_url(tmp_path: Path) -> None:
         with closing(open_source(url)) as source:
             source.connect()
             assert [f"in {name}"] == [entry.path for entry in source.list_folder("")]
+
+
+def test_a_local_file_replaced_while_it_is_read(tmp_path: Path) -> None:
+    """The open file is read to its end, and `stat` tells that another one is in its place."""
+    content = os.urandom(1 << 20) * 12
+    (tmp_path / "large.bin").write_bytes(content)
+    with LocalSource(tmp_path) as source:
+        before = source.stat("large.bin")
+        with source.open("large.bin") as file:
+            head = file.read(1_000_000)
+            (tmp_path / "new").write_bytes(bytes(len(content)))
+            (tmp_path / "new").replace(tmp_path / "large.bin")
+
+            assert content == head + file.read()
+        assert not before.fingerprint.same_content_as(source.stat("large.bin").fingerprint)
+
+
+@pytest.mark.torture  # a smaller one on SMB is in the gate
+def test_a_local_folder_of_100_000_entries(tmp_path: Path) -> None:
+    """A folder of 100,000 entries is listed completely."""
+    handle = os.open(tmp_path, os.O_RDONLY)
+    for n in range(100_000):
+        os.mknod(f"{n:06}", dir_fd=handle)
+    os.close(handle)
+    with LocalSource(tmp_path) as source:
+        assert 100_000 == len(source.list_folder(""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,67 +13,17 @@ from typing import Any
 import pytest
 
 from connectors.errors import (
-    AuthenticationFailed,
     ChangedWhileReading,
     ConnectorError,
     NotFound,
     ShareUnreachable,
 )
-from connectors.source import Source
-from connectors.sources.local import LocalSource
-from connectors.sources.registry import open_source
-from tests.servers.fixtures import empty
 from tests.servers.proxy import Proxy
-from tests.servers.samba import Samba
-from tests.servers.sftp import SFTPServer
 from tests.trees import build_tree, read_tree
 
 Opener = Callable[..., Any]
 
 CONTENT = os.urandom(1 << 20) * 12
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[[Source], Any]]:
-    """Closes the sources that a test opens."""
-    sources: list[Source] = []
-
-    def keep(source: Source) -> Any:
-        sources.append(source)
-        return source
-
-    yield keep
-    for source in sources:
-        source.close()
-
-
-@pytest.fixture
-def open_smb(samba: Samba, opened: Callable[[Source], Any]) -> Opener:
-    """Opens sources on the emptied Samba share, through a proxy if its port is given."""
-    empty(samba.root)
-
-    def open_one(port: int | None = None, **options: Any) -> Any:
-        account = {"username": samba.username, "password": options.pop("password", samba.password)}
-        return opened(
-            open_source(samba.url_of("data", port), **account, options={"patience_seconds": 20, **options})
-        )
-
-    return open_one
-
-
-@pytest.fixture
-def open_sftp(sftp_server: SFTPServer, opened: Callable[[Source], Any]) -> Opener:
-    """The same on the emptied SFTP server."""
-    empty(sftp_server.root)
-
-    def open_one(port: int | None = None, **options: Any) -> Any:
-        if port is not None:
-            sftp_server.know(port)
-        merged = {**sftp_server.options, "patience_seconds": 20, **options}
-        url = sftp_server.url_at(port or sftp_server.port)
-        return opened(open_source(url, username=sftp_server.username, options=merged))
-
-    return open_one
 
 
 class ServerFaults:
@@ -315,173 +265,3 @@ class ServerFaults:
 
         assert b"a.txt" == said
         assert {"a.txt": b"1"} == read_tree(source)
-
-
-class TestSMBFaults(ServerFaults):
-    """Samba."""
-
-    @pytest.fixture
-    def server(self, samba: Samba) -> Samba:
-        """The Samba server."""
-        return samba
-
-    @pytest.fixture
-    def open_it(self, open_smb: Opener) -> Opener:
-        """Its sources."""
-        return open_smb
-
-    def test_a_crash_of_the_serving_process(self, samba: Samba, open_smb: Opener) -> None:
-        """The process that serves our connection is killed: the read goes on with another one."""
-        (samba.root / "large.bin").write_bytes(CONTENT)
-        source = open_smb()
-        with source.open("large.bin") as file:
-            head = file.read(1_000_000)
-            assert 1 <= samba.drop_connections()
-            assert CONTENT == head + file.read()
-
-    def test_the_password_is_changed(self, samba: Samba, open_smb: Opener) -> None:
-        """After a password change the next connection ends the pass with one line; one login is tried."""
-        build_tree(samba.root, {f"{n}.txt": b"1" for n in range(8)})
-        with Proxy(samba.port) as proxy:
-            source = open_smb(proxy.port)
-            source.connect()
-            old = samba.password
-            samba.set_password("another-" + os.urandom(6).hex())
-            try:
-                proxy.drop()
-                before = proxy.connections
-                for n in range(8):
-                    with pytest.raises(AuthenticationFailed):
-                        source.open(f"{n}.txt")
-
-                assert 1 == proxy.connections - before
-            finally:
-                samba.set_password(old)
-            source.close()
-
-    def test_the_share_is_gone(self, samba: Samba, open_smb: Opener) -> None:
-        """A share whose folder is taken away says so instead of looking empty."""
-        build_tree(samba.root, {"a.txt": b"1"})
-        source = open_smb(patience_seconds=0.5)
-        source.connect()
-        away = samba.root.with_name("away")
-        samba.root.rename(away)
-        try:
-            with pytest.raises(ShareUnreachable) as caught:
-                source.list_folder("")
-        finally:
-            away.rename(samba.root)
-
-        assert "\n" not in str(caught.value)
-        assert ["a.txt"] == [entry.path for entry in source.list_folder("")]
-
-    def test_replaced_by_one_of_the_same_size_and_time(self, samba: Samba, open_smb: Opener) -> None:
-        """Another file with the same size and time in its place is told apart by its file id, also on reconnect."""
-        target = samba.root / "large.bin"
-        target.write_bytes(CONTENT)
-        with Proxy(samba.port) as proxy:
-            source = open_smb(proxy.port)
-            before = source.stat("large.bin")
-            with source.open("large.bin") as file:
-                file.read(100_000)
-                times = target.stat()
-                other = samba.root / "other.bin"
-                other.write_bytes(os.urandom(len(CONTENT)))
-                os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
-                other.replace(target)
-                proxy.drop()
-                with pytest.raises(ChangedWhileReading):
-                    while file.read(1 << 20):
-                        pass
-
-            assert not before.fingerprint.same_content_as(source.stat("large.bin").fingerprint)
-            source.close()
-
-    @pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.torture)])
-    def test_a_folder_of_many_entries(self, samba: Samba, open_smb: Opener, count: int) -> None:
-        """A folder of many entries is listed completely, with four pages of some 600 entries in each round trip."""
-        folder = samba.root / "many"
-        folder.mkdir()
-        handle = os.open(folder, os.O_RDONLY)
-        for n in range(count):
-            os.mknod(f"{n:06}", dir_fd=handle)
-        os.close(handle)
-        with Proxy(samba.port) as proxy:
-            source = open_smb(proxy.port)
-            source.connect()
-            proxy.reset()
-            listed = source.list_folder("many")
-
-            assert count == len({entry.path for entry in listed})
-            assert proxy.commands["QUERY_DIRECTORY"] < count / 400
-            assert proxy.commands["messages"] < count / 1_600 + 8
-            source.close()
-
-    def test_sparse_and_dated_files(self, samba: Samba, open_smb: Opener) -> None:
-        """Holes are zeroes; dates before 1970 and far in the future come to the 100 nanoseconds."""
-        with open(samba.root / "sparse", "wb") as file:
-            file.seek(5_000_000)
-            file.write(b"end")
-        os.utime(samba.root / "sparse", ns=(0, -86_400 * 365 * 10**9 + 123_456_700))
-        source = open_smb()
-        (entry,) = source.list_folder("")
-
-        assert (5_000_003, -31_535_999_876_543_300) == (entry.size, entry.modified_ns)
-        with source.open("sparse") as opened_file:
-            assert b"\0" * 5_000_000 + b"end" == opened_file.read()
-        os.utime(samba.root / "sparse", ns=(0, 4_102_444_800_123_456_700))
-        assert 4_102_444_800_123_456_700 == source.stat("sparse").modified_ns
-
-    def test_latency_costs_time_per_message_not_per_file(self, samba: Samba, open_smb: Opener) -> None:
-        """A slow line changes nothing in what is asked."""
-        build_tree(samba.root, {f"{n}.txt": b"x" for n in range(200)})
-        with Proxy(samba.port) as proxy:
-            proxy.delay_seconds = 0.01
-            source = open_smb(proxy.port)
-            source.connect()
-            source.stat("1.txt")
-            proxy.reset()
-
-            assert 200 == len(source.list_folder(""))
-            # The second one closes the folder and is not waited for: it may not have come by yet.
-            assert 1 <= proxy.commands["messages"] <= 2
-            source.close()
-
-
-class TestSFTPFaults(ServerFaults):
-    """OpenSSH."""
-
-    @pytest.fixture
-    def server(self, sftp_server: SFTPServer) -> SFTPServer:
-        """The SFTP server."""
-        return sftp_server
-
-    @pytest.fixture
-    def open_it(self, open_sftp: Opener) -> Opener:
-        """Its sources."""
-        return open_sftp
-
-
-def test_a_local_file_replaced_while_it_is_read(tmp_path: Path) -> None:
-    """The open file is read to its end, and `stat` tells that another one is in its place."""
-    (tmp_path / "large.bin").write_bytes(CONTENT)
-    with LocalSource(tmp_path) as source:
-        before = source.stat("large.bin")
-        with source.open("large.bin") as file:
-            head = file.read(1_000_000)
-            (tmp_path / "new").write_bytes(bytes(len(CONTENT)))
-            (tmp_path / "new").replace(tmp_path / "large.bin")
-
-            assert CONTENT == head + file.read()
-        assert not before.fingerprint.same_content_as(source.stat("large.bin").fingerprint)
-
-
-@pytest.mark.torture  # a smaller one on SMB is in the gate
-def test_a_local_folder_of_100_000_entries(tmp_path: Path) -> None:
-    """A folder of 100,000 entries is listed completely."""
-    handle = os.open(tmp_path, os.O_RDONLY)
-    for n in range(100_000):
-        os.mknod(f"{n:06}", dir_fd=handle)
-    os.close(handle)
-    with LocalSource(tmp_path) as source:
-        assert 100_000 == len(source.list_folder(""))
