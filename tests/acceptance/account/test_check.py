@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -411,31 +409,3 @@ def test_source_out_of_reach(account: Account, share: Path) -> None:
     assert_row(missing["tree Nowhere"], "problem", "Nowhere", "Correct trees")
     assert_row(missing["source"], "ok", "a file could be read")
     assert_row(account.rows()["source"], "problem", "source.url")
-
-
-def test_state_database(account: Account) -> None:
-    """Made by the first run, of this version's schema after it, unreachable where its folder is not there."""
-    before = account.rows()["state database"]
-    absent = not (account.program.folder / "state.db").exists()
-    account.migrate()
-    after = account.rows()["state database"]
-    account.change(state_url="sqlite:////nowhere/at/all/x.db")
-
-    assert_row(before, "ok", "made by the first run", "one database")
-    assert absent
-    assert_row(after, "ok", "this version's", "one database")
-    assert_row(account.rows()["state database"], "problem", "/nowhere/at/all", "state_url")
-
-
-def test_state_database_of_another_version(account: Account) -> None:
-    """A newer schema is a problem, an empty database is not."""
-    path = account.program.folder / "state.db"
-    path.touch()
-    empty = account.rows()["state database"]
-    account.migrate()
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE boxhaul_version SET version_num = '9999'")
-        database.commit()
-
-    assert_row(empty, "ok", "up to date")
-    assert_row(account.rows()["state database"], "problem", "9999", "update Boxhaul")
