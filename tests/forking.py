@@ -68,6 +68,8 @@ class Forked:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if kind is not None:  # a test that failed does not wait for what it wanted of the process
+            self.kill()
         self.stdout.close()
         self.stderr.close()
         self.wait()

@@ -60,10 +60,14 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str,
         reader = EventReader(access)
         if not reader.sees_everything:
             sys.stderr.write(f"{NARROW}\n")
+        if not once:
+            sys.stderr.write(f"boxhaul: watching; a look every {every_seconds:g} s, Ctrl-C ends it\n")
         while True:
             more = reader.read()
             found += _tell(access)
             if once and not more:
+                if not found:
+                    sys.stderr.write("boxhaul: nothing new\n")
                 return {"plan": plan.name, "stream": reader.place.stream, "found": found}
             reader.pause(CALL_SECONDS if more else every_seconds)
 

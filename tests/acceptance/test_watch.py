@@ -159,18 +159,22 @@ def test_without_the_scope(program: Program, box: Sandbox, ids: dict[str, str]) 
 
 
 def test_before_the_first_run_and_stopped_by_hand(program: Program, box: Sandbox, tmp_path: Path) -> None:
-    """Nothing to watch before a run: 2. Ctrl-C ends a watch with 130 and one line."""
+    """Nothing to watch before a run: 2. Ctrl-C ends a watch with 130 and one line. Where
+    nothing is new, that is said."""
     other = program_for(tmp_path / "other", box, program.plan["source"], trees=program.plan["trees"])
-    refused = look(other)
+    refused, quiet = look(other), look(program)
+    before = box.calls.by_route["GET /events"]
     with program.start("watch", "--every", "1") as process:
-        wait_until(lambda: box.calls.by_route["GET /events"] >= 3)
+        wait_until(lambda: box.calls.by_route["GET /events"] >= before + 3)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
 
+    assert "boxhaul: nothing new\n" == quiet.stderr, quiet.output
     assert 2 == refused.code, refused.output
     assert (130, "") == (process.returncode, stdout), stderr
     assert [
-        "boxhaul: interrupted; the state is saved, the same command goes on from here"
+        "boxhaul: watching; a look every 1 s, Ctrl-C ends it",
+        "boxhaul: interrupted; the state is saved, the same command goes on from here",
     ] == stderr.splitlines()
 
 
