@@ -199,10 +199,7 @@ def verify(
     plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="The plan file (YAML).")] = None,
     tree: Annotated[list[str] | None, typer.Option("--tree", help="Only this tree; may be repeated.")] = None,
     source: Annotated[
-        bool,
-        typer.Option(
-            "--source", help="Also walk the share: what is missing, new or changed since it was sent."
-        ),
+        bool, typer.Option("--source", help="Also walk the share: what is missing, new or changed.")
     ] = False,
     deep: Annotated[
         bool, typer.Option("--deep", help="Also read the share's files again and compare their SHA-1.")
@@ -219,17 +216,10 @@ def verify(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(
-            "--manifest",
-            metavar="FILE",
-            help="Check this manifest: by itself, with no network; with PLAN then against Box.",
-        ),
+        typer.Option(metavar="FILE", help="Check this manifest, offline; with PLAN also against Box."),
     ] = None,
     key: Annotated[
-        Path | None,
-        typer.Option(
-            "--key", metavar="PUB", help="With --manifest: the public key that has to have signed it."
-        ),
+        Path | None, typer.Option(metavar="PUB", help="With --manifest: the public key that signed it.")
     ] = None,
     as_json: JSONOption = False,
 ) -> None:
@@ -288,17 +278,10 @@ def report(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(
-            "--manifest",
-            metavar="FILE",
-            help="Also write every entry and grant as chained lines there, FILE.sig and FILE.pub beside it.",
-        ),
+        typer.Option(metavar="FILE", help="Also every entry and grant, chained; FILE.sig, FILE.pub beside."),
     ] = None,
     sign: Annotated[
-        Path | None,
-        typer.Option(
-            "--sign", metavar="KEY", help="Ed25519 key for it (PEM); else one is made beside the plan, once."
-        ),
+        Path | None, typer.Option(metavar="KEY", help="Its Ed25519 key (PEM); else one is made, once.")
     ] = None,
 ) -> None:
     """Write the report: HTML to read, CSV and JSON of every item; on request a signed manifest."""

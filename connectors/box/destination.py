@@ -9,28 +9,26 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from connectors.box import accounts, collaborations, files, folders, items, probes
+from connectors.box import accounts, collaborations, files, folders
 from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.client.transport import Transport
 from connectors.box.config import BoxConfig
 from connectors.box.events import BoxEvents
+from connectors.box.items import BoxItems
 from connectors.box.name_forms import NameForms
-from connectors.box.probes import Permission, Standing
+from connectors.box.probes import Probes, Standing
 from connectors.box.types import (
     Account,
     BoxChild,
     BoxFile,
     BoxFolder,
     BoxVersion,
-    Changed,
     CheckSource,
     Collaboration,
     Group,
     Invitee,
-    Known,
     OpenFile,
-    Place,
     Receipt,
     SessionState,
     SharedLink,
@@ -239,19 +237,10 @@ class BoxDestination:
         """Return who wrote a version of a file; nobody where Box does not tell."""
         return files.version_info(self._service, file_id, version_id)
 
-    # --- what is there already ---
-
-    def set_date(self, known: Known, modified_ns: int) -> Changed:
-        """Give a file another date, without a new version: one call. ChangedInBox, DestinationGone, LockedInBox."""
-        return items.set_date(self._service, known, modified_ns)
-
-    def move(self, known: Known, old: Place, new: Place) -> Changed:
-        """Move or rename something with all below it: one call. ChangedInBox, NameInUse, NameRejected, NotPermitted."""
-        return items.move(self._service, known, old, new)
-
-    def trash(self, known: Known) -> None:
-        """Put something into Box's trash; gone already counts as done. ChangedInBox for any other etag."""
-        items.trash(self._service, known)
+    @property
+    def items(self) -> BoxItems:
+        """Changes of what is there already: its date, its name and place, the trash."""
+        return BoxItems(self._service)
 
     # --- collaborations ---
 
@@ -354,30 +343,10 @@ class BoxDestination:
             self._account = None
         return changed
 
-    # --- probes ---
-
-    def require_upload_host(self) -> None:
-        """Raise TransientError when Box's upload host, another one than its API's, does not answer."""
-        probes.require_upload_host(self._service)
-
-    def may_list_users(self) -> Permission:
-        """Tell whether users can be looked up ("Manage users", "App + Enterprise Access"). One call."""
-        return probes.may_list_users(self._service)
-
-    def may_list_groups(self) -> Permission:
-        """Tell whether groups can be looked up and made ("Manage groups"). One call."""
-        return probes.may_list_groups(self._service)
-
-    def may_act_as(self, user_id: str) -> Permission:
-        """Tell whether calls may carry the As-User header with this user. One call."""
-        return probes.may_act_as(self._service, user_id)
-
-    def may_write(self, folder_id: str) -> Permission:
-        """Tell whether folders can be made in this one: an empty one is made and deleted. Two calls.
-
-        DestinationGone when the folder is not there.
-        """
-        return probes.may_write(self._service, folder_id)
+    @property
+    def probes(self) -> Probes:
+        """What the service account may do, found by calls that leave no trace."""
+        return Probes(self._service)
 
     # --- numbers ---
 

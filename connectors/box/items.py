@@ -22,72 +22,76 @@ from connectors.errors import ChangedInBox, DestinationGone, Rejected
 Look = Callable[[], tuple[Changed, bool]]
 
 
-def set_date(connection: BoxConnection, known: Known, modified_ns: int) -> Changed:
-    """Give a file this date (whole seconds), and no new version.
+class BoxItems:
+    """Changes what is there already, as the service account."""
 
-    ChangedInBox when its content is not what `known` says any more, DestinationGone.
-    """
-    date = box_date(modified_ns)
+    def __init__(self, connection: BoxConnection) -> None:
+        self._connection = connection
 
-    def look() -> tuple[Changed, bool]:
-        stored = file_info(connection, known.box_id)
-        if stored.trashed:
-            raise DestinationGone(f"The Box file {known.box_id} is in the trash.")
-        if known.version_id not in (None, stored.version_id) or known.sha1 not in (None, stored.sha1):
-            raise ChangedInBox("somebody put another version over it in Box")
-        return Changed(etag=stored.etag, name=stored.name), stored.content_modified == moment_of(date)
+    def set_date(self, known: Known, modified_ns: int) -> Changed:
+        """Give a file this date (whole seconds), and no new version.
 
-    return _change(connection, known, {"content_modified_at": date}, look)
+        ChangedInBox when its content is not what `known` says any more, DestinationGone.
+        """
+        date = box_date(modified_ns)
 
-
-def move(connection: BoxConnection, known: Known, old: Place, new: Place) -> Changed:
-    """Move and rename a file or a folder, with all that is below it, in one call. The id stays.
-
-    ChangedInBox when it is neither where `old` says nor where `new` says; NameInUse when something has the name there;
-    NameRejected, DestinationGone.
-    """
-
-    def look() -> tuple[Changed, bool]:
-        if known.kind is EntryKind.FOLDER:
-            folder = folder_info(connection, known.box_id)
-            now, etag = Place(folder.parent_id or "", folder.name), folder.etag
-        else:
-            file = file_info(connection, known.box_id)
-            if file.trashed:
+        def look() -> tuple[Changed, bool]:
+            stored = file_info(self._connection, known.box_id)
+            if stored.trashed:
                 raise DestinationGone(f"The Box file {known.box_id} is in the trash.")
-            now, etag = Place(file.parent_id or "", file.name), file.etag
-        if now not in (old, new):
-            raise ChangedInBox(f"somebody moved or renamed it in Box; it is called {now.name!r} there")
-        return Changed(etag=etag, name=now.name), now == new
+            if known.version_id not in (None, stored.version_id) or known.sha1 not in (None, stored.sha1):
+                raise ChangedInBox("somebody put another version over it in Box")
+            return Changed(etag=stored.etag, name=stored.name), stored.content_modified == moment_of(date)
 
-    wanted: dict[str, Any] = {}
-    if new.name != old.name:
-        wanted["name"] = new.name
-    if new.parent_id != old.parent_id:
-        wanted["parent"] = {"id": new.parent_id}
-    return _change(connection, known, wanted, look)
+        return _change(self._connection, known, {"content_modified_at": date}, look)
 
+    def move(self, known: Known, old: Place, new: Place) -> Changed:
+        """Move and rename a file or a folder, with all that is below it, in one call. The id stays.
 
-def trash(connection: BoxConnection, known: Known) -> None:
-    """Put a file, or a folder with all that is below it, into the trash; gone already counts as done.
+        ChangedInBox when it is neither where `old` nor where `new` says; NameInUse when something has the name there;
+        NameRejected, DestinationGone.
+        """
 
-    ChangedInBox when it has another etag than `known` says, LockedInBox, NotPermitted.
-    """
-    kind = _routes(known)
-    recursive = {"recursive": "true"} if known.kind is EntryKind.FOLDER else {}
-    try:
-        connection.ask(
-            f"DELETE /{kind}/:id",
-            f"/{kind}/{known.box_id}",
-            params=recursive,
-            headers={"if-match": known.etag or ""},
-        )
-    except DestinationGone:
-        return
-    except Rejected as exc:
-        if status_of(exc) == 412:
-            raise ChangedInBox("somebody changed it in Box meanwhile") from exc
-        raise
+        def look() -> tuple[Changed, bool]:
+            if known.kind is EntryKind.FOLDER:
+                folder = folder_info(self._connection, known.box_id)
+                now, etag = Place(folder.parent_id or "", folder.name), folder.etag
+            else:
+                file = file_info(self._connection, known.box_id)
+                if file.trashed:
+                    raise DestinationGone(f"The Box file {known.box_id} is in the trash.")
+                now, etag = Place(file.parent_id or "", file.name), file.etag
+            if now not in (old, new):
+                raise ChangedInBox(f"somebody moved or renamed it in Box; it is called {now.name!r} there")
+            return Changed(etag=etag, name=now.name), now == new
+
+        wanted: dict[str, Any] = {}
+        if new.name != old.name:
+            wanted["name"] = new.name
+        if new.parent_id != old.parent_id:
+            wanted["parent"] = {"id": new.parent_id}
+        return _change(self._connection, known, wanted, look)
+
+    def trash(self, known: Known) -> None:
+        """Put a file, or a folder with all that is below it, into the trash; gone already counts as done.
+
+        ChangedInBox when it has another etag than `known` says, LockedInBox, NotPermitted.
+        """
+        kind = _routes(known)
+        recursive = {"recursive": "true"} if known.kind is EntryKind.FOLDER else {}
+        try:
+            self._connection.ask(
+                f"DELETE /{kind}/:id",
+                f"/{kind}/{known.box_id}",
+                params=recursive,
+                headers={"if-match": known.etag or ""},
+            )
+        except DestinationGone:
+            return
+        except Rejected as exc:
+            if status_of(exc) == 412:
+                raise ChangedInBox("somebody changed it in Box meanwhile") from exc
+            raise
 
 
 # --- private ---

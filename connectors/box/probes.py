@@ -84,7 +84,7 @@ class Standing:
             yield
         except ItemError as exc:
             if ability == UPLOAD and is_foreign(exc):
-                require_upload_host(self._connection)
+                Probes(self._connection).require_upload_host()
             lacking = self._lacking(ability) if is_forbidden(exc) else None
             if lacking is None:
                 raise
@@ -130,41 +130,54 @@ def is_forbidden(error: ItemError) -> bool:
     return isinstance(error, NotPermitted) or (type(error) is Rejected and status_of(error) == 403)
 
 
-def require_upload_host(connection: BoxConnection) -> None:
-    """Raise TransientError when Box's upload host does not answer: a firewall may know only the API's host.
+class Probes:
+    """What the service account may do, each found by one call or two."""
 
-    BoxUnreachable when what answers there is not Box.
-    """
-    address = connection.upload_url(UPLOAD_PROBE_PATH)
-    host = urlsplit(address).netloc
-    try:
-        connection.ask(UPLOAD_PROBE_ROUTE, address, attempts=PROBE_ATTEMPTS)
-    except ItemError as exc:
-        # There is no such session, which Box says in its own way.
-        if is_foreign(exc) or code_of(exc) in NOT_THE_UPLOAD_API:
-            raise BoxUnreachable(not_box(host, str(refusal_of(exc)))) from exc
-    except ServerBusy as exc:
-        if not is_foreign(exc):
-            raise
-        raise BoxUnreachable(not_box(host, str(exc))) from exc
+    def __init__(self, connection: BoxConnection) -> None:
+        self._connection = connection
 
+    def require_upload_host(self) -> None:
+        """Raise TransientError when Box's upload host does not answer: a firewall may know only the API's host.
 
-def may_list_users(connection: BoxConnection) -> Permission:
-    """Try "Manage users" with "App + Enterprise Access": ask for one user of the list."""
-    params = {"limit": "1", "fields": "login"}
-    return _tried(lambda: connection.ask("GET /users", "/users", params=params))
+        BoxUnreachable when what answers there is not Box.
+        """
+        address = self._connection.upload_url(UPLOAD_PROBE_PATH)
+        host = urlsplit(address).netloc
+        try:
+            self._connection.ask(UPLOAD_PROBE_ROUTE, address, attempts=PROBE_ATTEMPTS)
+        except ItemError as exc:
+            # There is no such session, which Box says in its own way.
+            if is_foreign(exc) or code_of(exc) in NOT_THE_UPLOAD_API:
+                raise BoxUnreachable(not_box(host, str(refusal_of(exc)))) from exc
+        except ServerBusy as exc:
+            if not is_foreign(exc):
+                raise
+            raise BoxUnreachable(not_box(host, str(exc))) from exc
 
+    def may_list_users(self) -> Permission:
+        """Try "Manage users" with "App + Enterprise Access": ask for one user of the list."""
+        params = {"limit": "1", "fields": "login"}
+        return _tried(lambda: self._connection.ask("GET /users", "/users", params=params))
 
-def may_list_groups(connection: BoxConnection) -> Permission:
-    """Try "Manage groups": ask for one group of the list."""
-    params = {"limit": "1", "fields": "name"}
-    return _tried(lambda: connection.ask("GET /groups", "/groups", params=params))
+    def may_list_groups(self) -> Permission:
+        """Try "Manage groups": ask for one group of the list."""
+        params = {"limit": "1", "fields": "name"}
+        return _tried(lambda: self._connection.ask("GET /groups", "/groups", params=params))
 
+    def may_act_as(self, user_id: str) -> Permission:
+        """Try "Make API calls using the as-user header": ask as the other user who that is."""
+        headers = {"As-User": user_id}
+        return _tried(lambda: self._connection.ask("GET /users/me", "/users/me", headers=headers))
 
-def may_act_as(connection: BoxConnection, user_id: str) -> Permission:
-    """Try "Make API calls using the as-user header": ask as the other user who that is."""
-    headers = {"As-User": user_id}
-    return _tried(lambda: connection.ask("GET /users/me", "/users/me", headers=headers))
+    def may_write(self, folder_id: str) -> Permission:
+        """Try "Write all files and folders": make an empty folder and delete it at once."""
+
+        def make_and_delete() -> None:
+            made = create_folder(self._connection, folder_id, f"{PROBE_NAME} {uuid.uuid4().hex[:8]}")
+            with suppress(ItemError):
+                delete_folder(self._connection, made.id)
+
+        return _tried(make_and_delete)
 
 
 def may_upload(connection: BoxConnection, folder_id: str) -> bool:
@@ -177,17 +190,6 @@ def may_upload(connection: BoxConnection, folder_id: str) -> bool:
     except TransientError:
         return True
     return True
-
-
-def may_write(connection: BoxConnection, folder_id: str) -> Permission:
-    """Try "Write all files and folders": make an empty folder and delete it at once."""
-
-    def make_and_delete() -> None:
-        made = create_folder(connection, folder_id, f"{PROBE_NAME} {uuid.uuid4().hex[:8]}")
-        with suppress(ItemError):
-            delete_folder(connection, made.id)
-
-    return _tried(make_and_delete)
 
 
 def _tried(call: Callable[[], object]) -> Permission:

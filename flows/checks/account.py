@@ -58,7 +58,7 @@ def upload_host_row(plan: MigrationPlan, box: BoxDestination) -> Row:
     """Files go to another host than everything else."""
     name, host = "upload host", urlsplit(plan.box.upload_url).netloc
     try:
-        box.require_upload_host()
+        box.probes.require_upload_host()
     except BoxUnreachable as exc:
         return problem(name, said(exc), "Correct upload_url, or the proxy in the way.", stops=BoxUnreachable)
     except TransientError as exc:

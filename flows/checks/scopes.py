@@ -31,7 +31,7 @@ def scope_rows(plan: MigrationPlan, box: BoxDestination, landing: BoxFolder | No
     people = [person for tree in plan.trees for person in tree.collaborators]
     yield _scope(
         "scope: manage users",
-        box.may_list_users(),
+        box.probes.may_list_users(),
         label="Manage users",
         needed_for="the app users of this plan" if any(person.app_user for person in people) else "",
         useful_for="looking people up before they are invited, raising the quota, making identities",
@@ -43,7 +43,7 @@ def groups_scope(plan: MigrationPlan, box: BoxDestination) -> Row:
     """Whether groups can be looked up by name, which is how most plans name them. One call."""
     return _scope(
         "scope: manage groups",
-        box.may_list_groups(),
+        box.probes.may_list_groups(),
         label="Manage groups",
         needed_for="the groups of this plan" if names_groups(plan) else "",
         useful_for="naming groups instead of their ids",
@@ -60,7 +60,7 @@ def _writing(plan: MigrationPlan, box: BoxDestination, landing: BoxFolder | None
     if landing is not None and not landing.permissions.get("can_upload", True):
         return warning(name, "not tried: the landing folder takes nothing from us", "See the landing folder.")
     try:
-        found = box.may_write(plan.box.landing_folder_id)
+        found = box.probes.may_write(plan.box.landing_folder_id)
     except ItemError as exc:
         return problem(name, said(exc), "See the landing folder.", stops=CheckFailed)
     if found is Permission.GRANTED:
@@ -100,7 +100,7 @@ def as_user_row(box: BoxDestination, others: Sequence[str]) -> Row:
     name = "as-user"
     if not others:
         return ok(name, "not tried: no other user of this enterprise is known; nothing here needs it")
-    found = box.may_act_as(others[0])
+    found = box.probes.may_act_as(others[0])
     if found is Permission.GRANTED:
         return ok(name, "calls may be made on behalf of users; nothing here does")
     return warning(

@@ -126,7 +126,7 @@ def _trash(migration: Migration, entry: GoneEntry, told: _Told) -> None:
     """One entry, as a whole or piece by piece; whatever Box refuses stops nothing else (P11)."""
     try:
         known = _proven_folder(migration, entry) if _is_folder(entry) else _proven_file(migration, entry)
-        migration.box.trash(known)
+        migration.box.items.trash(known)
     except DestinationGone:
         pass  # deleted in Box already, perhaps by the call whose answer was lost
     except _Mixed as exc:

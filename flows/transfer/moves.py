@@ -110,7 +110,7 @@ class FolderMoves:
         known = Known(kind=EntryKind.FOLDER, box_id=row.box_id or "", name=row.box_name, etag=row.box_etag)
         path = f"{folder.path}/{name}".lstrip("/")
         try:
-            changed = migration.box.move(known, Place(row.parent_box_id or "", row.box_name), place)
+            changed = migration.box.items.move(known, Place(row.parent_box_id or "", row.box_name), place)
         except ItemError as exc:
             _tell_copy(migration, folder.path, row.path, move.entry.path, exc)
             return None
@@ -177,7 +177,7 @@ def _follow_file(migration: Migration, move: MovedFile) -> None:
     old = Place(move.old_parent_box_id or "", move.old_box_name)
     try:
         new = Place(migration.folders.box_id(move.folder_id), move.box_name)
-        changed = migration.box.move(known, old, new)
+        changed = migration.box.items.move(known, old, new)
     except ItemError as exc:
         _tell_copy(migration, folder, move.old_path, move.path, exc)
         return

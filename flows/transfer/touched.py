@@ -27,7 +27,7 @@ def keep_date(migration: Migration, item: ClaimedItem, entry: Entry) -> tuple[st
     if without_others_file(migration, item).box_file_id is None:
         return item.box_etag, in_box
     try:
-        return migration.box.set_date(_known(item), wanted).etag, None
+        return migration.box.items.set_date(_known(item), wanted).etag, None
     except DestinationGone:
         raise
     except ChangedInBox:

@@ -16,11 +16,12 @@ from connectors.errors import Rejected
 
 def test_probes_tell_scope_from_access_level(box: Sandbox, destination: BoxDestination) -> None:
     """Granted, without the scope, and with the scope but not the reach; no folder stays behind."""
-    granted = [destination.may_write("0"), destination.may_list_users(), destination.may_list_groups()]
+    probes = destination.probes
+    granted = [probes.may_write("0"), probes.may_list_users(), probes.may_list_groups()]
     box.settings.app_access = "app"
-    narrow = [destination.may_write("0"), destination.may_list_users(), destination.may_list_groups()]
+    narrow = [probes.may_write("0"), probes.may_list_users(), probes.may_list_groups()]
     box.settings.scopes = ()
-    without = [destination.may_write("0"), destination.may_list_users(), destination.may_list_groups()]
+    without = [probes.may_write("0"), probes.may_list_users(), probes.may_list_groups()]
 
     assert [Permission.GRANTED] * 3 == granted
     assert [Permission.GRANTED, Permission.NO_ACCESS, Permission.NO_ACCESS] == narrow

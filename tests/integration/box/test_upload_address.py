@@ -23,14 +23,14 @@ def test_an_answer_that_is_not_boxs_is_fatal(config: BoxConfig, status: int, bod
         with BoxDestination(config.model_copy(update={"upload_url": address})) as to:
             to.whoami()
             with pytest.raises(BoxUnreachable, match=f"upload_url: {host} answers, but not as Box does"):
-                to.require_upload_host()
+                to.probes.require_upload_host()
             with pytest.raises(BoxUnreachable, match=f"upload_url: {host} answers, but not as Box does"):
                 to.put(upload("0", "a.txt", b"a"), opener(b"a"))
 
 
 def test_boxs_own_refusals_are_no_wrong_address(destination: BoxDestination, box: Sandbox) -> None:
     """A 413 of the edge is one file's, since the host itself is Box's."""
-    destination.require_upload_host()
+    destination.probes.require_upload_host()
     box.faults.next("POST /files/content").status(413, html=True)
     with pytest.raises(Exception, match="413"):
         destination.put(upload("0", "a.txt", b"a"), opener(b"a"))
