@@ -30,7 +30,7 @@ HEAD = """\
 # Reference
 
 Written by `make reference` from the program itself; `make lint` fails when it differs. To change a sentence, change
-it at the command in `flows/cli.py` or at the key's field.
+it at the command in `flows/cli/` or at the key's field.
 """
 
 VERSION = """\

@@ -13,7 +13,8 @@ from connectors.errors import (
 )
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.checks.space import Payer
-from flows.plan.model import MigrationPlan, Role
+from flows.plan.model import MigrationPlan
+from flows.plan.people import Role
 from flows.words import size_words
 
 #: Landing folders of others: colleagues that are named.

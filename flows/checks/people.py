@@ -8,7 +8,8 @@ from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.errors import DestinationGone, ItemError, PermissionMissing
 from flows.checks.rows import Row, ok, problem, said, warning
-from flows.plan.model import COLLABORATOR_KEYS, CollaboratorPlan, MigrationPlan
+from flows.plan.model import MigrationPlan
+from flows.plan.people import COLLABORATOR_KEYS, CollaboratorPlan
 from flows.sharing.access import has_ended
 from flows.sharing.invitations import app_user_key
 from flows.words import counted

@@ -6,7 +6,6 @@ connection is opened, so that no secret ever becomes a flow parameter (P8).
 
 from __future__ import annotations
 
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +13,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     SecretStr,
@@ -34,9 +30,11 @@ from connectors.box.names import box_name, path_key
 from connectors.entry import EntryKind
 from flows.errors import PlanError
 from flows.plan.archive import ArchivePlan
+from flows.plan.base import PlanModel
 from flows.plan.changes import ChangesPlan
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
 from flows.plan.form import prepare_form
+from flows.plan.people import CollaboratorPlan, SharedLinkPlan
 from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
 from flows.plan.secrets import (
     MASK,
@@ -46,37 +44,11 @@ from flows.plan.secrets import (
     masked_database_url,
     option_secrets,
 )
+from flows.plan.transfer import TransferOptions
 from flows.words import normal_form
 
 #: Added to the name of a plan that is rehearsed; no plan's own name has brackets.
 REHEARSAL = " (rehearsal)"
-
-
-class Role(StrEnum):
-    """What a collaborator may do: Box's seven roles for a folder, in Box's spelling."""
-
-    EDITOR = "editor"
-    VIEWER = "viewer"
-    PREVIEWER = "previewer"
-    UPLOADER = "uploader"
-    PREVIEWER_UPLOADER = "previewer uploader"
-    VIEWER_UPLOADER = "viewer uploader"
-    CO_OWNER = "co-owner"
-
-
-class Verification(StrEnum):
-    """What proves that a tree is in Box."""
-
-    #: Box lists every folder again, one call per 1,000 entries, and names, sizes and sha1 must agree.
-    LISTING = "listing"
-    #: The sha1 and size that Box answered to each upload; no further call, for a tight monthly allotment of calls.
-    RECEIPTS = "receipts"
-
-
-class PlanModel(BaseModel):
-    """Unknown keys are errors: a mistyped key must never be a silent default."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
 
 class SourcePlan(PlanModel):
@@ -143,80 +115,6 @@ class SourcePlan(PlanModel):
         return self
 
 
-#: How a plan names a collaborator.
-COLLABORATOR_KEYS = ("login", "user_id", "group", "group_id", "app_user")
-
-
-class LinkAccess(StrEnum):
-    """Who may use a shared link, in Box's words."""
-
-    OPEN = "open"
-    COMPANY = "company"
-    COLLABORATORS = "collaborators"
-
-
-class SharedLinkPlan(PlanModel):
-    """A link to the tree's folder, made once the tree is complete."""
-
-    access: Annotated[
-        LinkAccess, Field(title="Access", description="Anybody with the link, the company, or collaborators.")
-    ] = LinkAccess.COMPANY
-    expires_at: Annotated[
-        AwareDatetime | None, Field(description="When the link ends, with a time zone.")
-    ] = None
-    password: Annotated[
-        SecretStr | None,
-        Field(
-            description="Password of an open link as a reference to an environment variable: ${NAME}; Box wants eight "
-            "characters, one of them a digit, a capital or a sign.",
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _password_is_for_open_links(self) -> SharedLinkPlan:
-        if self.password is not None and self.access is not LinkAccess.OPEN:
-            raise ValueError("Box takes a password for access: open only")
-        return self
-
-
-class CollaboratorPlan(PlanModel):
-    """Somebody who is let in once the tree is complete. Exactly one of login, user_id, group, group_id, app_user."""
-
-    login: Annotated[str | None, Field(description="E-mail address of a Box user.")] = None
-    user_id: Annotated[str | None, Field(description="Box id of a user.")] = None
-    group: Annotated[str | None, Field(description="Name of a Box group.")] = None
-    group_id: Annotated[str | None, Field(description="Box id of a group.")] = None
-    app_user: Annotated[
-        str | None,
-        Field(
-            description="Name of an app user (is_platform_access_only), which is made when there is none.",
-            max_length=100,
-        ),
-    ] = None
-    create: Annotated[bool, Field(description="Make the group of this name when Box has none.")] = False
-    role: Annotated[Role, Field(title="Role", description="What the collaborator may do.")] = Role.VIEWER
-    can_view_path: Annotated[bool, Field(description="Show the folders above to the collaborator, too.")] = (
-        False
-    )
-    is_access_only: Annotated[
-        bool, Field(description="Do not list the folder in the collaborator's All Files.")
-    ] = False
-    expires_at: Annotated[AwareDatetime | None, Field(description="When access ends, with a time zone.")] = (
-        None
-    )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> CollaboratorPlan:
-        given = [name for name in COLLABORATOR_KEYS if getattr(self, name)]
-        if len(given) != 1:
-            raise ValueError(f"name exactly one of {', '.join(COLLABORATOR_KEYS)}")
-        if self.create and not self.group:
-            raise ValueError("create goes with group: the name of the group to make")
-        if self.login is not None and "@" not in self.login:
-            raise ValueError(f"login {self.login!r} is not an e-mail address")
-        return self
-
-
 class TreePlan(PlanModel):
     """One folder of the share that completes and is shared as a whole."""
 
@@ -243,27 +141,6 @@ class TreePlan(PlanModel):
     def box_path(self) -> str:
         """Where it arrives, under the landing folder."""
         return normal_form(self.folder or self.source.rpartition("/")[2])
-
-
-class TransferOptions(PlanModel):
-    """How files are sent. The defaults suit one service account."""
-
-    threads: Annotated[int, Field(description="Files in flight for each identity at most.", ge=1, le=64)] = 64
-    walk_threads: Annotated[int, Field(description="Folders listed at once.", ge=1, le=64)] = 8
-    batch_items: Annotated[int, Field(description="Files of one batch, at most.", ge=1, le=50_000)] = 5_000
-    batch_bytes: Annotated[int, Field(description="Bytes of one batch, at most.", ge=1)] = 20_000_000_000
-    max_attempts: Annotated[int, Field(description="Tries of one file in one pass.", ge=1, le=20)] = 3
-    verify: Annotated[
-        Verification,
-        Field(
-            title="Verification",
-            description="What proves a tree before people are let in: Box's listing of every folder, or the receipts.",
-        ),
-    ] = Verification.LISTING
-    notify: Annotated[
-        bool,
-        Field(description="Let Box send mail to those who are let in: one each, about their first tree."),
-    ] = False
 
 
 def _exclude_rule(pattern: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.plan.model import Verification
+from flows.plan.transfer import Verification
 from flows.reporting.status import person_name
 from flows.words import counted, printable
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.plan.connections import known_plan, open_checkpoint
-from flows.plan.model import COLLABORATOR_KEYS, MigrationPlan
+from flows.plan.model import MigrationPlan
+from flows.plan.people import COLLABORATOR_KEYS
 from flows.run.forecast import seconds_at_least
 from flows.words import duration_words, normal_form, printable, size_words
 from state.reports.status import plan_status

@@ -10,8 +10,9 @@ from functools import cached_property
 
 from connectors.box.destination import BoxDestination
 from flows.plan.connections import box_config, known_plan, open_box, open_checkpoint, unopened_share
-from flows.plan.model import CollaboratorPlan, MigrationPlan, TreePlan
+from flows.plan.model import MigrationPlan, TreePlan
 from flows.plan.origin import begin_plan, require_account
+from flows.plan.people import CollaboratorPlan
 from flows.run.leases import lease_budget, register, release_budget
 from flows.sharing.editors import TreeEditors
 from flows.sharing.nesting import Nesting

@@ -10,7 +10,7 @@ from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, BoxVersion, Receipt, Upload
 from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameAwaited, NameInUse
-from flows.plan.model import Verification
+from flows.plan.transfer import Verification
 from flows.transfer.migration import Migration
 from flows.transfer.naming import other_name
 from state.records import ClaimedItem, Holder

@@ -10,7 +10,7 @@ from itertools import islice
 from connectors.box.types import BoxChild
 from connectors.entry import EntryKind
 from connectors.errors import DestinationGone, ItemError, Rejected
-from flows.plan.model import Verification
+from flows.plan.transfer import Verification
 from flows.transfer.conflicts import editor_of
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
-from flows.plan.model import Verification
+from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.migration import Migration
 from flows.transfer.moves import FolderMoves, follow_file_moves

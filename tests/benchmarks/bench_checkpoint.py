@@ -24,7 +24,7 @@ from sqlalchemy import text
 
 from connectors.entry import Entry, EntryKind
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
-from flows.plan.model import Verification
+from flows.plan.transfer import Verification
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.run.root_guard import RootGuard

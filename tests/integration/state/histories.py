@@ -17,7 +17,7 @@ from sqlalchemy import select
 from connectors.entry import Entry, EntryKind, Fault
 from connectors.errors import ConnectorError, NotFound
 from flows.plan.exclude import ExcludeRules
-from flows.plan.model import Verification
+from flows.plan.transfer import Verification
 from flows.run.progress import Progress
 from flows.run.root_guard import RootGuard
 from flows.run.stop import StopSignal

@@ -1,0 +1,118 @@
+"""What moves a share and decides on what failed: migrate, retry, waive, unwaive.
+
+Heavy imports stand inside the commands, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import PlanArgument, TreeOption
+from flows.console import (
+    COMPLETE,
+    INCOMPLETE,
+    console,
+    load,
+    print_summary,
+    run_flow,
+)
+from flows.errors import PlanError
+
+
+def migrate(
+    plan: PlanArgument,
+    tree: TreeOption = None,
+    window: Annotated[
+        str,
+        typer.Option(help="Hours in which files may be sent: 'Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin'."),
+    ] = "",
+    workers: Annotated[
+        int,
+        typer.Option(help="More processes that send, over the Prefect work pool; each needs an identity."),
+    ] = 0,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
+    ] = True,
+    new_checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--new-checkpoint",
+            help="Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.",
+        ),
+    ] = False,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Read every file again; send only what differs from Box.")
+    ] = False,
+) -> None:
+    """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
+    from flows.commands.migrate import migrate_share
+    from flows.orchestration.configured import api_url
+
+    loaded = load(plan)
+    if workers and not api_url():
+        raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
+    summary = run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
+    print_summary(loaded, summary, plan)
+    raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
+
+
+def retry(
+    plan: PlanArgument,
+    reason: Annotated[
+        str, typer.Option(help="Only what failed for this reason, as the report names it.")
+    ] = "",
+    tree: TreeOption = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
+    ] = True,
+) -> None:
+    """Try again what failed, whatever the reason, and move it."""
+    from flows.commands.retry import retry_failures
+    from flows.words import counted
+
+    loaded = load(plan)
+    summary = run_flow(retry_failures, loaded, reason, tree or [], check)
+    tried = counted(summary.get("retried", 0), "failed entry was", "failed entries were")
+    console().print(f"{tried} tried again", highlight=False, markup=False)
+    print_summary(loaded, summary, plan)
+    raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
+
+
+def waive(
+    plan: PlanArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File or folder, as the report names it.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, for the report.")],
+    who: Annotated[
+        str, typer.Option("--who", help="Who decides; by default the account that runs this.")
+    ] = "",
+    pending: Annotated[
+        bool,
+        typer.Option("--pending", help="Also what is pending: it was never tried, or is to be tried again."),
+    ] = False,
+) -> None:
+    """Let a tree complete without what failed at PATH and below; who, when and why is recorded."""
+    from flows.commands.waive import waive_items
+    from flows.words import counted, printable
+
+    done = run_flow(waive_items, load(plan), path, why, who, pending)
+    what = f"{counted(done['waived'], 'entry', 'entries')} waived"
+    where, by = printable(done["path"]), printable(done["who"])
+    print(f"{what} at {where} by {by}; the next run completes the tree: boxhaul migrate {plan}")  # noqa: T201
+
+
+def unwaive(
+    plan: PlanArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File or folder, as the report names it.")],
+    who: Annotated[
+        str, typer.Option("--who", help="Who decides; by default the account that runs this.")
+    ] = "",
+) -> None:
+    """Take back what was waived at PATH and below; the next run tries it again."""
+    from flows.commands.unwaive import unwaive_items
+    from flows.words import counted, printable
+
+    done = run_flow(unwaive_items, load(plan), path, who)
+    what = f"{counted(done['unwaived'], 'entry', 'entries')} not waived any more"
+    print(f"{what} at {printable(done['path'])}; the next run tries again: boxhaul migrate {plan}")  # noqa: T201
