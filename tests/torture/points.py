@@ -5,6 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Day(StrEnum):
+    """What the pass that is killed has to do."""
+
+    #: Everything for the first time.
+    FIRST = "first pass"
+    #: To send other content of some files, after a first pass that ended well.
+    CHANGED = "changed files"
+    #: To follow what was renamed, moved, dated anew and deleted, after such a pass.
+    FOLLOWED = "moved and deleted files"
+
 
 #: Any commit of the checkpoint, whatever it says.
 WRITE = "write"
@@ -17,10 +30,12 @@ _CHECKPOINT = (
     "release_worker", "add_tree_editors", "record_tree_editors_removed",
 )  # fmt: skip
 
+_FOLLOWING = ("record_folder_moved", "record_file_moved", "record_trashed")
+
 #: module:name of every function that is wrapped; each Checkpoint method is one transaction.
 FUNCTIONS = (
     "state.database.schema:bring_to_head",
-    *(f"state.checkpoint:Checkpoint.{name}" for name in _CHECKPOINT),
+    *(f"state.checkpoint:Checkpoint.{name}" for name in (*_CHECKPOINT, *_FOLLOWING)),
     "connectors.box.upload.session:commit",
     "connectors.box.upload.session:accept",
     "flows.transfer.completing:verify_tree",
@@ -50,6 +65,8 @@ VERSION_ROUTES = (
     "POST /files/upload_sessions/:id/commit",
     "PUT /files/upload_sessions/:id",
 )
+#: And what a pass asks that follows moves, dates and deletions.
+FOLLOWING_ROUTES = ("PUT /folders/:id", "PUT /files/:id", "DELETE /folders/:id", "DELETE /files/:id")
 #: And what only a run after a kill asks.
 RESUME_ROUTES = (
     "GET /files/upload_sessions/:id/parts",
@@ -88,14 +105,21 @@ class Kill:
         return f"{self.when} {self.where.rpartition(':')[2] if ' ' not in self.where else self.where} #{self.number}"
 
 
-def every_place() -> list[tuple[str, str, bool]]:
-    """(when, where, in a pass over changed files): each named place once, systematically."""
-    places = [(when, place, False) for place in FUNCTIONS for when in ("before", "after")]
-    places += [("inside", place, False) for place in FUNCTIONS if place.startswith("state.checkpoint:")]
+def every_place() -> list[tuple[str, str, Day]]:
+    """(when, where, in which pass): each named place once, systematically."""
+    places = [(when, place, _day_of(place)) for place in FUNCTIONS for when in ("before", "after")]
+    places += [
+        ("inside", place, _day_of(place)) for place in FUNCTIONS if place.startswith("state.checkpoint:")
+    ]
     calls = ("before", "unheard", "unanswered", "after")
-    places += [(when, route, False) for route in ROUTES for when in calls]
-    places += [(when, route, True) for route in VERSION_ROUTES for when in calls]
-    return places
+    asked = {Day.FIRST: ROUTES, Day.CHANGED: VERSION_ROUTES, Day.FOLLOWED: FOLLOWING_ROUTES}
+    return places + [
+        (when, route, day) for day, routes in asked.items() for route in routes for when in calls
+    ]
+
+
+def _day_of(place: str) -> Day:
+    return Day.FOLLOWED if place.rpartition(".")[2] in _FOLLOWING else Day.FIRST
 
 
 def random_kill(rng: random.Random, counts: Mapping[str, int], seconds: float) -> Kill:
@@ -110,6 +134,6 @@ def random_kill(rng: random.Random, counts: Mapping[str, int], seconds: float) -
     if kind == "function":
         place = rng.choice([name for name in FUNCTIONS if counts.get(name)])
         return Kill(rng.choice(["before", "after"]), place, rng.randint(1, counts[place]))
-    route = rng.choice([*ROUTES, *RESUME_ROUTES])
+    route = rng.choice([*ROUTES, *RESUME_ROUTES, *(name for name in FOLLOWING_ROUTES if counts.get(name))])
     when = rng.choice(["before", "unheard", "unanswered", "after"])
     return Kill(when, route, rng.randint(1, max(1, counts.get(route, 1))))

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import random
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,40 @@ def change_share(root: Path) -> dict[str, int]:
     _write(root / "Legal/new folder/new file.txt", b"new", 1_200)
     _write(root / "Accounting/new at the top.txt", rng.randbytes(77), 1_300)
     return dict.fromkeys([*CHANGED, large], 2)
+
+
+#: What follow_share() moves: folders and files, old path → new path; whatever lies in a folder goes with it.
+MOVED = {
+    "Accounting/2024": "Accounting/closed/2024",
+    "Legal/Contracts/scans.zip": "Legal/scans.zip",
+    "Legal/file 11.txt": "Legal/file 11 (final).txt",
+}
+#: What it deletes, and the file that gets another date and keeps its bytes.
+DELETED = ("Legal/Contracts/old", "Accounting/2025/file 03.txt", "Legal/Contracts/file 12.txt")
+TOUCHED = "Accounting/file 00.txt"
+
+
+def follow_share(root: Path) -> None:
+    """Another day: folders and files are renamed, moved, dated anew and deleted, and nothing else."""
+    (root / "Accounting/closed").mkdir()
+    for old, new in MOVED.items():
+        (root / old).rename(root / new)
+    for path in DELETED:
+        (shutil.rmtree if (root / path).is_dir() else Path.unlink)(root / path)
+    _set_date(root / TOUCHED, 2_000)
+
+
+def moved_path(path: str) -> str:
+    """Where follow_share() put it."""
+    for old, new in MOVED.items():
+        if path == old or path.startswith(f"{old}/"):
+            return new + path[len(old) :]
+    return path
+
+
+def is_deleted(path: str) -> bool:
+    """True when follow_share() deleted it."""
+    return any(path == gone or path.startswith(f"{gone}/") for gone in DELETED)
 
 
 #: Of the large file, the part that changed and the last one, which grew.

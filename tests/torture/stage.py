@@ -15,9 +15,13 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from tests.program import program_for
 from tests.servers.postgres import PostgresServer
-from tests.torture.small_share import PART_SIZE, TREES, build_small_share, change_share
+from tests.torture.points import Day
+from tests.torture.small_share import PART_SIZE, TREES, build_small_share, change_share, follow_share
 from tests.torture.victims import Victims
 from tests.torture.world import MakeWorld, World
+
+#: What a deletion in the share does in Box.
+CHANGES = {"deletions": "trash", "max_delete": "50%"}
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +102,7 @@ def make_world(
             trees=TREES,
             state_url="${STATE_URL}",
             transfer={"threads": 4, "walk_threads": 2, "batch_items": 7, "notify": True},
+            changes=CHANGES,
         )
         users = [crash_box.add_user(f"uploader{n}@boxdevedition.com", kind="app") for n in range(uploaders)]
         program.plan["box"] |= {
@@ -118,8 +123,8 @@ def place_counts(
     crash_box_of_session: Sandbox,
     built_share: Path,
     victims: Victims,
-) -> dict[bool, dict[str, int]]:
-    """How often each named place is reached, in a first pass and in a pass over changed files, by two runs unkilled."""
+) -> dict[Day, dict[str, int]]:
+    """How often each named place is reached in each pass, by runs that nobody kills."""
     folder = tmp_path_factory.mktemp("counts")
     box = crash_box_of_session
     box.reset()
@@ -128,7 +133,12 @@ def place_counts(
     root = folder / "share"
     shutil.copytree(built_share, root)
     program = program_for(
-        folder, box, {"url": f"file://{root}"}, trees=TREES, transfer={"threads": 4, "batch_items": 7}
+        folder,
+        box,
+        {"url": f"file://{root}"},
+        trees=TREES,
+        transfer={"threads": 4, "batch_items": 7},
+        changes=CHANGES,
     )
     users = [box.add_user(f"uploader{n}@boxdevedition.com", kind="app") for n in range(2)]
     program.plan["box"] |= {
@@ -137,12 +147,14 @@ def place_counts(
     }
     program.write_plan()
     counts = {}
-    for second_pass in (False, True):
-        if second_pass:
+    for day in Day:
+        if day is Day.CHANGED:
             change_share(root)
+        elif day is Day.FOLLOWED:
+            follow_share(root)
         finished = victims.run(program, "migrate", counts=folder / "counts.json")
         assert finished.code == 0, finished.output
-        counts[second_pass] = json.loads((folder / "counts.json").read_text())
+        counts[day] = json.loads((folder / "counts.json").read_text())
     shutil.rmtree(root)
     return counts
 

@@ -89,11 +89,18 @@ class World:
     #: Sessions that Box opened and whose id died with the process: id → name of the file.
     orphans: dict[str, str] = field(default_factory=dict)
     kills: int = 0
+    #: Where the files of the share lay in Box before they were moved: path → id; empty when nothing was.
+    placed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.doorkeeper.box, self.doorkeeper.root = self.box, self.root
         self.doorkeeper.uploaders = self.uploaders
         self.box.faults.rules.append(self.doorkeeper)
+
+    def follow(self) -> None:
+        """Move, date anew and delete in the share, once all of it is in Box."""
+        self.placed = {path: file.id for path, file in self.box.files().items()}
+        small_share.follow_share(self.root)
 
     # --- at every kill ---
 
@@ -111,17 +118,29 @@ class World:
         counted = Counter[tuple[str, str]]()
         for line in self._lines():
             counted[line.tree, line.status.value] += 1
-            if line.status is ItemStatus.UPLOADED and line.kind is EntryKind.FILE:
+            if line.status is not ItemStatus.UPLOADED or self._is_trashed(line.path, files, folders):
+                continue
+            if line.kind is EntryKind.FILE:
                 file = files[line.box_id or ""]
-                assert (line.path, line.sha1, line.size) == (file[0], file[1].sha1, file[1].size)
-            elif line.status is ItemStatus.UPLOADED and line.kind is EntryKind.FOLDER:
-                assert line.path in folders
+                assert (line.sha1, line.size) == (file[1].sha1, file[1].size)
+                assert file[0] in self._places(line.path)
+            elif line.kind is EntryKind.FOLDER:
+                assert folders & self._places(line.path)
         assert {tree for tree, _ in counted} <= {tree["name"] for tree in document["trees"]}
         for tree in document["trees"]:
             counts = tree["items"]
             assert counts["total"] == sum(counts[name] for name in counts if name not in ("total", "gone"))
             for name in ("uploaded", "failed", "excluded", "waived", "pending"):
                 assert counted[tree["name"], name] == counts[name], (tree["name"], name)
+
+    def _places(self, path: str) -> set[str]:
+        """Where Box may have it: what Box moved a moment ago is written down under its old path."""
+        return {path, small_share.moved_path(path)} if self.placed else {path}
+
+    def _is_trashed(self, path: str, files: dict[str, tuple[str, Content]], folders: set[str]) -> bool:
+        """Deleted in the share and in Box, which is not written down yet."""
+        there = folders | {place for place, _ in files.values()}
+        return bool(self.placed) and small_share.is_deleted(path) and path not in there
 
     def _new_orphans(self) -> None:
         """Box cannot list sessions: one whose id was not written down is lost. It holds no part, so little is."""
@@ -138,6 +157,7 @@ class World:
         """Box equals the source, once; every finished part was sent once; the people are in, once."""
         self._box_equals_source(versions)
         assert Counter(self.box.folders()) == Counter(small_share.folders(self.root))
+        self._ids_stayed()
         assert {each["id"] for each in self.box.open_sessions()} == set(self.orphans)
         assert parts == self._stored(PART)
         assert self._answers(PART, 409) == 0
@@ -159,6 +179,14 @@ class World:
         assert wanted == files_in_box(self.box)
         assert {path: (versions or {}).get(path, 1) for path in wanted} == {
             path: file.versions for path, file in self.box.files().items()
+        }
+
+    def _ids_stayed(self) -> None:
+        """What was moved is the very file that it was, and nothing was sent a second time."""
+        there = {path: file.id for path, file in self.box.files().items()}
+        stays = {path: box_id for path, box_id in self.placed.items() if not small_share.is_deleted(path)}
+        assert not self.placed or there == {
+            small_share.moved_path(path): box_id for path, box_id in stays.items()
         }
 
     def _people_are_in_once(self) -> None:
