@@ -6,19 +6,13 @@ Calls are exact. rclone compares no digest for a source that has none and lets n
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-import trustme
-
 from connectors.box.sandbox import Sandbox
-from tests.benchmarks.measuring import Measured, measure, median
-from tests.program import program_for
-from tests.servers.connect_proxy import ConnectProxy
+from tests.benchmarks.box_rclone import REMOTE, Before, box_over_tls, migrate
+from tests.benchmarks.measuring import Measured, median
 
 FILES, FOLDERS, ROUNDS = 5_000, 100, 3
 #: How long Box takes for a call, in milliseconds.
@@ -30,27 +24,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name:
         folder = Path(name)
         build(folder / "share")
-        authority = trustme.CA()
-        certificate = authority.issue_cert("api.box.com", "upload.box.com", "127.0.0.1")
-        chain, key, ca = folder / "chain.pem", folder / "key.pem", folder / "ca.pem"
-        chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-        key.write_bytes(certificate.private_key_pem.bytes())
-        authority.cert_pem.write_to_path(str(ca))
-        with Sandbox(tls=(str(chain), str(key)), content="hash") as box, ConnectProxy(box.port) as proxy:
+        with box_over_tls(folder) as before:
             for latency in LATENCIES:
                 print(f"{latency} ms a call")
-                _compare(folder, box, proxy, ca, latency)
+                _compare(before, latency)
 
 
-def _compare(folder: Path, box: Sandbox, proxy: ConnectProxy, ca: Path, latency: int) -> None:
+def _compare(before: Before, latency: int) -> None:
     ours, theirs, our_calls, their_calls = [], [], 0, 0
+    box, folder, share = before.box, before.folder, before.folder / "share"
     for number in range(ROUNDS):
         _empty(box, latency)
-        ours.append(_ours(folder / f"run{latency}-{number}", box, folder, ca))
+        ours.append(migrate(before.ours(folder / f"run{latency}-{number}", share)))
         our_calls = box.calls.total
         assert len(box.files()) == FILES
         _empty(box, latency)
-        theirs.append(_rclone(folder, box, proxy, ca))
+        theirs.append(before.rclone("copy", str(share), REMOTE, "--transfers", "16"))
         their_calls = box.calls.total
         assert len(box.files()) == FILES
     _tell("ours", ours, our_calls)
@@ -77,38 +66,6 @@ def build(root: Path) -> None:
         folder = root / "Tree" / f"{number % FOLDERS:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number:05d}.bin").write_bytes(rng.randbytes(4_000))
-
-
-def _ours(run: Path, box: Sandbox, folder: Path, ca: Path) -> Measured:
-    program = program_for(run, box, {"url": (folder / "share").as_uri()})
-    program.write_plan(box=program.plan["box"] | {"ca_file": str(ca)})
-    return measure([sys.executable, "-m", "flows.cli", "migrate", str(program.plan_path)])
-
-
-def _rclone(folder: Path, box: Sandbox, proxy: ConnectProxy, ca: Path) -> Measured:
-    program = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
-    config = folder / "rclone_box.json"
-    box.write_config(config)
-    environment = {
-        "HTTPS_PROXY": proxy.url,
-        "RCLONE_CONFIG": str(folder / "rclone.conf"),
-        "RCLONE_CA_CERT": str(ca),
-        "PATH": os.environ["PATH"],
-    }
-    create = [
-        program,
-        "config",
-        "create",
-        "box",
-        "box",
-        f"box_config_file={config}",
-        "box_sub_type=enterprise",
-    ]
-    measure(create, environment=environment)
-    box.calls.reset()
-    return measure(
-        [program, "copy", str(folder / "share"), "box:", "--transfers", "16"], environment=environment
-    )
 
 
 def _tell(name: str, runs: list[Measured], calls: int) -> None:
