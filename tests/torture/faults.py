@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +72,10 @@ ROUTES = (
     "GET /groups",
     "POST /collaborations",
     "PUT /collaborations/:id",
+    "PUT /folders/:id",
+    "PUT /files/:id",
+    "DELETE /folders/:id",
+    "DELETE /files/:id",
 )
 
 #: Every fault the sandbox can give.
@@ -127,7 +133,7 @@ class Ended:
 
 
 class Scene:
-    """One share, one plan, one sandbox. `whole_story` moves it in four runs with changes between them."""
+    """One share, one plan, one sandbox. `whole_story` moves it in five runs with changes between them."""
 
     def __init__(self, folder: Path, box: Sandbox) -> None:
         self.folder, self.box = folder, box
@@ -176,6 +182,7 @@ class Scene:
                 },
             },
             "state_url": "sqlite:///state.db",
+            "changes": {"deletions": "trash", "max_delete": "90%"},
             "trees": [
                 {
                     "source": "Accounting",
@@ -205,6 +212,23 @@ class Scene:
         self.write("Accounting/large.bin", content(12_500, 1))
         self.write("Legal/other.bin", content(13_500, 2))
         (self.share / "Legal" / "empty folder").mkdir()
+        self.write("Legal/old/a.txt", b"a")
+        self.write("Legal/b.txt", b"b")
+
+    def rename(self, old: str, new: str) -> None:
+        """A file or a folder with all that it holds has another path; its content is as many contents as before."""
+        (self.share / old).rename(self.share / new)
+        for path in [each for each in self.files if each == old or each.startswith(f"{old}/")]:
+            renamed = new + path.removeprefix(old)
+            self.files[renamed], self.contents[renamed] = self.files.pop(path), self.contents.pop(path)
+
+    def delete(self, path: str) -> None:
+        """A file, or a folder with its one file."""
+        target = self.share / path
+        (shutil.rmtree if target.is_dir() else Path.unlink)(target)
+        self.files = {
+            each: data for each, data in self.files.items() if not f"{each}/".startswith(f"{path}/")
+        }
 
     # --- running ---
 
@@ -234,7 +258,7 @@ class Scene:
         return ended
 
     def whole_story(self, *, runs: int) -> list[Ended]:
-        """Be stopped twice in the middle of large files; change one of them; go on; change files; run again.
+        """Be stopped twice in the middle of large files; change one of them; go on; change files; run again; then move.
 
         Which large file is sent first is chance, so what happens to one happens to whichever is open.
         """
@@ -250,7 +274,17 @@ class Scene:
         ended += self.run_until_complete(runs)
         self.write("Accounting/2024/small 1.txt", b"another one")
         self.write("Accounting/large.bin", self.files["Accounting/large.bin"][:3_000] + content(8_000, 4))
+        ended += self.run_until_complete(runs)
+        self._another_day()
         return ended + self.run_until_complete(runs)
+
+    def _another_day(self) -> None:
+        """A folder is renamed, a file moves, another has a new date alone, and a folder and a file are deleted."""
+        self.rename("Accounting/2024", "Accounting/2024 closed")
+        self.rename("Legal/brief.txt", "Legal/empty folder/brief.txt")
+        os.utime(self.share / "Accounting/2024 closed/small 2.txt", (1_600_000_000, 1_600_000_000))
+        self.delete("Legal/old")
+        self.delete("Legal/b.txt")
 
     def _run_into_quota(self, ends: Callable[[], bool]) -> list[Ended]:
         quota = QuotaEnds(PART, remaining=None, ends=ends)
