@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.prefect.browser import browsing
+from tests.acceptance.prefect.chat import Messages
 from tests.program import Program, program_for
 from tests.servers.postgres import PostgresServer
 from tests.servers.prefect import PrefectServer, PrefectWorker, working
@@ -85,6 +89,28 @@ def page() -> Iterator[Page]:
     """A page of a real Chromium."""
     with browsing() as page:
         yield page
+
+
+@pytest.fixture
+def messages() -> Iterator[Messages]:
+    """A webhook on this machine."""
+    messages = Messages()
+    yield messages
+    messages.stop()
+
+
+@pytest.fixture
+def webhook(prefect_server: PrefectServer, messages: Messages) -> Iterator[str]:
+    """A notification block that posts there; the automations that use it go with it."""
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        block = CustomWebhookNotificationBlock(
+            name="chat", url=messages.url, json_data={"text": "{{subject}} | {{body}}"}
+        )
+        block.save("chat", overwrite=True)
+        yield f"{block.get_block_type_slug()}/chat"
+        with get_client(sync_client=True) as client:
+            for automation in client.read_automations():
+                client.delete_automation(automation.id)
 
 
 PlanFor = Callable[..., Program]

@@ -3,74 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from connectors.box.sandbox import Sandbox
+from tests.acceptance.prefect.chat import Messages
 from tests.acceptance.prefect.conftest import PlanFor, build_share
 from tests.program import Program
 from tests.servers.prefect import PrefectServer, PrefectWorker, wait_until
 
 SMALL = "POST /files/content"
 FILES = 12
-
-
-class Messages:
-    """A chat's webhook: keeps what is posted to it."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        messages = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                messages.texts.append(json.loads(body)["text"])
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Listen no longer."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@pytest.fixture
-def messages() -> Iterator[Messages]:
-    """A webhook on this machine."""
-    messages = Messages()
-    yield messages
-    messages.stop()
-
-
-@pytest.fixture
-def webhook(prefect_server: PrefectServer, messages: Messages) -> Iterator[str]:
-    """A notification block that posts there; the automations that use it go with it."""
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        block = CustomWebhookNotificationBlock(
-            name="chat", url=messages.url, json_data={"text": "{{subject}} | {{body}}"}
-        )
-        block.save("chat", overwrite=True)
-        yield f"{block.get_block_type_slug()}/chat"
-        with get_client(sync_client=True) as client:
-            for automation in client.read_automations():
-                client.delete_automation(automation.id)
 
 
 @pytest.mark.torture

@@ -5,20 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from connectors.box.sandbox import Sandbox
+from tests.acceptance.prefect.chat import Messages
 from tests.acceptance.prefect.conftest import PlanFor, build_share
 from tests.servers.prefect import PrefectServer, wait_until
 
 
 def test_findings_are_events(
-    plan_for: PlanFor, prefect_server: PrefectServer, box: Sandbox, tmp_path: Path
+    plan_for: PlanFor,
+    prefect_server: PrefectServer,
+    box: Sandbox,
+    messages: Messages,
+    webhook: str,
+    tmp_path: Path,
 ) -> None:
-    """An edit and an invitation by a person are events of the plan; the terminal has them as well."""
+    """An edit and an invitation by a person are events of the plan; the terminal has them as well, and an automation
+    that ships tells somebody of the invitation."""
     people = [{"login": "ann@example.com", "role": "editor"}]
     share = build_share(tmp_path / "share", trees=("Legal",), folders=1, files=1)
     trees = [{"source": "Legal", "collaborators": people}]
     program = plan_for("watched", share=share, trees=trees)
     moved = program.run("migrate")
     assert 0 == moved.code, moved.output
+    deployed = program.run("deploy", "--suffix", "watched", "--notify", webhook)
+    assert 0 == deployed.code, deployed.output
+    assert "deployment: watch-box/watch-watched" in deployed.stdout
     box.add_user("bob@example.com")
     ids = {path: entry["id"] for path, entry in box.tree().items()}
     ann = box.person(box.core.store.logins["ann@example.com"])
@@ -40,3 +50,7 @@ def test_findings_are_events(
         ("edited", "ann@example.com", "Legal/Q1/file 000.txt", ""),
         ("let in", "ann@example.com", "Legal", "bob@example.com as viewer"),
     } == told
+    wait_until(lambda: bool(messages.texts), "somebody is told")
+    assert [
+        "Boxhaul: access in Box changed | Legal of watched: let in bob@example.com as viewer by ann@example.com."
+    ] == messages.texts
