@@ -75,6 +75,8 @@ DIFFERENT_IN_BOX = "different_in_box"
 UNFORESEEN = "unforeseen"
 #: The reason for which a folder fails that lists nothing, where entries were before.
 FOLDER_EMPTIED = "folder_emptied"
+#: The reason for which a file fails that is not where the walk saw it.
+NOT_FOUND = "not_found"
 
 
 def require_transition(before: ItemStatus, after: ItemStatus) -> None:

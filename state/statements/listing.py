@@ -31,7 +31,7 @@ from state.statements.listing_updates import (
     RESTORED_ITEM,
 )
 from state.statements.plain_listings import mark_unchanged, record_plain
-from state.statuses import IncompleteReason, ItemStatus, TreeState, require_transition
+from state.statuses import NOT_FOUND, IncompleteReason, ItemStatus, TreeState, require_transition
 
 #: A folder that is not there, or not ours to look into.
 _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
@@ -134,7 +134,7 @@ class ListingStatements(Statements):
             folder = connection.execute(_FOLDER, {"folder": folder_id}).one()
             if folder.parent_id is None:
                 detail = "the tree's own folder is not in the source any more"
-                _fail_folder(connection, folder_id, pass_id, reason="not_found", detail=detail)
+                _fail_folder(connection, folder_id, pass_id, reason=NOT_FOUND, detail=detail)
                 return
             connection.execute(MARK_WALKED, _walked(folder, pass_id))
             # The folder above lists it, maybe, when it comes back, as it did before.

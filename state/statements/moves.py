@@ -13,6 +13,7 @@ from connectors.entry import EntryKind, Fingerprint
 from state.change_records import MovedFile, PlacedFolder
 from state.database.models import (
     FOLDER_HAS_SOURCE_ID,
+    ITEM_FAILED,
     Folder,
     Item,
     Tree,
@@ -23,7 +24,7 @@ from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Stateme
 from state.statements.digests import FORGOTTEN, forget_listings
 from state.statements.listing import below, unverify
 from state.statements.recording import NOT_IN_BOX
-from state.statuses import MOVED, ItemStatus
+from state.statuses import MOVED, NOT_FOUND, ItemStatus
 
 _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
@@ -61,7 +62,8 @@ class MoveStatements(Statements):
     ) -> None:
         """This folder has another name or place, in the source as in Box, and everything below it came along.
 
-        The rows of files below it are not touched, except that what was GONE together with it is back. It is walked
+        The rows of files below it are not touched, except that what was GONE together with it is back, and that what
+        was not found under its old path, or will not be by whoever holds it, is tried under the new one. It is walked
         again in this pass, with all that is below it. A row that has the name there is void, and ends.
         """
 
@@ -85,6 +87,7 @@ class MoveStatements(Statements):
             values = {"parent_id": parent_id, "name": name, "path": path, "depth": depth}
             values |= {"box_name": box_name, "box_etag": box_etag, **anew}
             connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
+            _try_anew(connection, folder_id)
             forget_listings(connection, [row.parent_id, parent_id])
             connection.execute(update(Folder).where(Folder.id == parent_id).values(unproven=True))
             unverify(connection, row.tree_id)
@@ -206,6 +209,16 @@ def _bring_back(connection: Connection, folder_id: int, detail: str | None) -> N
     connection.execute(update(Item).where(files).values(back))
     folders = and_(Folder.id.in_(inside), Folder.status == ItemStatus.GONE, Folder.box_folder_id.is_not(None))
     connection.execute(update(Folder).where(folders, Folder.detail == detail).values(back))
+
+
+def _try_anew(connection: Connection, folder_id: int) -> None:
+    """What was missed under the old path is PENDING; of what somebody is about to miss, that is no failure."""
+    below_it = Item.folder_id.in_(select(Folder.id).where(_within(folder_id)))
+    missed = and_(below_it, ITEM_FAILED, Item.reason == NOT_FOUND)
+    anew = {"status": ItemStatus.PENDING, "attempts": 0, "reason": None, "detail": None}
+    connection.execute(update(Item).where(missed).values(anew))
+    held = and_(below_it, Item.claimed_by.is_not(None))
+    connection.execute(update(Item).where(held).values(overtaken=True))
 
 
 _New, _Old, _NewFolder, _OldFolder = aliased(Item), aliased(Item), aliased(Folder), aliased(Folder)

@@ -263,6 +263,25 @@ def test_renamed_and_deleted_between_walk_and_read(program: Program, box: Sandbo
     assert {1} == {held[path].versions for path in there}
 
 
+def test_file_that_comes_back_after_it_was_missed(program: Program, box: Sandbox, share: Path) -> None:
+    """It failed since it was not there to be read; listed again as it was, it is sent."""
+    build_tree(share, {"a": {"a": b"a"}, "f0": {f"{m:03}.txt": b"%d" % m for m in range(120)}})
+    box.limits.latency_seconds = 0.1
+
+    finished = run_and(
+        program,
+        box,
+        lambda: any(path.startswith("All/f0/") for path in box.files()),
+        lambda: (share / "f0").rename(share.parent / "away"),
+    )
+    assert 1 == finished.code, finished.output
+    (share.parent / "away").rename(share / "f0")
+    again = program.run("migrate")
+
+    assert 0 == again.code, again.output
+    assert_arrived(program, box, share)
+
+
 # --- folders ---
 
 
