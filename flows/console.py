@@ -114,6 +114,10 @@ def print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> N
     from flows.reporting.status import status_document, status_table
 
     console().print(status_table(status_document(plan)))
+    if "quick" in summary:
+        from flows.transfer.quick import quick_words
+
+        console().print(f"  {quick_words(summary['quick'])}", highlight=False, markup=False, soft_wrap=True)
     if not summary["complete"]:
         words = f"Not complete. See why: boxhaul report {path}"
         console().print(words, highlight=False, markup=False, soft_wrap=True)

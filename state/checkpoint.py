@@ -14,6 +14,7 @@ from state.database.schema import bring_to_head
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
+from state.statements.in_box import InBoxStatements
 from state.statements.listing import ListingStatements
 from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
@@ -45,6 +46,7 @@ class Checkpoint(
     SessionStatements,
     VerifyingStatements,
     GoneStatements,
+    InBoxStatements,
     MoveStatements,
     PeopleStatements,
     UploaderStatements,

@@ -179,6 +179,8 @@ class Failed:
     detail: str
     #: True: stays pending and is claimed again in this pass, until attempts reach the limit.
     retry: bool = False
+    #: The words of the plan that settle it, so that it is WAIVED by the plan and not FAILED; None: nothing does.
+    settled_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

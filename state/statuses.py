@@ -65,6 +65,9 @@ ITEM_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
 #: say `retry`. (Everything else may be better next time: a lock, a permission, a full quota.)
 PERMANENT_REASONS = frozenset({"name_rejected", "rejected", "too_large", "changed_in_box"})
 
+#: Why an entry is WAIVED by a plan that leaves to Box what a person changed, or deleted, there.
+LEFT_TO_BOX, LEFT_IN_TRASH = "left_to_box", "left_in_trash"
+
 #: The reason for which a verification finds that Box does not hold an entry at all.
 GONE_FROM_BOX = "gone_from_box"
 #: The reason for which an entry has no place of its own in Box: another one has it.
@@ -121,6 +124,12 @@ class IncompleteReason(StrEnum):
     SHARED_LINK_FAILED = "shared link failed"
     #: The source changed while the pass ran.
     SOURCE_CHANGED = "source changed"
+    #: Nothing lacks as far as a quick pass looked, which was not at everything; no whole pass completed it yet.
+    NOT_WHOLE = "quick pass"
+
+
+#: The kind of a pass that looks only at what changed lately.
+QUICK = "quick"
 
 
 class PassState(StrEnum):
@@ -156,6 +165,12 @@ class EventKind(StrEnum):
     CHANGED_IN_BOX = "changed_in_box"
     MOVED_IN_BOX = "moved_in_box"
     RENAMED_IN_BOX = "renamed_in_box"
+    #: What became of such a change as the plan says (`changes: in_box`): a version over theirs, theirs under another
+    #: name, left to Box, put back where the source has it.
+    OVER_CHANGE_IN_BOX = "over_change_in_box"
+    BESIDE_CHANGE_IN_BOX = "beside_change_in_box"
+    LEFT_TO_BOX = "left_to_box"
+    PUT_BACK_IN_BOX = "put_back_in_box"
     #: Gone from the source, and still in Box; in Box's trash; kept in Box, since somebody changed it there.
     GONE_STILL_IN_BOX = "gone_still_in_box"
     GONE_AND_TRASHED = "gone_and_trashed"

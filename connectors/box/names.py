@@ -89,6 +89,15 @@ def collision_key(name: str) -> str:
     return key
 
 
+def fitted(name: str, mark: str) -> str:
+    """Return a file's name with this mark before its extension, the rest shortened to Box's limit."""
+    stem, extension = _split(name)
+    room = MAX_UNITS - _units(mark) - _units(extension)
+    while stem and _units(stem) > room:
+        stem = stem[:-1]
+    return f"{stem}{mark}{extension}"
+
+
 def path_key(path: str) -> tuple[str, ...]:
     """Return a key that is equal for two paths in Box, names with "/" between, that Box may take for the same."""
     return tuple(map(collision_key, path.split("/"))) if path else ()

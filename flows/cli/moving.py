@@ -45,6 +45,12 @@ def migrate(
     checksum: Annotated[
         bool, typer.Option("--checksum", help="Read every file again; send only what differs from Box.")
     ] = False,
+    since: Annotated[
+        str,
+        typer.Option(
+            help="A quick pass: look only at files that changed since 7d, 12h or a date. It completes no new tree."
+        ),
+    ] = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -53,7 +59,9 @@ def migrate(
     loaded = load(plan)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
-    summary = run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
+    summary = run_flow(
+        migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, since
+    )
     print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 

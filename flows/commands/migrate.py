@@ -19,6 +19,7 @@ def migrate_share(
     check: bool = True,
     new_checkpoint: bool = False,
     checksum: bool = False,
+    since: str = "",
 ) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
 
@@ -32,6 +33,7 @@ def migrate_share(
         check: Begin only when space, sizes, scopes and roles suffice; off to insist.
         new_checkpoint: Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.
         checksum: Read every file again, whatever its size and times say, and send only what differs from Box.
+        since: A quick pass: look only at files that changed since `7d`, `12h` or a date. Completes no new tree.
     """
     summary: dict[str, Any] = move_share(
         plan,
@@ -41,5 +43,6 @@ def migrate_share(
         check=check,
         new_checkpoint=new_checkpoint,
         checksum=checksum,
+        since=since,
     )
     return summary

@@ -21,6 +21,7 @@ from flows.orchestration.on_demand import (
 from flows.reconciliation.table import verification_words
 from flows.run.progress import Snapshot
 from flows.transfer.migration import Migration
+from flows.transfer.quick import quick_words
 from flows.words import counted, failed_words, printable, slug
 from state.errors import LeaseHeld
 from state.records import TreeRecord
@@ -157,6 +158,9 @@ def already_running(exc: LeaseHeld) -> Any:
 def closing_words(summary: dict[str, Any]) -> str:
     """One line about how a run ended: what is in Box, or which trees are not complete, and why."""
     trees = summary["trees"]
+    if "quick" in summary:
+        whole = {name: value for name, value in summary.items() if name != "quick"}
+        return f"{closing_words(whole)} {quick_words(summary['quick'])}."
     files = sum(tree["files"]["uploaded"] for tree in trees)
     left = [tree for tree in trees if tree["state"] != TreeState.COMPLETE.value]
     if not left:

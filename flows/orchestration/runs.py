@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
+from flows.plan.since import since as parse_since
 from flows.run.forecast import forecast_words, seconds_at_least
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
@@ -28,10 +30,11 @@ from flows.transfer.completing import VERIFY_ROUNDS
 from flows.transfer.deletions import follow_deletions
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
 from flows.transfer.migration import Migration, open_migration
+from flows.transfer.quick import QuickLook
 from flows.words import counted
 from state.errors import LeaseHeld
 from state.reports.sums import failures_by_reason
-from state.statuses import DIFFERENT_IN_BOX, FOLDER_EMPTIED, GONE_FROM_BOX, UNFORESEEN, PassState
+from state.statuses import DIFFERENT_IN_BOX, FOLDER_EMPTIED, GONE_FROM_BOX, QUICK, UNFORESEEN, PassState
 
 
 def move_share(
@@ -44,14 +47,16 @@ def move_share(
     retry: str | None = None,
     new_checkpoint: bool = False,
     checksum: bool = False,
+    since: str = "",
 ) -> Any:
     """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
 
     `checksum`: every file is read again, and sent where it differs from what Box has of it. `retry`: try again what
-    failed for this reason, "" for any; None: what a new pass tries again by itself. Return the summary, inside a flow
+    failed for this reason, "" for any; None: what a new pass tries again by itself. `since`: a quick pass, see
+    flows.plan.since. Return the summary, inside a flow
     run as a state that says how the run ended. Raise what stopped it.
     """
-    hours = Window.parse(window)
+    hours, moment = Window.parse(window), parse_since(since, datetime.now(UTC))
     _require_senders(plan, workers)
     plan.require_secrets()
     with ExitStack() as stack:
@@ -61,6 +66,7 @@ def move_share(
         except LeaseHeld as exc:
             return already_running(exc)
         migration.reads_all = checksum
+        migration.quick = QuickLook(moment) if moment is not None else None
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))
@@ -97,7 +103,7 @@ def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) ->
 def _move(
     migration: Migration, trees: Sequence[str], workers: int, check: bool, retry: str | None
 ) -> dict[str, Any]:
-    begin(migration, kind="migrate", only=trees, revive=retry is None)
+    begin(migration, kind="migrate" if migration.quick is None else QUICK, only=trees, revive=retry is None)
     told = {} if retry is None else {"retried": _revive(migration, retry)}
     if check:
         check_before_sending(migration)
@@ -105,6 +111,8 @@ def _move(
         waiting = migration.trees
         for _ in range(VERIFY_ROUNDS):
             waiting = move_trees(migration, waiting)
+    if migration.quick is not None:
+        return told | {"quick": migration.quick.document()}
     return told | follow_deletions(migration)
 
 

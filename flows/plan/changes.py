@@ -1,4 +1,5 @@
-"""What a later pass does with what changed at the source: dates, moves, deletions. Part of MigrationPlan."""
+"""What a later pass does with what changed at the source, or in Box: dates, moves, deletions, edits. Part of
+MigrationPlan."""
 
 from __future__ import annotations
 
@@ -41,8 +42,21 @@ class Moves(StrEnum):
     COPY = "copy"
 
 
+class InBox(StrEnum):
+    """Who decides about what a person changed in Box while the migration lasts."""
+
+    #: A file that changed in the source as well fails, and says who changed it; everything else of theirs stays.
+    STOP = "stop"
+    #: The source: its content becomes a new version over theirs, its names and folders count.
+    SOURCE = "source"
+    #: Box: what they changed or deleted stays, and is settled for this plan.
+    BOX = "box"
+    #: Both: theirs stays under another name, the source's content becomes the file.
+    BOTH = "both"
+
+
 class ChangesPlan(BaseModel):
-    """How Box follows changes of the source."""
+    """How Box follows changes of the source, and what becomes of changes in Box."""
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
@@ -76,6 +90,15 @@ class ChangesPlan(BaseModel):
             "the run stops.",
         ),
     ] = "1%"
+
+    in_box: Annotated[
+        InBox,
+        Field(
+            title="Changed in Box",
+            description="Of what people edited, renamed, moved or deleted in Box: stop and say so where the source "
+            "changed as well, let the source or Box decide, or keep both.",
+        ),
+    ] = InBox.STOP
 
     @field_validator("max_delete")
     @classmethod

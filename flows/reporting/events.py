@@ -23,6 +23,12 @@ WORDS: dict[str, str] = {
     EventKind.CHANGED_IN_BOX: "changed in Box since it was sent; left as it is, and not sent again",
     EventKind.MOVED_IN_BOX: "moved to another folder in Box; left there, and not sent again",
     EventKind.RENAMED_IN_BOX: "renamed in Box; left as it is",
+    EventKind.OVER_CHANGE_IN_BOX: "changed in Box; the share's content is a new version over it, as the plan says",
+    EventKind.BESIDE_CHANGE_IN_BOX: "changed in Box and in the share; what Box had keeps another name there, as the"
+    " plan says",
+    EventKind.LEFT_TO_BOX: "changed or deleted in Box; left as it is there, and the share's content is not sent, as the"
+    " plan says",
+    EventKind.PUT_BACK_IN_BOX: "renamed or moved in Box; put back where the share has it, as the plan says",
     EventKind.MOVE_FOLLOWED: "moved or renamed in the share; moved in Box, with its versions and links",
     EventKind.MOVE_NOT_FOLLOWED: "moved or renamed in the share; not moved in Box but sent anew",
     EventKind.GONE_STILL_IN_BOX: "gone from the share, and still in Box",

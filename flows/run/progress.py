@@ -165,7 +165,7 @@ class Progress:
         """These results are in the checkpoint."""
         with self._lock:
             sent = [result for result in results if isinstance(result, Uploaded)]
-            failed = [result for result in results if isinstance(result, Failed)]
+            failed = [each for each in results if isinstance(each, Failed) and each.settled_by is None]
             size = sum(result.entry.size for result in sent)
             arrived = sum(result.entry.size for result in sent if not result.adopted)
             self._sent_files += len(sent)

@@ -90,6 +90,7 @@ def _create_folder(migration: Migration, folder: FolderNode, attempt: int) -> No
 def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     """Verify and collaborate one tree if everything of it has arrived.
 
+    A quick pass completes no tree that no whole pass did before: it did not look at everything.
     A tree is complete when, in this order: every entry is settled and none failed (`tree_is_settled`), Box's own
     listing agrees (`verify_tree`), the uploaders are out, the trees inside it are complete, its people are in and
     its link is made (`_share`).
@@ -100,6 +101,9 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     needs_folder = tree.id not in migration.files_only_trees
     if not migration.checkpoint.tree_is_settled(migration.pass_id, tree.id, needs_folder=needs_folder):
         _incomplete(migration.access, tree, IncompleteReason.FAILED_ITEMS, _what_failed(migration, tree))
+        return True
+    if migration.quick is not None and not migration.checkpoint.was_verified(tree.id):
+        _incomplete(migration.access, tree, IncompleteReason.NOT_WHOLE, "run a whole pass: boxhaul migrate")
         return True
     if not tree.verified and not verify_tree(migration, tree):
         migration.mismatches[tree.id] += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, BoxVersion, Receipt, Upload
@@ -17,13 +18,40 @@ from state.records import ClaimedItem, Holder
 from state.statuses import GONE_FROM_BOX, EventKind
 
 #: What somebody can do about a file that changed on both sides.
-REMEDY = "Move or rename that file in Box, then retry; or waive this one."
+REMEDY = (
+    "Move or rename that file in Box, then retry; or waive this one; or let the plan decide about all of them"
+    " (changes: in_box), then retry."
+)
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Who wrote a file's latest version, and when, as far as Box tells."""
+
+    author: str
+    at: datetime | None
+
+    @property
+    def day(self) -> str:
+        """The day in UTC, or nothing."""
+        return f"{self.at.astimezone(UTC):%Y-%m-%d}" if self.at else ""
+
+    def __str__(self) -> str:
+        return f"{self.author}, {self.at:%Y-%m-%d %H:%M %Z}" if self.at else self.author
+
+
+class ChangedByPerson(ChangedInBox):
+    """Somebody wrote another version of this very file in Box."""
+
+    def __init__(self, stored: BoxFile, editor: Editor) -> None:
+        super().__init__(f"changed in Box by {editor}; it was not sent. {REMEDY}")
+        self.stored, self.editor = stored, editor
 
 
 def editor_of(
     migration: Migration, stored: BoxFile, *, version_id: str | None, sha1: str | None
-) -> str | None:
-    """Return who wrote a file's latest version, and when, for people; None when this plan did.
+) -> Editor | None:
+    """Return who wrote a file's latest version, and when; None when this plan did.
 
     It did when the version or its content is the one that was written down (`version_id`, `sha1`), or when one of our
     accounts is its author. Who renamed, moved or described the file since is not asked. Costs at most one call.
@@ -38,8 +66,7 @@ def editor_of(
         if found.author_id in migration.our_user_ids:
             return None
         latest = found if found.author else latest
-    when = f", {latest.written_at:%Y-%m-%d %H:%M %Z}" if latest.written_at else ""
-    return f"{latest.author or 'somebody'}{when}"
+    return Editor(latest.author or "somebody", latest.written_at)
 
 
 @contextmanager
@@ -171,7 +198,7 @@ def _is_ours(migration: Migration, item: ClaimedItem, conflict: NameInUse) -> bo
     editor = editor_of(migration, stored, version_id=version_id, sha1=sha1)
     if editor is None:
         return True
-    raise ChangedInBox(f"changed in Box by {editor}; it was not sent. {REMEDY}")
+    raise ChangedByPerson(stored, editor)
 
 
 def _is_same_name(item: ClaimedItem, conflict: NameInUse) -> bool:

@@ -31,6 +31,7 @@ from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
 from flows.transfer.folders import BoxFolders
+from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
 from state.records import TreeRecord, WorkerLease
@@ -90,6 +91,8 @@ class Migration:
     follows_moves: bool = False
     #: True when what the walk finds unchanged is read all the same, and compared with what Box has of it.
     reads_all: bool = False
+    #: What a quick pass looks at; None: a whole pass.
+    quick: QuickLook | None = None
     #: By tree, how often Box's listing differed from the checkpoint in this run.
     mismatches: Counter[int] = field(default_factory=Counter)
     #: Set while a walk may still find something.

@@ -12,7 +12,7 @@ from itertools import islice
 from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
 from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
-from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
+from connectors.errors import ChangedWhileReading, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile, WholeFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
@@ -21,9 +21,9 @@ from flows.transfer.conflicts import (
     refuse_held,
     remembering,
     renamed_by_box,
-    second_try,
     without_others_file,
 )
+from flows.transfer.edits import leaving_the_trash, left_to_box, put_by_plan
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
@@ -97,34 +97,39 @@ def _make_ahead(migration: Migration, folder_id: int) -> None:
 
 
 def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> bool:
-    """Look at one file, put it into Box, look again, and hand the result to the recorder; True when Box has it."""
+    """Look at one file, put it into Box, look again, and hand the result to the recorder; True when Box has it, or has
+    something else that the plan leaves to Box."""
     with outcome(migration, item), migration.in_flight.sending(item.folder_id, item.id):
         _refuse_when_stopping(migration.stop)
-        reading = Reading(migration.source, migration.stop, item)
-        if _is_unchanged(item, reading) and is_proven(migration, item):
-            with remembering(migration, item):
-                etag, date = keep_date(migration, item, reading.before)
-            migration.recorder.put(_as_it_was(item, reading, etag, date))
-            return True
-        item = without_others_file(migration, item)
-        folder_id = migration.folders.box_id(item.folder_id)
-        let_uploaders_in(migration, item.tree_id)
-        upload = _upload(item, reading.before, folder_id)
-        sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
-        with remembering(migration, item):
-            try:
-                receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
-                refuse_held(migration, item, receipt)
-            except NameInUse as exc:
-                upload = second_try(migration, item, upload, exc)
-                receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
-                refuse_held(migration, item, receipt)
-        if renamed := renamed_by_box(item, upload, receipt):
-            migration.record_event(EventKind.RENAMED, renamed)
-        unkept.add(item.path, reading.streams)
-        migration.recorder.put(_uploaded(item, reading, receipt))
+        with left_to_box(migration, item):
+            _send_file(migration, item, unkept)
         return True
     return False
+
+
+def _send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
+    reading = Reading(migration.source, migration.stop, item)
+    if _is_unchanged(item, reading) and is_proven(migration, item):
+        with remembering(migration, item), leaving_the_trash(migration, item):
+            etag, date = keep_date(migration, item, reading.before)
+        migration.recorder.put(_as_it_was(item, reading, etag, date))
+        return
+    item = without_others_file(migration, item)
+    folder_id = migration.folders.box_id(item.folder_id)
+    let_uploaders_in(migration, item.tree_id)
+    sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
+
+    def put(upload: Upload) -> Receipt:
+        receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
+        refuse_held(migration, item, receipt)
+        return receipt
+
+    with remembering(migration, item), leaving_the_trash(migration, item):
+        upload, receipt = put_by_plan(migration, item, _upload(item, reading.before, folder_id), put)
+    if renamed := renamed_by_box(item, upload, receipt):
+        migration.record_event(EventKind.RENAMED, renamed)
+    unkept.add(item.path, reading.streams)
+    migration.recorder.put(_uploaded(item, reading, receipt))
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:

@@ -7,16 +7,25 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 
-from connectors.box.types import BoxChild
+from connectors.box.types import BoxChild, BoxFile, BoxFolder, Known, Place
 from connectors.entry import EntryKind
 from connectors.errors import DestinationGone, ItemError, Rejected
+from flows.plan.changes import InBox
 from flows.plan.transfer import Verification
 from flows.transfer.conflicts import editor_of
+from flows.transfer.edits import LeftToBox, left_in_trash, put_back, settle
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.sight import topmost_gone
 from state.records import ExpectedChild, FolderNode, TreeRecord
-from state.statuses import DIFFERENT_IN_BOX, GONE_FROM_BOX, EventKind, IncompleteReason, TreeState
+from state.statuses import (
+    DIFFERENT_IN_BOX,
+    GONE_FROM_BOX,
+    LEFT_IN_TRASH,
+    EventKind,
+    IncompleteReason,
+    TreeState,
+)
 
 #: Differences of one kind that are named in the detail of a tree; the report has them all.
 NAMED_DIFFERENCES = 3
@@ -29,6 +38,10 @@ class Differences:
     items: dict[str, list[int]] = field(default_factory=dict)
     #: Row id of the folder → the id that Box does not know any more.
     folders_gone: dict[int, str] = field(default_factory=dict)
+    #: Row id of a file that the plan leaves in Box's trash → its path, and what a person did.
+    left: dict[int, tuple[str, str]] = field(default_factory=dict)
+    #: Row ids of files that were left in Box's trash and lie in their folder again.
+    restored: list[int] = field(default_factory=list)
     #: Why something could not be looked at; nothing is known of it.
     out_of_sight: list[str] = field(default_factory=list)
 
@@ -44,11 +57,14 @@ class Differences:
         for reason, ids in other.items.items():
             self.items.setdefault(reason, []).extend(ids)
         self.folders_gone |= other.folders_gone
+        self.left |= other.left
+        self.restored += other.restored
         self.out_of_sight += other.out_of_sight
 
     def __str__(self) -> str:
         parts = [f"{len(ids):,} {reason}" for reason, ids in sorted(self.items.items())]
         parts += [f"{len(self.folders_gone):,} folders {GONE_FROM_BOX}"] if self.folders_gone else []
+        parts += [f"{len(self.restored):,} restored in Box"] if self.restored else []
         return ", ".join(parts + self.out_of_sight[:1])
 
 
@@ -88,6 +104,11 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
         detail=detail,
         worker=migration.worker,
     )
+    if found.restored:
+        migration.checkpoint.take_up_restored(tree.id, found.restored, worker=migration.worker)
+    for row_id, (path, words) in found.left.items():
+        settle(migration, row_id, path, LeftToBox(words, reason=LEFT_IN_TRASH))
+    migration.recorder.flush()
     if found.folders_gone:
         migration.folders.read_again()
     migration.checkpoint.set_tree_state(
@@ -155,12 +176,23 @@ def verify_folder(migration: Migration, folder: FolderNode) -> Differences:
         # What may not be looked at is not proven, and is no other folder's business (P11).
         look.differences.out_of_sight.append(f"{folder.path or folder.box_name}: {exc}")
         return look.differences
-    extra = [child.name for box_id, child in listed.items() if box_id not in expected]
+    others = [child for box_id, child in listed.items() if box_id not in expected]
+    extra = _not_left_to_box(migration, folder, others, look.differences)
     for kind, names in {**look.told, EventKind.ONLY_IN_BOX: extra}.items():
         if names:
             detail = {"path": folder.path, "count": len(names), "names": names[:NAMED_DIFFERENCES]}
             migration.record_event(kind, detail)
     return look.differences
+
+
+def _not_left_to_box(
+    migration: Migration, folder: FolderNode, others: list[BoxChild], differences: Differences
+) -> list[str]:
+    """Names of what is in Box alone; what a plan left to Box is not, and what it left in the trash was restored."""
+    left = migration.checkpoint.left_to_box(folder.id) if others else {}
+    found = [left[child.id] for child in others if child.id in left]
+    differences.restored += [row_id for row_id, was_trashed in found if was_trashed]
+    return [child.name for child in others if child.id not in left]
 
 
 def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | None:
@@ -181,16 +213,26 @@ def _look_again(
     try:
         stored = migration.box.file_info(child.box_id)
     except DestinationGone as exc:
-        return _gone(migration, folder, exc, listed=listed)
+        _gone(migration, folder, exc, listed=listed)
+        return _gone_file(migration, folder, child, look)
     if stored.trashed:
-        return GONE_FROM_BOX
+        return _gone_file(migration, folder, child, look)
     if (stored.sha1, stored.size) != (child.sha1, child.size):
         editor = editor_of(migration, stored, version_id=child.version_id, sha1=child.sha1)
-        if editor is None:
+        if editor is None or migration.plan.changes.in_box is InBox.SOURCE:
             return DIFFERENT_IN_BOX
         look.tell(EventKind.CHANGED_IN_BOX, f"{child.box_name} ({editor})")
-    _tell_where_it_is(folder, child, stored.parent_id, stored.name, look)
+    _where_it_is(migration, folder, child, stored, look)
     return None
+
+
+def _gone_file(migration: Migration, folder: FolderNode, child: ExpectedChild, look: FolderLook) -> str:
+    """A file is gone from Box: it is sent again, or left so where the plan says it."""
+    words = left_in_trash(migration, child.box_id)
+    if words is None:
+        return GONE_FROM_BOX
+    look.differences.left[child.row_id] = (f"{folder.path}/{child.box_name}".lstrip("/"), words)
+    return DIFFERENT_IN_BOX
 
 
 def _look_at_folder(
@@ -200,7 +242,7 @@ def _look_at_folder(
         found = migration.box.folder_info(child.box_id)
     except DestinationGone as exc:
         return _gone(migration, folder, exc, listed=listed)
-    _tell_where_it_is(folder, child, found.parent_id, found.name, look)
+    _where_it_is(migration, folder, child, found, look)
     return None
 
 
@@ -215,13 +257,44 @@ def _gone(migration: Migration, folder: FolderNode, refusal: DestinationGone, *,
     return GONE_FROM_BOX
 
 
-def _tell_where_it_is(
-    folder: FolderNode, child: ExpectedChild, parent_id: str | None, name: str, look: FolderLook
+def _where_it_is(
+    migration: Migration,
+    folder: FolderNode,
+    child: ExpectedChild,
+    stored: BoxFile | BoxFolder,
+    look: FolderLook,
 ) -> None:
-    if parent_id not in (None, folder.box_folder_id):
-        look.tell(EventKind.MOVED_IN_BOX, child.box_name)
-    if name != child.box_name:
-        look.tell(EventKind.RENAMED_IN_BOX, f"{child.box_name} is {name}")
+    """What has another name or place in Box stays there and is told; or is put back, where the plan says so."""
+    was_moved = stored.parent_id not in (None, folder.box_folder_id)
+    if not was_moved and stored.name == child.box_name:
+        return
+    more = ""
+    if migration.plan.changes.in_box is InBox.SOURCE and stored.parent_id is not None:
+        try:
+            _put_back(migration, folder, child, stored, stored.parent_id)
+            return
+        except ItemError as exc:
+            more = f" (it was not put back: {exc})"
+    if was_moved:
+        look.tell(EventKind.MOVED_IN_BOX, f"{child.box_name}{more}")
+    if stored.name != child.box_name:
+        look.tell(EventKind.RENAMED_IN_BOX, f"{child.box_name} is {stored.name}{more}")
+
+
+def _put_back(
+    migration: Migration,
+    folder: FolderNode,
+    child: ExpectedChild,
+    stored: BoxFile | BoxFolder,
+    parent_id: str,
+) -> None:
+    known = Known(kind=child.kind, box_id=child.box_id, name=stored.name, etag=stored.etag)
+    now, wanted = Place(parent_id, stored.name), Place(folder.box_folder_id or "", child.box_name)
+    path = f"{folder.path}/{child.box_name}".lstrip("/")
+    changed = put_back(migration, known, now, wanted, path)
+    migration.checkpoint.record_put_back(
+        child.kind, child.row_id, box_etag=changed.etag, worker=migration.worker
+    )
 
 
 def _look_from_the_top(

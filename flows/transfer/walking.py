@@ -195,11 +195,13 @@ def _compare_and_record(migration: Migration, listed: Sequence[Listed]) -> None:
     found: list[tuple[FolderNode, list[Entry], Compared]] = []
     for folder, listing, digest in listed:
         with _failing(migration, folder):
-            whole = with_unlisted(
-                migration.source, folder.path, listing, known[folder.id], migration.stop.is_set
-            )
+            whole = listing
+            if migration.quick is None:  # nothing is gone by a quick pass
+                whole = with_unlisted(
+                    migration.source, folder.path, listing, known[folder.id], migration.stop.is_set
+                )
             # What had to be asked for by name is asked for again each time.
-            digest = digest if whole is listing else None
+            digest = digest if whole is listing and migration.quick is None else None
             whole = _own(migration, folder, whole)
             changes = _compare(migration, folder, whole, known[folder.id])
             if changes is not None:
@@ -230,6 +232,10 @@ def _compare(
     changes, renames = compare_folder(
         listing, known, excluded=migration.excluded, reads_all=migration.reads_all
     )
+    if migration.quick is not None:
+        changes = migration.quick.chosen(changes)
+        recorded = {change.name for change in changes}
+        renames = [each for each in renames if each[0].name in recorded]
     for entry, choice in renames:
         detail = {"path": entry.path, "box_name": choice.box_name, "reason": choice.reason}
         migration.record_event(EventKind.RENAMED, detail)
@@ -274,6 +280,9 @@ def _record_failure(
         migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
         if not listings.shows(folder.path):
+            if migration.quick is not None:
+                _write(migration, [(folder, [], _compared(folder, [], None, ()))])
+                return
             migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id, worker=migration.worker)
             return
         error = NotFound(

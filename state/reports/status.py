@@ -13,10 +13,12 @@ from state.database.models import FOLDER_IS_WALKED, Folder, Item, Pass, Plan, Tr
 from state.records import CollaborationRecord, Counts, TreeReport
 from state.statuses import (
     KEPT_IN_BOX,
+    QUICK,
     TRASHED,
     CollaborationStatus,
     IncompleteReason,
     ItemStatus,
+    PassState,
     TreeState,
 )
 
@@ -142,10 +144,27 @@ def _detail(report: TreeReport) -> str | None:
 
 
 def _as_of(checkpoint: Checkpoint, tree_id: int) -> datetime | None:
-    """When the oldest walk began of those that folders of this tree were listed in last."""
-    oldest = select(func.min(Folder.walked_pass)).where(Folder.tree_id == tree_id, FOLDER_IS_WALKED)
-    query = select(Pass.started_at).where(Pass.id == oldest.scalar_subquery())
-    return checkpoint.database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+    """When the oldest walk began of those that folders of this tree were listed in last. A quick pass did not look at
+    everything: then the last whole one before it counts that completed every tree; None where there is none."""
+    edges = select(func.min(Folder.walked_pass), func.max(Folder.walked_pass))
+    edges = edges.where(Folder.tree_id == tree_id, FOLDER_IS_WALKED)
+    plan_id = select(Tree.plan_id).where(Tree.id == tree_id).scalar_subquery()
+    whole = select(func.max(Pass.started_at)).where(
+        Pass.plan_id == plan_id, Pass.kind != QUICK, Pass.state == PassState.COMPLETE
+    )
+
+    def began(connection: Connection) -> Any:
+        oldest, latest = connection.execute(edges).one()
+        query = select(Pass.id, Pass.kind, Pass.started_at).where(Pass.id.in_((oldest, latest)))
+        walks = {row.id: row for row in connection.execute(query)}
+        if oldest not in walks:
+            return None
+        if any(walk.kind == QUICK for walk in walks.values()):
+            return connection.execute(whole).scalar_one_or_none()
+        return walks[oldest].started_at
+
+    found: datetime | None = checkpoint.database.read(began)
+    return found
 
 
 def people_in(checkpoint: Checkpoint, tree_id: int) -> list[CollaborationRecord]:

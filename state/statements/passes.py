@@ -11,7 +11,7 @@ from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, F
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
-from state.statuses import PERMANENT_REASONS, ItemStatus, PassState
+from state.statuses import PERMANENT_REASONS, QUICK, ItemStatus, PassState
 
 #: What a folder is once nothing is wrong with it any more.
 HEALED_FOLDER = case((Folder.box_folder_id.is_not(None), ItemStatus.UPLOADED), else_=ItemStatus.PENDING)
@@ -39,20 +39,24 @@ class PassStatements(Statements):
         retryable kinds become PENDING again with all their attempts.
 
         Either way the frontier is every folder again: what was walked before may have changed. Returns the id of this
-        walk. `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE.
+        walk. `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE;
+        so does a whole one where a QUICK one begins, and the other way round.
         `revive_in`: ids of the trees whose failures are tried again, once in a pass; the others keep theirs. None: of
         every tree. LostLease when the worker was taken over.
         """
 
         def begin(connection: Connection) -> int:
-            query = select(Pass.id, Pass.first_id, Pass.rules, Pass.summary)
+            query = select(Pass.id, Pass.first_id, Pass.kind, Pass.rules, Pass.summary)
             query = query.where(Pass.plan_id == plan_id, PASS_IS_RUNNING)
             running = connection.execute(query.with_for_update()).one_or_none()
             now = self.now(connection)
             if running is not None:
                 ended = {"state": PassState.INCOMPLETE, "ended_at": now}
                 connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
-            continued = running is not None and running.rules == rules
+            continued = running is not None and (running.rules, running.kind == QUICK) == (
+                rules,
+                kind == QUICK,
+            )
             trees = _tree_ids(connection, plan_id) if revive_in is None else revive_in
             revived = running.summary.get(REVIVED, []) if running is not None and continued else []
             values: dict[str, Any] = {

@@ -22,6 +22,10 @@ from state.statuses import NAME_IN_USE, ItemStatus
 _WITHDRAWN = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 
+#: Who waives what the plan's own words settle.
+THE_PLAN = "the plan"
+
+
 class RecordingStatements(Statements):
     """Results of files, and who holds which file of Box."""
 
@@ -54,7 +58,9 @@ class RecordingStatements(Statements):
                 for result in known:
                     item = items[result.item_id]
                     writes.changed.add(item.folder_id)
-                    if isinstance(result, Failed):
+                    if isinstance(result, Failed) and result.settled_by is not None:
+                        writes.add_settled(item, result, now)
+                    elif isinstance(result, Failed):
                         writes.failed.append(_failed(item, result, max_attempts))
                     elif (other := held.get(item.id)) is not None:
                         writes.held.append(other)
@@ -116,6 +122,7 @@ class _ResultWrites:
     as_seen: list[dict[str, Any]] = field(default_factory=list)
     uploaded: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
+    settled: list[dict[str, Any]] = field(default_factory=list)
     #: Folders into which something was put.
     touched: set[int] = field(default_factory=set)
     #: Folders of which some row changes.
@@ -140,6 +147,15 @@ class _ResultWrites:
         else:
             self.uploaded.append(proof | _uploaded(item, result))
 
+    def add_settled(self, item: Any, result: Failed, now: datetime) -> None:
+        """The plan itself says that it does not move; what the walk, or a person, said meanwhile counts more."""
+        row = _failed(item, result, max_attempts=0)
+        if row["new_status"] is not ItemStatus.FAILED:
+            self.failed.append(row)
+            return
+        why = {"new_why": result.settled_by, "new_at": now}
+        self.settled.append(row | {"new_status": ItemStatus.WAIVED} | why)
+
     def apply(self, connection: Connection) -> None:
         """Write all of it; what an item takes over, it takes before it has it."""
         for chunk in in_chunks(self.taken_over, IDS_PER_STATEMENT):
@@ -147,6 +163,7 @@ class _ResultWrites:
         execute_many(connection, _RECORD_AS_SEEN, self.as_seen)
         execute_many(connection, _RECORD_UPLOADED, self.uploaded)
         execute_many(connection, _RECORD_FAILED, self.failed)
+        execute_many(connection, _RECORD_SETTLED, self.settled)
         forget_listings(connection, self.changed | self.touched)
         _unprove(connection, self.touched)
 
@@ -301,6 +318,9 @@ _RECORD_FAILED = (
         detail=bindparam("new_detail"),
         attempts=Item.attempts + 1,
     )
+)
+_RECORD_SETTLED = _RECORD_FAILED.values(
+    waived_by=THE_PLAN, waived_why=bindparam("new_why"), waived_at=bindparam("new_at")
 )
 
 
