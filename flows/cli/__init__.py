@@ -45,6 +45,7 @@ for _command in (
     moving.migrate,
     preparing.check,
     foreseeing.inventory,
+    foreseeing.simulate,
     preparing.identities,
     sharing.collaborate,
     sharing.watch,

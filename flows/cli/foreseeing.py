@@ -1,4 +1,4 @@
-"""What is known before anything is sent: inventory.
+"""What is known before anything is sent: inventory, simulate.
 
 Heavy imports stand inside the commands, so that --help is quick.
 """
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import JSONOption, PlanArgument
+from flows.cli.options import JSONOption, PlanArgument, TreeOption, WindowOption
 from flows.console import console, load, print_json, run_flow
 from flows.errors import Interrupted
 
@@ -49,3 +49,30 @@ def inventory(
         print_json(document)
     else:
         console().print(inventory_table(document))
+
+
+def simulate(
+    plan: PlanArgument,
+    tree: TreeOption = None,
+    line_speed: Annotated[
+        str,
+        typer.Option("--line-speed", metavar="SPEED", help="What the line to Box gives: 100MB/s, 1Gbit/s."),
+    ] = "",
+    window: WindowOption = "",
+    as_json: JSONOption = False,
+) -> None:
+    """Say what the next pass would do, by how many Box calls and until when; sends nothing."""
+    print_simulation(plan, tree or [], line_speed, window, as_json=as_json)
+
+
+def print_simulation(plan: Path, trees: list[str], line_speed: str, window: str, *, as_json: bool) -> None:
+    """Simulate a pass, and print what came of it."""
+    from flows.commands.simulate import simulate_pass
+    from flows.foresight.forecast_table import simulation_table
+
+    with looking_alone():
+        document = run_flow(simulate_pass, load(plan), trees, line_speed, window)
+    if as_json:
+        print_json(document)
+    else:
+        console().print(simulation_table(document))
