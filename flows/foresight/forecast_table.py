@@ -14,7 +14,15 @@ from flows.words import counted, duration_words, printable, size_words
 #: Trees that a terminal shows; --json has all.
 TREES = 30
 
-COLUMNS = ("new", "changed", "moved", "trashed", "unchanged", "excluded", "failed")
+#: What is counted of entries → the head of its column; all of them fit 80 characters.
+COLUMNS = {
+    "new": "new",
+    "changed": "changed",
+    "moved": "moved",
+    "trashed": "trash",
+    "unchanged": "same",
+    "failed": "failed",
+}
 
 #: What binds, for a person.
 BINDING = {
@@ -51,8 +59,8 @@ def simulation_table(document: Mapping[str, Any]) -> RenderableType:
 def _trees(trees: Sequence[Mapping[str, Any]]) -> RenderableType:
     table = Table(title="entries, folders among them", title_justify="left")
     table.add_column("tree", overflow="fold")
-    for name in (*COLUMNS, "bytes"):
-        table.add_column(name, justify="right")
+    for name in (*COLUMNS.values(), "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
     for tree in trees[:TREES]:
         counts = (f"{tree['items'][name]:,}" for name in COLUMNS)
         table.add_row(Text(printable(tree["name"])), *counts, size_words(tree["bytes"]))
@@ -80,15 +88,24 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield "the line is not among the bounds; say --line-speed 100MB/s"
     if document["finish_at"] is not None:
         yield f"begun now, over at {document['finish_at'][:16].replace('T', ' ')} UTC at the earliest"
-    month = document["allotment"]
-    yield (
-        f"{month['months_of_calls']:g} times the {month['calls_per_month']:,} calls that Box's plan"
-        f" {month['tier']} has for a month (box: {{tier: …}} in the plan says which one it is)"
-    )
+    yield _month(document["calls"]["total"], document["allotment"])
     items = document["items"]
+    if items["excluded"]:
+        yield f"{counted(items['excluded'], 'entry', 'entries')} left out by rules of the plan, or links"
+    if items["too_large"]:
+        yield f"{counted(items['too_large'], 'file')} larger than Box takes; boxhaul inventory lists them"
     if items["renamed"]:
         yield f"{counted(items['renamed'], 'name')} changed for Box; boxhaul inventory lists them"
     if document["shared"]:
         yield f"{counted(document['shared'], 'tree')} would be shared with its people"
     if items["gone"] and not items["trashed"]:
         yield f"{counted(items['gone'], 'entry', 'entries')} gone from the share; Box keeps them"
+
+
+def _month(calls: int, allotment: Mapping[str, Any]) -> str:
+    """How much of a month's calls that is."""
+    share, tier = calls / allotment["calls_per_month"], allotment["tier"]
+    words = (
+        f"{share:.1f} times" if share >= 1 else f"{share:.1%} of" if share >= 0.001 else "less than 0.1% of"
+    )
+    return f"{words} the {allotment['calls_per_month']:,} calls a month of Box's plan {tier} (box: tier)"

@@ -21,7 +21,19 @@ from flows.words import normal_form
 from state.checkpoint import Checkpoint
 
 #: What is counted of entries, in the order in which it is told.
-ITEMS = ("new", "changed", "moved", "trashed", "unchanged", "excluded", "failed", "waived", "gone", "renamed")
+ITEMS = (
+    "new",
+    "changed",
+    "moved",
+    "trashed",
+    "unchanged",
+    "excluded",
+    "failed",
+    "waived",
+    "gone",
+    "renamed",
+    "too_large",
+)
 
 #: Box's tokens last so many seconds.
 TOKEN_SECONDS = 3_600

@@ -83,6 +83,11 @@ class Shape:
     type_sizes: Counter[str] = field(default_factory=Counter)
     sizes: Classes = field(default_factory=lambda: Classes(SIZE_BOUNDS))
     ages: Classes = field(default_factory=lambda: Classes(AGE_BOUNDS))
+    #: By last access, of files of which the source tells it.
+    accessed: Classes = field(default_factory=lambda: Classes(AGE_BOUNDS))
+    #: By owner, where the source tells it.
+    owners: Counter[str] = field(default_factory=Counter)
+    owner_sizes: Counter[str] = field(default_factory=Counter)
     lengths: Classes = field(default_factory=lambda: Classes([bound + 1 for bound in LENGTH_BOUNDS]))
     depths: Counter[int] = field(default_factory=Counter)
     largest_files: Largest = field(default_factory=Largest)
@@ -98,6 +103,12 @@ class Shape:
             self._add_type(entry)
             self.sizes.add(entry.size, entry.size)
             self._add_age(entry)
+            if entry.accessed_ns is not None:
+                self.accessed.add(max(0, self.now_ns - entry.accessed_ns) // DAY_NS, entry.size)
+            if entry.owner is not None:
+                owner = _bounded(self.owners, entry.owner)
+                self.owners[owner] += 1
+                self.owner_sizes[owner] += entry.size
             self.largest_files.add(entry.size, entry.path, entry.size)
             self.add_place(entry.path, entry.size)
 
@@ -112,8 +123,7 @@ class Shape:
     def _add_type(self, entry: Entry) -> None:
         stem, _, ending = entry.name.rpartition(".")
         kind = ending.lower() if stem and len(ending) <= TYPE_LENGTH and " " not in ending else ""
-        if kind not in self.types and len(self.types) >= TYPES:
-            kind = OTHER_TYPES
+        kind = _bounded(self.types, kind)
         self.types[kind] += 1
         self.type_sizes[kind] += entry.size
 
@@ -132,6 +142,11 @@ class Shape:
             "types": self._type_documents(),
             "sizes": self.sizes.documents("below_bytes"),
             "ages": self.ages.documents("below_days"),
+            "last_access": self.accessed.documents("below_days") if any(self.accessed.files) else None,
+            "owners": [
+                {"owner": owner, "files": self.owners[owner], "bytes": size}
+                for owner, size in self.owner_sizes.most_common(NAMED_TYPES)
+            ],
             "without_date": self.no_date,
             "dated_in_the_future": self.future,
             "largest_files": [{"path": path, "bytes": size} for size, path, _ in self.largest_files.sorted()],
@@ -160,3 +175,8 @@ class Shape:
             sums = (sum(self.types[kind] for kind in others), sum(self.type_sizes[kind] for kind in others))
             rows.append((OTHER_TYPES, *sums))
         return [{"type": kind, "files": files, "bytes": size} for kind, files, size in rows]
+
+
+def _bounded(names: Counter[str], name: str) -> str:
+    """The name, or the one for all others once there are too many."""
+    return name if name in names or len(names) < TYPES else OTHER_TYPES

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from connectors.box.names import path_key
+from connectors.box.tiers import LIMITS
 from connectors.box.upload.part_sizes import parts_of
 from connectors.box.values import box_date
 from connectors.entry import Entry, EntryKind, moves_as_folder
@@ -98,6 +99,7 @@ class Simulation:
     ) -> None:
         self.plan, self.source, self.checkpoint = plan, source, checkpoint
         self.excluded = PlanRules(plan).reason
+        self.largest_file = LIMITS[plan.box.tier].largest_file
         self.trees: list[SimulatedTree] = []
         self.listed = 0
         self._changes = changes
@@ -408,6 +410,7 @@ class _Folder:
         self._in_box += not placed
         self._is_filled = True
         self._tree.items["changed" if placed else "new"] += 1
+        self._tree.items["too_large"] += entry.size > self._simulation.largest_file
         self._tree.bytes += entry.size
         self._tree.sent += 1
         self._tree.calls.update(sending_calls(entry.size, self._simulation.plan, is_version=placed))

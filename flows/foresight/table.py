@@ -87,6 +87,10 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield "sizes: " + ", ".join(_classes(document["sizes"], "below_bytes", size_words))
     ages = ", ".join(_ages(document["ages"]))
     yield f"not modified for: {ages or 'everything was modified lately'}"
+    if document["last_access"] is not None and (unused := ", ".join(_ages(document["last_access"]))):
+        yield f"not opened for: {unused}, by the share's own times of last access"
+    if document["owners"]:
+        yield "owners: " + ", ".join(_class(each["owner"], each) for each in document["owners"][:TYPES])
     for each in document["largest_files"][:LARGEST]:
         if each["bytes"]:
             yield f"large file: {size_words(each['bytes'])}  {each['path']}"

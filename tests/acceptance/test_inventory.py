@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import json
 import os
 import re
@@ -169,6 +170,7 @@ def test_what_a_server_says_of_its_files(
 
     assert 1 == by_kind(document)[kind]["count"]
     assert (1, folders, 1) == (document["files"], document["folders"], document["bytes"])
+    assert document["last_access"] is not None or share == "tape"
 
 
 @pytest.fixture
@@ -196,6 +198,8 @@ def test_what_only_some_shares_show(share: Path, tmp_path: Path, box: Sandbox) -
     assert (1, 14, ["A/2.bin"]) == tuple(
         shown["same_content"][name] for name in ("count", "bytes", "examples")
     )
+    assert [getpass.getuser()] == [each["owner"] for each in document["owners"]]
+    assert document["files"] == sum(each["files"] for each in document["last_access"])
     assert before["growth"] is None
     assert (1, 0, 8) == tuple(document["growth"][name] for name in ("files", "folders", "bytes"))
     assert [{"name": "A", "files": 1, "bytes": 8}] == document["growth"]["trees"]

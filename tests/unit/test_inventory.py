@@ -142,6 +142,18 @@ def test_shape_of_files() -> None:
     assert (2, "A/c.no ending at all") == (document["depth"]["deepest"], document["paths"]["path"])
 
 
+def test_last_access_and_owner_where_the_source_tells_them() -> None:
+    """They are no part of what makes two entries equal."""
+    shape = Shape(now_ns=NOW)
+    entry = Entry(path="a", kind=EntryKind.FILE, size=3, accessed_ns=NOW - 400 * DAY_NS, owner="ann")
+    shape.add_files([entry, Entry(path="b", kind=EntryKind.FILE, size=4)])
+    document = shape.document()
+
+    assert entry == Entry(path="a", kind=EntryKind.FILE, size=3)
+    assert [{"owner": "ann", "files": 1, "bytes": 3}] == document["owners"]
+    assert [0, 0, 0, 1, 0, 0, 0] == [each["files"] for each in document["last_access"]]
+
+
 def test_types_without_end_are_counted_together() -> None:
     """An application may give each file an ending of its own."""
     shape = Shape(now_ns=NOW)
