@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -132,16 +132,19 @@ class Entry:
     fault: Fault | None = None
     #: What of it will not arrive in Box (extended attributes, …), for the report; None when nothing is lost.
     note: str | None = None
+    #: Last access, and who owns it, for an inventory: no part of what makes two entries equal. None: not told.
+    accessed_ns: int | None = field(default=None, compare=False)
+    owner: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # A share may say 30828 (FILETIME), or anything: one file must not stop the walk.
         modified, created, changed = self.modified_ns or 0, self.created_ns or 0, self.changed_ns or 0
         if min(modified, created, changed) >= FIRST_NS and max(modified, created, changed) <= LAST_NS:
             return
-        for field in _TIMES:
-            nanoseconds = getattr(self, field)
+        for name in _TIMES:
+            nanoseconds = getattr(self, name)
             if nanoseconds is not None and not FIRST_NS <= nanoseconds <= LAST_NS:
-                object.__setattr__(self, field, min(max(nanoseconds, FIRST_NS), LAST_NS))
+                object.__setattr__(self, name, min(max(nanoseconds, FIRST_NS), LAST_NS))
 
     @property
     def is_link(self) -> bool:
@@ -181,16 +184,18 @@ def listed_entry(
     created_ns: int | None,
     changed_ns: int | None,
     file_id: str | None,
+    accessed_ns: int | None = None,
+    owner: str | None = None,
 ) -> Entry:
     """The same as Entry(path=path, …) of a plain file or folder, three times as fast: walks make millions of them."""
     for ns in (modified_ns, created_ns, changed_ns):
         if ns is not None and not FIRST_NS <= ns <= LAST_NS:
             return Entry(
                 path=path, kind=kind, size=size, modified_ns=modified_ns, created_ns=created_ns,
-                changed_ns=changed_ns, file_id=file_id,
+                changed_ns=changed_ns, file_id=file_id, accessed_ns=accessed_ns, owner=owner,
             )  # fmt: skip
     entry = _NEW(Entry)
-    a, b, c, d, e, f, g, h, i, j = _SETTERS
+    a, b, c, d, e, f, g, h, i, j, k, m = _SETTERS
     a(entry, path)
     b(entry, kind)
     c(entry, size)
@@ -201,6 +206,8 @@ def listed_entry(
     h(entry, None)
     i(entry, None)
     j(entry, None)
+    k(entry, accessed_ns)
+    m(entry, owner)
     return entry
 
 

@@ -86,8 +86,8 @@ def foreseen_errors() -> Iterator[None]:
         _leave(str(exc), BAD_PLAN)
     except (ConnectorError, StateError) as exc:
         _leave(str(exc), FATAL)
-    except (KeyboardInterrupt, Interrupted):
-        _leave("interrupted; the state is saved, the same command goes on from here", INTERRUPTED)
+    except (KeyboardInterrupt, Interrupted) as exc:
+        _leave(str(exc) or "interrupted; the state is saved, the same command goes on from here", INTERRUPTED)
 
 
 def _leave(message: str, code: int) -> None:

@@ -25,6 +25,7 @@ from state.statements.recording import RecordingStatements
 from state.statements.sending import SendingStatements
 from state.statements.sessions import SessionStatements
 from state.statements.sums import SumStatements
+from state.statements.surveys import SurveyStatements
 from state.statements.uploaders import UploaderStatements
 from state.statements.verifying import VerifyingStatements
 from state.statements.waiving import WaivingStatements
@@ -54,6 +55,7 @@ class Checkpoint(
     SumStatements,
     EventStatements,
     WatchingStatements,
+    SurveyStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.
 

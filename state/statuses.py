@@ -206,3 +206,10 @@ class CollaborationStatus(StrEnum):
     REJECTED = "rejected"
     #: Box refused; the tree is not complete.
     FAILED = "failed"
+
+
+class SurveyKind(StrEnum):
+    """What a look at a share was for."""
+
+    INVENTORY = "inventory"
+    FORECAST = "forecast"

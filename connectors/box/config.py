@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from connectors.box.tiers import Tier
+
 
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,6 +113,11 @@ class BoxConfig(_Options):
     )
     limits: UploadLimits = Field(
         default_factory=lambda: UploadLimits(), description="Box's limits per identity and minute."
+    )
+    tier: Tier = Field(
+        Tier.ENTERPRISE,
+        description="What the enterprise has bought of Box; inventory and simulate take the largest file and the calls "
+        "of a month from it.",
     )
     direct_upload_limit_bytes: int = Field(
         50_000_000,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
@@ -207,7 +209,17 @@ def entry_of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> 
             found.st_size if kind is EntryKind.FILE else 0,
             f"{found.st_ino:x}" if with_id else None,
         )
-        return listed_entry(path, kind, size, found.st_mtime_ns, None, found.st_ctime_ns, file_id)
+        return listed_entry(
+            path,
+            kind,
+            size,
+            found.st_mtime_ns,
+            None,
+            found.st_ctime_ns,
+            file_id,
+            found.st_atime_ns,
+            _owner(found.st_uid),
+        )
     return Entry(
         path=path,
         kind=kind,
@@ -217,6 +229,15 @@ def entry_of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> 
         skip_reason=_SKIP_REASONS.get(kind),
         fault=Fault(NotAFile.reason, f"{path!r}: {NotAFile()}") if kind is EntryKind.SPECIAL else None,
     )
+
+
+@cache
+def _owner(user_id: int) -> str:
+    """Who that is on this machine; the number where nobody is."""
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
 
 
 def _unseen(path: str, child: os.DirEntry[str], exc: OSError) -> Entry:

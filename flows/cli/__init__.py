@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import moving, preparing, proving, sharing
+from flows.cli import foreseeing, moving, preparing, proving, sharing
 from flows.console import NO_COLLECTION_YET, foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
@@ -44,6 +44,8 @@ def boxhaul(
 for _command in (
     moving.migrate,
     preparing.check,
+    foreseeing.inventory,
+    foreseeing.simulate,
     preparing.identities,
     sharing.collaborate,
     sharing.watch,

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import PlanArgument, TreeOption
+from flows.cli.foreseeing import print_simulation
+from flows.cli.options import PlanArgument, TreeOption, WindowOption
 from flows.console import (
     COMPLETE,
     INCOMPLETE,
@@ -24,10 +25,7 @@ from flows.errors import PlanError
 def migrate(
     plan: PlanArgument,
     tree: TreeOption = None,
-    window: Annotated[
-        str,
-        typer.Option(help="Hours in which files may be sent: 'Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin'."),
-    ] = "",
+    window: WindowOption = "",
     workers: Annotated[
         int,
         typer.Option(help="More processes that send, over the Prefect work pool; each needs an identity."),
@@ -51,8 +49,14 @@ def migrate(
             help="A quick pass: look only at files that changed since 7d, 12h or a date. It completes no new tree."
         ),
     ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing; say what would be done, as simulate does.")
+    ] = False,
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
+    if dry_run:
+        print_simulation(plan, tree or [], "", window, as_json=False)
+        return
     from flows.commands.migrate import migrate_share
     from flows.orchestration.configured import api_url
 

@@ -1,4 +1,4 @@
-"""Counting: how far a verification is, as a line on stderr now and then; in a flow run, in its log."""
+"""Counting: how far a walk or a verification is, as a line on stderr now and then; in a flow run, in its log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ LINE_SECONDS = 10.0
 
 @contextmanager
 def counting(plan: str, ledger: Ledger) -> Iterator[None]:
-    """Say where it is while the body lasts; a short one says nothing."""
+    """Say where a verification is while the body lasts; a short one says nothing."""
+    with saying(lambda: line(plan, ledger)):
+        yield
+
+
+@contextmanager
+def saying(words: Callable[[], str]) -> Iterator[None]:
+    """Say these words, as they are by then, every ten seconds while the body lasts."""
     done = threading.Event()
     say = _sayer()
 
     def tell() -> None:
         while not done.wait(LINE_SECONDS):
-            say(line(plan, ledger))
+            say(words())
 
     thread = threading.Thread(target=tell, name="counting", daemon=True)
     thread.start()

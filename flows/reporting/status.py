@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,13 +13,17 @@ from rich.text import Text
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.plan.people import COLLABORATOR_KEYS
-from flows.run.forecast import seconds_at_least
+from flows.run.forecast import beside_the_fact, seconds_at_least
 from flows.words import duration_words, normal_form, printable, size_words
 from state.reports.status import plan_status
-from state.statuses import PassState
+from state.statuses import PassState, SurveyKind
 
 #: What a tree's entries, and its files, are counted as.
 COUNTED = ("total", "uploaded", "failed", "excluded", "waived", "pending", "gone")
+
+
+#: What is told of the last simulation.
+FORECAST = ("at", "calls", "uploads", "bytes", "items", "days", "seconds", "binding", "finish_at")
 
 
 def status_document(plan: MigrationPlan) -> dict[str, Any]:
@@ -31,13 +36,28 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     try:
         plan_id = known_plan(plan, checkpoint)
         document = {**plan_status(checkpoint, plan_id), "plan": plan.name}
+        forecast = checkpoint.last_survey(plan.checkpoint_name, SurveyKind.FORECAST)
     finally:
         checkpoint.close()
     _compare_trees(plan, document)
     _compare_people(plan, document)
     document["totals"] = _totals([tree for tree in document["trees"] if tree["in_plan"]])
+    document["forecast"] = _forecast(forecast, document)
     document["eta_seconds"] = seconds_at_least(document["totals"]["files"]["pending"], plan.box)
     return document
+
+
+def _forecast(
+    kept: tuple[datetime, dict[str, Any]] | None, document: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The last simulation, with the calls made since and in words; None where there was none."""
+    if kept is None:
+        return None
+    forecast = {name: kept[1][name] for name in FORECAST}
+    since = document["calls"]["total"] - kept[1]["calls_before"]
+    pending = document["totals"]["files"]["pending"]
+    words = beside_the_fact(forecast, calls_since=since, pending=pending)
+    return {**forecast, "calls_since": since, "words": words}
 
 
 def _totals(trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -104,6 +124,7 @@ def status_table(document: dict[str, Any]) -> RenderableType:
         *_not_begun(document),
         *_people(document),
         *_links(document),
+        *([Text(f"  {document['forecast']['words']}", style="dim")] if document["forecast"] else []),
     )
     return Group(table, *lines, _calls(document))
 

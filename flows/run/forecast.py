@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.box.config import BoxConfig
-from flows.words import duration_words, size_words
+from flows.errors import PlanError
+from flows.run.window import WEEK_MINUTES, Window
+from flows.words import counted, duration_words, size_words
+
+#: Numbers of uploading users for which a forecast is made.
+USERS = (1, 2, 4, 8)
 
 
 def uploads_per_minute(box: BoxConfig, users: int | None = None) -> float:
@@ -22,6 +30,83 @@ def uploads_per_minute(box: BoxConfig, users: int | None = None) -> float:
 def seconds_at_least(files: int, box: BoxConfig) -> float:
     """Seconds that so many uploads last at the pace that Box's limits allow; never sooner than this."""
     return round(files * 60 / uploads_per_minute(box), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What a pass asks of Box and of the line."""
+
+    #: Calls that Box counts as uploads: files, and for each large one its session and its commit.
+    uploads: int = 0
+    #: All calls of those who upload, these uploads and parts.
+    sender_calls: int = 0
+    #: Calls of the service account while files are sent: folders, listings of what has arrived, people.
+    other_calls: int = 0
+    #: Calls of it that come when the last file has arrived, and so last longer than the sending.
+    last_calls: int = 0
+    #: Bytes that are sent.
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speeds:
+    """Bytes a second that the line and the source give; None: not known, and no bound."""
+
+    line: float | None = None
+    source: float | None = None
+
+
+def parse_speed(text: str) -> float:
+    """Return the bytes a second of `100MB/s` or `1Gbit/s`. PlanError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(b|bit)(?:/s|ps)\s*", text, re.IGNORECASE)
+    if match is None or not float(match[1]):
+        raise PlanError(f"--line-speed: {text!r} is no speed; write for example 100MB/s or 1Gbit/s")
+    size = float(match[1]) * 10.0 ** (3 * " kmgt".index(match[2].lower() or " "))
+    return size / 8 if match[3].lower() == "bit" else size
+
+
+def bounds(work: Workload, box: BoxConfig, *, users: int, speeds: Speeds) -> dict[str, float]:
+    """Seconds that a pass lasts at least, by what each of its limits allows: files, calls, bytes, source.
+
+    `users`: who upload; one of them is the service account itself, more are app users beside it.
+    """
+    per_minute = box.limits.calls_per_minute * 60 / box.limits.window_seconds
+    together = work.sender_calls + work.other_calls
+    calls = together if users <= 1 else max(work.sender_calls / users, work.other_calls)
+    found = {"files": work.uploads * 60 / uploads_per_minute(box, users), "calls": calls * 60 / per_minute}
+    if speeds.line:
+        found["bytes"] = work.size / speeds.line
+    if speeds.source:
+        found["source"] = work.size / speeds.source
+    return found
+
+
+def forecast_seconds(work: Workload, box: BoxConfig, *, users: int, speeds: Speeds) -> float:
+    """Seconds of a whole pass: the hardest of its bounds, and what is left to ask when the last file has arrived."""
+    per_minute = box.limits.calls_per_minute * 60 / box.limits.window_seconds
+    return max(bounds(work, box, users=users, speeds=speeds).values()) + work.last_calls * 60 / per_minute
+
+
+def finish_at(start: datetime, seconds: float, window: Window | None) -> datetime | None:
+    """When so many seconds of work are done that begins now and stands still while the window is closed.
+
+    None: beyond every calendar.
+    """
+    try:
+        if window is None:
+            return start + timedelta(seconds=seconds)
+        minute = timedelta(minutes=1)
+        open_minutes = sum(window.is_open(start + number * minute) for number in range(WEEK_MINUTES))
+        weeks, left = divmod(seconds / 60, open_minutes)
+        if weeks and not left:  # it is over with the last open minute, not when the week is
+            weeks, left = weeks - 1, open_minutes
+        at = start + timedelta(weeks=weeks)
+        while left > 0:
+            left -= window.is_open(at)
+            at += minute
+        return at
+    except OverflowError:
+        return None
 
 
 def seconds_left(
@@ -61,4 +146,17 @@ def forecast_words(summary: Mapping[str, Any]) -> str:
     return (
         f"{summary['files_to_send']:,} files, {size_words(summary['bytes_to_send'])} to send;"
         f" at least {duration_words(summary['seconds_at_least'])} under Box's limits. Nothing was sent."
+    )
+
+
+def beside_the_fact(forecast: Mapping[str, Any], *, calls_since: int, pending: int) -> str:
+    """One line: what the last simulation said, and what came of it by now.
+
+    `calls_since`: calls to Box since then; `pending`: files that are still to be sent.
+    """
+    when = forecast["at"][:16].replace("T", " ")
+    return (
+        f"forecast of {when} UTC: {counted(forecast['calls']['total'], 'Box call')},"
+        f" {counted(forecast['uploads'], 'file')} to send; since then {counted(calls_since, 'Box call')},"
+        f" {counted(pending, 'file')} pending"
     )

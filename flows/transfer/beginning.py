@@ -42,7 +42,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     specs = tree_specs(plan, migration.source, known)
     if not specs:
         migration.guard.root_lists(known, "", [])
-    moving = _chosen(specs, only)
+    moving = chosen(specs, only)
     trees = checkpoint.ensure_trees(plan_id, specs, moving=moving)
     if not plan.trees:
         for tree in taken_over(known, specs):
@@ -163,7 +163,7 @@ def join(migration: Migration) -> bool:
     return True
 
 
-def _chosen(specs: Sequence[TreeSpec], only: Sequence[str]) -> set[str]:
+def chosen(specs: Sequence[TreeSpec], only: Sequence[str]) -> set[str]:
     """Return names of the trees that move. PlanError, with the ones there are, for each of `only` that is none."""
     wanted = {normal_form(name) for name in only}
     unknown = [name for name in only if not any(normal_form(name) in _names(spec) for spec in specs)]

@@ -12,20 +12,23 @@ was complete before waits for that.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from connectors.box.names import collision_key
 from connectors.box.types import Known, Place
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import ItemError, NotFound
+from connectors.source import Source
 from flows.plan.changes import Moves
 from flows.plan.model import MigrationPlan
 from flows.transfer.deletions import require_place
 from flows.transfer.migration import Migration
 from flows.transfer.naming import compare_folder
 from state.change_records import MovedFile, PlacedFolder
+from state.checkpoint import Checkpoint
 from state.records import FolderNode, KnownChild
 from state.statuses import EventKind, ItemStatus
 
@@ -38,6 +41,21 @@ _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 def follows_moves(plan: MigrationPlan) -> bool:
     """True when the plan says so, and the source has ids that can be trusted."""
     return plan.changes.moves is Moves.FOLLOW and urlsplit(plan.source.url).scheme.lower() in WITH_IDS
+
+
+class Looks(Protocol):
+    """What it takes to find out what has moved: a migration has it, and so has a simulation, which writes nothing."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def checkpoint(self) -> Checkpoint: ...
+
+    @property
+    def excluded(self) -> Callable[[Entry], str | None]: ...
+
+    def record_event(self, kind: EventKind, detail: Mapping[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +97,7 @@ class FolderMoves:
         if not found:
             return
         known = self._migration.checkpoint.known_children(folder.id)
-        moves = _with_free_names(self._migration, folder, found, known)
-        moves = [move for move in moves if _fits(self._migration, move)]
-        moves = _with_free_names(self._migration, folder, moves, known)
+        moves = _possible(self._migration, folder, found, known)
         if moves:
             self._carry_out(folder, _named(self._migration, listing, known, moves))
 
@@ -135,6 +151,20 @@ class FolderMoves:
             box_etag=changed.etag,
             parent_box_id=place.parent_id,
         )
+
+
+def moved_here(
+    looks: Looks, folder: FolderNode, listing: list[Entry], known: Sequence[KnownChild], *, plan_id: int
+) -> dict[str, PlacedFolder]:
+    """Return the rows of the folders that a pass would move to this one, by the names of their entries here.
+
+    `folder`: one that the checkpoint does not know has an id that no row has. Changes nothing, in Box or elsewhere.
+    """
+    ids = [entry.file_id for entry in listing if entry.file_id is not None and _may_move(entry)]
+    rows = looks.checkpoint.folders_by_source_id(plan_id, ids) if ids else {}
+    found = _pairs(looks, folder, listing, rows)
+    moves = _possible(looks, folder, found, known) if found else []
+    return {move.entry.name: move.row for move in moves}
 
 
 def follow_file_moves(migration: Migration, tree_ids: Sequence[int]) -> None:
@@ -195,8 +225,17 @@ def _may_move(entry: Entry) -> bool:
     return entry.fault is None and entry.file_id not in (None, "0") and moves_as_folder(entry)
 
 
+def _possible(
+    migration: Looks, folder: FolderNode, found: Sequence[_Move], known: Sequence[KnownChild]
+) -> list[_Move]:
+    """Those of these moves that nothing stands in the way of, and whose folder holds what is known of it."""
+    moves = _with_free_names(migration, folder, found, known)
+    moves = [move for move in moves if _fits(migration, move)]
+    return _with_free_names(migration, folder, moves, known)
+
+
 def _pairs(
-    migration: Migration, folder: FolderNode, listing: Sequence[Entry], rows: Mapping[str, list[PlacedFolder]]
+    migration: Looks, folder: FolderNode, listing: Sequence[Entry], rows: Mapping[str, list[PlacedFolder]]
 ) -> list[_Move]:
     """Entries whose id is that of one known folder, which is in Box, in another place or under another name."""
     times = Counter(entry.file_id for entry in listing)
@@ -228,7 +267,7 @@ def _the_one(rows: Sequence[PlacedFolder], place: tuple[int, str]) -> PlacedFold
 
 
 def _is_vacated(
-    migration: Migration, folder: FolderNode, there: Mapping[str, Entry], entry: Entry, row: PlacedFolder
+    migration: Looks, folder: FolderNode, there: Mapping[str, Entry], entry: Entry, row: PlacedFolder
 ) -> bool:
     """True when the folder is not any more where it was: nothing is, or another one."""
     if row.parent_id == folder.id and row.name in there:
@@ -245,7 +284,7 @@ def _is_vacated(
     return row.parent_id == folder.id and collision_key(row.name) == collision_key(entry.name)
 
 
-def _fits(migration: Migration, move: _Move) -> bool:
+def _fits(migration: Looks, move: _Move) -> bool:
     """True when the folder holds what is known of it: one entry at least by name and id, and half of all by name."""
     try:
         listing = migration.source.list_folder(move.entry.path)
@@ -263,7 +302,7 @@ def _fits(migration: Migration, move: _Move) -> bool:
 
 
 def _with_free_names(
-    migration: Migration, folder: FolderNode, moves: Sequence[_Move], known: Sequence[KnownChild]
+    migration: Looks, folder: FolderNode, moves: Sequence[_Move], known: Sequence[KnownChild]
 ) -> list[_Move]:
     """Those whose new name no other folder has, or only one that moves as well, or one of which nothing is in Box."""
     by_name = {child.name: child for child in known if child.kind is EntryKind.FOLDER}
@@ -276,7 +315,7 @@ def _with_free_names(
         possible = free
 
 
-def _is_name_free(migration: Migration, holder: KnownChild | None, moving: set[int]) -> bool:
+def _is_name_free(migration: Looks, holder: KnownChild | None, moving: set[int]) -> bool:
     if holder is None or holder.id in moving:
         return True
     return holder.status not in _OUT_OF_SIGHT and migration.checkpoint.is_void(holder.id)
@@ -310,9 +349,9 @@ def _is_free(move: _Move, moves: Sequence[_Move], folder: FolderNode) -> bool:
     return not any(row.name == move.entry.name or collision_key(row.box_name) == wanted for row in others)
 
 
-def _tell(migration: Migration, kind: EventKind, folder: str, words: str) -> None:
+def _tell(migration: Looks, kind: EventKind, folder: str, words: str) -> None:
     migration.record_event(kind, {"path": folder, "count": 1, "names": [words]})
 
 
-def _tell_copy(migration: Migration, folder: str, old: str, new: str, why: object) -> None:
+def _tell_copy(migration: Looks, folder: str, old: str, new: str, why: object) -> None:
     _tell(migration, EventKind.MOVE_NOT_FOLLOWED, folder, f"{old} is {new} ({why})")

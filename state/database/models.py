@@ -397,3 +397,16 @@ class CallCount(Base):
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
     route: Mapped[str] = mapped_column(Text, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
+
+
+class Survey(Base):
+    """What was found by looking at a plan's share: an inventory, or a forecast. Needs no plan that has begun."""
+
+    __tablename__ = "surveys"
+    __table_args__ = (Index("ix_surveys_last", "plan_name", "kind", "id"),)
+    id: Mapped[int] = _row_id()
+    #: As plans.name.
+    plan_name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UTCTime)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)

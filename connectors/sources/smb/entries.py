@@ -46,7 +46,7 @@ def entries_of(folder: str, page: bytes, *, recall_offline: bool = False) -> lis
     unpack, file, plain_folder = wire.DIRECTORY_RECORD.unpack_from, EntryKind.FILE, EntryKind.FOLDER
     offset, head = 0, wire.DIRECTORY_RECORD.size
     while offset < len(page):
-        step, _, created, _, modified, changed, size, _, attributes, length, ea, _, number = unpack(
+        step, _, created, accessed, modified, changed, size, _, attributes, length, ea, _, number = unpack(
             page, offset
         )
         start = offset + head
@@ -66,6 +66,7 @@ def entries_of(folder: str, page: bytes, *, recall_offline: bool = False) -> lis
                 (created - _EPOCH) * 100 if created else None,
                 (changed - _EPOCH) * 100 if changed else None,
                 f"{number:x}" if number and number != _NO_ID else None,
+                (accessed - _EPOCH) * 100 if accessed else None,
             )
             entries.append(entry)
         if not step:

@@ -1,0 +1,78 @@
+"""What is known before anything is sent: inventory, simulate.
+
+Heavy imports stand inside the commands, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import JSONOption, PlanArgument, TreeOption, WindowOption
+from flows.console import console, load, print_json, run_flow
+from flows.errors import Interrupted
+
+
+@contextmanager
+def looking_alone() -> Iterator[None]:
+    """Say of an interrupt what is true of a command that only looks."""
+    try:
+        yield
+    except Interrupted:
+        raise Interrupted(
+            "interrupted; nothing was sent and nothing kept, the same command looks anew"
+        ) from None
+
+
+def inventory(
+    plan: PlanArgument,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write all findings there.")
+    ] = None,
+    hashes: Annotated[
+        bool, typer.Option("--hashes", help="Read files of equal size, and say which are the same.")
+    ] = False,
+    as_json: JSONOption = False,
+) -> None:
+    """List what the share holds and what will make trouble; needs no Box and sends nothing."""
+    from flows.commands.inventory import inventory_share
+    from flows.foresight.table import inventory_table
+
+    file = str(csv.absolute()) if csv is not None else ""
+    with looking_alone():
+        document = run_flow(inventory_share, load(plan), hashes, file)
+    if as_json:
+        print_json(document)
+    else:
+        console().print(inventory_table(document))
+
+
+def simulate(
+    plan: PlanArgument,
+    tree: TreeOption = None,
+    line_speed: Annotated[
+        str,
+        typer.Option("--line-speed", metavar="SPEED", help="What the line to Box gives: 100MB/s, 1Gbit/s."),
+    ] = "",
+    window: WindowOption = "",
+    as_json: JSONOption = False,
+) -> None:
+    """Say what the next pass would do, by how many Box calls and until when; sends nothing."""
+    print_simulation(plan, tree or [], line_speed, window, as_json=as_json)
+
+
+def print_simulation(plan: Path, trees: list[str], line_speed: str, window: str, *, as_json: bool) -> None:
+    """Simulate a pass, and print what came of it."""
+    from flows.commands.simulate import simulate_pass
+    from flows.foresight.forecast_table import simulation_table
+
+    with looking_alone():
+        document = run_flow(simulate_pass, load(plan), trees, line_speed, window)
+    if as_json:
+        print_json(document)
+    else:
+        console().print(simulation_table(document))

@@ -1,0 +1,36 @@
+"""simulate_pass: what the next pass would do and how long it would take, without a byte sent. Asks Box nothing.
+
+Requires: the share; the plan's checkpoint, which is made where there is none yet, to keep the forecast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.foresight.simulating import PassSimulation
+from flows.orchestration.counting import saying
+from flows.orchestration.foreseeing import simulated
+from flows.plan.model import MigrationPlan
+from flows.run.forecast import Speeds, parse_speed
+from flows.run.window import Window
+
+
+def simulate_pass(
+    plan: MigrationPlan,
+    trees: list[str] = [],  # noqa: B006  read by the form
+    line_speed: str = "",
+    window: str = "",
+) -> Any:
+    """Say what a pass would send, rename, move, trash and share, by how many calls, and when it would be over.
+
+    Args:
+        plan: What moves from where to where.
+        trees: Names of the trees to look at; none for all of the plan.
+        line_speed: What the line to Box gives, such as `100MB/s` or `1Gbit/s`; empty: no bound.
+        window: Hours in which files may be sent: `Mon-Fri 20:00-06:00, Sat-Sun Europe/Berlin`; empty: any time.
+    """
+    speeds = Speeds(line=parse_speed(line_speed) if line_speed else None)
+    simulation = PassSimulation(plan, trees=trees, speeds=speeds, window=Window.parse(window))
+    with saying(simulation.words):
+        document = simulation.run()
+    return simulated(document)

@@ -1,0 +1,288 @@
+"""`boxhaul simulate`: the calls that it foretells are what Box then counts, by route; it asks and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from tests.acceptance.account.test_landing import share_folder
+from tests.program import Program, program_for
+from tests.trees import Tree, build_tree
+
+#: Dates of long ago: what is read is settled at once, and no clock is too coarse.
+LONG_AGO = 1_500_000_000
+
+LARGE = 25_000_000
+
+
+def build(root: Path, tree: Tree, *, large: tuple[str, ...] = ()) -> Path:
+    """A share with dates of long ago; `large`: files that go in parts."""
+    root.mkdir()
+    build_tree(root, tree)
+    for number, path in enumerate(large):
+        write_large(root / path, LARGE + number * 10_000_000)
+    for number, path in enumerate(sorted(root.rglob("*"))):
+        if path.is_file():
+            date(path, number)
+    return root
+
+
+def date(path: Path, number: int) -> None:
+    """Give a file a date of its own."""
+    os.utime(path, (LONG_AGO + number, LONG_AGO + number))
+
+
+def write_large(path: Path, size: int) -> None:
+    """A sparse file that begins with bytes of its own."""
+    with path.open("wb") as file:
+        file.write(os.urandom(1000))
+        file.truncate(size)
+
+
+def simulated(program: Program, *options: str) -> dict[str, Any]:
+    """`boxhaul simulate --json`."""
+    finished = program.run("simulate", "--json", *options)
+    assert 0 == finished.code, finished.output
+    document: dict[str, Any] = json.loads(finished.stdout)
+    return document
+
+
+def assert_foretold(program: Program, box: Sandbox, *, code: int = 0) -> dict[str, Any]:
+    """Simulate, then migrate: nothing is asked by the one, and the other asks what was foretold."""
+    box.calls.reset()
+    document = simulated(program)
+    assert 0 == box.calls.total
+    finished = program.run("migrate")
+    assert code == finished.code, finished.output
+    assert dict(box.calls.by_route) == document["calls"]["by_route"]
+    assert sum(box.calls.by_route.values()) == document["calls"]["total"]
+    return document
+
+
+def items(document: dict[str, Any], *names: str) -> tuple[int, ...]:
+    """Counts of what becomes of entries."""
+    return tuple(document["items"][name] for name in names)
+
+
+MANY: Tree = {
+    "A": {
+        **{f"{number}.txt": b"%d" % number for number in range(40)},
+        "sub": {"a.txt": b"a", "Thumbs.db": b"t"},
+        "empty": {},
+        "Readme.md": b"1",
+        "readme.md": b"2",
+    },
+    "B": {"b.txt": b"b"},
+    "loose.txt": b"at the top",
+}
+
+
+def test_many_small_files(tmp_path: Path, box: Sandbox) -> None:
+    """Three trees, a folder without files, a rule and a name that changes; a second pass with nothing to do."""
+    share = build(tmp_path / "share", MANY)
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    document = assert_foretold(program, box)
+
+    assert (45, 45) == (document["uploads"], program.status()["totals"]["files"]["uploaded"])
+    assert (47, 0, 1, 0, 1) == items(document, "new", "changed", "excluded", "failed", "renamed")
+    again = assert_foretold(program, box)
+    assert (0, 0, 47) == items(again, "new", "changed", "unchanged")
+    assert {"POST /oauth2/token": 1, "GET /users/me": 1} == again["calls"]["by_route"]
+
+
+@pytest.mark.torture
+def test_pages_of_a_folder(tmp_path: Path, box: Sandbox) -> None:
+    """Box's listing of 1,001 entries is two calls; that of 1,000 is one."""
+    files = {f"{number}": b"" for number in range(1_000)}
+    share = build(tmp_path / "share", {"A": {"thousand": files, "more": {**files, "one": b""}}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+
+    assert 4 == assert_foretold(program, box)["calls"]["by_route"]["GET /folders/:id/items"]
+
+
+def test_large_files(tmp_path: Path, box: Sandbox) -> None:
+    """Sessions, parts and commits; a new version of one of them."""
+    share = build(tmp_path / "share", {"A": {"small.txt": b"s"}}, large=("A/1.iso", "A/2.iso"))
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    program.plan["box"]["direct_upload_limit_bytes"] = 20_000_000
+    program.write_plan()
+    document = assert_foretold(program, box)
+    write_large(share / "A/2.iso", LARGE + 1)
+    date(share / "A/2.iso", 77)
+    again = assert_foretold(program, box)
+
+    assert 2 * LARGE + 10_000_001 == document["bytes"]
+    assert (3, 1) == (document["uploads"], again["uploads"])
+    assert (0, 1, 2) == items(again, "new", "changed", "unchanged")
+
+
+def change(share: Path) -> None:
+    """Everything that people do to a share between two passes."""
+    (share / "A/0.txt").write_bytes(b"other bytes")
+    date(share / "A/0.txt", 900)
+    (share / "A/1.txt").rename(share / "A/one.txt")
+    (share / "A/2.txt").rename(share / "A/empty/2.txt")
+    (share / "A/sub").rename(share / "A/bus")
+    (share / "A/new").mkdir()
+    (share / "A/new/n.txt").write_bytes(b"n")
+    date(share / "A/new/n.txt", 901)
+    (share / "A/3.txt").unlink()
+    shutil.rmtree(share / "A/old")
+    (share / "B/b.txt").chmod(0o600)
+
+
+@pytest.mark.parametrize("deletions", [pytest.param("keep", marks=pytest.mark.torture), "trash"])
+def test_second_pass(tmp_path: Path, box: Sandbox, deletions: str) -> None:
+    """Changes, moves of files and folders, a new folder, deletions, rights alone: each as it is then carried out."""
+    tree: Tree = {**MANY, "A": {**MANY["A"], "old": {"1": b"1", "deep": {"2": b"2"}}}}  # type: ignore[dict-item]
+    share = build(tmp_path / "share", tree)
+    changes = {"deletions": deletions, "max_delete": "50%"}
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, changes=changes)
+    assert_foretold(program, box)
+    change(share)
+    document = assert_foretold(program, box)
+
+    assert (2, 1, 3) == items(document, "new", "changed", "moved")
+    assert (5, 5 if deletions == "trash" else 0) == items(document, "gone", "trashed")
+
+
+def test_more_is_gone_than_the_plan_allows(tmp_path: Path, box: Sandbox) -> None:
+    """It is told that the run would stop, which it does."""
+    share = build(tmp_path / "share", MANY)
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, changes={"deletions": "trash"})
+    assert_foretold(program, box)
+    for number in range(10):
+        (share / f"A/{number}.txt").unlink()
+    document = assert_foretold(program, box, code=3)
+
+    assert "10 entries" in document["stops"]
+    assert (10, 0) == items(document, "gone", "trashed")
+
+
+def test_people_links_and_a_landing_folder(tmp_path: Path, box: Sandbox) -> None:
+    """A person, a group by name, a link, folders above a tree, all in somebody else's folder; and once they are in."""
+    share = build(tmp_path / "share", {"A": {"a.txt": b"a"}, "B": {"b.txt": b"b"}})
+    box.add_group("Finance")
+    person, group = {"login": "ann@example.com", "role": "editor"}, {"group": "Finance", "role": "viewer"}
+    trees = [
+        {"source": "A", "collaborators": [person, group]},
+        {"source": "B", "folder": "X/Y/B", "collaborators": [person], "shared_link": {"access": "company"}},
+    ]
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    owner = box.add_user("boss@example.com", space_amount=1_000_000)
+    program.plan["box"]["landing_folder_id"] = share_folder(box, owner, "co-owner")
+    program.write_plan()
+    document = assert_foretold(program, box)
+    again = assert_foretold(program, box)
+
+    assert (2, 0) == (document["shared"], again["shared"])
+    assert 3 == document["calls"]["by_route"]["POST /collaborations"]
+
+
+def test_what_fails_is_foretold(tmp_path: Path, box: Sandbox) -> None:
+    """A tree with something that cannot move is sent, and neither proven nor shared."""
+    share = build(tmp_path / "share", {"A": {"a.txt": b"a", "sub": {"b.txt": b"b"}}})
+    os.mkfifo(share / "A/pipe")
+    trees = [{"source": "A", "collaborators": [{"login": "ann@example.com", "role": "editor"}]}]
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    document = assert_foretold(program, box, code=1)
+
+    assert (1, 0) == (document["items"]["failed"], document["shared"])
+
+
+def with_identities(program: Program, count: int) -> None:
+    """Make app users that upload, and write them into the plan."""
+    assert 0 == program.run("identities", "create", str(count)).code
+    known = json.loads(program.run("identities", "list", "--json").stdout)["identities"]
+    program.plan["box"]["identities"] = [each["id"] for each in known]
+    program.write_plan()
+
+
+def test_four_identities(tmp_path: Path, box: Sandbox) -> None:
+    """Each signs in, is let into the tree, and is taken out of it."""
+    share = build(tmp_path / "share", {"A": {f"{n}.txt": b"%d" % n for n in range(120)}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    with_identities(program, 4)
+
+    assert 4 == assert_foretold(program, box)["identities"]
+
+
+def test_only_the_forecast_is_kept(tmp_path: Path, box: Sandbox) -> None:
+    """Before any run there is no plan in the checkpoint afterwards; `status` and the report set it beside the fact."""
+    share = build(tmp_path / "share", {"A": {"a.txt": b"a"}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    document = simulated(program)
+    unknown = program.run("status")
+    assert 0 == program.run("migrate").code
+    known = program.status()["forecast"]
+    shown = program.run("status").stdout
+    assert 0 == program.run("report").code
+
+    assert 2 == unknown.code, unknown.output
+    assert "nothing is known of the plan" in unknown.stderr
+    assert document["calls"] == known["calls"]
+    assert known["calls"]["total"] == known["calls_since"]
+    assert "forecast of" in shown
+    page = (program.folder / "test-report/report.html").read_text(encoding="utf-8")
+    assert f"forecast of {document['at'][:16].replace('T', ' ')} UTC" in page
+
+
+def test_a_person_reads_it(tmp_path: Path, box: Sandbox) -> None:
+    """`migrate --dry-run` prints what `simulate` prints; bad input is one line."""
+    share = build(tmp_path / "share", {"A": {"a.txt": b"a"}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    shown = [program.run("simulate"), program.run("migrate", "--dry-run")]
+    refused = [
+        program.run("simulate", "--line-speed", "fast"),
+        program.run("simulate", "--window", "never"),
+        program.run("simulate", "--tree", "C"),
+    ]
+
+    assert [0, 0] == [each.code for each in shown], shown[0].output
+    assert without_times(shown[0].stdout) == without_times(shown[1].stdout)
+    assert "1 file (1 B) to send; 5 Box calls" in shown[0].stdout
+    assert "what binds: Box's limit of" in shown[0].stdout
+    assert {} == box.files()
+    assert [(2, 1)] * 3 == [(each.code, len(each.stderr.splitlines())) for each in refused]
+
+
+def without_times(text: str) -> list[str]:
+    """The lines that tell no time."""
+    return [line for line in text.splitlines() if "UTC" not in line]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("identities", [0, 4])
+def test_time_under_the_limits(tmp_path: Path, box: Sandbox, identities: int) -> None:
+    """With Box's limits, its minute shortened, a pass lasts within 15 % of what was foretold."""
+    files = {f"{n:04}.txt": b"%d" % n for n in range(600 * max(1, identities))}
+    share = build(tmp_path / "share", {"A": files})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    if identities:
+        with_identities(program, identities)
+    window = 12.0
+    limits = {"uploads_per_minute": 240, "calls_per_minute": 1000, "window_seconds": window}
+    program.plan["box"]["limits"] = limits
+    program.write_plan()
+    box.limits.update(limits)
+    try:
+        foretold = simulated(program)["seconds"]
+        begun = time.monotonic()
+        finished = program.run("migrate")
+        lasted = time.monotonic() - begun
+    finally:
+        box.limits.reset()
+
+    assert 0 == finished.code, finished.output
+    assert 0.85 * foretold < lasted < 1.15 * foretold + START_SECONDS, (foretold, lasted)
+
+
+#: What a program needs to begin and to end, which no forecast of days has.
+START_SECONDS = 5.0
