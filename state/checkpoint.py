@@ -21,6 +21,7 @@ from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
 from state.statements.recording import RecordingStatements
+from state.statements.sampling import SamplingStatements
 from state.statements.sending import SendingStatements
 from state.statements.sessions import SessionStatements
 from state.statements.sums import SumStatements
@@ -51,6 +52,7 @@ class Checkpoint(
     WaivingStatements,
     SumStatements,
     EventStatements,
+    SamplingStatements,
     WatchingStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.

@@ -112,6 +112,7 @@ def make_former(url: str) -> None:
         "ALTER TABLE items DROP COLUMN box_modified_ns",
         "DROP TABLE watched_events",
         "DROP TABLE watches",
+        "DROP TABLE samples",
     )
     if url.startswith("postgresql"):
         run(
