@@ -22,6 +22,7 @@ from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
 from state.statements.recording import RecordingStatements
+from state.statements.sampling import SamplingStatements
 from state.statements.sending import SendingStatements
 from state.statements.sessions import SessionStatements
 from state.statements.sums import SumStatements
@@ -54,6 +55,7 @@ class Checkpoint(
     WaivingStatements,
     SumStatements,
     EventStatements,
+    SamplingStatements,
     WatchingStatements,
     SurveyStatements,
 ):

@@ -27,6 +27,7 @@ from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.leases import Budgets, register
 from flows.run.progress import Progress
+from flows.run.sampling import Sampling
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
@@ -86,9 +87,11 @@ def opened(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> Iterator[Comp
         budgets.take(box, account.id)
         progress = Progress(uploads_per_minute=uploads_per_minute(plan.box))
         counts = CallCounts(checkpoint, plan_id, box, progress)
+        sampling = Sampling(checkpoint, worker, box)
+        stack.callback(sampling.end)
         stack.callback(counts.save)
         stack.callback(stop.set)
-        stack.enter_context(heartbeat(checkpoint, worker, counts, stop))
+        stack.enter_context(heartbeat(checkpoint, worker, counts, sampling, stop))
         access = Access(plan, plan_id, checkpoint, box, TreeEditors(checkpoint, box), worker)
         yield Comparison(
             access=access,

@@ -1,4 +1,4 @@
-"""Heartbeat: prolongs the lease and writes down the calls made, while a run lasts."""
+"""Heartbeat: prolongs the lease, writes down the calls made and takes samples, while a run lasts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from connectors.box.destination import BoxDestination
 from flows.run.progress import Progress
+from flows.run.sampling import Sampling
 from flows.run.stop import StopSignal
 from state.checkpoint import Checkpoint
 from state.records import WorkerLease
@@ -47,9 +48,9 @@ class CallCounts:
 
 @contextmanager
 def heartbeat(
-    checkpoint: Checkpoint, worker: WorkerLease, call_counts: CallCounts, stop: StopSignal
+    checkpoint: Checkpoint, worker: WorkerLease, call_counts: CallCounts, sampling: Sampling, stop: StopSignal
 ) -> Iterator[None]:
-    """Prolong the lease and save the call counts while the body lasts; a lost lease stops the run."""
+    """Prolong the lease, save the call counts and take samples while the body lasts; a lost lease stops the run."""
     done = threading.Event()
 
     def beat() -> None:
@@ -59,10 +60,12 @@ def heartbeat(
                 if next(beats) % HEARTBEAT_EVERY == 0:
                     checkpoint.heartbeat(worker)
                 call_counts.save()
+                sampling.beat()
             except Exception as exc:  # noqa: BLE001  whatever it is, nobody else hears of it in this thread
                 stop.fail(exc)
                 return
 
+    sampling.beat()
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:

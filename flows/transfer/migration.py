@@ -26,6 +26,7 @@ from flows.run.leases import Budgets, Part, register, uploading_identities
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.run.root_guard import RootGuard
+from flows.run.sampling import Sampling
 from flows.run.senders import Senders
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
@@ -184,8 +185,10 @@ def open_migration(
             plan, part, plan_id, worker, checkpoint, source, box, account=account, landing=landing, stop=stop
         )
         migration.adopts_trees = anew
+        sampling = Sampling(checkpoint, worker, box)
+        stack.callback(sampling.end)
         stack.callback(migration.close)
-        stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, stop))
+        stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop))
         yield migration
 
 

@@ -390,6 +390,23 @@ class WatchedEvent(Base):
     event_id: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
+class Sample(Base):
+    """What a process had done at one time since it began; few of them are kept, see statements/sampling.py."""
+
+    __tablename__ = "samples"
+    __table_args__ = (Index("ix_samples_plan_id_id", "plan_id", "id"),)
+    id: Mapped[int] = _row_id()
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))
+    #: No foreign key: a sample outlives whatever becomes of its worker.
+    worker_id: Mapped[int] = mapped_column(RowId)
+    at: Mapped[datetime] = mapped_column(UTCTime)
+    calls: Mapped[int] = mapped_column(BigInteger)
+    rate_limited: Mapped[int] = mapped_column(BigInteger)
+    bytes_sent: Mapped[int] = mapped_column(BigInteger)
+    #: The process ended by itself.
+    last: Mapped[bool]
+
+
 class CallCount(Base):
     """How many calls of one route a plan has made."""
 

@@ -113,6 +113,7 @@ def make_former(url: str) -> None:
         "DROP TABLE watched_events",
         "DROP TABLE watches",
         "DROP TABLE surveys",
+        "DROP TABLE samples",
     )
     if url.startswith("postgresql"):
         run(
