@@ -11,6 +11,7 @@ from types import TracebackType
 
 from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
+from state.statements.choosing import ChoosingStatements
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
@@ -41,6 +42,7 @@ class Checkpoint(
     ListingStatements,
     FolderStatements,
     SendingStatements,
+    ChoosingStatements,
     RecordingStatements,
     SessionStatements,
     VerifyingStatements,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli import filtering
 from flows.cli.options import PlanArgument, TreeOption
 from flows.console import (
     COMPLETE,
@@ -45,6 +46,14 @@ def migrate(
     checksum: Annotated[
         bool, typer.Option("--checksum", help="Read every file again; send only what differs from Box.")
     ] = False,
+    include: filtering.IncludeOption = None,
+    exclude: filtering.ExcludeOption = None,
+    filter_from: filtering.FilterFromOption = None,
+    ignore_case: filtering.IgnoreCaseOption = False,
+    min_size: filtering.MinSizeOption = "",
+    max_size: filtering.MaxSizeOption = "",
+    min_age: filtering.MinAgeOption = "",
+    max_age: filtering.MaxAgeOption = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -53,7 +62,11 @@ def migrate(
     loaded = load(plan)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
-    summary = run_flow(migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum)
+    sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
+    filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
+    summary = run_flow(
+        migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, filters
+    )
     print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 

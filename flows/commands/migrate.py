@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.orchestration.runs import move_share
+from flows.plan.filters import FilterPlan
 from flows.plan.model import MigrationPlan
 
 
@@ -19,6 +20,7 @@ def migrate_share(
     check: bool = True,
     new_checkpoint: bool = False,
     checksum: bool = False,
+    filters: FilterPlan | None = None,
 ) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
 
@@ -32,6 +34,7 @@ def migrate_share(
         check: Begin only when space, sizes, scopes and roles suffice; off to insist.
         new_checkpoint: Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.
         checksum: Read every file again, whatever its size and times say, and send only what differs from Box.
+        filters: Send only what these let through; the rest stays pending, and its trees are not complete.
     """
     summary: dict[str, Any] = move_share(
         plan,
@@ -41,5 +44,6 @@ def migrate_share(
         check=check,
         new_checkpoint=new_checkpoint,
         checksum=checksum,
+        filters=filters,
     )
     return summary

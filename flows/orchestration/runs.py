@@ -19,11 +19,13 @@ from flows.orchestration.endings import already_running, announce_stop, ended, l
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
+from flows.plan.filters import FilterPlan
 from flows.plan.model import MigrationPlan
 from flows.run.forecast import forecast_words, seconds_at_least
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
 from flows.transfer.beginning import DRY_RUN, begin
+from flows.transfer.choosing import choose, left_out, require_alone, revive_chosen
 from flows.transfer.completing import VERIFY_ROUNDS
 from flows.transfer.deletions import follow_deletions
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
@@ -44,15 +46,18 @@ def move_share(
     retry: str | None = None,
     new_checkpoint: bool = False,
     checksum: bool = False,
+    filters: FilterPlan | None = None,
 ) -> Any:
     """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
 
-    `checksum`: every file is read again, and sent where it differs from what Box has of it. `retry`: try again what
-    failed for this reason, "" for any; None: what a new pass tries again by itself. Return the summary, inside a flow
+    `checksum`: every file is read again, and sent where it differs from what Box has of it. `filters`: send only what
+    these let through; the rest stays pending. `retry`: try again what failed for this reason, "" for any; None: what a
+    new pass tries again by itself. Return the summary, inside a flow
     run as a state that says how the run ended. Raise what stopped it.
     """
     hours = Window.parse(window)
     _require_senders(plan, workers)
+    require_alone(filters, workers=workers, checksum=checksum)
     plan.require_secrets()
     with ExitStack() as stack:
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
@@ -61,6 +66,7 @@ def move_share(
         except LeaseHeld as exc:
             return already_running(exc)
         migration.reads_all = checksum
+        choose(migration, filters)
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))
@@ -97,7 +103,8 @@ def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) ->
 def _move(
     migration: Migration, trees: Sequence[str], workers: int, check: bool, retry: str | None
 ) -> dict[str, Any]:
-    begin(migration, kind="migrate", only=trees, revive=retry is None)
+    begin(migration, kind="migrate", only=trees, revive=retry is None and migration.filters is None)
+    revive_chosen(migration)
     told = {} if retry is None else {"retried": _revive(migration, retry)}
     if check:
         check_before_sending(migration)
@@ -105,6 +112,8 @@ def _move(
         waiting = migration.trees
         for _ in range(VERIFY_ROUNDS):
             waiting = move_trees(migration, waiting)
+    if migration.filters is not None:
+        return told | left_out(migration)
     return told | follow_deletions(migration)
 
 

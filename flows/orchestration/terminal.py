@@ -64,9 +64,10 @@ def _snapshot(migration: Migration) -> Snapshot:
 
 def line(state: Snapshot) -> Text:
     """One line of plain progress."""
+    out = f" ({state.files_left_out:,} left out)" if state.files_left_out else ""
     left = f", {left_words(state.eta_seconds, walks_on=state.walks_on)}" if state.eta_seconds else ""
     return Text(
-        f"{state.phase}: {state.files_uploaded:,} of {state.files_total:,} files,"
+        f"{state.phase}: {state.files_uploaded:,} of {state.files_total:,} files{out},"
         f" {size_words(state.bytes_uploaded)} of {size_words(state.bytes_total)},"
         f" {state.files_per_second:.1f} files/s, {failed_words(state.failed)}, {state.rate_limited} x 429{left}"
     )
@@ -82,7 +83,8 @@ def picture(name: str, state: Snapshot) -> RenderableType:
     table.add_row("files", bar)
     # A run that goes on may have nothing left to walk.
     walked = f", {counted(state.folders_walked, 'folder')} walked" if state.folders_walked else ""
-    table.add_row("", f"{state.files_uploaded:,} of {total:,} in Box{walked}")
+    out = f", {state.files_left_out:,} left out" if state.files_left_out else ""
+    table.add_row("", f"{state.files_uploaded:,} of {total:,} in Box{out}{walked}")
     table.add_row("bytes", bytes_words(state))
     table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
     left = left_words(state.eta_seconds, walks_on=state.walks_on)

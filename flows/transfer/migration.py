@@ -14,6 +14,7 @@ from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
 from connectors.source import Source
 from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
+from flows.plan.filters import FilterRules
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
@@ -90,6 +91,8 @@ class Migration:
     follows_moves: bool = False
     #: True when what the walk finds unchanged is read all the same, and compared with what Box has of it.
     reads_all: bool = False
+    #: What of the trees this run sends; the rest stays pending. None: all of it.
+    filters: FilterRules | None = None
     #: By tree, how often Box's listing differed from the checkpoint in this run.
     mismatches: Counter[int] = field(default_factory=Counter)
     #: Set while a walk may still find something.
