@@ -11,6 +11,7 @@ from types import TracebackType
 
 from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
+from state.statements.bandwidth import BandwidthStatements
 from state.statements.choosing import ChoosingStatements
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
@@ -54,6 +55,7 @@ class Checkpoint(
     SumStatements,
     EventStatements,
     WatchingStatements,
+    BandwidthStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import filtering
-from flows.cli.options import PlanArgument, TreeOption
+from flows.cli.options import PlanArgument, TreeOption, with_transfer
 from flows.console import (
     COMPLETE,
     INCOMPLETE,
@@ -46,6 +46,11 @@ def migrate(
     checksum: Annotated[
         bool, typer.Option("--checksum", help="Read every file again; send only what differs from Box.")
     ] = False,
+    bwlimit: Annotated[
+        str,
+        typer.Option(help="Bytes a second at most, or a timetable, as rclone's: 4M, '08:00,4M 20:00,off'."),
+    ] = "",
+    threads: Annotated[int, typer.Option(help="Files in flight at most; 0: as the plan says.")] = 0,
     include: filtering.IncludeOption = None,
     exclude: filtering.ExcludeOption = None,
     filter_from: filtering.FilterFromOption = None,
@@ -59,7 +64,7 @@ def migrate(
     from flows.commands.migrate import migrate_share
     from flows.orchestration.configured import api_url
 
-    loaded = load(plan)
+    loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
     sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}

@@ -19,6 +19,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.run.bandwidth import bandwidth_of
 from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
@@ -167,6 +168,7 @@ def open_migration(
                 stop=stop.event,
                 uploading=uploading,
                 borrow=lambda identity: budgets.borrow(box, identity),
+                bandwidth=bandwidth_of(plan, plan_id, checkpoint, stop.event),
             )
         )
         stack.callback(budgets.release)
