@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import filtering
+from flows.cli import filtering, telling
 from flows.cli.options import PlanArgument, TreeOption, with_transfer
 from flows.console import (
     COMPLETE,
@@ -59,6 +59,10 @@ def migrate(
     max_size: filtering.MaxSizeOption = "",
     min_age: filtering.MinAgeOption = "",
     max_age: filtering.MaxAgeOption = "",
+    verbose: telling.VerboseOption = False,
+    quiet: telling.QuietOption = False,
+    log_file: telling.LogFileOption = None,
+    log_format: telling.LogFormatOption = "text",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -69,10 +73,14 @@ def migrate(
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
     sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
     filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
-    summary = run_flow(
-        migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, filters
-    )
-    print_summary(loaded, summary, plan)
+    with telling.telling(
+        loaded, "migrate", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
+    ):
+        summary = run_flow(
+            migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, filters
+        )
+    if not quiet:
+        print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
 
@@ -85,13 +93,22 @@ def retry(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
     ] = True,
+    verbose: telling.VerboseOption = False,
+    quiet: telling.QuietOption = False,
+    log_file: telling.LogFileOption = None,
+    log_format: telling.LogFormatOption = "text",
 ) -> None:
     """Try again what failed, whatever the reason, and move it."""
     from flows.commands.retry import retry_failures
     from flows.words import counted
 
     loaded = load(plan)
-    summary = run_flow(retry_failures, loaded, reason, tree or [], check)
+    with telling.telling(
+        loaded, "retry", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
+    ):
+        summary = run_flow(retry_failures, loaded, reason, tree or [], check)
+    if quiet:
+        raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
     tried = counted(summary.get("retried", 0), "failed entry was", "failed entries were")
     console().print(f"{tried} tried again", highlight=False, markup=False)
     print_summary(loaded, summary, plan)
