@@ -11,6 +11,8 @@ from types import TracebackType
 
 from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
+from state.statements.bandwidth import BandwidthStatements
+from state.statements.choosing import ChoosingStatements
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
@@ -44,6 +46,7 @@ class Checkpoint(
     ListingStatements,
     FolderStatements,
     SendingStatements,
+    ChoosingStatements,
     RecordingStatements,
     SessionStatements,
     VerifyingStatements,
@@ -58,6 +61,7 @@ class Checkpoint(
     SamplingStatements,
     WatchingStatements,
     SurveyStatements,
+    BandwidthStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.
 

@@ -122,6 +122,8 @@ class IncompleteReason(StrEnum):
     TREE_BELOW = "a tree below is not complete"
     #: Its people are in, and Box refused the shared link.
     SHARED_LINK_FAILED = "shared link failed"
+    #: A run sent what its filters let through; the rest waits for another one.
+    LEFT_OUT = "files left out"
     #: The source changed while the pass ran.
     SOURCE_CHANGED = "source changed"
     #: Nothing lacks as far as a quick pass looked, which was not at everything; no whole pass completed it yet.

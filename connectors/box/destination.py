@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from connectors.box import accounts, collaborations, files, folders
+from connectors.box.client.bandwidth import Bandwidth
 from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
 from connectors.box.client.transport import Transport
@@ -62,16 +63,18 @@ class BoxDestination:
         stop: threading.Event | None = None,
         uploading: Sequence[str] | None = None,
         borrow: Callable[[str], None] | None = None,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         """Prepare the connections; nothing is sent yet.
 
         base_dir: what relative files of the plan are relative to. reserve and earlier_blocks: the service account's
         budget, as set_budget() takes them. stop: ends every wait with Stopped. uploading: those of the identities
         that upload through this object, by default all. borrow: asked, and may refuse by raising, before another
-        one goes on with an upload session that it opened elsewhere; from then on it uploads here, too.
+        one goes on with an upload session that it opened elsewhere; from then on it uploads here, too. bandwidth: what
+        content is sent by.
         """
         self.config = config
-        self._transport = Transport(config, base_dir=base_dir)
+        self._transport = Transport(config, base_dir=base_dir, bandwidth=bandwidth)
         self._service = connect(config, self._transport, base_dir=base_dir, stop=stop)
         self._base_dir, self._stop, self._borrow = base_dir, stop, borrow
         self._uploaders = {

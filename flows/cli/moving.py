@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from flows.cli import filtering, telling
 from flows.cli.foreseeing import print_simulation
-from flows.cli.options import PlanArgument, TreeOption, WindowOption
+from flows.cli.options import PlanArgument, TreeOption, WindowOption, with_transfer
 from flows.console import (
     COMPLETE,
     INCOMPLETE,
@@ -52,21 +53,47 @@ def migrate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Send nothing; say what would be done, as simulate does.")
     ] = False,
+    bwlimit: Annotated[
+        str,
+        typer.Option(help="Bytes a second at most, or a timetable, as rclone's: 4M, '08:00,4M 20:00,off'."),
+    ] = "",
+    threads: Annotated[int, typer.Option(help="Files in flight at most; 0: as the plan says.")] = 0,
+    include: filtering.IncludeOption = None,
+    exclude: filtering.ExcludeOption = None,
+    filter_from: filtering.FilterFromOption = None,
+    ignore_case: filtering.IgnoreCaseOption = False,
+    min_size: filtering.MinSizeOption = "",
+    max_size: filtering.MaxSizeOption = "",
+    min_age: filtering.MinAgeOption = "",
+    max_age: filtering.MaxAgeOption = "",
+    verbose: telling.VerboseOption = False,
+    quiet: telling.QuietOption = False,
+    log_file: telling.LogFileOption = None,
+    log_format: telling.LogFormatOption = "text",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
-    if dry_run:
-        print_simulation(plan, tree or [], "", window, as_json=False)
-        return
     from flows.commands.migrate import migrate_share
     from flows.orchestration.configured import api_url
 
-    loaded = load(plan)
+    loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
-    summary = run_flow(
-        migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, since
-    )
-    print_summary(loaded, summary, plan)
+    sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
+    filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
+    if dry_run:
+        if filters is not None or since or checksum:
+            raise PlanError(
+                "--dry-run: filters of a run, --since and --checksum are not simulated; leave them out"
+            )
+        print_simulation(plan, tree or [], "", window, as_json=False)
+        return
+    options = (tree or [], window, workers, check, new_checkpoint, checksum, since, filters)
+    with telling.telling(
+        loaded, "migrate", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
+    ):
+        summary = run_flow(migrate_share, loaded, *options)
+    if not quiet:
+        print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
 
 
@@ -79,13 +106,22 @@ def retry(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
     ] = True,
+    verbose: telling.VerboseOption = False,
+    quiet: telling.QuietOption = False,
+    log_file: telling.LogFileOption = None,
+    log_format: telling.LogFormatOption = "text",
 ) -> None:
     """Try again what failed, whatever the reason, and move it."""
     from flows.commands.retry import retry_failures
     from flows.words import counted
 
     loaded = load(plan)
-    summary = run_flow(retry_failures, loaded, reason, tree or [], check)
+    with telling.telling(
+        loaded, "retry", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
+    ):
+        summary = run_flow(retry_failures, loaded, reason, tree or [], check)
+    if quiet:
+        raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)
     tried = counted(summary.get("retried", 0), "failed entry was", "failed entries were")
     console().print(f"{tried} tried again", highlight=False, markup=False)
     print_summary(loaded, summary, plan)

@@ -18,6 +18,7 @@ from flows.orchestration.tasks import (
 )
 from flows.run.leases import LEASE_NAME, Part
 from flows.transfer.beginning import join
+from flows.transfer.choosing import sent_whole
 from flows.transfer.completing import create_missing_folders
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
@@ -54,7 +55,7 @@ def move_trees(migration: Migration, trees: list[TreeRecord]) -> list[TreeRecord
             settle([walk])
             raise
         walk.result()
-    for tree in waiting:
+    for tree in sent_whole(migration, waiting):
         # Nothing was left to send, perhaps, and still folders without a file of their own.
         create_missing_folders(migration, tree)
     return [tree for tree in waiting if not run(complete_tree, migration, migration.checkpoint.tree(tree.id))]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from flows.orchestration.terminal import line
 from flows.run.leases import Part
+from flows.run.log_file import of_tree
 from flows.transfer.migration import Migration
 from flows.words import printable
 from state.records import ItemLine
@@ -98,7 +99,8 @@ class _Lines:
             if len(self._told) > TOLD_AT_MOST:
                 break
             self._told.add(key)
-            self._warn(failure_words(each))
+            with of_tree(each.tree):
+                self._warn(failure_words(each))
         self._failed = number
 
 

@@ -20,12 +20,14 @@ from flows.orchestration.endings import already_running, announce_stop, ended, l
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
+from flows.plan.filters import FilterPlan
 from flows.plan.model import MigrationPlan
 from flows.plan.since import since as parse_since
 from flows.run.forecast import forecast_words, seconds_at_least
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
 from flows.transfer.beginning import DRY_RUN, begin
+from flows.transfer.choosing import choose, left_out, require_alone, revive_chosen
 from flows.transfer.completing import VERIFY_ROUNDS
 from flows.transfer.deletions import follow_deletions
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
@@ -48,16 +50,18 @@ def move_share(
     new_checkpoint: bool = False,
     checksum: bool = False,
     since: str = "",
+    filters: FilterPlan | None = None,
 ) -> Any:
     """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
 
-    `checksum`: every file is read again, and sent where it differs from what Box has of it. `retry`: try again what
-    failed for this reason, "" for any; None: what a new pass tries again by itself. `since`: a quick pass, see
-    flows.plan.since. Return the summary, inside a flow
+    `checksum`: every file is read again, and sent where it differs from what Box has of it. `filters`: send only what
+    these let through; the rest stays pending. `retry`: try again what failed for this reason, "" for any; None: what a
+    new pass tries again by itself. `since`: a quick pass, see flows.plan.since. Return the summary, inside a flow
     run as a state that says how the run ended. Raise what stopped it.
     """
     hours, moment = Window.parse(window), parse_since(since, datetime.now(UTC))
     _require_senders(plan, workers)
+    require_alone(filters, workers=workers, checksum=checksum)
     plan.require_secrets()
     with ExitStack() as stack:
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
@@ -67,6 +71,7 @@ def move_share(
             return already_running(exc)
         migration.reads_all = checksum
         migration.quick = QuickLook(moment) if moment is not None else None
+        choose(migration, filters)
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))
@@ -103,8 +108,10 @@ def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) ->
 def _move(
     migration: Migration, trees: Sequence[str], workers: int, check: bool, retry: str | None
 ) -> dict[str, Any]:
-    begin(migration, kind="migrate" if migration.quick is None else QUICK, only=trees, revive=retry is None)
-    told = {} if retry is None else {"retried": _revive(migration, retry)}
+    kind = "migrate" if migration.quick is None else QUICK
+    begin(migration, kind=kind, only=trees, revive=retry is None and migration.filters is None)
+    revive_chosen(migration)
+    told: dict[str, Any] = {} if retry is None else {"retried": _revive(migration, retry)}
     if check:
         check_before_sending(migration)
     with _fanned_out(migration, workers):
@@ -112,7 +119,11 @@ def _move(
         for _ in range(VERIFY_ROUNDS):
             waiting = move_trees(migration, waiting)
     if migration.quick is not None:
-        return told | {"quick": migration.quick.document()}
+        told["quick"] = migration.quick.document()
+    if migration.filters is not None:
+        told |= left_out(migration)
+    if migration.quick is not None or migration.filters is not None:
+        return told
     return told | follow_deletions(migration)
 
 

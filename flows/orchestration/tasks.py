@@ -13,6 +13,7 @@ from connectors.errors import Stopped
 from flows.errors import Interrupted
 from flows.orchestration.endings import announce_tree, called, cancelled, incomplete, returned
 from flows.orchestration.on_demand import FlowRunContext, TaskRunContext, get_run_logger, task
+from flows.run.log_file import of_tree
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
@@ -84,9 +85,10 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
         )
     now = migration.checkpoint.tree(tree.id)
     state = now.state.value + (f": {now.incomplete_reason.value}" if now.incomplete_reason else "")
-    run_log().info(
-        "tree %s is %s%s", printable(now.name), state, f" ({printable(now.detail)})" if now.detail else ""
-    )
+    with of_tree(now.name):
+        run_log().info(
+            "tree %s is %s%s", printable(now.name), state, f" ({printable(now.detail)})" if now.detail else ""
+        )
     if done:
         announce_tree(migration, now)
     if now.state is not TreeState.COMPLETE and in_task_run():

@@ -14,25 +14,24 @@ from flows.transfer.migration import Migration
 Watcher = Callable[[Migration], AbstractContextManager[None]]
 
 #: What the command line set up; nothing by default.
-_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+_watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("watchers", default=())
 
 
 @contextmanager
 def watching_with(watcher: Watcher) -> Iterator[None]:
-    """Every run that begins inside is shown by this watcher."""
-    token = _watcher.set(watcher)
+    """Every run that begins inside is shown by this watcher, too."""
+    token = _watchers.set((*_watchers.get(), watcher))
     try:
         yield
     finally:
-        _watcher.reset(token)
+        _watchers.reset(token)
 
 
 @contextmanager
 def watched(migration: Migration) -> Iterator[None]:
     """Show this run while the body lasts; inside a flow run on its page, too, where it also listens for a pause."""
     with ExitStack() as stack:
-        watcher = _watcher.get()
-        if watcher is not None:
+        for watcher in _watchers.get():
             stack.enter_context(watcher(migration))
         if FlowRunContext.get() is not None:
             # These speak to Prefect's server, which nothing else here needs.

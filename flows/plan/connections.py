@@ -18,6 +18,7 @@ from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
 
 if TYPE_CHECKING:
+    from connectors.box.client.bandwidth import Bandwidth
     from connectors.box.destination import BoxDestination
 
 
@@ -96,6 +97,7 @@ def open_box(
     stop: threading.Event | None = None,
     uploading: Sequence[str] | None = None,
     borrow: Callable[[str], None] | None = None,
+    bandwidth: Bandwidth | None = None,
 ) -> BoxDestination:
     """The plan's Box, with its secrets filled in. Sends nothing yet."""
     # Imports Box's SDK, which takes as long as all else that `status` does.
@@ -103,7 +105,12 @@ def open_box(
 
     try:
         return BoxDestination(
-            box_config(plan), base_dir=Path(plan.base_dir), stop=stop, uploading=uploading, borrow=borrow
+            box_config(plan),
+            base_dir=Path(plan.base_dir),
+            stop=stop,
+            uploading=uploading,
+            borrow=borrow,
+            bandwidth=bandwidth,
         )
     except (ValueError, OSError) as exc:
         raise PlanError(f"box.auth: {exc}") from exc

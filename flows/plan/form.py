@@ -23,6 +23,7 @@ FORM_TITLES: Mapping[str, str] = {
     "TransferOptions": "Transfer",
     "ChangesPlan": "Changes",
     "ArchivePlan": "Archive",
+    "FilterPlan": "Filters",
 }
 
 

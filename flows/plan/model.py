@@ -33,6 +33,7 @@ from flows.plan.archive import ArchivePlan
 from flows.plan.base import PlanModel
 from flows.plan.changes import ChangesPlan
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
+from flows.plan.filters import FilterPlan
 from flows.plan.form import prepare_form
 from flows.plan.people import CollaboratorPlan, SharedLinkPlan
 from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
@@ -190,6 +191,12 @@ class MigrationPlan(PlanModel):
             "here takes the place of the default, which has what servers keep for themselves.",
         ),
     ] = DEFAULT_EXCLUDE
+    filters: Annotated[
+        FilterPlan | None,
+        Field(
+            title="Filters", description="Move only what these let through; none: all that is not excluded."
+        ),
+    ] = None
     archive: Annotated[
         ArchivePlan | None,
         Field(title="Archive", description="Move only what nobody touched for long enough; none: all of it."),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from flows.plan.bandwidth import Timetable
 from flows.plan.base import PlanModel
 
 
@@ -27,6 +28,14 @@ class TransferOptions(PlanModel):
     batch_items: Annotated[int, Field(description="Files of one batch, at most.", ge=1, le=50_000)] = 5_000
     batch_bytes: Annotated[int, Field(description="Bytes of one batch, at most.", ge=1)] = 20_000_000_000
     max_attempts: Annotated[int, Field(description="Tries of one file in one pass.", ge=1, le=20)] = 3
+    bandwidth: Annotated[
+        str,
+        Field(
+            title="Bandwidth",
+            description="Bytes a second at most, of all processes of the plan together, as rclone's --bwlimit: 4M, or "
+            "a timetable on the clock of the machine that sends: 08:00,4M 20:00,off. Without a suffix it is KiB.",
+        ),
+    ] = ""
     verify: Annotated[
         Verification,
         Field(
@@ -38,3 +47,9 @@ class TransferOptions(PlanModel):
         bool,
         Field(description="Let Box send mail to those who are let in: one each, about their first tree."),
     ] = False
+
+    @field_validator("bandwidth")
+    @classmethod
+    def _is_a_timetable(cls, value: str) -> str:
+        Timetable.parse(value)
+        return value

@@ -13,9 +13,9 @@ from typing import Any
 from connectors.source import Source
 from flows.errors import PlanError
 from flows.plan.connections import known_plan, open_box, open_checkpoint, open_share
-from flows.plan.exclude import ExcludeRules
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import require_account
+from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
 from flows.reconciliation.at_source import compare_at_source, compare_top
 from flows.reconciliation.comparison import Comparison
@@ -145,7 +145,7 @@ def _compare_with_share(comparison: Comparison, wanted: Wanted) -> ReadAgain | N
 
 
 def _look_at_share(comparison: Comparison, source: Source, wanted: Wanted) -> ReadAgain | None:
-    excluded = ExcludeRules(comparison.access.plan.exclude).reason
+    excluded = PlanRules(comparison.access.plan).reason
     # What is read anyway is changed when its bytes are.
     reads_all = wanted.deep and wanted.share >= 1
     if not comparison.access.plan.trees and not wanted.trees:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flows.plan.model import MigrationPlan
 from flows.run.leases import Part
@@ -37,6 +37,8 @@ class Claims:
         self._fit: set[int] = set()
         #: Trees of which nothing is sent before the walk is over.
         self._held: frozenset[int] = frozenset()
+        #: Whether a file is sent by this run; None: all are.
+        self._chosen: Callable[[ClaimedItem], bool] | None = None
 
     def take_up(self, pass_id: int, tree_ids: Sequence[int]) -> None:
         """Claim from these trees in this pass from now on."""
@@ -46,6 +48,10 @@ class Claims:
         """Claim nothing from these trees until this is said of others, or of none."""
         self._held = frozenset(tree_ids)
 
+    def choose(self, chosen: Callable[[ClaimedItem], bool]) -> None:
+        """Hand out only these files from now on; the others stay pending, and nobody sends them during this run."""
+        self._chosen = chosen
+
     @property
     def held(self) -> list[int]:
         """The trees that hold() named last."""
@@ -53,16 +59,26 @@ class Claims:
 
     def next_batch(self, *, attempts_at_most: int | None) -> list[ClaimedItem]:
         """Claim the next files to send, leased to this process; those that failed more often wait."""
-        return self._checkpoint.claim_batch(
-            self._worker,
-            tree_ids=self._fit_to_send(),
-            max_items=self._batch_items,
-            max_bytes=self._batch_bytes,
-            attempts_at_most=attempts_at_most,
-        )
+        while True:
+            claimed = self._checkpoint.claim_batch(
+                self._worker,
+                tree_ids=self._fit_to_send(),
+                max_items=self._batch_items,
+                max_bytes=self._batch_bytes,
+                attempts_at_most=attempts_at_most,
+            )
+            if self._chosen is None or not claimed:
+                return claimed
+            batch = [item for item in claimed if self._chosen(item)]
+            mine = {item.id for item in batch}
+            self._checkpoint.set_aside(self._worker, [item.id for item in claimed if item.id not in mine])
+            if batch:
+                return batch
 
     def has_pending_files(self) -> bool:
         """Tell whether any file that may be sent is neither settled nor failed, whoever holds it."""
+        if self._chosen is not None:
+            return self._checkpoint.has_files_to_send(self._worker, self._fit_to_send())
         return self._checkpoint.has_pending_files(self._fit_to_send())
 
     def arrived(self, trees: Sequence[TreeRecord]) -> set[int]:

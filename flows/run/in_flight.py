@@ -6,12 +6,33 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 
 from connectors.errors import ServerBusy, Stopped
 from flows.run.stop import StopSignal
 
 #: Seconds that a conflict waits for the other files of its folder, at most.
 WAIT_SECONDS = 60.0
+
+
+@dataclass
+class OnItsWay:
+    """One file that is being sent, for whoever watches. Written by one thread at a time."""
+
+    path: str
+    size: int
+    #: How far it was read.
+    position: int = 0
+
+    def seen(self, position: int) -> None:
+        """It was read up to here."""
+        self.position = position
+
+    @property
+    def percent(self) -> int:
+        """Return how much of it was read, of 100; what grew meanwhile has at most so much."""
+        return min(100, 100 * self.position // self.size) if self.size else 100
 
 
 class InFlight:
@@ -22,20 +43,30 @@ class InFlight:
         self._changed = threading.Condition()
         #: Folder → file → whether that one waits for the others itself.
         self._folders: dict[int, dict[int, bool]] = {}
+        #: In the order in which they were begun.
+        self._files: dict[int, OnItsWay] = {}
 
     @contextmanager
-    def sending(self, folder_id: int, item_id: int) -> Iterator[None]:
+    def sending(self, folder_id: int, item_id: int, path: str = "", size: int = 0) -> Iterator[OnItsWay]:
         """Count this file as on its way into this folder while the body lasts: until its result is handed in."""
+        file = OnItsWay(path, size)
         with self._changed:
             self._folders.setdefault(folder_id, {})[item_id] = False
+            self._files[item_id] = file
         try:
-            yield
+            yield file
         finally:
             with self._changed:
+                del self._files[item_id]
                 del self._folders[folder_id][item_id]
                 if not self._folders[folder_id]:
                     del self._folders[folder_id]
                 self._changed.notify_all()
+
+    def longest(self, count: int) -> list[OnItsWay]:
+        """Return so many files that have been on their way for longest."""
+        with self._changed:
+            return list(islice(self._files.values(), count))
 
     def wait_for_others(self, folder_id: int, item_id: int) -> None:
         """Return when the results of all other files on their way into this folder now are handed in.

@@ -43,6 +43,9 @@ class Snapshot:
     files_total: int = 0
     files_uploaded: int = 0
     files_failed: int = 0
+    #: Of those that are to move, what this run leaves to another one.
+    files_left_out: int = 0
+    bytes_left_out: int = 0
     bytes_total: int = 0
     bytes_uploaded: int = 0
     #: Bytes read and sent since the run began, unfinished files included.
@@ -116,6 +119,12 @@ class Progress:
             bytes_total=sums.files.bytes_total,
             bytes_uploaded=sums.files.bytes_uploaded,
         )
+
+    def leave_out(self, size: int) -> None:
+        """One file of this size is left to another run."""
+        with self._lock:
+            files, total = self._state.files_left_out + 1, self._state.bytes_left_out + size
+            self._state = replace(self._state, files_left_out=files, bytes_left_out=total)
 
     def enter(self, phase: str) -> None:
         """Name what is happening now."""
@@ -217,8 +226,13 @@ class Progress:
         return replace(
             state,
             eta_seconds=seconds_left(
-                files=max(0, state.files_total - state.files_uploaded - state.files_failed),
-                size=max(0, state.bytes_total - state.bytes_uploaded - state.bytes_under_way),
+                files=max(
+                    0, state.files_total - state.files_uploaded - state.files_failed - state.files_left_out
+                ),
+                size=max(
+                    0,
+                    state.bytes_total - state.bytes_uploaded - state.bytes_under_way - state.bytes_left_out,
+                ),
                 files_per_second=state.files_per_second,
                 bytes_per_second=state.bytes_per_second,
                 uploads_per_minute=self._uploads_per_minute,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from connectors.entry import Streams
@@ -61,9 +61,14 @@ class StopSignal:
 class StoppableFile:
     """A file of the source whose next read raises Stopped once the run is to stop. Changes no byte."""
 
-    def __init__(self, file: SourceFile, stop: StopSignal) -> None:
+    def __init__(
+        self, file: SourceFile, stop: StopSignal, seen: Callable[[int], None] = lambda position: None
+    ) -> None:
+        """`seen`: told of the position in the file that was read up to."""
         self._file = file
         self._stop = stop
+        self._seen = seen
+        self._position = 0
 
     @property
     def streams(self) -> Streams:
@@ -74,7 +79,9 @@ class StoppableFile:
         """As SourceFile.read; Stopped when the run is to stop."""
         if self._stop.is_set():
             raise Stopped
-        return self._file.read(size)
+        content = self._file.read(size)
+        self._at(self._position + len(content))
+        return content
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:
         """As SourceFile.readinto; Stopped, soon, when the run is to stop."""
@@ -85,13 +92,16 @@ class StoppableFile:
             piece = view[done : done + STOPPABLE_BYTES]
             count = self._file.readinto(piece)
             done += count
+            self._at(self._position + count)
             if count < len(piece):
                 break
         return done
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """As SourceFile.seek."""
-        return self._file.seek(offset, whence)
+        position = self._file.seek(offset, whence)
+        self._at(position)
+        return position
 
     def tell(self) -> int:
         """As SourceFile.tell."""
@@ -100,6 +110,10 @@ class StoppableFile:
     def close(self) -> None:
         """As SourceFile.close."""
         self._file.close()
+
+    def _at(self, position: int) -> None:
+        self._position = position
+        self._seen(position)
 
     def __enter__(self) -> SourceFile:
         return self

@@ -19,6 +19,7 @@ from flows.sharing.trees import (
     unfinished_below,
     waiting_above,
 )
+from flows.transfer.choosing import left_out_of
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.verifying import verify_tree
@@ -100,6 +101,9 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     """
     needs_folder = tree.id not in migration.files_only_trees
     if not migration.checkpoint.tree_is_settled(migration.pass_id, tree.id, needs_folder=needs_folder):
+        if left := left_out_of(migration, tree):
+            _incomplete(migration.access, tree, IncompleteReason.LEFT_OUT, left)
+            return True
         _incomplete(migration.access, tree, IncompleteReason.FAILED_ITEMS, _what_failed(migration, tree))
         return True
     if migration.quick is not None and not migration.checkpoint.was_verified(tree.id):

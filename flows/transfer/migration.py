@@ -14,10 +14,12 @@ from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
 from connectors.source import Source
 from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
+from flows.plan.filters import FilterRules
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.run.bandwidth import bandwidth_of
 from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
@@ -94,6 +96,8 @@ class Migration:
     reads_all: bool = False
     #: What a quick pass looks at; None: a whole pass.
     quick: QuickLook | None = None
+    #: What of the trees this run sends; the rest stays pending. None: all of it.
+    filters: FilterRules | None = None
     #: By tree, how often Box's listing differed from the checkpoint in this run.
     mismatches: Counter[int] = field(default_factory=Counter)
     #: Set while a walk may still find something.
@@ -168,6 +172,7 @@ def open_migration(
                 stop=stop.event,
                 uploading=uploading,
                 borrow=lambda identity: budgets.borrow(box, identity),
+                bandwidth=bandwidth_of(plan, plan_id, checkpoint, stop.event),
             )
         )
         stack.callback(budgets.release)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from itertools import islice
@@ -29,8 +30,11 @@ from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
 from flows.transfer.streams import UnkeptStreams, with_streams
 from flows.transfer.touched import keep_date
+from flows.words import size_words
 from state.records import ClaimedItem, Uploaded
 from state.statuses import EventKind
+
+log = logging.getLogger(__name__)
 
 #: Files up to this size are read at once and held in memory by whoever sends them.
 WHOLE_BYTES = 1 << 20
@@ -99,16 +103,21 @@ def _make_ahead(migration: Migration, folder_id: int) -> None:
 def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> bool:
     """Look at one file, put it into Box, look again, and hand the result to the recorder; True when Box has it, or has
     something else that the plan leaves to Box."""
-    with outcome(migration, item), migration.in_flight.sending(item.folder_id, item.id):
+    with (
+        outcome(migration, item),
+        migration.in_flight.sending(item.folder_id, item.id, item.path, item.size) as on_its_way,
+    ):
         _refuse_when_stopping(migration.stop)
         with left_to_box(migration, item):
-            _send_file(migration, item, unkept)
+            _send_file(migration, item, unkept, on_its_way.seen)
         return True
     return False
 
 
-def _send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> None:
-    reading = Reading(migration.source, migration.stop, item)
+def _send_file(
+    migration: Migration, item: ClaimedItem, unkept: UnkeptStreams, seen: Callable[[int], None]
+) -> None:
+    reading = Reading(migration.source, migration.stop, item, seen)
     if _is_unchanged(item, reading) and is_proven(migration, item):
         with remembering(migration, item), leaving_the_trash(migration, item):
             etag, date = keep_date(migration, item, reading.before)
@@ -130,6 +139,7 @@ def _send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -
         migration.record_event(EventKind.RENAMED, renamed)
     unkept.add(item.path, reading.streams)
     migration.recorder.put(_uploaded(item, reading, receipt))
+    log.debug("in Box: %s, %s", item.path, size_words(item.size))
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:
@@ -145,11 +155,19 @@ class Reading:
     opening shows of the file beside its content. NotFound when it is no ordinary file any more, ChangedWhileReading.
     """
 
-    def __init__(self, source: Source, stop: StopSignal, item: ClaimedItem) -> None:
+    def __init__(
+        self,
+        source: Source,
+        stop: StopSignal,
+        item: ClaimedItem,
+        seen: Callable[[int], None] = lambda position: None,
+    ) -> None:
+        """`seen`: told how far the file was read."""
         self.streams = NO_STREAMS
         self._source = source
         self._stop = stop
         self._path = item.path
+        self._seen = seen
         started_ns = time.time_ns()
         whole = source.read_whole(item.path, item.size) if item.size <= WHOLE_BYTES else None
         #: The file before it was read.
@@ -169,8 +187,8 @@ class Reading:
     def __call__(self) -> SourceFile:
         """Open it at its start."""
         if self._content is not None:
-            return StoppableFile(HeldFile(self._content), self._stop)
-        file = StoppableFile(self._source.open(self._path), self._stop)
+            return StoppableFile(HeldFile(self._content), self._stop, self._seen)
+        file = StoppableFile(self._source.open(self._path), self._stop, self._seen)
         self.streams = file.streams or self.streams
         return file
 

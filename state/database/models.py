@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -164,6 +165,15 @@ class Identity(Base):
     leased_at: Mapped[datetime | None] = mapped_column(UTCTime)
     #: [[reserved_at, uploads, calls], …], oldest first, at most five minutes of them.
     ledger: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class Line(Base):
+    """The line to Box that a plan's processes share where its bandwidth is limited."""
+
+    __tablename__ = "lines"
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
+    #: From when on nobody has taken it, in seconds since 1970.
+    free_at: Mapped[float] = mapped_column(Double)
 
 
 class Uploader(Base):

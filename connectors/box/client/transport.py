@@ -28,6 +28,7 @@ from box_sdk_gen.networking.retries import RetryStrategy
 from box_sdk_gen.networking.timeout_config import TimeoutConfig
 from requests.utils import get_environ_proxies
 
+from connectors.box.client.bandwidth import Bandwidth
 from connectors.box.client.curl import Answer, Body, EasyHandles
 from connectors.box.client.errors import NotBox
 from connectors.box.client.outage import Outages
@@ -120,8 +121,10 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 class Transport(NetworkClient):
     """The SDK's network client, metered per route. Shared by all identities and threads."""
 
-    def __init__(self, config: BoxConfig, *, base_dir: Path | None = None) -> None:
-        """base_dir: what a relative ca_file is relative to."""
+    def __init__(
+        self, config: BoxConfig, *, base_dir: Path | None = None, bandwidth: Bandwidth | None = None
+    ) -> None:
+        """base_dir: what a relative ca_file is relative to. bandwidth: what content is sent by; None: at once."""
         super().__init__()  # type: ignore[no-untyped-call]  # the SDK leaves it unannotated
         trust = trusting((base_dir or Path()) / config.ca_file if config.ca_file else None)
         self._handles = EasyHandles(trust, environment_proxies(config.base_url))
@@ -131,6 +134,7 @@ class Transport(NetworkClient):
             limit_seconds=config.limits.outage_minutes * 60,
             first_pause_seconds=config.limits.backoff_seconds,
         )
+        self._bandwidth = bandwidth
         self._lock = threading.Lock()
         self._routes: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
@@ -245,10 +249,16 @@ class Transport(NetworkClient):
             options.method,
             url,
             headers,
-            _body(options),
+            self._paced(options),
             connect_seconds=(patience.connection_timeout_ms or 0) / 1000,
             read_seconds=(patience.read_timeout_ms or 0) / 1000,
         )
+
+    def _paced(self, options: FetchOptions) -> Body | None:
+        body = _body(options)
+        if self._bandwidth is None or body is None or options.file_stream is None:
+            return body
+        return self._bandwidth.paced(body)
 
     def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 Why: a report shows how a migration went: when it ran, how fast, where it stood still or was killed, and when Box
 answered 429. What was kept before are sums alone.
 
-Revision: 0017, after 0014.
+Revision: 0017, after 0016.
 """
 
 from __future__ import annotations

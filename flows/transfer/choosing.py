@@ -1,0 +1,79 @@
+"""Choosing: what a run with filters sends of its trees. The walk is whole, so that facts stay facts: what is left out
+stays pending, what was uploaded stays uploaded, nothing is gone that is there, and nothing goes to the trash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flows.errors import PlanError
+from flows.plan.filters import FilterPlan, FilterRules
+from flows.transfer.migration import Migration
+from flows.words import counted, size_words
+from state.records import ClaimedItem, TreeRecord
+
+
+def require_alone(filters: FilterPlan | None, *, workers: int, checksum: bool) -> None:
+    """PlanError where filters of a run are asked for together with what does not know them."""
+    if filters is None:
+        return
+    if workers > 0:
+        raise PlanError("--workers: a run with filters sends by itself; leave one of them out")
+    if checksum:
+        raise PlanError("--checksum: a run with filters cannot read every file again; leave one of them out")
+
+
+def choose(migration: Migration, filters: FilterPlan | None) -> None:
+    """Send only what these filters let through in this run."""
+    if filters is None:
+        return
+    rules = migration.filters = FilterRules(filters)
+
+    def chosen(item: ClaimedItem) -> bool:
+        if rules.takes(item.path, item.size, item.modified_ns):
+            return True
+        migration.progress.leave_out(item.size)
+        return False
+
+    migration.claims.choose(chosen)
+
+
+def revive_chosen(migration: Migration) -> None:
+    """Try again what failed and is let through, as a run without filters does with all of it; folders in any case."""
+    if migration.filters is None:
+        return
+    checkpoint, takes = migration.checkpoint, migration.filters.takes
+    checkpoint.revive_folders(migration.tree_ids, worker=migration.worker)
+    for tree_id in migration.tree_ids:
+        after = 0
+        while failed := checkpoint.failed_files(tree_id, after=after):
+            after = failed[-1].id
+            again = [file.id for file in failed if takes(file.path, file.size, file.modified_ns)]
+            checkpoint.revive_files(again, worker=migration.worker)
+
+
+def sent_whole(migration: Migration, trees: Sequence[TreeRecord]) -> Sequence[TreeRecord]:
+    """Return those of these trees of which this run leaves nothing out."""
+    if migration.filters is None:
+        return trees
+    aside = migration.checkpoint.files_set_aside(migration.worker)
+    return [tree for tree in trees if tree.id not in aside]
+
+
+def left_out_of(migration: Migration, tree: TreeRecord) -> str | None:
+    """Say how much of the tree this run leaves out; None for nothing."""
+    if migration.filters is None:
+        return None
+    aside = migration.checkpoint.files_set_aside(migration.worker).get(tree.id)
+    return aside and left_out_words(*aside)
+
+
+def left_out(migration: Migration) -> dict[str, Any]:
+    """Return what of the run's summary says how much it left out."""
+    aside = migration.checkpoint.files_set_aside(migration.worker).values()
+    return {"left_out": {"files": sum(files for files, _ in aside), "bytes": sum(size for _, size in aside)}}
+
+
+def left_out_words(files: int, size: int) -> str:
+    """Say how much a run's filters left out."""
+    return f"{counted(files, 'file')} ({size_words(size)}) left out by the filters of the run"

@@ -1,0 +1,65 @@
+"""Files set aside: nobody is given them while the lease lasts, and everybody afterwards; their status stays."""
+
+from __future__ import annotations
+
+from state.records import Failed
+from state.statuses import ItemStatus
+from tests.integration.state.scene import Scene
+
+
+def names(scene: Scene, worker: object = None) -> list[str]:
+    """The files that a worker is given now, in their order."""
+    batch = scene.checkpoint.claim_batch(
+        worker or scene.worker,  # type: ignore[arg-type]
+        tree_ids=[scene.tree.id],
+        max_items=10,
+        max_bytes=10_000,
+    )
+    return [item.path.rpartition("/")[2] for item in batch]
+
+
+def test_what_is_set_aside_waits_for_the_end_of_the_lease(scene: Scene) -> None:
+    """Neither its holder nor anybody else sends it; it is counted, and free when the worker is done."""
+    scene.walk({"f": 10, "g": 20, "h": 30})
+    batch = scene.claim()
+    aside = [item.id for item in batch if not item.path.endswith("f")]
+    other = scene.checkpoint.register_worker(scene.plan_id, name="other")
+    scene.checkpoint.set_aside(other, aside)  # not its own
+
+    assert {} == scene.checkpoint.files_set_aside(scene.worker)
+    scene.checkpoint.set_aside(scene.worker, aside)
+    assert {scene.tree.id: (2, 50)} == scene.checkpoint.files_set_aside(scene.worker)
+    assert scene.checkpoint.has_files_to_send(scene.worker, [scene.tree.id])
+    assert scene.checkpoint.has_files_to_send(other, [scene.tree.id])
+    scene.checkpoint.record_results(
+        scene.worker, [scene.uploaded(item) for item in batch if item.id not in aside]
+    )
+    assert not scene.checkpoint.has_files_to_send(scene.worker, [scene.tree.id])
+    assert [] == names(scene) == names(scene, other)
+    assert scene.checkpoint.has_pending_files([scene.tree.id])
+    assert 2 == scene.checkpoint.tree_report(scene.tree.id).files.pending
+    scene.checkpoint.release_worker(scene.worker)
+    assert ["g", "h"] == names(scene, other)
+
+
+def test_failures_are_tried_again_one_by_one(scene: Scene) -> None:
+    """Only those named, and none that needs a person."""
+    scene.walk({"f": 10, "g": 20, "h": 30})
+    batch = {item.path.rpartition("/")[2]: item for item in scene.claim()}
+    scene.checkpoint.record_results(
+        scene.worker,
+        [
+            Failed(item_id=batch["f"].id, reason="locked", detail="x"),
+            Failed(item_id=batch["g"].id, reason="locked", detail="x"),
+            Failed(item_id=batch["h"].id, reason="name_rejected", detail="x"),
+        ],
+    )
+    found = scene.checkpoint.failed_files(scene.tree.id)
+    assert ["A/f", "A/g"] == [file.path for file in found]
+    assert [(10, 1_000), (20, 1_000)] == [(file.size, file.modified_ns) for file in found]
+    assert found[1:] == scene.checkpoint.failed_files(scene.tree.id, after=found[0].id)
+    scene.checkpoint.revive_files([found[1].id], worker=scene.worker)
+    assert ["g"] == names(scene)
+    assert {"f": ItemStatus.FAILED, "g": ItemStatus.PENDING, "h": ItemStatus.FAILED} == {
+        child.name: child.status for child in scene.checkpoint.known_children(scene.root_id)
+    }
