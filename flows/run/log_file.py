@@ -21,10 +21,12 @@ from flows.words import printable
 #: A file of this size is put aside, and so many of those are kept.
 FILE_BYTES, FILES_KEPT = 10_000_000, 4
 
+#: In a wheel our packages lie in one of that name.
+_ABOVE = __package__.rpartition("flows")[0]
 #: Whose records are written: our own, and what a flow run says in Prefect.
-OURS = ("flows", "connectors", "state")
+OURS = FLOWS, CONNECTORS, _ = tuple(f"{_ABOVE}{name}" for name in ("flows", "connectors", "state"))
 #: Whoever says the warnings of two rooms keeps them from the loggers above.
-LOGGERS = (*OURS, "connectors.box", "flows.checks", "prefect.flow_runs", "prefect.task_runs")
+LOGGERS = (*OURS, f"{CONNECTORS}.box", f"{FLOWS}.checks", "prefect.flow_runs", "prefect.task_runs")
 
 #: A word that hides a secret.
 HIDDEN = "***"
@@ -116,7 +118,7 @@ class _Quiet:
         self._level = level
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.name.partition(".")[0] not in OURS or record.levelno >= self._level
+        return not record.name.startswith(OURS) or record.levelno >= self._level
 
 
 class _PrivateFile(RotatingFileHandler):

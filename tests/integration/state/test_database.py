@@ -114,6 +114,7 @@ def make_former(url: str) -> None:
         "DROP TABLE watches",
         "DROP TABLE surveys",
         "DROP TABLE samples",
+        "DROP TABLE lines",
     )
     if url.startswith("postgresql"):
         run(
