@@ -11,6 +11,7 @@ from types import TracebackType
 
 from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
+from state.statements.closing import ClosingStatements
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
@@ -38,6 +39,7 @@ class Checkpoint(
     OriginStatements,
     PassStatements,
     WorkerStatements,
+    ClosingStatements,
     WalkingStatements,
     ListingStatements,
     FolderStatements,

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import moving, preparing, proving, sharing
+from flows.cli import closing, moving, preparing, proving, sharing
 from flows.console import NO_COLLECTION_YET, foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
@@ -46,6 +46,7 @@ for _command in (
     preparing.check,
     preparing.identities,
     sharing.collaborate,
+    closing.cutover,
     sharing.watch,
     proving.verify,
     proving.status,

@@ -51,16 +51,24 @@ def migrate(
             help="A quick pass: look only at files that changed since 7d, 12h or a date. It completes no new tree."
         ),
     ] = "",
+    reopen: Annotated[
+        bool, typer.Option("--reopen", help="Move trees again that a cutover closed; say --why.")
+    ] = False,
+    why: Annotated[str, typer.Option("--why", help="With --reopen: who agreed, and why.")] = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
     from flows.orchestration.configured import api_url
 
     loaded = load(plan)
+    if reopen is not bool(why.strip()):
+        raise PlanError(
+            "--reopen and --why belong together: say who agreed, and why; an auditor will read it"
+        )
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
     summary = run_flow(
-        migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, since
+        migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, since, why
     )
     print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.orchestration.runs import move_share
 from flows.plan.model import MigrationPlan
+from flows.reporting.waivers import reopen_reason
 
 
 def migrate_share(
@@ -20,6 +21,7 @@ def migrate_share(
     new_checkpoint: bool = False,
     checksum: bool = False,
     since: str = "",
+    reopen: str = "",
 ) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
 
@@ -34,6 +36,7 @@ def migrate_share(
         new_checkpoint: Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.
         checksum: Read every file again, whatever its size and times say, and send only what differs from Box.
         since: A quick pass: look only at files that changed since `7d`, `12h` or a date. Completes no new tree.
+        reopen: Why trees that a cutover closed are moved again, in a few words; empty: they are not.
     """
     summary: dict[str, Any] = move_share(
         plan,
@@ -44,5 +47,6 @@ def migrate_share(
         new_checkpoint=new_checkpoint,
         checksum=checksum,
         since=since,
+        reopen=reopen_reason(reopen),
     )
     return summary
