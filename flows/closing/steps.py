@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +21,9 @@ from state.statuses import TreeState
 
 #: Trees that a line names.
 NAMED_TREES = 3
+
+#: After so long, what was looked at is proof of nothing any more: the cutover begins again.
+GOES_ON_FOR = timedelta(hours=24)
 
 
 class Step(StrEnum):
@@ -53,14 +57,20 @@ class Cutover:
         """Begin, or go on where an earlier run was ended. PlanError for a plan that is closed already."""
         self.refuse_closed()
         with self._checkpoint() as (checkpoint, plan_id):
-            if anew:
-                checkpoint.end_cutover(plan_id)
             earlier = checkpoint.cutover(plan_id)
+            is_old = earlier is not None and datetime.now(UTC) - earlier.begun_at > GOES_ON_FOR
+            if anew or is_old:
+                checkpoint.end_cutover(plan_id)
             checkpoint.begin_cutover(plan_id, who=self.who)
-        if earlier is not None and earlier.steps:
+        if earlier is None or not earlier.steps:
+            return
+        begun = f"the one begun on {earlier.begun_at:%Y-%m-%d %H:%M} UTC by {printable(earlier.begun_by)}"
+        if anew or is_old:
+            why = "it is too old to go on with" if is_old else "as asked for"
+            self.say(f"cutover: beginning again; {begun} is over, {why}")
+        else:
             done = ", ".join(earlier.steps)
-            begun = f"{earlier.begun_at:%Y-%m-%d %H:%M} UTC by {printable(earlier.begun_by)}"
-            self.say(f"cutover: going on with the one begun on {begun}; done: {done} (--anew begins again)")
+            self.say(f"cutover: going on with {begun}; done: {done} (--anew begins again)")
 
     def refuse_closed(self) -> None:
         """PlanError for a plan of which something is closed."""
@@ -143,9 +153,10 @@ def refuse_closed(checkpoint: Checkpoint, plan_id: int, plan: MigrationPlan, onl
         raise PlanError(refusal)
 
 
-def unsettled(trees: Sequence[TreeRecord]) -> list[str]:
-    """Names of the trees that are not ready for their people."""
-    return [tree.name for tree in trees if tree.state not in (TreeState.COMPLETE, TreeState.VERIFIED)]
+def unsettled(trees: Sequence[TreeRecord], *, people_are_in: bool = False) -> list[str]:
+    """Names of the trees that are not ready for their people; or, once those are in, not to be closed."""
+    ready = {TreeState.COMPLETE} if people_are_in else {TreeState.COMPLETE, TreeState.VERIFIED}
+    return [tree.name for tree in trees if tree.state not in ready]
 
 
 def closed_words(closed: Sequence[ClosedTree]) -> str | None:

@@ -35,7 +35,7 @@ def approved(question: str, *, yes: bool, who: str) -> dict[str, Any]:
         sys.stderr.flush()
         if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
             raise NotApproved(
-                "not approved: nobody was let in, nothing was closed; the same command asks again"
+                "not approved: nobody was let in, nothing was closed; the next cutover begins at the freeze"
             )
         return {"approved_by": who, "how": "at the terminal"}
     return _approved_in_prefect(question)

@@ -14,7 +14,7 @@ from typing import Any
 
 from flows.closing.freeze import quiet_seconds, require_still, run_command, seconds_of_a_look
 from flows.closing.steps import Cutover, Step, unsettled
-from flows.errors import NotFrozen, PlanError
+from flows.errors import NotApproved, NotFrozen, PlanError
 from flows.orchestration.approval import approved, require_somebody_to_ask
 from flows.orchestration.counting import counting
 from flows.orchestration.endings import returned
@@ -81,16 +81,15 @@ def cut_over(plan: MigrationPlan, wishes: Wishes) -> dict[str, Any]:
     try:
         for step, work in steps.items():
             cutover.do(step, work)
+        _close(cutover, told)
     except Refused as exc:
         if Step.APPROVE not in cutover.done():
             cutover.end()
         told.words.append(str(exc))
         return _document(cutover, told, rehearsal=False, closed=False)
-    except NotFrozen:
+    except (NotFrozen, NotApproved):
         cutover.end()
         raise
-    closed = cutover.close(cutover.kept(Step.VERIFY).get("accepted", {}))
-    told.details[Step.CLOSE.value] = f"{counted(closed, 'tree')} closed by {cutover.who}"
     return _document(cutover, told, rehearsal=False, closed=True)
 
 
@@ -231,6 +230,15 @@ def _report(plan: MigrationPlan, told: _Told) -> dict[str, Any]:
     written = [str(path) for path in write_report(plan)]
     told.details[Step.REPORT.value] = written[0]
     return {"report": written[0]}
+
+
+def _close(cutover: Cutover, told: _Told) -> None:
+    if open_ := unsettled(cutover.trees(), people_are_in=True):
+        names = ", ".join(printable(name) for name in open_[:NAMED])
+        cutover.end()
+        raise Refused(f"not complete any more, by another run perhaps: {names}; nothing was closed")
+    closed = cutover.close(cutover.kept(Step.VERIFY).get("accepted", {}))
+    told.details[Step.CLOSE.value] = f"{counted(closed, 'tree')} closed by {cutover.who}"
 
 
 def _document(

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.closing.steps import Step
+from state.checkpoint import Checkpoint
 from tests.acceptance.proof import assert_arrived, report_items
 from tests.forking import ROOT, Forked
 from tests.program import Finished, Program, program_for
@@ -218,6 +221,48 @@ def test_incomplete_pass_and_nobody_to_ask(program: Program, box: Sandbox) -> No
     assert "the last pass left 1 tree incomplete: A" in refused.stdout
     assert "failed" == report_items(program)["A/sub/b.txt"]["status"]
     assert ["B"] == let_in(box)
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 3)])
+def test_question_at_a_terminal(program: Program, box: Sandbox, answer: str, code: int) -> None:
+    """Anything but yes lets nobody in and closes nothing."""
+    ours, its = os.openpty()
+    try:
+        os.write(ours, f"{answer}\n".encode())
+        finished = subprocess.run(
+            [sys.executable, "-m", "flows.cli", "cutover", str(program.plan_path), "--quiet", "0"],
+            env={**os.environ, **program.environment},
+            cwd=ROOT,
+            stdin=its,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+    finally:
+        os.close(ours)
+        os.close(its)
+
+    assert code == finished.returncode, finished.stderr
+    assert "Let 1 person in, and close the trees? [y/N]" in finished.stderr
+    assert ({"closed"} if answer else {"verified", "complete"}) == set(states(program).values())
+    assert (["A", "B"] if answer else ["B"]) == let_in(box)
+
+
+def test_cutover_of_another_day_begins_again(program: Program, box: Sandbox, share: Path) -> None:
+    """What was looked at two days ago proves nothing: nothing is closed on the strength of it."""
+    then = datetime.now(UTC) - timedelta(days=2)
+    url = f"sqlite:///{program.folder / 'state.db'}"
+    with closing(Checkpoint.open(url, clock=lambda: then)) as checkpoint:
+        plan = 1  # the only one
+        checkpoint.begin_cutover(plan, who="Ops Person")
+        for step in (Step.FREEZE, Step.PASS, Step.VERIFY, Step.APPROVE):
+            checkpoint.record_cutover_step(plan, step.value, {})
+
+    finished = program.run("cutover", *QUICK)
+
+    assert "it is too old to go on with" in finished.stderr
+    assert_closed(program, box, share, finished)
 
 
 @pytest.mark.parametrize(
