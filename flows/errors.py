@@ -3,6 +3,8 @@
 * PlanError      the plan file or a command's arguments are wrong: exit code 2
 * CheckFailed    a precondition is not met and nothing was sent: exit code 3 (a FatalError of the connectors' tree)
 * TooManyDeletions  more is gone from the source than the plan lets a run trash; nothing was trashed: exit code 3
+* NotFrozen      a cutover found the source changing; nobody was let in, nothing was closed: exit code 3
+* NotApproved    a person did not approve a cutover: exit code 3
 * PrefectUnreachable  PREFECT_API_URL names a server that does not answer, or does not admit us: exit code 3
 * Interrupted    somebody stopped the run; state is saved: exit code 130
   + WindowClosed the hours in which files may be sent are over
@@ -30,6 +32,18 @@ class TooManyDeletions(FatalError):
     """More is gone from the source than the plan lets a run put into Box's trash."""
 
     reason = "too_many_deletions"
+
+
+class NotFrozen(FatalError):
+    """The source does not stand still; nobody was let in and nothing was closed."""
+
+    reason = "not_frozen"
+
+
+class NotApproved(FatalError):
+    """Somebody was asked, and did not approve."""
+
+    reason = "not_approved"
 
 
 class PrefectUnreachable(FatalError):

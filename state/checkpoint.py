@@ -13,6 +13,7 @@ from state.database.engine import PATIENCE_SECONDS, Database
 from state.database.schema import bring_to_head
 from state.statements.bandwidth import BandwidthStatements
 from state.statements.choosing import ChoosingStatements
+from state.statements.closing import ClosingStatements
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
@@ -42,6 +43,7 @@ class Checkpoint(
     OriginStatements,
     PassStatements,
     WorkerStatements,
+    ClosingStatements,
     WalkingStatements,
     ListingStatements,
     FolderStatements,

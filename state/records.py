@@ -66,6 +66,9 @@ class TreeRecord:
     begun_at: datetime | None = None
     #: What it was published as (url, access, expires_at, password: whether it has one), or None.
     shared_link: dict[str, Any] | None = None
+    #: When it was handed over, aware, and by whom: no pass moves it any more; None: it is open.
+    closed_at: datetime | None = None
+    closed_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -185,6 +185,9 @@ class EventKind(StrEnum):
     #: A person accepted that entries do not move.
     WAIVED = "waived"
     UNWAIVED = "unwaived"
+    #: A cutover handed trees over: {"who", "trees", "accepted"}; and somebody took that back: {"who", "why", "trees"}.
+    CLOSED = "closed"
+    REOPENED = "reopened"
     #: How many files were in Box, of how many: {"files", "of"}; now and then while Prefect shows a run.
     PROGRESS = "progress"
     #: What people do in Box, as `watch` reads it from Box's own events: with content, with access, by downloading.

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import foreseeing, moving, preparing, proving, sharing
+from flows.cli import closing, foreseeing, moving, preparing, proving, sharing
 from flows.console import NO_COLLECTION_YET, foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
@@ -48,6 +48,7 @@ for _command in (
     foreseeing.simulate,
     preparing.identities,
     sharing.collaborate,
+    closing.cutover,
     sharing.watch,
     proving.verify,
     proving.status,

@@ -70,6 +70,10 @@ def migrate(
     quiet: telling.QuietOption = False,
     log_file: telling.LogFileOption = None,
     log_format: telling.LogFormatOption = "text",
+    reopen: Annotated[
+        bool, typer.Option("--reopen", help="Move trees again that a cutover closed; say --why.")
+    ] = False,
+    why: Annotated[str, typer.Option("--why", help="With --reopen: who agreed, and why.")] = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -78,6 +82,10 @@ def migrate(
     loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
+    if reopen is not bool(why.strip()):
+        raise PlanError(
+            "--reopen and --why belong together: say who agreed, and why; an auditor will read it"
+        )
     sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
     filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
     if dry_run:
@@ -87,7 +95,7 @@ def migrate(
             )
         print_simulation(plan, tree or [], "", window, as_json=False)
         return
-    options = (tree or [], window, workers, check, new_checkpoint, checksum, since, filters)
+    options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
     with telling.telling(
         loaded, "migrate", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
     ):

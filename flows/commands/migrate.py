@@ -10,6 +10,7 @@ from typing import Any
 from flows.orchestration.runs import move_share
 from flows.plan.filters import FilterPlan
 from flows.plan.model import MigrationPlan
+from flows.reporting.waivers import reopen_reason
 
 
 def migrate_share(
@@ -21,6 +22,7 @@ def migrate_share(
     new_checkpoint: bool = False,
     checksum: bool = False,
     since: str = "",
+    reopen: str = "",
     filters: FilterPlan | None = None,
 ) -> dict[str, Any]:
     """Move what the plan says: walk, send, verify, and let people in as each tree completes.
@@ -37,6 +39,7 @@ def migrate_share(
         checksum: Read every file again, whatever its size and times say, and send only what differs from Box.
         since: A quick pass: look only at files that changed since `7d`, `12h` or a date. Completes no new tree.
         filters: Send only what these let through; the rest stays pending, and its trees are not complete.
+        reopen: Why trees that a cutover closed are moved again, in a few words; empty: they are not.
     """
     summary: dict[str, Any] = move_share(
         plan,
@@ -48,5 +51,6 @@ def migrate_share(
         checksum=checksum,
         since=since,
         filters=filters,
+        reopen=reopen_reason(reopen),
     )
     return summary

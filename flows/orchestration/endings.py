@@ -130,6 +130,20 @@ def verified(document: dict[str, Any]) -> Any:
     return Completed(name="Agrees", message=words, data=document)
 
 
+def handed_over(document: dict[str, Any]) -> Any:
+    """What a cutover, or its rehearsal, returns; inside a flow run as a state that says whether the share is closed."""
+    if FlowRunContext.get() is None:
+        return document
+    words = printable("; ".join(document["words"]) or "every step is done")
+    if document["rehearsal"]:
+        if document["ready"]:
+            return Completed(name="Rehearsed", message=words, data=document)
+        return incomplete("Not ready", words, document)
+    if document["closed"]:
+        return Completed(name="Closed", message=words, data=document)
+    return incomplete("Not closed", words, document)
+
+
 def _show_rows(shown: dict[str, Any]) -> None:
     """The rows as a table on the page of the flow run, the problems first."""
     order = [State.PROBLEM.value, State.WARNING.value, State.OK.value]

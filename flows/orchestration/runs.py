@@ -14,6 +14,7 @@ from typing import Any
 
 from connectors.errors import ConnectorError, ItemError, TransientError
 from flows.checks.start import check_before_sending
+from flows.closing.steps import refuse_closed
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
@@ -51,12 +52,16 @@ def move_share(
     checksum: bool = False,
     since: str = "",
     filters: FilterPlan | None = None,
+    reopen: str | None = None,
+    hold_people: bool = False,
 ) -> Any:
     """Walk, send, verify and share until nothing is left, whatever an earlier run left behind.
 
     `checksum`: every file is read again, and sent where it differs from what Box has of it. `filters`: send only what
     these let through; the rest stays pending. `retry`: try again what failed for this reason, "" for any; None: what a
-    new pass tries again by itself. `since`: a quick pass, see flows.plan.since. Return the summary, inside a flow
+    new pass tries again by itself. `since`: a quick pass, see flows.plan.since. `reopen`: why closed trees are moved
+    again; None: they are not. `hold_people`: nobody is let in who is not in yet; trees that are all there end as
+    verified. Return the summary, inside a flow
     run as a state that says how the run ended. Raise what stopped it.
     """
     hours, moment = Window.parse(window), parse_since(since, datetime.now(UTC))
@@ -69,9 +74,12 @@ def move_share(
             migration = stack.enter_context(open_migration(plan, part=part, anew=new_checkpoint))
         except LeaseHeld as exc:
             return already_running(exc)
+        if reopen is None:
+            refuse_closed(migration.checkpoint, migration.plan_id, plan, trees)
         migration.reads_all = checksum
         migration.quick = QuickLook(moment) if moment is not None else None
         choose(migration, filters)
+        migration.holds_people, migration.reopens = hold_people, reopen
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))

@@ -91,7 +91,8 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
         )
     if done:
         announce_tree(migration, now)
-    if now.state is not TreeState.COMPLETE and in_task_run():
+    held = migration.holds_people and now.state is TreeState.VERIFIED
+    if now.state is not TreeState.COMPLETE and not held and in_task_run():
         again = "" if done else ": Box differs from what was sent, which is sent again"
         return incomplete("Incomplete", printable(f"{now.name} is {state}{again}"), done)
     return done

@@ -64,6 +64,17 @@ def event_words(kind: str, detail: Mapping[str, Any]) -> str:
     return str(detail.get("note") or WORDS[kind]) + unknown
 
 
+def handover_words(line: EventLine) -> str:
+    """That trees were closed, or opened again, by whom, when, and what was said of it."""
+    detail, when = line.detail, line.at.strftime("%Y-%m-%d %H:%M UTC")
+    if line.kind == EventKind.REOPENED:
+        return f"opened again for further passes on {when} by {detail['who']}: {detail['why']}"
+    accepted = ", ".join(f"{number:,} {kind}" for kind, number in detail["accepted"].items())
+    return f"handed over and closed on {when} by {detail['who']}" + (
+        f"; differences that were accepted: {accepted}" if accepted else ""
+    )
+
+
 #: What a verification compared the checkpoint with.
 COMPARED_WITH = {
     "box": "Box",

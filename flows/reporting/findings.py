@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.entry import EntryKind
-from flows.reporting.events import WATCHED, WORDS, event_words, finding_words, reconciled_words
+from flows.reporting.events import (
+    WATCHED,
+    WORDS,
+    event_words,
+    finding_words,
+    handover_words,
+    reconciled_words,
+)
 from state.records import EventLine, ItemLine
 from state.statuses import EventKind, ItemStatus
 
@@ -73,6 +80,9 @@ class Findings:
                 continue
             if line.kind in WATCHED:
                 self._add(Remark(line.detail["path"], finding_words(line.detail), 1, []))
+                continue
+            if line.kind in (EventKind.CLOSED, EventKind.REOPENED):
+                self._add(Remark("", handover_words(line), line.detail["trees"], []))
                 continue
             if line.kind == EventKind.RECONCILED:
                 self.reconciled = reconciled_words(line)

@@ -38,7 +38,7 @@ def verdict(
     """
     trees = [tree for tree in document["trees"] if tree["in_plan"]]
     begun, total = len(trees), len(trees) + len(document.get("not_begun", ()))
-    open_trees = [tree for tree in trees if tree["state"] != "complete"]
+    open_trees = [tree for tree in trees if tree["state"] not in ("complete", "closed")]
     missing = len(open_trees) + total - begun
     if total and not missing:
         text = f"Complete: every entry is accounted for, {_proof(trees, proofs)}, and {_people(trees)}."

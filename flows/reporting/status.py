@@ -183,8 +183,13 @@ def _not_begun(document: dict[str, Any]) -> list[Text]:
 def _state(tree: dict[str, Any]) -> Text:
     if not tree["in_plan"]:
         return Text(f"{tree['state']}; the plan does not name it any more", style="dim")
-    style = {"complete": "green", "verified": "green", "incomplete": "red"}.get(tree["state"], "yellow")
+    style = {"complete": "green", "closed": "green", "verified": "green", "incomplete": "red"}.get(
+        tree["state"], "yellow"
+    )
     words = tree["state"]
+    if tree["closed"]:
+        at = tree["closed"]["at"][:16].replace("T", " ")
+        words += f" by {printable(tree['closed']['by'])} on {at} UTC"
     if tree["state"] == "incomplete":
         words += f": {tree['incomplete_reason']}"
         if tree.get("detail"):

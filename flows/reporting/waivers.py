@@ -122,6 +122,17 @@ def _lines(checkpoint: Checkpoint, plan_id: int, status: ItemStatus) -> Iterator
     return (line for line in item_lines(checkpoint, plan_id) if line.status is status)
 
 
+def reopen_reason(why: str) -> str | None:
+    """Why closed trees are moved again; None for no text. PlanError for less than a few words."""
+    if not why.strip():
+        return None
+    if not _says_why(why.strip()):
+        raise PlanError(
+            "why: say in a few words who agreed and why it is moved again; an auditor will read it"
+        )
+    return why.strip()
+
+
 def whoever_runs_this() -> str:
     """User and machine, for the report."""
     try:

@@ -8,7 +8,9 @@ from contextlib import suppress
 from connectors.entry import Entry, EntryKind
 from connectors.errors import Stopped
 from flows.analysis.coverage import uncovered
+from flows.closing.steps import closed_words
 from flows.errors import PlanError
+from flows.reporting.waivers import whoever_runs_this
 from flows.run.leases import Part
 from flows.transfer.absent import Listings
 from flows.transfer.migration import Migration
@@ -43,6 +45,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
     if not specs:
         migration.guard.root_lists(known, "", [])
     moving = chosen(specs, only)
+    _refuse_closed(migration, [tree for tree in known if tree.name in moving])
     trees = checkpoint.ensure_trees(plan_id, specs, moving=moving)
     if not plan.trees:
         for tree in taken_over(known, specs):
@@ -77,6 +80,21 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         checkpoint.take_up_trees([tree.id for tree in ours], worker=migration.worker)
     reports = checkpoint.tree_reports([tree.id for tree in ours])
     migration.progress.start_from(reports)
+
+
+def _refuse_closed(migration: Migration, trees: Sequence[TreeRecord]) -> None:
+    """PlanError where a tree was handed over, unless somebody says why it is moved again."""
+    closed = {tree.id for tree in trees if tree.closed_at is not None}
+    if not closed:
+        return
+    if migration.reopens is None:
+        named = [
+            each for each in migration.checkpoint.closed_trees(migration.plan_id) if each.tree_id in closed
+        ]
+        raise PlanError(closed_words(named))
+    migration.checkpoint.reopen_trees(
+        migration.plan_id, sorted(closed), who=whoever_runs_this(), why=migration.reopens
+    )
 
 
 def _follow_moves(migration: Migration, known: Sequence[TreeRecord], *, is_dry: bool) -> None:

@@ -112,7 +112,8 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     if not tree.verified and not verify_tree(migration, tree):
         migration.mismatches[tree.id] += 1
         return migration.mismatches[tree.id] >= VERIFY_ROUNDS
-    complete_verified_tree(migration.access, tree)
+    if not migration.holds_people:
+        complete_verified_tree(migration.access, tree)
     return True
 
 

@@ -94,6 +94,10 @@ class Migration:
     follows_moves: bool = False
     #: True when what the walk finds unchanged is read all the same, and compared with what Box has of it.
     reads_all: bool = False
+    #: Why trees that are closed are moved again; None: they are not.
+    reopens: str | None = None
+    #: Nobody is let in by this run: trees of which everything has arrived end as verified.
+    holds_people: bool = False
     #: What a quick pass looks at; None: a whole pass.
     quick: QuickLook | None = None
     #: What of the trees this run sends; the rest stays pending. None: all of it.

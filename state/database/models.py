@@ -118,6 +118,19 @@ class Tree(Base):
     begun_at: Mapped[datetime | None] = mapped_column(UTCTime)
     #: What the tree was published as; NULL: not published.
     shared_link: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: When it was handed over, and by whom: no pass moves it since; NULL: it is open.
+    closed_at: Mapped[datetime | None] = mapped_column(UTCTime)
+    closed_by: Mapped[str | None] = mapped_column(SourceText)
+
+
+class Cutover(Base):
+    """A cutover that is under way: the steps that are done."""
+
+    __tablename__ = "cutovers"
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
+    begun_at: Mapped[datetime] = mapped_column(UTCTime)
+    begun_by: Mapped[str] = mapped_column(SourceText)
+    steps: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class Pass(Base):

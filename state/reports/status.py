@@ -22,6 +22,9 @@ from state.statuses import (
     TreeState,
 )
 
+#: How a tree's state is told that is complete and was handed over.
+CLOSED = "closed"
+
 
 def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
     """The status document of a plan (DESIGN §2) without its forecast; fits into JSON.
@@ -108,18 +111,21 @@ def tree_status(
 ) -> dict[str, Any]:
     """One tree in the status document; `people`: people and groups who may see it, or are invited to.
 
+    A complete tree that was handed over is "closed"; "closed" says when and by whom.
     "still_in" are those of them whom the plan does not name any more. `as_of`: every folder of the share was listed
     since then; None while some was never listed.
     """
     tree, items = report.tree, report.items
+    closed = tree.closed_at is not None and tree.state is TreeState.COMPLETE
     wanted = {record.id for record in report.collaborations}
     return {
         "name": tree.name,
         "source": tree.source,
-        "state": tree.state.value,
+        "state": CLOSED if closed else tree.state.value,
+        "closed": {"at": _when(tree.closed_at), "by": tree.closed_by} if closed else None,
         "incomplete_reason": None if tree.incomplete_reason is None else tree.incomplete_reason.value,
         "detail": _detail(report),
-        "as_of": None if as_of is None else as_of.isoformat(timespec="seconds"),
+        "as_of": _when(as_of),
         "box_folder_id": tree.box_folder_id,
         "items": _item_counts(items),
         "files": _item_counts(report.files),
@@ -130,6 +136,10 @@ def tree_status(
         "shared_link": tree.shared_link,
         "failures_by_reason": report.failures_by_reason,
     }
+
+
+def _when(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")
 
 
 def _detail(report: TreeReport) -> str | None:

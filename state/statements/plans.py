@@ -24,6 +24,7 @@ _LEFT_BY_A_RUN = (
     IncompleteReason.FAILED_ITEMS,
     IncompleteReason.VERIFICATION_FAILED,
     IncompleteReason.SOURCE_CHANGED,
+    IncompleteReason.NOT_WHOLE,
 )
 
 _TREE_COLUMNS = (
@@ -39,6 +40,8 @@ _TREE_COLUMNS = (
     Tree.verified,
     Tree.begun_at,
     Tree.shared_link,
+    Tree.closed_at,
+    Tree.closed_by,
 )
 
 TREES = select(*_TREE_COLUMNS).join(Folder, (Folder.tree_id == Tree.id) & Folder.parent_id.is_(None))
@@ -59,6 +62,8 @@ def tree_record(row: Any) -> TreeRecord:
         verified=row.verified,
         begun_at=row.begun_at,
         shared_link=row.shared_link,
+        closed_at=row.closed_at,
+        closed_by=row.closed_by,
     )
 
 

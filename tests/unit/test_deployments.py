@@ -70,6 +70,7 @@ def test_every_promised_deployment_is_there(document: dict[str, Any]) -> None:
         "run-plan/on-demand",
         "send-share/worker",
         "verify-share/verify",
+        "cutover-share/cutover",
     }
 
     assert promised <= set(by_name(document))

@@ -3,7 +3,7 @@
 Why: `boxhaul inventory` says how much a share has grown since the last one, and `status` sets the forecast of
 `boxhaul simulate` beside what came of it. Both are looks at a share, before any plan has begun: no row of a pass.
 
-Revision: 0016, after 0014.
+Revision: 0016, after 0015.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from state.database import columns
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
