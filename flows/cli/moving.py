@@ -49,7 +49,7 @@ def migrate(
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     if dry_run:
-        print_simulation(plan, tree or [], "", window, as_json=False)
+        print_simulation(plan, tree or [], window=window)
         return
     from flows.commands.migrate import migrate_share
     from flows.orchestration.configured import api_url
