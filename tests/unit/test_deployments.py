@@ -161,7 +161,7 @@ def test_whatever_conducts_goes_on_after_a_crash(document: dict[str, Any]) -> No
     """The automation names exactly the flows that move a plan; those that only send have their conductor."""
     entry = shipped_automation("Boxhaul: go on after a crash")
     shipped = {flow_name(each["entrypoint"]) for each in document["deployments"]}
-    conducting = shipped - {"check-plan", "send-share", "verify-share"}
+    conducting = shipped - {"check-plan", "inventory-share", "send-share", "simulate-pass", "verify-share"}
 
     assert conducting == set(entry["trigger"]["match_related"]["prefect.resource.name"])
     assert "0" not in entry["trigger"]["match"]["prefect.run-count"]
