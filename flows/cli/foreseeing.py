@@ -59,19 +59,30 @@ def simulate(
         typer.Option("--line-speed", metavar="SPEED", help="What the line to Box gives: 100MB/s, 1Gbit/s."),
     ] = "",
     window: WindowOption = "",
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Measure the line by 8 MB that are sent and removed again.")
+    ] = False,
     as_json: JSONOption = False,
 ) -> None:
     """Say what the next pass would do, by how many Box calls and until when; sends nothing."""
-    print_simulation(plan, tree or [], line_speed, window, as_json=as_json)
+    print_simulation(plan, tree or [], line_speed, window, probe=probe, as_json=as_json)
 
 
-def print_simulation(plan: Path, trees: list[str], line_speed: str, window: str, *, as_json: bool) -> None:
+def print_simulation(
+    plan: Path,
+    trees: list[str],
+    line_speed: str = "",
+    window: str = "",
+    *,
+    probe: bool = False,
+    as_json: bool = False,
+) -> None:
     """Simulate a pass, and print what came of it."""
     from flows.commands.simulate import simulate_pass
     from flows.foresight.forecast_table import simulation_table
 
     with looking_alone():
-        document = run_flow(simulate_pass, load(plan), trees, line_speed, window)
+        document = run_flow(simulate_pass, load(plan), trees, line_speed, window, probe)
     if as_json:
         print_json(document)
     else:

@@ -93,7 +93,7 @@ def migrate(
             raise PlanError(
                 "--dry-run: filters of a run, --since and --checksum are not simulated; leave them out"
             )
-        print_simulation(plan, tree or [], "", window, as_json=False)
+        print_simulation(plan, tree or [], window=window)
         return
     options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
     with telling.telling(

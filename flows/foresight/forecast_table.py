@@ -84,8 +84,11 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"by uploading users: {days}"
     yield f"what binds: {BINDING[document['binding']]}"
-    if document["speeds"]["line"] is None:
-        yield "the line is not among the bounds; say --line-speed 100MB/s"
+    line = document["speeds"]["line"]
+    if line is None:
+        yield "the line is not among the bounds; say --line-speed 100MB/s, or --probe"
+    else:
+        yield f"the line: {size_words(line)} a second"
     if document["finish_at"] is not None:
         yield f"begun now, over at {document['finish_at'][:16].replace('T', ' ')} UTC at the earliest"
     yield _month(document["calls"]["total"], document["allotment"])

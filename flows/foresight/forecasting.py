@@ -10,7 +10,8 @@ from typing import Any
 
 from connectors.box.tiers import LIMITS
 from flows.foresight.costs import SENDERS, UPLOADS, Route
-from flows.foresight.simulation import SimulatedTree, Simulation
+from flows.foresight.notes import SimulatedTree
+from flows.foresight.simulation import Simulation
 from flows.plan.model import MigrationPlan, TreePlan
 from flows.plan.people import CollaboratorPlan
 from flows.run.forecast import USERS, Speeds, Workload, bounds, finish_at, forecast_seconds

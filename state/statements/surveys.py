@@ -25,13 +25,9 @@ class SurveyStatements(Statements):
 
         self.database.write(record)
 
-    def last_survey(
-        self, plan_name: str, kind: SurveyKind, *, before: datetime | None = None
-    ) -> tuple[datetime, dict[str, Any]] | None:
-        """When the last one of this kind was made, and what it found; `before`: the last one made before then."""
+    def last_survey(self, plan_name: str, kind: SurveyKind) -> tuple[datetime, dict[str, Any]] | None:
+        """When the last one of this kind was made, and what it found; None where there was none."""
         query = select(Survey.at, Survey.document).where(Survey.plan_name == plan_name, Survey.kind == kind)
-        if before is not None:
-            query = query.where(Survey.at <= before)
         query = query.order_by(Survey.id.desc()).limit(1)
         row = self.database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else (row.at, row.document)

@@ -253,6 +253,22 @@ def test_a_person_reads_it(tmp_path: Path, box: Sandbox) -> None:
     assert [(2, 1)] * 3 == [(each.code, len(each.stderr.splitlines())) for each in refused]
 
 
+def test_probe_leaves_nothing(tmp_path: Path, box: Sandbox) -> None:
+    """Four files are sent and trashed; the line they measured is a bound. Said twice is one line."""
+    share = build(tmp_path / "share", {"A": {"a.txt": b"a"}})
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()})
+    box.calls.reset()
+    document = simulated(program, "--probe")
+    refused = program.run("simulate", "--probe", "--line-speed", "1MB/s")
+
+    assert document["speeds"]["line"] > 0 and "bytes" in document["bounds"]
+    assert (4, 4) == tuple(
+        box.calls.by_route[route] for route in ("POST /files/content", "DELETE /files/:id")
+    )
+    assert {} == box.files()
+    assert (2, 1) == (refused.code, len(refused.stderr.splitlines()))
+
+
 def without_times(text: str) -> list[str]:
     """The lines that tell no time."""
     return [line for line in text.splitlines() if "UTC" not in line]

@@ -18,8 +18,10 @@ from connectors.box.sandbox import Sandbox
 from flows.commands.check import check_plan
 from flows.commands.collaborate import collaborate_share
 from flows.commands.identities import create_identities, retire_identities
+from flows.commands.inventory import inventory_share
 from flows.commands.migrate import migrate_share
 from flows.commands.retry import retry_failures
+from flows.commands.simulate import simulate_pass
 from flows.commands.unwaive import unwaive_items
 from flows.commands.waive import waive_items
 from flows.commands.watch import watch_box
@@ -49,8 +51,8 @@ run_flow(lambda: (log.info("unheard"), log.warning("late")))
 """
 
 COMMANDS = (
-    check_plan, collaborate_share, create_identities, migrate_share, retire_identities, retry_failures,
-    unwaive_items, waive_items, watch_box,
+    check_plan, collaborate_share, create_identities, inventory_share, migrate_share, retire_identities,
+    retry_failures, simulate_pass, unwaive_items, waive_items, watch_box,
 )  # fmt: skip
 
 

@@ -1,0 +1,153 @@
+"""One folder of a simulated pass: what becomes of each of its entries, and by which calls. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from connectors.box.upload.part_sizes import parts_of
+from connectors.box.values import box_date
+from connectors.entry import Entry, EntryKind
+from flows.foresight.costs import Route
+from flows.foresight.notes import UNKNOWN, PassNotes, Place
+from flows.plan.model import MigrationPlan
+from state.change_records import PlacedFolder
+from state.diff import Change, ChangeKind
+from state.records import KnownChild
+from state.statuses import ItemStatus
+
+#: Entries of one page of Box's listings.
+PAGE = 1_000
+
+OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
+
+
+class FolderPass:
+    """One folder while its entries are gone through."""
+
+    def __init__(
+        self,
+        notes: PassNotes,
+        place: Place,
+        known: Sequence[KnownChild],
+        changes: Mapping[str, Change],
+        moved: Mapping[str, PlacedFolder],
+    ) -> None:
+        self._notes, self._place, self._tree = notes, place, place.tree
+        self._rows = {(child.name, child.kind is EntryKind.FOLDER): child for child in known}
+        self._changes, self._moved = changes, moved
+        self._new: list[Entry] = []
+        #: Something is put into it, so that Box's listing of it is compared.
+        self._is_filled = False
+        #: What lies in it in Box before anything is trashed.
+        self._in_box = sum(child.placed for child in known)
+        self.below: list[Place] = []
+
+    def add(self, entry: Entry) -> None:
+        """Decide what becomes of one entry."""
+        change = self._changes.get(entry.name)
+        row = change.known if change is not None else self._row_of(entry)
+        kind = change.kind if change is not None else ChangeKind.UNCHANGED
+        is_plain = entry.fault is None and entry.kind in (EntryKind.FILE, EntryKind.FOLDER)
+        if kind is ChangeKind.EXCLUDED or (kind is ChangeKind.UNCHANGED and _has(row, ItemStatus.EXCLUDED)):
+            self._tree.items["excluded"] += 1
+        elif kind is ChangeKind.FAILED or (not is_plain and entry.kind is not EntryKind.FOLDER):
+            self._tree.items["waived" if _has(row, ItemStatus.WAIVED) else "failed"] += 1
+        elif entry.kind is EntryKind.FOLDER:
+            self._add_folder(entry, row)
+        else:
+            self._add_file(entry, row, kind)
+
+    def _row_of(self, entry: Entry) -> KnownChild | None:
+        return self._rows.get((entry.name, entry.may_be_folder)) or self._rows.get((entry.name, False))
+
+    def _add_folder(self, entry: Entry, row: KnownChild | None) -> None:
+        placed = row is not None and row.placed
+        moved = self._moved.get(entry.name)
+        self._in_box += not placed
+        if moved is not None:
+            self._notes.note_moved(moved)
+            self._tree.items["moved"] += 1
+            self._tree.calls[Route.MOVE_FOLDER] += 1
+            self._is_filled = True
+            self.below.append(Place(self._tree, entry.path, moved.id, placed=True))
+            return
+        comes_back = row is not None and placed and row.status in OUT_OF_SIGHT
+        self._is_filled |= not placed or comes_back
+        self._tree.items["unchanged" if placed else "new"] += 1
+        row_id = row.id if row is not None else UNKNOWN
+        self.below.append(Place(self._tree, entry.path, row_id, placed=placed, comes_back=comes_back))
+
+    def _add_file(self, entry: Entry, row: KnownChild | None, kind: ChangeKind) -> None:
+        if kind is ChangeKind.UNCHANGED and _has(row, ItemStatus.WAIVED):
+            self._tree.items["waived"] += 1
+            return
+        placed = row is not None and row.placed
+        if row is not None and placed and _is_known_content(entry, row, kind):
+            # Out of sight it was compared with nothing.
+            self._is_filled |= row.status in OUT_OF_SIGHT
+            self._tree.items["unchanged"] += 1
+            return
+        self._in_box += not placed
+        self._is_filled = True
+        self._tree.items["changed" if placed else "new"] += 1
+        self._tree.items["too_large"] += entry.size > self._notes.largest_file
+        self._tree.bytes += entry.size
+        self._tree.sent += 1
+        self._tree.calls.update(sending_calls(entry.size, self._notes.plan, is_version=placed))
+        if not placed:
+            self._new.append(entry)
+
+    def settle(self) -> None:
+        """Count the folder itself, and Box's listing of it."""
+        place, notes = self._place, self._notes
+        notes.note_new(self._tree, self._new)
+        is_needed = not self._tree.files_only or self._tree.sent > 0 or place.placed
+        if not is_needed:
+            return
+        if not place.placed:
+            self._tree.calls[Route.MAKE_FOLDER] += self._made()
+        if notes.lists_in_box and (self._is_filled or not place.placed or place.comes_back):
+            self._tree.pages += pages_of(self._in_box)
+            if place.row_id != UNKNOWN:
+                notes.note_proven(place.row_id)
+
+    def _made(self) -> int:
+        """How many folders are made: this one, and those above a tree's own that no other tree has made."""
+        spec = self._tree.spec
+        if self._place.path != spec.source:
+            return 1
+        names = spec.folder.split("/")
+        paths = ["/".join(names[:depth]) for depth in range(1, len(names) + 1)]
+        return sum(self._notes.made(path) for path in paths)
+
+
+def sending_calls(size: int, plan: MigrationPlan, *, is_version: bool) -> dict[str, int]:
+    """Return the calls by which a file of so many bytes is sent, as new or over what Box has of it."""
+    if size < plan.box.direct_upload_limit_bytes:
+        return {Route.VERSION if is_version else Route.FILE: 1}
+    parts = parts_of(size)
+    calls: dict[str, int] = {Route.PART: parts, Route.COMMIT: 1}
+    if is_version:
+        return calls | {Route.LOOK_AT_FILE: 1, Route.SESSION_OF_VERSION: 1, Route.PLAN_PART: parts}
+    return calls | {Route.SESSION: 1}
+
+
+def pages_of(entries: int) -> int:
+    """How many calls list so many entries in Box."""
+    return max(1, -(-entries // PAGE))
+
+
+def _has(row: KnownChild | None, status: ItemStatus) -> bool:
+    return row is not None and row.status is status
+
+
+def _is_known_content(entry: Entry, row: KnownChild, kind: ChangeKind) -> bool:
+    """True for what Box has already: as it is listed, or read again and found the same, or back as it was."""
+    if kind is ChangeKind.UNCHANGED:
+        return row.status is ItemStatus.UPLOADED
+    if row.status in OUT_OF_SIGHT:
+        return row.in_box and row.fingerprint.same_content_as(entry.fingerprint)
+    if not row.in_box or entry.size != row.fingerprint.size:
+        return False
+    dates = (entry.modified_ns, row.fingerprint.modified_ns)
+    return None not in dates and len({box_date(each) for each in dates if each is not None}) == 1

@@ -1,0 +1,98 @@
+"""The rows of a simulated pass: its trees, the folders that wait, and what is noted of all of them. Decides nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from connectors.box.names import path_key
+from connectors.box.tiers import LIMITS
+from connectors.entry import Entry
+from flows.plan.model import MigrationPlan
+from flows.plan.transfer import Verification
+from state.change_records import PlacedFolder
+from state.database.scratch import PassChanges, SeenFile
+from state.records import TreeRecord, TreeSpec
+
+#: The id of a folder that the checkpoint does not know.
+UNKNOWN = -1
+
+
+@dataclass
+class SimulatedTree:
+    """What a pass would do in one tree."""
+
+    spec: TreeSpec
+    #: As the checkpoint knows it; None: not yet.
+    record: TreeRecord | None
+    #: It is the files at the top of the share, whose folders are trees of their own.
+    files_only: bool
+    #: Entries by what becomes of them: new, changed, moved, unchanged, excluded, failed, …
+    items: Counter[str] = field(default_factory=Counter)
+    #: Calls by route, but for listings.
+    calls: Counter[str] = field(default_factory=Counter)
+    #: Pages of Box's listings by which the tree is proven.
+    pages: int = 0
+    #: Bytes that are sent.
+    bytes: int = 0
+    #: Files that are sent.
+    sent: int = 0
+    #: Its place among the trees of this pass.
+    number: int = 0
+    #: Of what is gone by this pass and in Box: files whose folder is still there; folders, and Box's pages of them.
+    gone_files: int = 0
+    gone_folders: int = 0
+    gone_pages: int = 0
+
+
+class Place(NamedTuple):
+    """A folder that is to be looked at."""
+
+    tree: SimulatedTree
+    path: str
+    #: Its row; UNKNOWN where the checkpoint has none.
+    row_id: int
+    #: Box has it.
+    placed: bool
+    #: It comes back into sight, so that Box's listing of it is compared again.
+    comes_back: bool = False
+
+
+class PassNotes:
+    """What the folders of a simulated pass tell each other: moves, new files, folders that are made or compared."""
+
+    def __init__(self, plan: MigrationPlan, changes: PassChanges) -> None:
+        self.plan, self.changes = plan, changes
+        self.largest_file = LIMITS[plan.box.tier].largest_file
+        self._made: set[tuple[str, ...]] = set()
+
+    @property
+    def lists_in_box(self) -> bool:
+        """Box's listings are what proves a tree."""
+        return self.plan.transfer.verify is Verification.LISTING
+
+    def note_moved(self, row: PlacedFolder) -> None:
+        """This folder is somewhere else now, and not missing where it was."""
+        self.changes.add_moved(row.id)
+
+    def note_new(self, tree: SimulatedTree, files: Sequence[Entry]) -> None:
+        """These files are new where they are, and may have been somewhere else."""
+        self.changes.add_new(
+            SeenFile(tree.number, each.file_id, each.size, each.modified_ns, None)
+            for each in files
+            if each.file_id is not None and each.modified_ns is not None
+        )
+
+    def note_proven(self, folder_id: int) -> None:
+        """Box's listing of this folder is counted."""
+        self.changes.add_proven(folder_id)
+
+    def made(self, folder: str) -> bool:
+        """True for the first one who asks: this path under the landing folder is to be made."""
+        key = path_key(folder)
+        if key in self._made:
+            return False
+        self._made.add(key)
+        return True
