@@ -14,25 +14,18 @@ from typing import Any
 #: Widths in which every picture is drawn: for a screen or paper, and for a phone. Pixels.
 WIDE, NARROW = 720, 342
 
-INK, SOFT, LINE = "var(--ink)", "var(--soft)", "var(--line)"
+INK, SOFT, LINE, EDGE = "var(--ink)", "var(--soft)", "var(--line)", "var(--edge)"
 FILLS = {
     "in Box": "var(--in-box)",
     "to send": "var(--to-send)",
     "failed": "url(#failed)",
     "left out": "url(#left-out)",
 }
-EDGES = {
-    "in Box": "var(--in-box-edge)",
-    "to send": "var(--edge)",
-    "failed": "var(--failed)",
-    "left out": "var(--edge)",
-}
-
 _CONFIG = {
     "font": "system-ui, sans-serif",
     "axis": {
-        "domainColor": "var(--edge)",
-        "tickColor": "var(--edge)",
+        "domainColor": EDGE,
+        "tickColor": EDGE,
         "gridColor": LINE,
         "labelColor": SOFT,
         "titleColor": SOFT,

@@ -17,13 +17,12 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """A line through some points; `steps`: it holds its value until the next point."""
+    """A line through some points."""
 
     points: Sequence[Point]
     colour: str
     dash: tuple[int, ...] = ()
     width: float = 2
-    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,6 @@ def _line(line: Line) -> dict[str, Any]:
         "stroke": {"value": line.colour},
         "strokeWidth": {"value": line.width},
         "strokeDash": {"value": list(line.dash)},
-        "interpolate": {"value": "step-after" if line.steps else "linear"},
     }
     return {
         "type": "group",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from flows.reporting.pictures.drawing import EDGES, FILLS, INK, text
+from flows.reporting.pictures.drawing import EDGE, FILLS, INK, text
 from flows.reporting.shape import STATES
 from flows.words import printable
 
@@ -123,7 +123,7 @@ def _frames() -> dict[str, Any]:
                 "x2": {"field": "x1"},
                 "y": {"field": "y0", "offset": -STRIP},
                 "y2": {"field": "y1", "offset": -STRIP},
-                "stroke": {"value": EDGES["to send"]},
+                "stroke": {"value": EDGE},
             }
         },
     }
