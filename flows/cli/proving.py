@@ -111,7 +111,7 @@ def report(
         Path | None, typer.Option(metavar="KEY", help="Its Ed25519 key (PEM); else one is made, once.")
     ] = None,
 ) -> None:
-    """Write the report: HTML to read, CSV and JSON of every item; on request a signed manifest."""
+    """Write the report: HTML with pictures, a workbook, CSV and JSON of every item; on request a signed manifest."""
     from flows.reporting.report import write_report
 
     if sign is not None and manifest is None:

@@ -19,11 +19,28 @@ from flows.reporting.events import (
 from state.records import EventLine, ItemLine
 from state.statuses import EventKind, ItemStatus
 
-#: Lines of one list in the HTML; the CSV has them all.
-LISTED = 500
+#: Lines of one list in the HTML, and characters of them all; the CSV has the others.
+LISTED, CHARACTERS = 1_000, 150_000
 
 #: Remarks that are known again when a later pass makes them once more.
 REMEMBERED = 100_000
+
+
+class FirstLines(list[ItemLine]):
+    """The first lines of one kind, as many as a page holds, and how many there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = 0
+        self._room = CHARACTERS
+
+    def offer(self, item: ItemLine) -> None:
+        """One line more."""
+        self.found += 1
+        if len(self) < LISTED and self._room > 0:
+            self._room -= len(item.path) + len(item.detail or "") + len(item.waived_why or "")
+            if self._room > 0:
+                self.append(item)
 
 
 @dataclass(frozen=True)
@@ -40,20 +57,16 @@ class Remark:
 class Findings:
     """What the HTML lists, gathered in one pass over the items; bounded whatever the share's size (P9)."""
 
-    failed: list[ItemLine] = field(default_factory=list)
-    renamed: list[ItemLine] = field(default_factory=list)
+    failed: FirstLines = field(default_factory=FirstLines)
+    renamed: FirstLines = field(default_factory=FirstLines)
     #: Sent once, and excluded by a rule since: Box holds them still.
-    excluded_in_box: list[ItemLine] = field(default_factory=list)
-    waived: list[ItemLine] = field(default_factory=list)
+    excluded_in_box: FirstLines = field(default_factory=FirstLines)
+    waived: FirstLines = field(default_factory=FirstLines)
     #: They were in the share in an earlier pass, and are not any more.
-    gone: list[ItemLine] = field(default_factory=list)
-    gone_count: int = 0
+    gone: FirstLines = field(default_factory=FirstLines)
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Why something is excluded: no more than the plan's rules and a few kinds of entries.
     excluded_reasons: set[str] = field(default_factory=set)
-    failed_count: int = 0
-    renamed_count: int = 0
-    excluded_in_box_count: int = 0
     #: Waived folders that could never be listed.
     never_seen_count: int = 0
     remarks: list[Remark] = field(default_factory=list)
@@ -120,28 +133,19 @@ class Findings:
         if item.tree in self.outside:
             return
         if item.status is ItemStatus.GONE:
-            self.gone_count += 1
-            if len(self.gone) < LISTED:
-                self.gone.append(item)
+            self.gone.offer(item)
             return
         if item.status is ItemStatus.FAILED:
-            self.failed_count += 1
-            if len(self.failed) < LISTED:
-                self.failed.append(item)
+            self.failed.offer(item)
         if item.renamed and item.box_id is not None:
-            self.renamed_count += 1
-            if len(self.renamed) < LISTED:
-                self.renamed.append(item)
+            self.renamed.offer(item)
         if item.status is ItemStatus.WAIVED:
             self.never_seen_count += item.kind is EntryKind.FOLDER and item.note is not None
-            if len(self.waived) < LISTED:
-                self.waived.append(item)
+            self.waived.offer(item)
         if item.status is ItemStatus.EXCLUDED and item.reason:
             self.excluded_reasons.add(item.reason)
         if item.status is ItemStatus.EXCLUDED and item.box_id is not None:
-            self.excluded_in_box_count += 1
-            if len(self.excluded_in_box) < LISTED:
-                self.excluded_in_box.append(item)
+            self.excluded_in_box.offer(item)
         elif item.status in (ItemStatus.FAILED, ItemStatus.EXCLUDED):
             key = (item.status.value, item.reason or "")
             self.by_reason[key] = self.by_reason.get(key, 0) + 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from flows.reporting.findings import Findings
 from flows.words import printable
 from state.records import ItemLine
 
@@ -40,9 +39,12 @@ COLUMNS = (
 
 
 def write_lines(
-    lines: Iterator[ItemLine], findings: Findings, table_file: TextIO, array_file: TextIO
-) -> Findings:
-    """Write every line as CSV into the one file and as JSON into the other; findings have seen them all."""
+    lines: Iterator[ItemLine],
+    table_file: TextIO,
+    array_file: TextIO,
+    others: Sequence[Callable[[ItemLine], None]],
+) -> None:
+    """Write every line as CSV into the one file and as JSON into the other; the others see each of them, too."""
     table = csv.writer(table_file)
     table.writerow(COLUMNS)
     array_file.write("[")
@@ -50,9 +52,9 @@ def write_lines(
         row = item_row(item)
         table.writerow([csv_cell(row[column]) for column in COLUMNS])
         _write_json(array_file, row, first=number == 0)
-        findings.take(item)
+        for take in others:
+            take(item)
     array_file.write("\n]\n")
-    return findings
 
 
 def _write_json(file: TextIO, row: dict[str, Any], *, first: bool) -> None:

@@ -74,7 +74,7 @@ def test_waived_items_complete_their_tree(scene: Scene) -> None:
     assert scene.box.calls.by_route[SMALL] <= sent + 3, "no waived file is tried again"
     grants = {(grant["path"], grant["role"]) for grant in scene.box.collaborations()}
     assert {("Landing/Accounting", "editor")} == grants
-    page, table, lines = write_report(scene.plan())
+    page, table, lines, _ = write_report(scene.plan())
     items = [line for line in json.loads(lines.read_text()) if line["status"] == "waived"]
     assert [f"Accounting/2024/small {number}.txt" for number in range(4)] == sorted(
         line["path"] for line in items

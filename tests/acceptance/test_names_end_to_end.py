@@ -154,7 +154,7 @@ def test_colliding_and_refused_names_arrive_apart(plan: Path, running_box: Sandb
     for name in REFUSED:
         in_box = lines[f"refused/{name}"]["box_name"]
         assert name == source_name(in_box), "reversible"
-    page, table, _ = write_report(load_plan(plan))
+    page, table, *_ = write_report(load_plan(plan))
     html, csv_text = page.read_text(encoding="utf-8"), table.read_text(encoding="utf-8")
     assert "<script>alert" not in html
     assert "\x1b" not in html + csv_text

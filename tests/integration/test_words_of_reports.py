@@ -41,7 +41,7 @@ def test_a_waived_folder_that_nobody_could_list_is_told(tmp_path: Path, scene: S
             scene.folder_id(name), scene.pass_id, reason="access_denied", detail="no right"
         )
         waive_items.fn(plan_in(tmp_path, trees=[]), f"A/{name}", WHY, "Ann")
-    page, table, _ = write_report(plan_in(tmp_path, trees=[]))
+    page, table, *_ = write_report(plan_in(tmp_path, trees=[]))
 
     lines = {line.split(",")[1]: line for line in table.read_text().splitlines()}
     assert "its content was never seen" in lines["A/dark"]

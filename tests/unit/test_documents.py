@@ -67,6 +67,20 @@ def test_help_starts_without_heavy_imports() -> None:
     assert "[]" == printed.stdout.strip()
 
 
+def test_pictures_are_loaded_by_a_report_alone() -> None:
+    """What draws, and what writes workbooks, costs nothing to whoever writes no report."""
+    heavy = "{'vl_convert', 'xlsxwriter'} & set(sys.modules)"
+    code = (
+        f"import sys, flows.migrate, flows.orchestration.runs, flows.reporting.report; print(sorted({heavy}))"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert "[]" == printed.stdout.strip()
+
+
 def test_version_is_that_of_the_installation() -> None:
     """`boxhaul --version` prints one line that a bug report can quote."""
     printed = CliRunner().invoke(app, ["--version"])

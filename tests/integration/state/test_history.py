@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from connectors.box.types import Statistics
+from flows.run.sampling import Sampling
 from state.checkpoint import Checkpoint
 from state.history_records import Done
 from state.reports.history import at_work, samples
@@ -77,3 +79,34 @@ def test_plans_do_not_see_each_other(checkpoint: Checkpoint, scene: Scene) -> No
     checkpoint.record_sample(scene.worker, done(1))
 
     assert [] == samples(checkpoint, other)
+
+
+class Box:
+    """What a process did in Box, as far as its samples ask."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def statistics(self) -> Statistics:
+        """A call more each time that somebody asks."""
+        self.calls += 1
+        return Statistics(calls=self.calls)
+
+
+def test_short_run_is_a_picture_and_a_long_one_few_rows(scene: Scene) -> None:
+    """Asked each second: thirty samples of the first minute, one a minute from half an hour on, and one at the end."""
+    now = 0.0
+    sampling_ = Sampling(scene.checkpoint, scene.worker, Box(), clock=lambda: now)  # type: ignore[arg-type]
+    counts = {}
+    for second in range(3 * 3_600):
+        now = float(second)
+        sampling_.beat()
+        if second in (60, 3_600, 7_200):
+            counts[second] = len(samples(scene.checkpoint, scene.plan_id))
+    sampling_.end()
+    found = samples(scene.checkpoint, scene.plan_id)
+
+    assert 25 <= counts[60] <= 31
+    assert 55 <= counts[7_200] - counts[3_600] <= 60
+    assert [True] == [sample.last for sample in found if sample.last]
+    assert found[-1].last

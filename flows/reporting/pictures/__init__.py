@@ -1,0 +1,1 @@
+"""The report's pictures: what they show, drawn as SVG by Vega."""
