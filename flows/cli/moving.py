@@ -63,6 +63,7 @@ def migrate(
     quiet: telling.QuietOption = False,
     log_file: telling.LogFileOption = None,
     log_format: telling.LogFormatOption = "text",
+    metrics: telling.MetricsOption = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -74,7 +75,13 @@ def migrate(
     sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
     filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
     with telling.telling(
-        loaded, "migrate", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
+        loaded,
+        "migrate",
+        verbose=verbose,
+        quiet=quiet,
+        log_file=log_file,
+        log_format=log_format,
+        metrics=metrics,
     ):
         summary = run_flow(
             migrate_share, loaded, tree or [], window, workers, check, new_checkpoint, checksum, filters
