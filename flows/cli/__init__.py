@@ -13,14 +13,13 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import closing, foreseeing, moving, preparing, proving, sharing
+from flows.cli import beginning, closing, foreseeing, moving, preparing, proving, sharing
 from flows.console import NO_COLLECTION_YET, foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
 app = typer.Typer(
     name="boxhaul",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
 
@@ -33,15 +32,19 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def boxhaul(
+    context: typer.Context,
     show_version: Annotated[
         bool,
         typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """Move file shares into Box folders owned by a service account, prove every byte, then let people in."""
+    if context.invoked_subcommand is None:
+        print(beginning.ORDER_OF_WORK, end="")  # noqa: T201  what somebody asks who asks nothing
 
 
 for _command in (
+    beginning.init,
     moving.migrate,
     preparing.check,
     foreseeing.inventory,

@@ -74,6 +74,7 @@ def migrate(
         bool, typer.Option("--reopen", help="Move trees again that a cutover closed; say --why.")
     ] = False,
     why: Annotated[str, typer.Option("--why", help="With --reopen: who agreed, and why.")] = "",
+    metrics: telling.MetricsOption = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
     from flows.commands.migrate import migrate_share
@@ -97,7 +98,13 @@ def migrate(
         return
     options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
     with telling.telling(
-        loaded, "migrate", verbose=verbose, quiet=quiet, log_file=log_file, log_format=log_format
+        loaded,
+        "migrate",
+        verbose=verbose,
+        quiet=quiet,
+        log_file=log_file,
+        log_format=log_format,
+        metrics=metrics,
     ):
         summary = run_flow(migrate_share, loaded, *options)
     if not quiet:

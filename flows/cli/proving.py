@@ -6,6 +6,8 @@ Heavy imports stand inside the commands, so that --help is quick.
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,6 +15,7 @@ import typer
 
 from flows.cli.options import JSONOption, PlanArgument, TreeOption
 from flows.console import (
+    BAD_PLAN,
     COMPLETE,
     INCOMPLETE,
     console,
@@ -82,16 +85,60 @@ def _end_with_verification(document: dict[str, Any], as_json: bool) -> NoReturn:
     raise typer.Exit(COMPLETE if document["agrees"] else INCOMPLETE)
 
 
-def status(plan: PlanArgument, as_json: JSONOption = False) -> None:
-    """Show where every tree stands, from the checkpoint alone."""
+def status(
+    plans: Annotated[
+        list[Path],
+        typer.Argument(metavar="PLAN...", help="Plan files, or folders of them.", show_default=False),
+    ],
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=0.2)] = 2.0,
+    as_json: JSONOption = False,
+) -> None:
+    """Show where every tree stands, from the checkpoint alone; of several plans, one table."""
+    from flows.reporting.several import plan_files
+
+    files = plan_files(plans)
+    several = len(files) > 1 or plans[0].is_dir()
+    if not watch:
+        shown, picture = _standing(files, several=several)
+        print_json(shown) if as_json else console().print(picture())
+        if several and all("error" in each for each in shown["plans"]):
+            raise typer.Exit(BAD_PLAN)
+        return
+    if as_json:
+        while True:
+            print_json(_standing(files, several=several)[0])
+            sys.stdout.flush()
+            time.sleep(every)
+    _watch(files, every, several=several)
+
+
+def _standing(files: Sequence[Path], *, several: bool) -> tuple[dict[str, Any], Callable[[], Any]]:
+    """The document of these plans now, and what makes a picture of it."""
+    from flows.plan.file import load_plan
+    from flows.reporting.several import documents, several_table
     from flows.reporting.status import status_document, status_table
 
-    loaded = load(plan)
-    document = status_document(loaded)
-    if as_json:
-        print_json(document)
-    else:
-        console().print(status_table(document))
+    if several:
+        found = list(documents(files))
+        return {"plans": found}, lambda: several_table(found)
+    document = status_document(load_plan(files[0]))
+    return document, lambda: status_table(document)
+
+
+def _watch(files: Sequence[Path], every: float, *, several: bool) -> None:
+    """Draw it in place on a terminal, and one below the other elsewhere."""
+    from rich.live import Live
+
+    screen = console()
+    if not screen.is_terminal:
+        while True:
+            screen.print(_standing(files, several=several)[1]())
+            time.sleep(every)
+    with Live(console=screen, auto_refresh=False) as live:
+        while True:
+            live.update(_standing(files, several=several)[1](), refresh=True)
+            time.sleep(every)
 
 
 def report(

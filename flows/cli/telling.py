@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +39,17 @@ LogFormatOption = Annotated[
 ]
 
 
+MetricsOption = Annotated[
+    str,
+    typer.Option(
+        "--metrics",
+        metavar="ADDR:PORT",
+        help="Answer Prometheus there while it runs.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
 @contextmanager
 def telling(
     plan: MigrationPlan,
@@ -48,6 +59,7 @@ def telling(
     quiet: bool,
     log_file: Path | None,
     log_format: str,
+    metrics: str = "",
 ) -> Iterator[None]:
     """Log the run that the body makes, and say as much of it as these options want. PlanError for bad ones."""
     from flows.orchestration.logging_runs import logged_run
@@ -63,5 +75,14 @@ def telling(
     with (
         logged_run(plan, command, file=log_file, form=LogFormat(log_format), level=level),
         loudness(wanted),
+        _measured(metrics, plan.name),
     ):
         yield
+
+
+def _measured(address: str, plan: str) -> AbstractContextManager[None]:
+    if not address:
+        return nullcontext()
+    from flows.orchestration.metrics import metrics_served
+
+    return metrics_served(address, plan)

@@ -13,13 +13,13 @@ from flows.orchestration.log_lines import told
 from flows.orchestration.watching import watching_with
 from flows.plan.model import MigrationPlan
 from flows.plan.references import reveal, secret_fields
-from flows.run.log_file import LogFormat, logged
+from flows.run.log_file import FILE_ONLY, LogFormat, logged
 from flows.transfer.migration import Migration
 from flows.words import printable
 from state.database.engine import sqlite_file
 from state.errors import StateError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(FILE_ONLY)
 
 
 def usual_log_file(plan: MigrationPlan) -> Path | None:
@@ -51,7 +51,7 @@ def logged_run(
     except PlanError as exc:
         if file is not None:
             raise
-        log.warning("no log is written: %s", exc)
+        logging.getLogger(__name__).warning("no log is written: %s", exc)
         yield
         return
     try:

@@ -32,7 +32,7 @@ def said(say: Callable[[str], object]) -> Iterator[None]:
     finally:
         for logger in SAID:
             logger.removeHandler(handler)
-            logger.propagate = not logger.handlers
+            logger.propagate = not any(isinstance(each, _Saying) for each in logger.handlers)
 
 
 class _Saying(logging.Handler):

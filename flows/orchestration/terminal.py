@@ -18,7 +18,7 @@ from rich.text import Text
 from flows.orchestration.run_warnings import said
 from flows.run.forecast import left_words
 from flows.run.in_flight import OnItsWay
-from flows.run.log_file import listening
+from flows.run.log_file import FILE_ONLY, listening
 from flows.run.progress import Snapshot, bytes_words
 from flows.transfer.migration import Migration
 from flows.words import counted, duration_words, failed_words, printable, size_words
@@ -100,7 +100,7 @@ class _Doings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line without control characters."""
-        if record.levelno < logging.WARNING:
+        if record.levelno < logging.WARNING and record.name != FILE_ONLY:
             text = Text(printable(record.getMessage()), style="dim")
             self._console.print(text, soft_wrap=True, highlight=False)
 

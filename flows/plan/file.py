@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from yaml.composer import Composer
 
 from flows.errors import PlanError
+from flows.plan.beside import values_beside
 from flows.plan.model import MigrationPlan
-from flows.plan.references import expand, expand_all, secret_fields
+from flows.plan.references import expand, expand_all, secret_fields, use_beside
 from flows.plan.secrets import REFERENCE, database_url_secrets, option_secrets
 from state.database.engine import parse_url, sqlite_file
 from state.errors import StateError
@@ -61,6 +62,7 @@ def load_plan(path: Path) -> MigrationPlan:
     if "base_dir" in document:
         raise PlanError(f"{path}: unknown key base_dir")
     _measure(document, path)
+    use_beside(values_beside(path, _referenced(document)))
     document = _expanded(document, key="", secrets=_secret_names(document))
     document["base_dir"] = str(path.resolve().parent)
     try:
@@ -187,6 +189,13 @@ def _measure(document: Any, path: Path) -> None:
             waiting += [(child, depth + 1) for child in value.values()]
         elif isinstance(value, list):
             waiting += [(child, depth + 1) for child in value]
+
+
+def _referenced(document: Any) -> set[str]:
+    """Every name that some text of the document refers to."""
+    if isinstance(document, str):
+        return set(REFERENCE.findall(document))
+    return {name for _, child in _children(document) for name in _referenced(child)}
 
 
 def _secret_names(document: Any, key: str = "") -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,14 +19,25 @@ from flows.plan.secrets import MASK, REFERENCE
 Model = TypeVar("Model", bound=BaseModel)
 
 
+#: What the file beside the plan that was read last says of names that the environment lacks.
+_beside: dict[str, str] = {}
+
+
+def use_beside(values: Mapping[str, str]) -> None:
+    """Let these stand for names that the environment lacks, in place of those of the plan before."""
+    _beside.clear()
+    _beside.update(values)
+
+
 def expand(text: str, *, key: str) -> str:
     """Fill in every `${NAME}`. PlanError names the variable that is missing, never a value."""
 
     def value_of(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name not in os.environ:
+        value = os.environ.get(name, _beside.get(name))
+        if value is None:
             raise PlanError(f"{key}: the environment variable {name} is not set")
-        return os.environ[name]
+        return value
 
     return REFERENCE.sub(value_of, text)
 

@@ -15,18 +15,21 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from connectors import box
 from flows.errors import PlanError
 from flows.words import printable
 
 #: A file of this size is put aside, and so many of those are kept.
 FILE_BYTES, FILES_KEPT = 10_000_000, 4
 
-#: In a wheel our packages lie in one of that name.
-_ABOVE = __package__.rpartition("flows")[0]
-#: Whose records are written: our own, and what a flow run says in Prefect.
-OURS = FLOWS, CONNECTORS, _ = tuple(f"{_ABOVE}{name}" for name in ("flows", "connectors", "state"))
-#: Whoever says the warnings of two rooms keeps them from the loggers above.
-LOGGERS = (*OURS, f"{CONNECTORS}.box", f"{FLOWS}.checks", "prefect.flow_runs", "prefect.task_runs")
+#: In a wheel our packages are below a name of its own.
+_ABOVE = (__package__ or "").rpartition("flows")[0]
+OURS = tuple(f"{_ABOVE}{name}" for name in ("flows", "connectors", "state"))
+#: What is said in the log alone: on a terminal others say it.
+FILE_ONLY = f"{OURS[0]}.log"
+#: Whose records are written: our own, and what a flow run says in Prefect. Whoever says the warnings of two rooms
+#: keeps them from the loggers above.
+LOGGERS = (*OURS, box.__name__, f"{OURS[0]}.checks", "prefect.flow_runs", "prefect.task_runs")
 
 #: A word that hides a secret.
 HIDDEN = "***"
@@ -77,26 +80,26 @@ def logged(
 
 @contextmanager
 def listening(handler: logging.Handler, level: int) -> Iterator[None]:
-    """Hand our records from this level on to the handler, once each, and to nobody else who does not see them now."""
+    """Hand our records from this level on to the handler, once each; nobody else sees more than without it."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
-    others = [each for each in logging.getLogger().handlers if each is not handler]
-    least = [(logger, logger.level, logger.getEffectiveLevel()) for logger in loggers]
-    quiet = _Quiet(logging.getLogger().getEffectiveLevel())
+    before = [(logger, logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
     handler.setLevel(level)
     handler.addFilter(_once(handler))
-    for other in others:
-        other.addFilter(quiet)
-    for logger, _, effective in least:
-        logger.setLevel(min(level, effective))
+    for logger in loggers:
+        logger.setLevel(min(level, logger.getEffectiveLevel()))
         logger.addHandler(handler)
+        if logger.name in OURS:
+            logger.addHandler(_ONWARD)  # once, however many listen
+            logger.propagate = False
     try:
         yield
     finally:
-        for logger, own, _ in least:
+        for logger, own, propagate, others in before:
             logger.removeHandler(handler)
+            if _ONWARD not in others:
+                logger.removeHandler(_ONWARD)
             logger.setLevel(own)
-        for other in others:
-            other.removeFilter(quiet)
+            logger.propagate = propagate
         handler.close()
 
 
@@ -111,14 +114,17 @@ def _once(handler: logging.Handler) -> Callable[[logging.LogRecord], bool]:
     return is_new
 
 
-class _Quiet:
-    """Of what is logged for the file alone, others see what they would see without it."""
+class _Onward(logging.Handler):
+    """To everybody else what they would see if nobody listened."""
 
-    def __init__(self, level: int) -> None:
-        self._level = level
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it on to the handlers of the root, which may have come later than this one."""
+        root = logging.getLogger()
+        if record.levelno >= root.getEffectiveLevel() and record.name != FILE_ONLY:
+            root.handle(record)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.name.startswith(OURS) or record.levelno >= self._level
+
+_ONWARD = _Onward()
 
 
 class _PrivateFile(RotatingFileHandler):

@@ -17,7 +17,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.run.log_file import LogFormat, logged, of_tree
-from tests.program import Program, program_for
+from tests.program import Program, fresh, program_for
 from tests.trees import build_tree
 
 NAME = "o\x1b[31mdd\n.txt"
@@ -84,6 +84,22 @@ def test_quiet_and_usual(program: Program) -> None:
     assert "complete" in usual.output
     assert "in Box: A/a.txt" not in usual.output
     assert "" == quiet.output
+
+
+def test_what_is_logged_is_not_said_as_well(program: Program) -> None:
+    """In an interpreter of its own: what fails stands in the log and in the summary, and an error is one line."""
+    process = fresh(["migrate", str(program.plan_path)], {**os.environ})
+    stdout, stderr = process.communicate(timeout=200)
+    (program.folder / "box_config.json").unlink()
+    process = fresh(["migrate", str(program.plan_path)], {**os.environ})
+    nothing, one_line = process.communicate(timeout=200)
+    log = (program.folder / "test (rehearsal).log").read_text(encoding="utf-8")
+
+    assert "failed: B/refused.txt" not in stdout + stderr
+    assert " INFO " not in stderr
+    assert "" == nothing
+    assert 1 == len(one_line.splitlines()), one_line
+    assert one_line.removeprefix("boxhaul: ").strip() in log
 
 
 @pytest.mark.parametrize(
