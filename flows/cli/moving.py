@@ -5,11 +5,13 @@ Heavy imports stand inside the commands, so that --help is quick.
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from flows.cli import filtering, telling
+from flows.cli import filtering, pass_options, telling
 from flows.cli.foreseeing import print_simulation
 from flows.cli.options import PlanArgument, TreeOption, WindowOption, with_transfer
 from flows.console import (
@@ -22,42 +24,22 @@ from flows.console import (
 )
 from flows.errors import PlanError
 
+if TYPE_CHECKING:
+    from flows.plan.model import MigrationPlan
+
 
 def migrate(
     plan: PlanArgument,
     tree: TreeOption = None,
     window: WindowOption = "",
-    workers: Annotated[
-        int,
-        typer.Option(help="More processes that send, over the Prefect work pool; each needs an identity."),
-    ] = 0,
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
-    ] = True,
-    new_checkpoint: Annotated[
-        bool,
-        typer.Option(
-            "--new-checkpoint",
-            help="Begin anew where the checkpoint speaks of another Box, share or tree; what it says is kept.",
-        ),
-    ] = False,
-    checksum: Annotated[
-        bool, typer.Option("--checksum", help="Read every file again; send only what differs from Box.")
-    ] = False,
-    since: Annotated[
-        str,
-        typer.Option(
-            help="A quick pass: look only at files that changed since 7d, 12h or a date. It completes no new tree."
-        ),
-    ] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Send nothing; say what would be done, as simulate does.")
-    ] = False,
-    bwlimit: Annotated[
-        str,
-        typer.Option(help="Bytes a second at most, or a timetable, as rclone's: 4M, '08:00,4M 20:00,off'."),
-    ] = "",
-    threads: Annotated[int, typer.Option(help="Files in flight at most; 0: as the plan says.")] = 0,
+    workers: pass_options.WorkersOption = 0,
+    check: pass_options.CheckOption = True,
+    new_checkpoint: pass_options.NewCheckpointOption = False,
+    checksum: pass_options.ChecksumOption = False,
+    since: pass_options.SinceOption = "",
+    dry_run: pass_options.DryRunOption = False,
+    bwlimit: pass_options.BandwidthOption = "",
+    threads: pass_options.ThreadsOption = 0,
     include: filtering.IncludeOption = None,
     exclude: filtering.ExcludeOption = None,
     filter_from: filtering.FilterFromOption = None,
@@ -70,34 +52,22 @@ def migrate(
     quiet: telling.QuietOption = False,
     log_file: telling.LogFileOption = None,
     log_format: telling.LogFormatOption = "text",
-    reopen: Annotated[
-        bool, typer.Option("--reopen", help="Move trees again that a cutover closed; say --why.")
-    ] = False,
-    why: Annotated[str, typer.Option("--why", help="With --reopen: who agreed, and why.")] = "",
     metrics: telling.MetricsOption = "",
+    reopen: pass_options.ReopenOption = False,
+    why: pass_options.WhyReopenOption = "",
 ) -> None:
     """Walk, send, verify, and let people in as each tree completes. Run it again to go on."""
-    from flows.commands.migrate import migrate_share
-    from flows.orchestration.configured import api_url
-
-    loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
-    if workers and not api_url():
-        raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
+    sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
+    filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
     if reopen is not bool(why.strip()):
         raise PlanError(
             "--reopen and --why belong together: say who agreed, and why; an auditor will read it"
         )
-    sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
-    filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
     if dry_run:
-        if filters is not None or since or checksum:
-            raise PlanError(
-                "--dry-run: filters of a run, --since and --checksum are not simulated; leave them out"
-            )
-        print_simulation(plan, tree or [], window=window)
+        _foretell(plan, tree, window, partly=filters is not None or bool(since) or checksum)
         return
-    options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
-    with telling.telling(
+    loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
+    tell = telling.telling(
         loaded,
         "migrate",
         verbose=verbose,
@@ -105,7 +75,35 @@ def migrate(
         log_file=log_file,
         log_format=log_format,
         metrics=metrics,
-    ):
+    )
+    options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
+    _migrate(plan, loaded, tell, options, quiet=quiet)
+
+
+def _foretell(plan: Path, tree: list[str] | None, window: str, *, partly: bool) -> None:
+    if partly:
+        raise PlanError(
+            "--dry-run: filters of a run, --since and --checksum are not simulated; leave them out"
+        )
+    print_simulation(plan, tree or [], window=window)
+
+
+def _migrate(
+    plan: Path,
+    loaded: MigrationPlan,
+    tell: AbstractContextManager[None],
+    options: tuple[Any, ...],
+    *,
+    quiet: bool,
+) -> NoReturn:
+    """Run the flow with these parameters after the plan."""
+    from flows.commands.migrate import migrate_share
+    from flows.orchestration.configured import api_url
+
+    _, _, workers, *_ = options
+    if workers and not api_url():
+        raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
+    with tell:
         summary = run_flow(migrate_share, loaded, *options)
     if not quiet:
         print_summary(loaded, summary, plan)
@@ -118,9 +116,7 @@ def retry(
         str, typer.Option(help="Only what failed for this reason, as the report names it.")
     ] = "",
     tree: TreeOption = None,
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Stop before sending what would fail; or insist.")
-    ] = True,
+    check: pass_options.CheckOption = True,
     verbose: telling.VerboseOption = False,
     quiet: telling.QuietOption = False,
     log_file: telling.LogFileOption = None,
