@@ -15,7 +15,6 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
-    Integer,
     String,
     Text,
     TextClause,
@@ -24,13 +23,10 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
-from sqlalchemy.schema import MetaData
+from sqlalchemy.orm import Mapped, mapped_column
 
+from state.database.base import Base, RowId, row_id
 from state.database.columns import SourceText, UTCTime
-
-#: SQLite makes a 64-bit row id of INTEGER only.
-RowId = BigInteger().with_variant(Integer, "sqlite")
 
 # The conditions of the partial indexes. Queries use the very same text: SQLite and PostgreSQL take a partial
 # index only when they can prove its condition, and a bound parameter proves nothing.
@@ -63,28 +59,11 @@ def _partial(name: str, *columns: str, where: TextClause, unique: bool = False) 
     return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
-def _row_id() -> MappedColumn[int]:
-    return mapped_column(RowId, primary_key=True, autoincrement=True)
-
-
-class Base(DeclarativeBase):
-    """Every table of the checkpoint."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
 class Plan(Base):
     """A migration plan: one source, one landing folder."""
 
     __tablename__ = "plans"
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     name: Mapped[str] = mapped_column(Text, unique=True)
     source_url: Mapped[str] = mapped_column(Text)
     landing_folder_id: Mapped[str] = mapped_column(Text)
@@ -103,7 +82,7 @@ class Tree(Base):
 
     __tablename__ = "trees"
     __table_args__ = (UniqueConstraint("plan_id", "name"),)
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))
     name: Mapped[str] = mapped_column(SourceText)
     source: Mapped[str] = mapped_column(SourceText)
@@ -138,7 +117,7 @@ class Pass(Base):
 
     __tablename__ = "passes"
     __table_args__ = (_partial("uq_passes_running", "plan_id", where=PASS_IS_RUNNING, unique=True),)
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), index=True)
     #: The row with which the pass began, where an interrupted one is continued; NULL: this row.
     first_id: Mapped[int | None] = mapped_column(RowId)
@@ -156,7 +135,7 @@ class Worker(Base):
 
     __tablename__ = "workers"
     __table_args__ = (_partial("ix_workers_alive", "lease_until", where=WORKER_IS_ALIVE),)
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), index=True)
     name: Mapped[str] = mapped_column(Text)
     host: Mapped[str] = mapped_column(Text)
@@ -223,7 +202,7 @@ class Folder(Base):
         _partial("ix_folders_create_claimed", "create_claimed_by", where=FOLDER_CREATION_IS_CLAIMED),
         _partial("uq_folders_root", "tree_id", where=text("folders.parent_id IS NULL"), unique=True),
     )
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     tree_id: Mapped[int] = mapped_column(ForeignKey("trees.id"))
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("folders.id"))
     depth: Mapped[int]
@@ -276,7 +255,7 @@ class Item(Base):
         _partial("ix_items_gone", "source_file_id", where=ITEM_IS_GONE_FROM_SOURCE),
         _partial("ix_items_renamed", "tree_id", "folder_id", where=ITEM_IS_RENAMED),
     )
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     tree_id: Mapped[int] = mapped_column(ForeignKey("trees.id"))
     folder_id: Mapped[int] = mapped_column(ForeignKey("folders.id"))
     name: Mapped[str] = mapped_column(SourceText)
@@ -356,7 +335,7 @@ class Collaboration(Base):
 
     __tablename__ = "collaborations"
     __table_args__ = (UniqueConstraint("tree_id", "key"),)
-    id: Mapped[int] = _row_id()
+    id: Mapped[int] = row_id()
     tree_id: Mapped[int] = mapped_column(ForeignKey("trees.id"))
     key: Mapped[str] = mapped_column(Text)
     #: False once the plan no longer names it.
@@ -375,78 +354,3 @@ class Collaboration(Base):
     #: Box was asked to mail this person about this tree.
     mailed: Mapped[bool] = mapped_column(server_default=false(), default=False)
     detail: Mapped[str | None] = mapped_column(SourceText)
-
-
-class Event(Base):
-    """Something worth telling an auditor."""
-
-    #: Prefect's server has a table called events.
-    __tablename__ = "plan_events"
-    __table_args__ = (Index("ix_events_plan", "plan_id", "at", "id"),)
-    id: Mapped[int] = _row_id()
-    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))
-    tree_id: Mapped[int | None] = mapped_column(ForeignKey("trees.id"))
-    at: Mapped[datetime] = mapped_column(UTCTime)
-    kind: Mapped[str] = mapped_column(Text)
-    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
-class Watch(Base):
-    """How far a plan has read Box's events."""
-
-    __tablename__ = "watches"
-    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
-    stream: Mapped[str] = mapped_column(Text)
-    position: Mapped[str] = mapped_column(Text)
-    #: Date of the newest event that was read, by Box's clock.
-    seen_until: Mapped[datetime | None] = mapped_column(UTCTime)
-    #: Findings up to this row of `plan_events` were told.
-    told_id: Mapped[int] = mapped_column(RowId, server_default=text("0"), default=0)
-    read_at: Mapped[datetime] = mapped_column(UTCTime)
-
-
-class WatchedEvent(Base):
-    """An event of Box that a finding was made of: Box may send it again."""
-
-    __tablename__ = "watched_events"
-    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
-    event_id: Mapped[str] = mapped_column(Text, primary_key=True)
-
-
-class Sample(Base):
-    """What a process had done at one time since it began; few of them are kept, see statements/sampling.py."""
-
-    __tablename__ = "samples"
-    __table_args__ = (Index("ix_samples_plan_id_id", "plan_id", "id"),)
-    id: Mapped[int] = _row_id()
-    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))
-    #: No foreign key: a sample outlives whatever becomes of its worker.
-    worker_id: Mapped[int] = mapped_column(RowId)
-    at: Mapped[datetime] = mapped_column(UTCTime)
-    calls: Mapped[int] = mapped_column(BigInteger)
-    rate_limited: Mapped[int] = mapped_column(BigInteger)
-    bytes_sent: Mapped[int] = mapped_column(BigInteger)
-    #: The process ended by itself.
-    last: Mapped[bool]
-
-
-class CallCount(Base):
-    """How many calls of one route a plan has made."""
-
-    __tablename__ = "call_counts"
-    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"), primary_key=True, autoincrement=False)
-    route: Mapped[str] = mapped_column(Text, primary_key=True)
-    count: Mapped[int] = mapped_column(BigInteger)
-
-
-class Survey(Base):
-    """What was found by looking at a plan's share: an inventory, or a forecast. Needs no plan that has begun."""
-
-    __tablename__ = "surveys"
-    __table_args__ = (Index("ix_surveys_last", "plan_name", "kind", "id"),)
-    id: Mapped[int] = _row_id()
-    #: As plans.name.
-    plan_name: Mapped[str] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(UTCTime)
-    document: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from state.database.engine import Database, display_url
-from state.database.models import Base
 from state.database.rights import require_creation, require_tables, require_unicode
+from state.database.tables import METADATA
 from state.database.version import HEAD, VERSION_TABLE, current_revision
 from state.errors import SchemaAhead, SchemaBehind
 
@@ -62,7 +62,7 @@ def _revisions(config: Config) -> set[str]:
 def _look(connection: Connection, shown: str) -> str | None:
     """Return the revision, once it is sure that the role may do what comes next."""
     require_unicode(connection, shown)
-    require_tables(connection, shown, [VERSION_TABLE, *Base.metadata.tables])
+    require_tables(connection, shown, [VERSION_TABLE, *METADATA.tables])
     current = current_revision(connection)
     if current != HEAD:
         require_creation(connection, shown)

@@ -9,12 +9,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from connectors.entry import EntryKind, Fingerprint
 from state.checkpoint import Checkpoint
-from state.database.models import (
-    FOLDER_IS_IN_BOX,
-    ITEM_IS_IN_BOX,
-    Folder,
-    Item,
-)
+from state.database.models import FOLDER_IS_IN_BOX, ITEM_IS_IN_BOX, Folder, Item
 from state.kept_records import KeptChild, KeptPlace
 from state.records import FolderNode
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, in_chunks

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from state.checkpoint import Checkpoint
-from state.database.models import Event
+from state.database.history import Event
 from state.records import EventLine
 from state.statements.base import stream
 from state.statuses import EventKind

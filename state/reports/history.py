@@ -9,7 +9,7 @@ from itertools import groupby
 from sqlalchemy import select
 
 from state.checkpoint import Checkpoint
-from state.database.models import Sample as Row
+from state.database.history import Sample as Row
 from state.history_records import AtWork, Done, Sample
 
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from state.database.base import Base
 from state.database.engine import Database
-from state.database.models import Base, Worker
+from state.database.models import Worker
 from state.errors import LostLease
 from state.records import WorkerLease
 

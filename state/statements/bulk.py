@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from state.database.models import Base
+from state.database.base import Base
 from state.statements.base import insert_into
 
 #: Rows of one call of the driver: little memory for a folder of 100,000 entries.

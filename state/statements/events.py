@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from state.database.models import CallCount, Event
+from state.database.history import CallCount, Event
 from state.statements.base import Statements, insert_into
 from state.statuses import EventKind
 

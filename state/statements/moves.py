@@ -11,14 +11,7 @@ from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
 from state.change_records import MovedFile, PlacedFolder
-from state.database.models import (
-    FOLDER_HAS_SOURCE_ID,
-    ITEM_FAILED,
-    Folder,
-    Item,
-    Tree,
-    UploadSession,
-)
+from state.database.models import FOLDER_HAS_SOURCE_ID, ITEM_FAILED, Folder, Item, Tree, UploadSession
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import FORGOTTEN, forget_listings

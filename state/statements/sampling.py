@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from state.database.models import Sample
+from state.database.history import Sample
 from state.history_records import Done
 from state.records import WorkerLease
 from state.statements.base import Statements

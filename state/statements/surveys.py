@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from state.database.models import Survey
+from state.database.history import Survey
 from state.statements.base import Statements
 from state.statuses import SurveyKind
 

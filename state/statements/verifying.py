@@ -9,15 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, exists, or_, select, update
 
 from connectors.entry import EntryKind
-from state.database.models import (
-    FOLDER_IS_UNPROVEN,
-    FOLDER_IS_WALKED,
-    Collaboration,
-    Event,
-    Folder,
-    Item,
-    Tree,
-)
+from state.database.history import Event
+from state.database.models import FOLDER_IS_UNPROVEN, FOLDER_IS_WALKED, Collaboration, Folder, Item, Tree
 from state.records import ExpectedChild, FolderNode, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import forget_listings_of_folders, forget_listings_of_items

@@ -7,16 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, case, select, update
 
-from state.database.models import (
-    FOLDER_IS_IN_BOX,
-    ITEM_IS_IN_BOX,
-    Event,
-    Folder,
-    Item,
-    Tree,
-    Watch,
-    WatchedEvent,
-)
+from state.database.history import Event, Watch, WatchedEvent
+from state.database.models import FOLDER_IS_IN_BOX, ITEM_IS_IN_BOX, Folder, Item, Tree
 from state.records import EventLine
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.events import add_event

@@ -10,7 +10,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from state.database.engine import Database
-from state.database.models import Base
+from state.database.tables import METADATA
 from state.database.version import VERSION_TABLE, take_over_former_table
 
 
@@ -27,7 +27,7 @@ def run(connection: Connection) -> None:
     take_over_former_table(connection)
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=METADATA,
         version_table=VERSION_TABLE,
         render_as_batch=True,
         user_module_prefix="columns.",
@@ -42,7 +42,7 @@ if given_connection is not None:
 elif context.is_offline_mode():
     context.configure(
         url=database_url(),
-        target_metadata=Base.metadata,
+        target_metadata=METADATA,
         version_table=VERSION_TABLE,
         literal_binds=True,
         render_as_batch=True,
