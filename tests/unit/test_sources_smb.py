@@ -170,9 +170,9 @@ def test_no_answer_about_streams_fails_a_file(buffer: bytes) -> None:
     assert len(named_streams(buffer).found) <= len(buffer) // 24
 
 
-# A name of slashes alone is the folder itself to the plain way, and a failed entry to the short one.
+# Of a name that begins or ends with a slash the plain way makes another one, and the short one a failed entry.
 names = st.text(st.characters(), min_size=1, max_size=12).filter(
-    lambda name: name.strip("/")
+    lambda name: name == name.strip("/")
 ) | st.sampled_from([".", "..", "a/b", "nul\0", "ABCDEF~1.TXT", "x~", "bad\ud800name", "Größe 💩", "a b. "])
 ticks = st.sampled_from([0, 1, TICKS, 2**64 - 1]) | st.integers(0, 2**64 - 1)
 
