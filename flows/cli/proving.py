@@ -169,7 +169,7 @@ def report(
 
         written = write_removable(loaded, removable)
     else:
-        written = write_report(loaded, out)
+        written = write_report(loaded, out, say=lambda line: print(line, file=sys.stderr))  # noqa: T201
     if manifest is not None:
         from flows.reconciliation.manifest import write_manifest
 

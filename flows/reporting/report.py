@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from flows.reporting.items import write_lines
 from flows.reporting.page import Told, render
 from flows.reporting.shape import Shape
 from flows.reporting.status import status_document
+from flows.reporting.telling import Telling, silent
 from flows.reporting.workbook import workbook
 from state.checkpoint import Checkpoint
 from state.reports.events import events
@@ -33,8 +35,10 @@ FILES = ("report.html", "items.csv", "items.json", "report.xlsx")
 TREES_WITH_FOLDERS = 12
 
 
-def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
-    """Write report.html, items.csv, items.json and report.xlsx; the paths.
+def write_report(
+    plan: MigrationPlan, folder: Path | None = None, *, say: Callable[[str], object] = silent
+) -> list[Path]:
+    """Write report.html, items.csv, items.json and report.xlsx; the paths. `say` gets a line now and then.
 
     PlanError when nothing is known of the plan yet, and when the folder cannot be written to. An earlier report stays
     whole until the new one is.
@@ -47,24 +51,31 @@ def write_report(plan: MigrationPlan, folder: Path | None = None) -> list[Path]:
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(paths) as files:
-            _write(plan, document, target, files)
+            _write(plan, document, target, files, say)
     except OSError as exc:
         raise PlanError(f"the report cannot be written into {target} ({exc.strerror or exc})") from exc
     return paths
 
 
-def _write(plan: MigrationPlan, document: dict[str, Any], target: Path, files: list[TextIO]) -> None:
+def _write(
+    plan: MigrationPlan,
+    document: dict[str, Any],
+    target: Path,
+    files: list[TextIO],
+    say: Callable[[str], object],
+) -> None:
     """Fill the files: one pass over the items for all of them, then the page."""
     page, table, lines, book = files
     shape = Shape(document["trees"], now=datetime.now(UTC), shown=TREES_WITH_FOLDERS)
     outside = frozenset(tree["name"] for tree in document["trees"] if not tree["in_plan"])
     findings = Findings(outside=outside)
+    entries = sum(tree["items"]["total"] + tree["items"]["gone"] for tree in document["trees"])
     with closing(open_checkpoint(plan)) as checkpoint:
         plan_id = find_plan(checkpoint, plan)
         assert plan_id is not None  # noqa: S101  status_document found it
         # A text file's bytes lie below it, and a workbook is bytes.
         with workbook(cast(Any, book).buffer, target, document["trees"]) as sheets:
-            others = (findings.take, shape.take, sheets.take)
+            others = (findings.take, shape.take, sheets.take, Telling(plan.name, entries, say).take)
             write_lines(item_lines(checkpoint, plan_id), table, lines, others)
         shape.end()
         _read_events(plan, document, findings, checkpoint, plan_id)

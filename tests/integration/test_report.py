@@ -273,3 +273,17 @@ def test_page_of_a_share_full_of_failures_stays_small(tmp_path: Path, scene: Sce
     assert '<a href="items.csv">' in text
     assert page.stat().st_size < 2_000_000
     assert 3_001 < len(table.read_text().splitlines())
+
+
+def test_long_report_says_how_far_it_is(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line now and then, with a sum that its last one reaches; a short report says nothing."""
+    said: list[str] = []
+    scene.walk({f"file {number:04}": 1 for number in range(2_500)})
+    write_report(plan_in(tmp_path, trees=[]), say=said.append)
+    assert [] == said
+    monkeypatch.setattr("flows.reporting.telling.LINE_SECONDS", 0)
+    write_report(plan_in(tmp_path, trees=[]), say=said.append)
+
+    assert ["p: 1,000 of 2,500 entries written", "p: 2,000 of 2,500 entries written"] == said
