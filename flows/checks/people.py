@@ -13,7 +13,7 @@ from flows.plan.people import COLLABORATOR_KEYS, CollaboratorPlan
 from flows.sharing.access import has_ended
 from flows.sharing.invitations import app_user_key
 from flows.words import counted
-from state.records import CollaborationRecord
+from state.people_records import CollaborationRecord
 from state.statuses import CollaborationStatus
 
 #: People who are looked up, at most: each is a call.

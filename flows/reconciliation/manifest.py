@@ -24,7 +24,8 @@ from flows.reconciliation.signing import private_key, public_line, public_pem, s
 from flows.reporting.files import replacing
 from flows.reporting.items import item_row
 from state.checkpoint import Checkpoint
-from state.records import CollaborationRecord, CollaboratorSpec, ItemLine, TreeRecord
+from state.people_records import CollaborationRecord, CollaboratorSpec
+from state.records import ItemLine, TreeRecord
 from state.reports.events import events
 from state.reports.lines import item_lines
 from state.statuses import EventKind, ItemStatus

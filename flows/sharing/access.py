@@ -18,7 +18,8 @@ from flows.sharing.editors import TreeEditors
 from flows.sharing.nesting import Nesting
 from flows.words import normal_form
 from state.checkpoint import Checkpoint
-from state.records import CollaboratorSpec, TreeRecord, WorkerLease
+from state.people_records import CollaboratorSpec
+from state.records import TreeRecord, WorkerLease
 
 #: How many of the usual leases a command about people takes: nothing prolongs its lease while it works.
 LEASES_AT_ONCE = 10

@@ -17,7 +17,8 @@ from flows.sharing.access import Access, budget_held, has_ended, open_access
 from flows.sharing.invitations import app_user_key, let_in
 from flows.sharing.links import is_to_be_published, publish
 from flows.sharing.trees import deepest_first, unfinished_below
-from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord
+from state.people_records import CollaborationRecord, CollaboratorSpec
+from state.records import TreeRecord
 from state.statuses import CollaborationStatus, EventKind, TreeState
 
 

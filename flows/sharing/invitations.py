@@ -19,7 +19,8 @@ from connectors.errors import (
     Stopped,
 )
 from flows.sharing.access import Access, has_ended
-from state.records import CollaborationRecord, CollaboratorSpec, TreeRecord
+from state.people_records import CollaborationRecord, CollaboratorSpec
+from state.records import TreeRecord
 from state.statuses import CollaborationStatus
 
 #: No invitation went out, and so no mail.

@@ -169,12 +169,11 @@ def open_migration(
         worker = register(checkpoint, plan_id, name=name)
         stack.callback(checkpoint.release_worker, worker)
         budgets = Budgets(checkpoint, worker, stop.event)
-        uploading = uploading_identities(part, plan, checkpoint, worker)
         box: BoxDestination = stack.enter_context(
             open_box(
                 plan,
                 stop=stop.event,
-                uploading=uploading,
+                uploading=uploading_identities(part, plan, checkpoint, worker),
                 borrow=lambda identity: budgets.borrow(box, identity),
                 bandwidth=bandwidth_of(plan, plan_id, checkpoint, stop.event),
             )

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, func, select
 
 from state.checkpoint import Checkpoint
 from state.database.models import FOLDER_IS_WALKED, Folder, Item, Pass, Plan, Tree
-from state.records import CollaborationRecord, Counts, TreeReport
+from state.people_records import CollaborationRecord
+from state.records import Counts, TreeReport
 from state.statuses import (
     KEPT_IN_BOX,
     QUICK,

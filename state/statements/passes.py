@@ -53,15 +53,12 @@ class PassStatements(Statements):
             if running is not None:
                 ended = {"state": PassState.INCOMPLETE, "ended_at": now}
                 connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
-            continued = running is not None and (running.rules, running.kind == QUICK) == (
-                rules,
-                kind == QUICK,
-            )
+            same = running is not None and (running.rules, running.kind == QUICK) == (rules, kind == QUICK)
             trees = _tree_ids(connection, plan_id) if revive_in is None else revive_in
-            revived = running.summary.get(REVIVED, []) if running is not None and continued else []
+            revived = running.summary.get(REVIVED, []) if running is not None and same else []
             values: dict[str, Any] = {
                 "plan_id": plan_id,
-                "first_id": (running.first_id or running.id) if running is not None and continued else None,
+                "first_id": (running.first_id or running.id) if running is not None and same else None,
                 "kind": kind,
                 "rules": rules,
                 "state": PassState.RUNNING,

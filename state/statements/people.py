@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import aliased
 
 from state.database.models import Collaboration, Plan, Tree
-from state.records import CollaborationRecord, CollaboratorSpec
+from state.people_records import CollaborationRecord, CollaboratorSpec
 from state.statements.base import Statements, insert_into
 from state.statuses import CollaborationStatus
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from state.records import CollaboratorSpec
+from state.people_records import CollaboratorSpec
 
 
 def test_collaborator_key_ignores_case() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state.records import CollaboratorSpec
+from state.people_records import CollaboratorSpec
 from state.statuses import CollaborationStatus
 from tests.integration.state.scene import Scene
 

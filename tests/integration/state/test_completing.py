@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from connectors.entry import EntryKind
-from state.records import CollaboratorSpec, Counts, ExpectedChild
+from state.people_records import CollaboratorSpec
+from state.records import Counts, ExpectedChild
 from state.statuses import (
     DIFFERENT_IN_BOX,
     GONE_FROM_BOX,

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from state.checkpoint import Checkpoint
-from state.records import CollaboratorSpec, TreeSpec
+from state.people_records import CollaboratorSpec
+from state.records import TreeSpec
 from tests.integration.state.scene import Scene
 
 PEOPLE = 25

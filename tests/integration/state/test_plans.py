@@ -8,7 +8,8 @@ import pytest
 
 from state.checkpoint import Checkpoint
 from state.errors import PlanMismatch
-from state.records import CollaboratorSpec, TreeSpec
+from state.people_records import CollaboratorSpec
+from state.records import TreeSpec
 from state.reports.status import plan_status
 from state.statuses import IncompleteReason, ItemStatus, PassState, TreeState
 from tests.integration.state.scene import Scene

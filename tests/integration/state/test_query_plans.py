@@ -11,7 +11,8 @@ from sqlalchemy import event, text
 
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
-from state.records import BudgetBlock, CollaboratorSpec, Failed
+from state.people_records import CollaboratorSpec
+from state.records import BudgetBlock, Failed
 from state.reports.contents import folder_count, folders_in_box, kept_children, places_of
 from state.reports.events import events
 from state.reports.lines import failures, item_lines, renames

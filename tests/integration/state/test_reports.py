@@ -11,7 +11,8 @@ import pytest
 
 import state.reports.lines
 from connectors.entry import EntryKind
-from state.records import CollaboratorSpec, TreeSpec
+from state.people_records import CollaboratorSpec
+from state.records import TreeSpec
 from state.reports.events import events
 from state.reports.lines import failures, item_lines, renames
 from state.reports.status import plan_status
