@@ -103,7 +103,7 @@ def _follow_moves(migration: Migration, known: Sequence[TreeRecord], *, is_dry: 
     wait: folders are followed, and single files are sent anew."""
     in_box = any(tree.box_folder_id for tree in known)
     migration.follows_moves = in_box and not is_dry and follows_moves(migration.plan)
-    if migration.follows_moves and migration.part is Part.ALONE and migration.quick is None:
+    if migration.follows_moves and migration.part is Part.ALONE:
         proven = migration.checkpoint.proven_trees(migration.plan_id)
         migration.claims.hold([tree_id for tree_id in migration.tree_ids if tree_id in proven])
 

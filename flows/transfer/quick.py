@@ -1,7 +1,8 @@
 """Quick: a pass by time, which looks only at files that are not older than a moment. Sends nothing.
 
 It lists every folder: the date of a folder says nothing of what changed in a file in it, or below. What it spares is
-what follows from a listing: older files are neither read nor sent, and nothing is counted as gone.
+what follows from a listing: older files are neither read nor sent, and nothing is counted as gone. A new file that has
+the id of another one has moved, or is a second name of it: which of both, a whole pass finds out.
 """
 
 from __future__ import annotations
@@ -30,9 +31,13 @@ class QuickLook:
         What rules exclude, and what could not be looked at, is recorded whatever its age.
         """
         kept = [change for change in changes if self._is_chosen(change)]
-        with self._lock:
-            self._left += len(changes) - len(kept)
+        self.leave(len(changes) - len(kept))
         return kept
+
+    def leave(self, count: int) -> None:
+        """So many differences more wait for a whole pass."""
+        with self._lock:
+            self._left += count
 
     def document(self) -> dict[str, Any]:
         """For the summary of the run."""
@@ -55,7 +60,11 @@ def quick_words(quick: dict[str, Any]) -> str:
     """One line about a quick pass, for a person."""
     moment = quick["since"][:16].replace("T", " ")
     left = quick["left"]
-    told = f"{left:,} older differences wait for one" if left != 1 else "1 older difference waits for one"
+    told = (
+        f"{left:,} older or moved entries wait for one"
+        if left != 1
+        else "1 older or moved entry waits for one"
+    )
     return (
         f"quick pass: only what changed since {moment} UTC was looked at; this was no whole pass"
         f"{f', and {told}' if left else ''}"

@@ -42,7 +42,7 @@ def walk_trees(migration: Migration) -> None:
     try:
         _walk_frontier(migration)
         if migration.claims.held and not migration.stop.is_set():
-            follow_file_moves(migration, migration.claims.held)
+            _end_of_the_walk(migration, migration.claims.held)
             migration.claims.hold([])
     except Stopped:
         return  # whoever said stop knows why
@@ -52,6 +52,17 @@ def walk_trees(migration: Migration) -> None:
     finally:
         migration.walking.clear()
         migration.progress.walk(goes_on=False)
+
+
+def _end_of_the_walk(migration: Migration, held: Sequence[int]) -> None:
+    """Follow files that moved; a quick pass, which does not know what is gone, leaves them to a whole one."""
+    if migration.quick is None:
+        follow_file_moves(migration, held)
+        return
+    for tree_id in held:
+        for size in migration.checkpoint.forget_moved_files(tree_id, worker=migration.worker):
+            migration.progress.leave_out(size)
+            migration.quick.leave(1)
 
 
 def _walk_frontier(migration: Migration) -> None:
@@ -306,7 +317,7 @@ def _looks_emptied(
     A mount point may hold a note that says so. Where as much is there as before, under other names, it was renamed.
     """
     held = {child.name for child in known if child.status not in OUT_OF_SIGHT}
-    if not held or migration.plan.source.may_be_empty:
+    if not held or migration.plan.source.may_be_empty or migration.quick is not None:
         return False
     if len(held) < MANY_ENTRIES:
         return not listing

@@ -99,6 +99,21 @@ class MoveStatements(Statements):
                 if row.gone_of_id == 1 and self.database.read(_is_the_only_one(tree_id, row)):
                     yield _moved_file(row)
 
+    def forget_moved_files(self, tree_id: int, *, worker: WorkerLease) -> list[int]:
+        """Forget files that were found now and never tried, and have the id of one that this tree has in Box.
+
+        Returns their sizes. The next whole walk finds them again, and knows then whether the other one is gone.
+        """
+
+        def forget(connection: Connection) -> list[int]:
+            rows = connection.execute(_NEW_OF_A_KNOWN_ID, {"tree": tree_id}).all()
+            for chunk in in_chunks([row.id for row in rows], IDS_PER_STATEMENT):
+                connection.execute(delete(Item).where(Item.id.in_(chunk)))
+            forget_listings(connection, sorted({row.folder_id for row in rows}))
+            return [row.size for row in rows]
+
+        return self.write_as(worker, forget)
+
     def record_file_moved(
         self, move: MovedFile, *, box_name: str, box_etag: str | None, detail: str, worker: WorkerLease
     ) -> None:
@@ -227,6 +242,22 @@ _GONE_OF_ID = (
     .where(_Other.source_file_id == _New.source_file_id, _Other.tree_id == _New.tree_id)
     .where(_Other.status == _GONE, _Other.box_file_id.is_not(None))
     .scalar_subquery()
+)
+_IS_NEW = and_(
+    Item.tree_id == bindparam("tree"),
+    Item.status == _PENDING,
+    Item.box_file_id.is_(None),
+    Item.claimed_by.is_(None),
+    Item.attempts == 0,
+    Item.source_file_id.is_not(None),
+)
+_KNOWN_IDS = select(_Other.source_file_id).where(
+    _Other.tree_id == bindparam("tree"),
+    _Other.status == ItemStatus.UPLOADED,
+    _Other.source_file_id.in_(select(Item.source_file_id).where(_IS_NEW)),
+)
+_NEW_OF_A_KNOWN_ID = select(Item.id, Item.folder_id, Item.size).where(
+    _IS_NEW, Item.source_file_id.in_(_KNOWN_IDS)
 )
 _PAIRS = (
     select(

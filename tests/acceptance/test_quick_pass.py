@@ -52,7 +52,7 @@ def test_only_what_is_recent_is_looked_at(program: Program, box: Sandbox, share:
 
     assert 0 == finished.code, finished.output
     assert "quick pass: only what changed since" in finished.stdout
-    assert "3 older differences wait" in finished.stdout
+    assert "3 older or moved entries wait" in finished.stdout
     assert {"A/a.txt", "A/b.txt", "A/sub/c.txt", "A/recent.txt"} == set(box.files())
     lines = report_items(program)
     assert "A/sub/older.txt" not in lines
@@ -109,6 +109,29 @@ def test_folder_that_is_gone_keeps_its_state(program: Program, box: Sandbox, sha
     whole = program.run("migrate")
     assert 0 == whole.code, whole.output
     assert {"A/a.txt", "A/b.txt"} == set(box.files())
+
+
+def test_what_moved_is_left_to_a_whole_pass(program: Program, box: Sandbox, share: Path) -> None:
+    """A file under a new name is not sent beside its old self, and its id in Box survives both passes."""
+    program.write_plan(changes={"deletions": "trash", "max_delete": "90%"})
+    (share / "A/sub/d.txt").write_bytes(b"d")
+    assert 0 == program.run("migrate").code
+    before = {path: file.id for path, file in box.files().items()}
+    (share / "A/a.txt").rename(share / "A/z.txt")
+    (share / "A/sub/c.txt").rename(share / "A/c.txt")
+    (share / "A/new.txt").write_bytes(b"new")
+
+    quick = program.run("migrate", "--since", "1d")
+
+    assert 0 == quick.code, quick.output
+    assert "4 older or moved entries wait" in quick.stdout
+    there = {path: file.id for path, file in box.files().items()}
+    assert before == {path: box_id for path, box_id in there.items() if path != "A/new.txt"}
+    whole = program.run("migrate")
+    assert 0 == whole.code, whole.output
+    assert_arrived(program, box, share)
+    there = {path: file.id for path, file in box.files().items()}
+    assert [before["A/a.txt"], before["A/sub/c.txt"]] == [there["A/z.txt"], there["A/c.txt"]]
 
 
 def test_interrupted_whole_pass_is_not_continued_by_a_quick_one(

@@ -81,4 +81,4 @@ def test_words_say_that_it_was_no_whole_pass() -> None:
     words = quick_words({"since": "2026-11-22T00:00:00+00:00", "left": 1})
 
     assert "since 2026-11-22 00:00 UTC" in words
-    assert "1 older difference waits" in words
+    assert "1 older or moved entry waits" in words
