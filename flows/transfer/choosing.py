@@ -65,7 +65,7 @@ def left_out_of(migration: Migration, tree: TreeRecord) -> str | None:
     if migration.filters is None:
         return None
     aside = migration.checkpoint.files_set_aside(migration.worker).get(tree.id)
-    return aside and left_out_words(*aside)
+    return f"{counted(aside[0], 'file')}, {size_words(aside[1])}" if aside else None
 
 
 def left_out(migration: Migration) -> dict[str, Any]:
