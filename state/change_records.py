@@ -71,3 +71,14 @@ class MovedFile:
     box_etag: str | None
     #: What Box holds was there before this plan.
     adopted: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedFile:
+    """One file that failed, as the walk saw it."""
+
+    id: int
+    #: Source path, as Entry.path.
+    path: str
+    size: int
+    modified_ns: int | None

@@ -113,17 +113,6 @@ class KnownChild:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FailedFile:
-    """One file that failed, as the walk saw it."""
-
-    id: int
-    #: Source path, as Entry.path.
-    path: str
-    size: int
-    modified_ns: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimedItem:
     """One file handed to a sender."""
 

@@ -29,6 +29,7 @@ from typing import Any, NoReturn, Self, TextIO
 MODULES = (
     "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem", "flows.check",
     "flows.cli", "flows.collaborate", "flows.commands.watch", "flows.migrate", "flows.orchestration.configured",
+    "flows.orchestration.logging_runs",
     "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.status",
     "flows.retry", "flows.unwaive", "flows.verify", "flows.waive", "psycopg", "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,10 @@ def filters_of(
     # The case alone chooses nothing.
     if not any(value for key, value in given.items() if key != "ignore_case"):
         return None
+    if include and exclude:
+        sys.stderr.write(
+            "--include is read before --exclude, as by rclone: what both match is sent; --filter-from has an order\n"
+        )
     try:
         return FilterPlan.model_validate(given)
     except ValidationError as exc:

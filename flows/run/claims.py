@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from flows.plan.model import MigrationPlan
@@ -39,6 +40,9 @@ class Claims:
         self._held: frozenset[int] = frozenset()
         #: Whether a file is sent by this run; None: all are.
         self._chosen: Callable[[ClaimedItem], bool] | None = None
+        self._stopping: Callable[[], bool] = lambda: False
+        #: By tree, the files and the bytes that this run left out.
+        self.left_out: tuple[Counter[int], Counter[int]] = Counter(), Counter()
 
     def take_up(self, pass_id: int, tree_ids: Sequence[int]) -> None:
         """Claim from these trees in this pass from now on."""
@@ -48,9 +52,12 @@ class Claims:
         """Claim nothing from these trees until this is said of others, or of none."""
         self._held = frozenset(tree_ids)
 
-    def choose(self, chosen: Callable[[ClaimedItem], bool]) -> None:
-        """Hand out only these files from now on; the others stay pending, and nobody sends them during this run."""
-        self._chosen = chosen
+    def choose(self, chosen: Callable[[ClaimedItem], bool], stopping: Callable[[], bool]) -> None:
+        """Hand out only these files from now on; the others stay pending, and nobody sends them during this run.
+
+        Among millions of others some may be long in coming: none is looked for any more when `stopping` says so.
+        """
+        self._chosen, self._stopping = chosen, stopping
 
     @property
     def held(self) -> list[int]:
@@ -69,11 +76,22 @@ class Claims:
             )
             if self._chosen is None or not claimed:
                 return claimed
-            batch = [item for item in claimed if self._chosen(item)]
-            mine = {item.id for item in batch}
-            self._checkpoint.set_aside(self._worker, [item.id for item in claimed if item.id not in mine])
-            if batch:
+            batch = self._chosen_of(claimed, self._chosen)
+            if batch or self._stopping():
                 return batch
+
+    def _chosen_of(
+        self, claimed: Sequence[ClaimedItem], chosen: Callable[[ClaimedItem], bool]
+    ) -> list[ClaimedItem]:
+        batch, others = list[ClaimedItem](), list[ClaimedItem]()
+        for item in claimed:
+            (batch if chosen(item) else others).append(item)
+        files, sizes = self.left_out
+        for item in others:
+            files[item.tree_id] += 1
+            sizes[item.tree_id] += item.size
+        self._checkpoint.set_aside(self._worker, [item.id for item in others])
+        return batch
 
     def has_pending_files(self) -> bool:
         """Tell whether any file that may be sent is neither settled nor failed, whoever holds it."""

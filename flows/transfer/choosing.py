@@ -35,7 +35,7 @@ def choose(migration: Migration, filters: FilterPlan | None) -> None:
         migration.progress.leave_out(item.size)
         return False
 
-    migration.claims.choose(chosen)
+    migration.claims.choose(chosen, migration.stop.is_set)
 
 
 def revive_chosen(migration: Migration) -> None:
@@ -54,24 +54,20 @@ def revive_chosen(migration: Migration) -> None:
 
 def sent_whole(migration: Migration, trees: Sequence[TreeRecord]) -> Sequence[TreeRecord]:
     """Return those of these trees of which this run leaves nothing out."""
-    if migration.filters is None:
-        return trees
-    aside = migration.checkpoint.files_set_aside(migration.worker)
-    return [tree for tree in trees if tree.id not in aside]
+    files, _ = migration.claims.left_out
+    return [tree for tree in trees if not files[tree.id]]
 
 
 def left_out_of(migration: Migration, tree: TreeRecord) -> str | None:
     """Say how much of the tree this run leaves out; None for nothing."""
-    if migration.filters is None:
-        return None
-    aside = migration.checkpoint.files_set_aside(migration.worker).get(tree.id)
-    return aside and left_out_words(*aside)
+    files, sizes = migration.claims.left_out
+    return f"{counted(files[tree.id], 'file')}, {size_words(sizes[tree.id])}" if files[tree.id] else None
 
 
 def left_out(migration: Migration) -> dict[str, Any]:
     """Return what of the run's summary says how much it left out."""
-    aside = migration.checkpoint.files_set_aside(migration.worker).values()
-    return {"left_out": {"files": sum(files for files, _ in aside), "bytes": sum(size for _, size in aside)}}
+    files, sizes = migration.claims.left_out
+    return {"left_out": {"files": files.total(), "bytes": sizes.total()}}
 
 
 def left_out_words(files: int, size: int) -> str:

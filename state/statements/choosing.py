@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, bindparam, case, or_, select, update
 
+from state.change_records import FailedFile
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, ITEM_IS_CLAIMED, ITEM_IS_FREE, Folder, Item
-from state.records import FailedFile, WorkerLease
+from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
 from state.statements.bulk import is_postgresql, one_of
 from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
@@ -76,20 +77,6 @@ class ChoosingStatements(Statements):
             return False
 
         return self.database.read(has_some)
-
-    def files_set_aside(self, worker: WorkerLease) -> dict[int, tuple[int, int]]:
-        """By tree: how many files this worker set aside, and their bytes."""
-        query = (
-            select(Item.tree_id, func.count(), func.sum(Item.size))
-            .where(ITEM_IS_CLAIMED, Item.claimed_by == worker.id, Item.claim == SET_ASIDE)
-            .where(Item.status == ItemStatus.PENDING)
-            .group_by(Item.tree_id)
-        )
-        return self.database.read(
-            lambda connection: {
-                tree: (count, int(size or 0)) for tree, count, size in connection.execute(query).all()
-            }
-        )
 
     def failed_files(self, tree_id: int, *, after: int = 0, limit: int = 5_000) -> list[FailedFile]:
         """Files of the tree that failed for a reason that a new pass tries again, by their ids from `after` on."""

@@ -141,6 +141,13 @@ def test_what_is_outside_stays_as_it_is(program: Program, box: Sandbox, share: P
     assert set(before) - {"A/a.txt"} == set(box.files())
 
 
+def test_include_before_exclude_is_told(program: Program, box: Sandbox) -> None:
+    """Whoever says both learns which is read first."""
+    finished = program.run("migrate", "--include", "/A/*", "--exclude", "*.tmp")
+    assert {"A/a.txt", "A/a.tmp", "A/old.txt"} == set(box.files())
+    assert "--include is read before --exclude" in finished.stderr
+
+
 def test_nothing_left_out_completes(program: Program) -> None:
     """A filter that lets all of a tree through is no reason to wait."""
     finished = program.run("migrate", "--include", "**")

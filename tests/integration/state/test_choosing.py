@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from state.records import Failed
+from flows.run.claims import Claims
+from state.records import ClaimedItem, Failed
 from state.statuses import ItemStatus
 from tests.integration.state.scene import Scene
 
@@ -19,16 +20,17 @@ def names(scene: Scene, worker: object = None) -> list[str]:
 
 
 def test_what_is_set_aside_waits_for_the_end_of_the_lease(scene: Scene) -> None:
-    """Neither its holder nor anybody else sends it; it is counted, and free when the worker is done."""
+    """Neither its holder nor anybody else sends it; it is free when the worker is done."""
     scene.walk({"f": 10, "g": 20, "h": 30})
     batch = scene.claim()
     aside = [item.id for item in batch if not item.path.endswith("f")]
     other = scene.checkpoint.register_worker(scene.plan_id, name="other")
     scene.checkpoint.set_aside(other, aside)  # not its own
 
-    assert {} == scene.checkpoint.files_set_aside(scene.worker)
+    scene.checkpoint.release_worker(other)
+    other = scene.checkpoint.register_worker(scene.plan_id, name="another")
+    assert [] == names(scene, other)
     scene.checkpoint.set_aside(scene.worker, aside)
-    assert {scene.tree.id: (2, 50)} == scene.checkpoint.files_set_aside(scene.worker)
     assert scene.checkpoint.has_files_to_send(scene.worker, [scene.tree.id])
     assert scene.checkpoint.has_files_to_send(other, [scene.tree.id])
     scene.checkpoint.record_results(
@@ -63,3 +65,21 @@ def test_failures_are_tried_again_one_by_one(scene: Scene) -> None:
     assert {"f": ItemStatus.FAILED, "g": ItemStatus.PENDING, "h": ItemStatus.FAILED} == {
         child.name: child.status for child in scene.checkpoint.known_children(scene.root_id)
     }
+
+
+def test_choosing_ends_when_the_run_does(scene: Scene) -> None:
+    """Whoever looks for a few among many stops looking; what was left out is counted by tree."""
+    scene.walk({"f": 10, "g": 20, "h": 30})
+    claims = Claims(scene.checkpoint, scene.worker, batch_items=1, batch_bytes=10_000)
+    claims.take_up(scene.pass_id, [scene.tree.id])
+    looked: list[str] = []
+
+    def chosen(item: ClaimedItem) -> bool:
+        looked.append(item.path)
+        return item.path.endswith("h")
+
+    claims.choose(chosen, lambda: len(looked) == 1)
+    assert [] == claims.next_batch(attempts_at_most=None)
+    assert ["A/f"] == looked
+    assert ["A/h"] == [item.path for item in claims.next_batch(attempts_at_most=None)]
+    assert ({scene.tree.id: 2}, {scene.tree.id: 30}) == claims.left_out

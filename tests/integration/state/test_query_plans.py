@@ -64,7 +64,6 @@ def exercise(scene: Scene) -> None:
     checkpoint.has_pending_files([scene.tree.id])
     checkpoint.set_aside(scene.worker, [item.id])
     checkpoint.has_files_to_send(scene.worker, [scene.tree.id])
-    checkpoint.files_set_aside(scene.worker)
     checkpoint.failed_files(scene.tree.id)
     checkpoint.revive_folders([scene.tree.id], worker=scene.worker)
     checkpoint.walk_is_done(scene.pass_id, scene.tree.id)
