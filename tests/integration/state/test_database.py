@@ -112,6 +112,9 @@ def make_former(url: str) -> None:
         "ALTER TABLE items DROP COLUMN box_modified_ns",
         "DROP TABLE watched_events",
         "DROP TABLE watches",
+        "DROP TABLE cutovers",
+        "ALTER TABLE trees DROP COLUMN closed_at",
+        "ALTER TABLE trees DROP COLUMN closed_by",
     )
     if url.startswith("postgresql"):
         run(
