@@ -85,6 +85,7 @@ def test_command_waits_for_an_approval_in_prefect(
 
 
 @pytest.mark.torture
+@pytest.mark.timeout(900)
 def test_deployment_waits_for_an_approval(
     plan_for: PlanFor,
     prefect_server: PrefectServer,

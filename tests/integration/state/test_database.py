@@ -115,6 +115,9 @@ def make_former(url: str) -> None:
         "DROP TABLE surveys",
         "DROP TABLE samples",
         "DROP TABLE lines",
+        "DROP TABLE cutovers",
+        "ALTER TABLE trees DROP COLUMN closed_at",
+        "ALTER TABLE trees DROP COLUMN closed_by",
     )
     if url.startswith("postgresql"):
         run(

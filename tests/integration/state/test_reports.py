@@ -48,6 +48,7 @@ def test_status_document(scene: Scene) -> None:
                 "name": "A",
                 "source": "A",
                 "state": "moving",
+                "closed": None,
                 "incomplete_reason": None,
                 "detail": None,
                 "as_of": "2026-01-01T00:00:00+00:00",
