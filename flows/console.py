@@ -112,19 +112,16 @@ def print_json(document: dict[str, Any]) -> None:
 def print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> None:
     """Print where every tree stands after a run, and what to do where that is not the end."""
     from flows.reporting.status import status_document, status_table
-    from flows.transfer.choosing import left_out_words
+    from flows.transfer.choosing import left_out_lines
 
     console().print(status_table(status_document(plan)))
     if "quick" in summary:
         from flows.transfer.quick import quick_words
 
         console().print(f"  {quick_words(summary['quick'])}", highlight=False, markup=False, soft_wrap=True)
-    left_out = summary.get("left_out", {})
-    if left_out.get("files"):
-        words = left_out_words(left_out["files"], left_out["bytes"])
-        console().print(
-            f"{words}; without them: boxhaul migrate {path}", highlight=False, markup=False, soft_wrap=True
-        )
+    if "left_out" in summary:
+        for words in left_out_lines(summary["left_out"], plan.changes.deletions, path):
+            console().print(f"  {words}", highlight=False, markup=False, soft_wrap=True)
     if not summary["complete"]:
         words = f"Not complete. See why: boxhaul report {path}"
         console().print(words, highlight=False, markup=False, soft_wrap=True)

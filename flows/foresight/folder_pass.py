@@ -90,6 +90,7 @@ class FolderPass:
         self._in_box += not placed
         self._is_filled = True
         self._tree.items["changed" if placed else "new"] += 1
+        self._tree.items["same_size"] += row is not None and row.in_box and row.fingerprint.size == entry.size
         self._tree.items["too_large"] += entry.size > self._notes.largest_file
         self._tree.bytes += entry.size
         self._tree.sent += 1

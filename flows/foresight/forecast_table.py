@@ -95,6 +95,11 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     items = document["items"]
     if items["excluded"]:
         yield f"{counted(items['excluded'], 'entry', 'entries')} left out by rules of the plan, or links"
+    if items["same_size"]:
+        yield (
+            f"at most: {counted(items['same_size'], 'changed file has', 'changed files have')} the size that Box has;"
+            " a pass reads such files, and sends only those that differ"
+        )
     if items["too_large"]:
         yield f"{counted(items['too_large'], 'file')} larger than Box takes; boxhaul inventory lists them"
     if items["renamed"]:

@@ -34,6 +34,7 @@ ITEMS = (
     "gone",
     "renamed",
     "too_large",
+    "same_size",
 )
 
 #: Box's tokens last so many seconds.

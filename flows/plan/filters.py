@@ -72,6 +72,13 @@ class FilterPlan(PlanModel):
         ),
     ] = ""
 
+    @field_validator("include", "exclude")
+    @classmethod
+    def _says_something(cls, globs: list[str]) -> list[str]:
+        if not all(glob.strip() for glob in globs):
+            raise ValueError("an empty pattern matches nothing; is a variable not set?")
+        return globs
+
     @field_validator("min_size", "max_size")
     @classmethod
     def _is_a_size(cls, value: str) -> str:
@@ -218,7 +225,9 @@ def size_of(words: str) -> int | None:
 
 
 def moment_of(words: str, now: datetime, *, by_the_day: bool = False) -> int | None:
-    """Return the moment so long ago, or the beginning of that day in UTC, in nanoseconds since 1970; None for "".
+    """Return the moment so long ago, or the one that is written, in nanoseconds since 1970; None for "".
+
+    A date alone is its beginning; without a time zone it is UTC, as for --since.
 
     `by_the_day`: spans of whole days are counted from the last midnight in UTC. ValueError.
     """
@@ -227,13 +236,14 @@ def moment_of(words: str, now: datetime, *, by_the_day: bool = False) -> int | N
     found = _AGE.fullmatch(words.strip())
     try:
         if found is None:
-            day = datetime.strptime(words.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
-            return int(day.timestamp()) * 10**9
+            moment = datetime.fromisoformat(words.strip())
+            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            return int(aware.timestamp() * 10**6) * 1000
         seconds = float(found[1]) * _SECONDS[found[2] or "s"]
         if by_the_day and seconds >= _DAY:
             now = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return int((now - timedelta(seconds=seconds)).timestamp() * 10**6) * 1000
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{words!r} is no age; write it like 30d, 12h or 2y, or as a date: 2025-01-31"
+            f"{words!r} is no age; write it like 30d, 12h or 2y, or as a date: 2025-01-31, 2025-01-31T18:00"
         ) from None

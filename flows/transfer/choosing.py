@@ -3,10 +3,12 @@ stays pending, what was uploaded stays uploaded, nothing is gone that is there, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from flows.errors import PlanError
+from flows.plan.changes import Deletions
 from flows.plan.filters import FilterPlan, FilterRules
 from flows.transfer.migration import Migration
 from flows.words import counted, size_words
@@ -73,3 +75,11 @@ def left_out(migration: Migration) -> dict[str, Any]:
 def left_out_words(files: int, size: int) -> str:
     """Say how much a run's filters left out."""
     return f"{counted(files, 'file')} ({size_words(size)}) left out by the filters of the run"
+
+
+def left_out_lines(left: Mapping[str, int], deletions: Deletions, plan_file: Path) -> Iterator[str]:
+    """Yield what a run with filters did not do, and a run without them does, for a person."""
+    if left["files"]:
+        yield f"{left_out_words(left['files'], left['bytes'])}; without them: boxhaul migrate {plan_file}"
+    if deletions is not Deletions.KEEP:
+        yield "what is gone from the share stays in Box as it is: a run with filters follows no deletions"

@@ -130,6 +130,7 @@ def test_what_is_outside_stays_as_it_is(program: Program, box: Sandbox, share: P
     rest = program.run("migrate")
 
     assert (1, 1) == (finished.code, sent), finished.output
+    assert "a run with filters follows no deletions" in finished.output
     assert set(before) == then
     assert "gone" == items["A/a.txt"]["status"]
     assert {"uploaded"} == {

@@ -251,6 +251,9 @@ def test_a_person_reads_it(tmp_path: Path, box: Sandbox) -> None:
     assert "what binds: Box's limit of" in shown[0].stdout
     assert {} == box.files()
     assert [(2, 1)] * 3 == [(each.code, len(each.stderr.splitlines())) for each in refused]
+    assert 0 == program.run("migrate").code
+    os.utime(share / "A/a.txt", (1_600_000_000, 1_600_000_000))
+    assert "at most: 1 changed file has the size that Box has" in program.run("simulate").stdout
 
 
 def test_probe_leaves_nothing(tmp_path: Path, box: Sandbox) -> None:

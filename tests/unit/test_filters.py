@@ -77,6 +77,8 @@ def test_first_rule_that_matches_decides() -> None:
         ({"max_age": "1M"}, True),
         ({"max_age": "2026-06-06"}, False),
         ({"max_age": "2026-06-05"}, True),
+        ({"max_age": "2026-06-05T23:59:59Z"}, False),
+        ({"max_age": "2026-06-05T00:00:01"}, True),
     ],
 )
 def test_sizes_and_ages(keys: dict[str, str], moves: bool) -> None:
@@ -94,6 +96,8 @@ def test_sizes_and_ages(keys: dict[str, str], moves: bool) -> None:
         ({"exclude": ["{{(}}"]}, "cannot be read"),
         ({"min_size": "many"}, "is no size"),
         ({"max_age": "soon"}, "is no age"),
+        ({"include": [""]}, "an empty pattern"),
+        ({"exclude": ["*.tmp", " "]}, "an empty pattern"),
         ({"min_age": "3d", "max_age": "2d"}, "nothing is of such an age"),
     ],
 )
