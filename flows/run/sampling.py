@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from connectors.box.destination import BoxDestination
 from state.checkpoint import Checkpoint
 from state.history_records import Done
 from state.records import WorkerLease
+
+if TYPE_CHECKING:
+    from connectors.box.destination import BoxDestination
 
 #: Seconds between two samples: a thirtieth of the time since the process began, so that a short run is a picture,
 #: too, and a long one few rows.

@@ -2,7 +2,7 @@
 
 It lists every folder: the date of a folder says nothing of what changed in a file in it, or below. What it spares is
 what follows from a listing: older files are neither read nor sent, and nothing is counted as gone. A new file that has
-the id of another one has moved, or is a second name of it: which of both, a whole pass finds out.
+id, size and date of another one has moved, or is a second name of it: which of both, a whole pass finds out.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, literal_column, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, literal_column, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
@@ -100,7 +100,7 @@ class MoveStatements(Statements):
                     yield _moved_file(row)
 
     def forget_moved_files(self, tree_id: int, *, worker: WorkerLease) -> list[int]:
-        """Forget files that were found now and never tried, and have the id of one that this tree has in Box.
+        """Forget files found now and never tried that have id, size and date of one that this tree has in Box.
 
         Returns their sizes. The next whole walk finds them again, and knows then whether the other one is gone.
         """
@@ -251,13 +251,15 @@ _IS_NEW = and_(
     Item.attempts == 0,
     Item.source_file_id.is_not(None),
 )
-_KNOWN_IDS = select(_Other.source_file_id).where(
+#: An id alone proves nothing: disks give it anew. What moved has its size and date as well.
+_SEEN = (Item.source_file_id, Item.size, Item.modified_ns)
+_SEEN_ELSEWHERE = select(_Other.source_file_id, _Other.size, _Other.modified_ns).where(
     _Other.tree_id == bindparam("tree"),
     _Other.status == ItemStatus.UPLOADED,
     _Other.source_file_id.in_(select(Item.source_file_id).where(_IS_NEW)),
 )
 _NEW_OF_A_KNOWN_ID = select(Item.id, Item.folder_id, Item.size).where(
-    _IS_NEW, Item.source_file_id.in_(_KNOWN_IDS)
+    _IS_NEW, tuple_(*_SEEN).in_(_SEEN_ELSEWHERE)
 )
 _PAIRS = (
     select(

@@ -212,8 +212,6 @@ class Scene:
         self.write("Accounting/large.bin", content(12_500, 1))
         self.write("Legal/other.bin", content(13_500, 2))
         (self.share / "Legal" / "empty folder").mkdir()
-        self.write("Legal/old/a.txt", b"a")
-        self.write("Legal/b.txt", b"b")
 
     def rename(self, old: str, new: str) -> None:
         """A file or a folder with all that it holds has another path; its content is as many contents as before."""
@@ -263,6 +261,8 @@ class Scene:
         Which large file is sent first is chance, so what happens to one happens to whichever is open.
         """
         self.build()
+        self.write("Legal/old/a.txt", b"a")
+        self.write("Legal/b.txt", b"b")
         ended = self._run_into_quota(
             lambda: any(len(each["parts"]) >= STORED for each in self.box.open_sessions())
         )
