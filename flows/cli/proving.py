@@ -141,11 +141,18 @@ def _watch(files: Sequence[Path], every: float, *, several: bool) -> None:
             time.sleep(every)
 
 
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 def report(
     plan: PlanArgument,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write into; by default beside the plan.")
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No pictures and no workbook: a fraction of the time.")
+    ] = False,
     removable: Annotated[
         Path | None,
         typer.Option(metavar="OUT.csv", help="Instead: what may go at the source, proven anew; a script."),
@@ -169,7 +176,7 @@ def report(
 
         written = write_removable(loaded, removable)
     else:
-        written = write_report(loaded, out, say=lambda line: print(line, file=sys.stderr))  # noqa: T201
+        written = write_report(loaded, out, plain=plain, say=_to_stderr)
     if manifest is not None:
         from flows.reconciliation.manifest import write_manifest
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -18,6 +19,9 @@ from flows.reporting.shape import Shape
 from flows.reporting.status import running_words
 from flows.words import duration_words, printable, size_words
 
+if TYPE_CHECKING:
+    from flows.reporting.pictures.drawing import Figure
+
 
 @dataclass(frozen=True)
 class Told:
@@ -28,10 +32,8 @@ class Told:
     course: Course | None
 
 
-def render(plan: MigrationPlan, document: dict[str, Any], told: Told) -> str:
-    """The page. Its pictures' library is loaded here and nowhere before."""
-    from flows.reporting.pictures.figures import figures
-
+def render(plan: MigrationPlan, document: dict[str, Any], told: Told, *, pictures: bool = True) -> str:
+    """The page, with or without pictures."""
     findings = told.findings
     environment = Environment(
         loader=PackageLoader(__package__, "templates"),
@@ -44,8 +46,9 @@ def render(plan: MigrationPlan, document: dict[str, Any], told: Told) -> str:
         plan=plan,
         document=document,
         findings=findings,
-        figures=figures(document, told.shape, told.course),
+        figures=_figures(document, told) if pictures else (),
         fills=FILLS,
+        workbook=pictures,
         totals=_totals(document, findings),
         running=running_words(document),
         verdict=verdict(
@@ -58,6 +61,13 @@ def render(plan: MigrationPlan, document: dict[str, Any], told: Told) -> str:
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         listed=LISTED,
     )
+
+
+def _figures(document: dict[str, Any], told: Told) -> Sequence[Figure]:
+    """Draw them. Their library is loaded here and nowhere before: it takes long."""
+    from flows.reporting.pictures.figures import figures
+
+    return figures(document, told.shape, told.course)
 
 
 def _proofs(plan: MigrationPlan, document: dict[str, Any], findings: Findings) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -29,16 +29,24 @@ from state.reports.lines import item_lines
 from state.statuses import EventKind, PassState
 
 #: What a report consists of, the page first.
-FILES = ("report.html", "items.csv", "items.json", "report.xlsx")
+WORKBOOK = "report.xlsx"
+FILES = ("report.html", "items.csv", "items.json", WORKBOOK)
 
 #: Trees, the largest, whose folders the picture of the share shows, too.
 TREES_WITH_FOLDERS = 12
 
 
 def write_report(
-    plan: MigrationPlan, folder: Path | None = None, *, say: Callable[[str], object] = silent
+    plan: MigrationPlan,
+    folder: Path | None = None,
+    *,
+    plain: bool = False,
+    say: Callable[[str], object] = silent,
 ) -> list[Path]:
     """Write report.html, items.csv, items.json and report.xlsx; the paths. `say` gets a line now and then.
+
+    `plain`: no pictures and no workbook, which take most of the time; an earlier workbook goes, since it would tell
+    of another moment.
 
     PlanError when nothing is known of the plan yet, and when the folder cannot be written to. An earlier report stays
     whole until the new one is.
@@ -47,11 +55,13 @@ def write_report(
     document = status_document(plan)
     if document["pass"] is None:
         raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
-    paths = [target / name for name in FILES]
+    paths = [target / name for name in FILES if not plain or name != WORKBOOK]
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(paths) as files:
             _write(plan, document, target, files, say)
+        if plain:
+            (target / WORKBOOK).unlink(missing_ok=True)
     except OSError as exc:
         raise PlanError(f"the report cannot be written into {target} ({exc.strerror or exc})") from exc
     return paths
@@ -65,7 +75,7 @@ def _write(
     say: Callable[[str], object],
 ) -> None:
     """Fill the files: one pass over the items for all of them, then the page."""
-    page, table, lines, book = files
+    page, table, lines, *books = files
     shape = Shape(document["trees"], now=datetime.now(UTC), shown=TREES_WITH_FOLDERS)
     outside = frozenset(tree["name"] for tree in document["trees"] if not tree["in_plan"])
     findings = Findings(outside=outside)
@@ -73,16 +83,19 @@ def _write(
     with closing(open_checkpoint(plan)) as checkpoint:
         plan_id = find_plan(checkpoint, plan)
         assert plan_id is not None  # noqa: S101  status_document found it
-        # A text file's bytes lie below it, and a workbook is bytes.
-        with workbook(cast(Any, book).buffer, target, document["trees"]) as sheets:
-            others = (findings.take, shape.take, sheets.take, Telling(plan.name, entries, say).take)
+        with ExitStack() as stack:
+            # A text file's bytes lie below it, and a workbook is bytes.
+            opened = [workbook(cast(Any, book).buffer, target, document["trees"]) for book in books]
+            sheets = [stack.enter_context(each).take for each in opened]
+            others = (findings.take, shape.take, *sheets, Telling(plan.name, entries, say).take)
             write_lines(item_lines(checkpoint, plan_id), table, lines, others)
         shape.end()
         _read_events(plan, document, findings, checkpoint, plan_id)
         found = samples(checkpoint, plan_id)
         spans = at_work(checkpoint, plan_id, found)
     course = course_of(plan, document, shape.arrivals, found, spans)
-    page.write(render(plan, document, Told(findings=findings, shape=shape, course=course)))
+    told = Told(findings=findings, shape=shape, course=course)
+    page.write(render(plan, document, told, pictures=bool(books)))
 
 
 def _read_events(

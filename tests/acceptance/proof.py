@@ -16,7 +16,7 @@ from tests.readings import violations
 
 def report_items(program: Program) -> dict[str, dict[str, Any]]:
     """Every line of the JSON report by its source path."""
-    finished = program.run("report")
+    finished = program.run("report", "--plain")
     assert finished.code == 0, finished.output
     path = next(Path(line) for line in finished.stdout.splitlines() if line.endswith("items.json"))
     lines = json.loads(path.read_text())

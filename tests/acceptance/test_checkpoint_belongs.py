@@ -196,7 +196,7 @@ def test_tree_and_rule_in_another_spelling(tmp_path: Path, box: Sandbox) -> None
 
     checked = json.loads(program.run("check", "--json").stdout)["checks"]
     finished = program.run("migrate", "--tree", "Bu\u0308ro")
-    reported = program.run("report")
+    reported = program.run("report", "--plain")
 
     assert (0, 0) == (finished.code, reported.code), finished.output + reported.output
     assert ["B\u00fcro/b.txt"] == list(box.files())
@@ -216,7 +216,7 @@ def test_files_are_for_their_owner_alone(program: Program) -> None:
     for name in ("report.html", "items.csv", "items.json"):
         (report / name).symlink_to(victim)
 
-    finished = program.run("report")
+    finished = program.run("report", "--plain")
 
     assert 0 == finished.code, finished.output
     assert "untouched" == victim.read_text()

@@ -104,7 +104,7 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     assert 0 == reopened.code, reopened.output
     assert {"A": "complete", "B": "complete"} == states(program)
     assert "A/late.txt" in box.files()
-    page = program.run("report").stdout.splitlines()[0]
+    page = program.run("report", "--plain").stdout.splitlines()[0]
     assert "Finance found a file, agreed with Ann" in Path(page).read_text()
     assert ["A", "B"] == let_in(box)
 

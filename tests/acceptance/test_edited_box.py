@@ -73,7 +73,7 @@ def change(box: Sandbox, path: str, **values: object) -> None:
 
 def page(program: Program) -> str:
     """The report's page."""
-    finished = program.run("report")
+    finished = program.run("report", "--plain")
     path = next(Path(line) for line in finished.stdout.splitlines() if line.endswith(".html"))
     return path.read_text()
 

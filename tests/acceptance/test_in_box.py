@@ -136,7 +136,7 @@ def _without_day(path: str) -> str:
 
 def page(program: Program) -> str:
     """The report's page."""
-    finished = program.run("report")
+    finished = program.run("report", "--plain")
     return next(Path(line) for line in finished.stdout.splitlines() if line.endswith(".html")).read_text()
 
 

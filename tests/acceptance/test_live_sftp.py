@@ -211,5 +211,5 @@ def test_folder_above_a_tree_that_may_not_be_listed(
     assert ["a/1.txt"] == list(box.files())
     [row] = [row for row in checked["checks"] if row["name"] == "not in a tree"]
     assert ("warning", "what else is in top is unknown: it cannot be listed") == (row["state"], row["found"])
-    report = program.run("report")
+    report = program.run("report", "--plain")
     assert "unknown where the folder cannot be listed: top" in Path(report.stdout.splitlines()[0]).read_text()

@@ -53,7 +53,7 @@ def test_every_entry_with_its_proof(program: Program, box: Sandbox, tmp_path: Pa
     program.run("verify")
     target = tmp_path / "manifest.jsonl"
 
-    finished = program.run("report", "--manifest", str(target))
+    finished = program.run("report", "--plain", "--manifest", str(target))
 
     assert 0 == finished.code, finished.output
     assert [target, Path(f"{target}.sig"), Path(f"{target}.pub")] == [
@@ -87,11 +87,11 @@ def test_every_entry_with_its_proof(program: Program, box: Sandbox, tmp_path: Pa
 def test_checked_by_itself(program: Program, tmp_path: Path) -> None:
     """By the key that was made for the plan, which is its owner's alone and stays; a changed line is found."""
     target = tmp_path / "m.jsonl"
-    first = program.run("report", "--manifest", str(target))
+    first = program.run("report", "--plain", "--manifest", str(target))
     shutil.copy(f"{target}.pub", tmp_path / "kept.pub")
     assert 0o600 == (program.folder / "test-manifest.key").stat().st_mode & 0o777
     assert "public half" in first.stderr
-    again = program.run("report", "--manifest", str(target))
+    again = program.run("report", "--plain", "--manifest", str(target))
     assert first.stderr == again.stderr
 
     good = alone("--manifest", str(target), "--key", str(tmp_path / "kept.pub"), "--json")
@@ -116,11 +116,14 @@ def test_key_of_ones_own(program: Program, tmp_path: Path) -> None:
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], check=True)
     subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-out", f"{key}.pub"], check=True)
 
-    assert 0 == program.run("report", "--manifest", str(target), "--sign", str(key)).code
+    assert 0 == program.run("report", "--plain", "--manifest", str(target), "--sign", str(key)).code
 
     assert 0 == alone("--manifest", str(target), "--key", f"{key}.pub").code
     assert not (program.folder / "test-manifest.key").exists()
-    assert 2 == program.run("report", "--manifest", str(target), "--sign", str(tmp_path / "none")).code
+    assert (
+        2
+        == program.run("report", "--plain", "--manifest", str(target), "--sign", str(tmp_path / "none")).code
+    )
     assert 2 == program.run("report", "--sign", str(key)).code
     assert 2 == alone("--manifest", str(tmp_path / "none")).code
 
@@ -128,7 +131,7 @@ def test_key_of_ones_own(program: Program, tmp_path: Path) -> None:
 def test_against_box(program: Program, box: Sandbox, tmp_path: Path) -> None:
     """What the manifest has is looked for in Box; what a later run put there is no difference."""
     target = tmp_path / "m.jsonl"
-    program.run("report", "--manifest", str(target))
+    program.run("report", "--plain", "--manifest", str(target))
     (tmp_path / "share/Team/later.txt").write_bytes(b"later")
     program.run("migrate")
 

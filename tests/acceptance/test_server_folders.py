@@ -34,7 +34,7 @@ def test_what_servers_keep_for_themselves_is_excluded_and_told(tmp_path: Path, b
     assert 0 == finished.code, finished.output
     assert {"Legal/a.txt", "Legal/.Trashes"} == set(box.files())
     sums_add_up(program)
-    program.run("report")
+    program.run("report", "--plain")
     (table,) = program.folder.rglob("items.csv")
     with open(table, encoding="utf-8-sig", newline="") as file:
         told = {row["path"].lstrip("'"): row for row in csv.DictReader(file)}

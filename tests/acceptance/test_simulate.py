@@ -223,7 +223,7 @@ def test_only_the_forecast_is_kept(tmp_path: Path, box: Sandbox) -> None:
     assert 0 == program.run("migrate").code
     known = program.status()["forecast"]
     shown = program.run("status").stdout
-    assert 0 == program.run("report").code
+    assert 0 == program.run("report", "--plain").code
 
     assert 2 == unknown.code, unknown.output
     assert "nothing is known of the plan" in unknown.stderr

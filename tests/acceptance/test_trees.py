@@ -47,7 +47,7 @@ def states(program: Program) -> dict[str, tuple[str, str | None]]:
 
 def page(program: Program) -> str:
     """The report for people."""
-    finished = program.run("report")
+    finished = program.run("report", "--plain")
     assert 0 == finished.code, finished.output
     return Path(finished.stdout.splitlines()[0]).read_text(encoding="utf-8")
 

@@ -183,7 +183,7 @@ def test_every_planted_difference_is_found_and_named(
         assert kinds(document) == {(row["kind"], row["path"]) for row in csv.DictReader(file)}
     after = {route: count for route, count in box.calls.by_route.items() if not route.startswith("GET ")}
     assert {"POST /oauth2/token"} >= {route for route in after if after[route] != calls.get(route, 0)}
-    pages = program.run("report").stdout.splitlines()
+    pages = program.run("report", "--plain").stdout.splitlines()
     page = next(Path(line) for line in pages if line.endswith(".html")).read_text()
     assert "compared with Box and the share: differences" in page
     assert "1 stale_version" in page

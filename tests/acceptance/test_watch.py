@@ -115,7 +115,7 @@ def test_every_kind_of_deed(program: Program, box: Sandbox, ids: dict[str, str])
         ("downloaded", "by an outsider"), ("downloaded", "by a link, not logged in"),
     } <= details  # fmt: skip
     assert [(0, ""), (0, "")] == [(each.code, each.stdout) for each in (again, plain)], again.output
-    program.run("report", "--out", str(program.folder / "report"))
+    program.run("report", "--plain", "--out", str(program.folder / "report"))
     page = (program.folder / "report/report.html").read_text(encoding="utf-8")
     assert "edited, in Box by ann@example.com on " in page
 

@@ -64,6 +64,22 @@ def files_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def test_plain_report(scene: Scene, tmp_path: Path) -> None:
+    """No pictures and no workbook, not even an older one; the same tables."""
+    scene.walk({"a.txt": 1, "b.txt": 2})
+    scene.send_everything()
+    whole = {path.name: path.read_bytes() for path in write_report(plan_in(tmp_path))}
+    plain = {path.name: path.read_bytes() for path in write_report(plan_in(tmp_path), plain=True)}
+
+    assert {"report.xlsx"} == set(whole) - set(plain)
+    assert not (tmp_path / "p-report" / "report.xlsx").exists()
+    assert (True, False) == (b"<figure>" in whole["report.html"], b"<figure>" in plain["report.html"])
+    assert b"report.xlsx" not in plain["report.html"]
+    assert [whole[name] for name in ("items.csv", "items.json")] == [
+        plain[name] for name in ("items.csv", "items.json")
+    ]
+
+
 def test_secret_in_the_query_of_the_source_is_in_no_report(tmp_path: Path, scene: Scene) -> None:
     """The page shows the share as the checkpoint keeps it: without what stands behind a question mark."""
     scene.walk({"f": 1})

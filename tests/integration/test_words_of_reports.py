@@ -41,7 +41,7 @@ def test_a_waived_folder_that_nobody_could_list_is_told(tmp_path: Path, scene: S
             scene.folder_id(name), scene.pass_id, reason="access_denied", detail="no right"
         )
         waive_items.fn(plan_in(tmp_path, trees=[]), f"A/{name}", WHY, "Ann")
-    page, table, *_ = write_report(plan_in(tmp_path, trees=[]))
+    page, table, *_ = write_report(plan_in(tmp_path, trees=[]), plain=True)
 
     lines = {line.split(",")[1]: line for line in table.read_text().splitlines()}
     assert "its content was never seen" in lines["A/dark"]
@@ -77,10 +77,12 @@ def test_renamed_is_what_box_has(tmp_path: Path, scene: Scene) -> None:
         for change in changes
     ]
     scene.checkpoint.record_listing(scene.root_id, scene.pass_id, changes)
-    before = write_report(plan_in(tmp_path, trees=[]))[0].read_text()
+    before = write_report(plan_in(tmp_path, trees=[]), plain=True)[0].read_text()
     scene.walk(share)
     scene.create_folders()
-    after = section(write_report(plan_in(tmp_path, trees=[]))[0].read_text(), "Renamed for Box (1)")
+    after = section(
+        write_report(plan_in(tmp_path, trees=[]), plain=True)[0].read_text(), "Renamed for Box (1)"
+    )
 
     assert "Renamed for Box (0)" in before
     assert "the same letters: Unicode form NFC in Box, NFD in the share" in after

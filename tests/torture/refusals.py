@@ -207,4 +207,4 @@ def refuse(scene: Scene, case: Refused, code: str, *, subject: str | None) -> Fa
 
 def told(scene: Scene) -> str:
     """Everything that the report says, page and lines."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in write_report(scene.plan()))
+    return "\n".join(path.read_text(encoding="utf-8") for path in write_report(scene.plan(), plain=True))
