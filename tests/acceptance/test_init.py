@@ -46,6 +46,8 @@ class Terminal:
 
     def __init__(self, *words: str, folder: Path) -> None:
         self.seen = ""
+        #: Printed, and nobody waited for it yet.
+        self._new = ""
         self._pid, self._terminal = pty.fork()
         if not self._pid:
             os.chdir(folder)
@@ -55,15 +57,15 @@ class Terminal:
     def expect(self, words: str, answer: str | None = None) -> None:
         """Wait for these words after what was seen so far, and answer."""
         deadline = time.monotonic() + 60
-        new = ""
-        while words not in new:
-            assert time.monotonic() < deadline, self.seen + new
+        while words not in self._new:
+            assert time.monotonic() < deadline, self.seen + self._new
             if select.select([self._terminal], [], [], 0.2)[0]:
                 try:
-                    new += os.read(self._terminal, 4096).decode(errors="replace")
+                    self._new += os.read(self._terminal, 4096).decode(errors="replace")
                 except OSError:  # it ended
-                    assert words in new, self.seen + new
-        self.seen += new
+                    assert words in self._new, self.seen + self._new
+        before, found, self._new = self._new.partition(words)
+        self.seen += before + found
         while words.startswith("Password") and termios.tcgetattr(self._terminal)[3] & termios.ECHO:
             assert time.monotonic() < deadline, "the password would be seen"
             time.sleep(0.01)
@@ -72,6 +74,7 @@ class Terminal:
 
     def end(self) -> int:
         """Its exit code."""
+        self.seen += self._new
         while True:
             try:
                 if not (text := os.read(self._terminal, 4096)):
