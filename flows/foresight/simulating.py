@@ -7,17 +7,14 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from flows.errors import PlanError
 from flows.foresight.forecasting import forecast_document, shared_and_proven
+from flows.foresight.scope import scope_of
 from flows.foresight.simulation import Simulation
 from flows.plan.connections import open_checkpoint, open_share
 from flows.plan.model import MigrationPlan
-from flows.plan.origin import find_plan
-from flows.plan.spelling import as_the_share_spells
 from flows.run.forecast import Speeds
 from flows.run.window import Window
-from flows.transfer.beginning import NOTHING_TO_MOVE, chosen
-from flows.transfer.trees import tree_specs
+from flows.transfer.beginning import chosen
 from flows.words import counted
 from state.checkpoint import Checkpoint
 from state.database.scratch import pass_changes
@@ -47,12 +44,7 @@ class PassSimulation:
         ):
             source.stop_with(self._stop)
             try:
-                plan = as_the_share_spells(self._plan, source)
-                plan_id = find_plan(checkpoint, plan)
-                known = checkpoint.trees(plan_id) if plan_id is not None else []
-                specs = tree_specs(plan, source, known)
-                if not specs:
-                    raise PlanError(NOTHING_TO_MOVE)
+                plan, plan_id, known, specs = scope_of(self._plan, source, checkpoint)
                 moving = chosen(specs, self._only)
                 simulation = Simulation(plan, source, checkpoint, changes, plan_id)
                 self._words = lambda: _progress(simulation)

@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 from connectors.box.tiers import LIMITS
 from connectors.source import Source
-from flows.errors import PlanError
 from flows.foresight.duplicates import find_same_content, find_same_size
 from flows.foresight.findings import Findings
 from flows.foresight.inventory import (
@@ -23,13 +22,10 @@ from flows.foresight.inventory import (
     new_shape,
     walk,
 )
+from flows.foresight.scope import scope_of
 from flows.plan.connections import open_checkpoint, open_share
 from flows.plan.model import MigrationPlan
-from flows.plan.origin import find_plan
 from flows.plan.rules import PlanRules
-from flows.plan.spelling import as_the_share_spells
-from flows.transfer.beginning import NOTHING_TO_MOVE
-from flows.transfer.trees import tree_specs
 from state.checkpoint import Checkpoint
 from state.database.scratch import FileSizes, file_sizes
 from state.statuses import SurveyKind
@@ -81,12 +77,7 @@ class Stocktaking:
                 self._stop.set()
 
     def _walk(self, checkpoint: Checkpoint, source: Source, sizes: FileSizes) -> Inventory:
-        plan = as_the_share_spells(self._plan, source)
-        plan_id = find_plan(checkpoint, plan)
-        known = checkpoint.trees(plan_id) if plan_id is not None else []
-        specs = tree_specs(plan, source, known)
-        if not specs:
-            raise PlanError(NOTHING_TO_MOVE)
+        plan, _, _, specs = scope_of(self._plan, source, checkpoint)
         inventory = Inventory(
             excluded=PlanRules(plan).reason,
             findings=self._findings,

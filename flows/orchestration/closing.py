@@ -237,7 +237,8 @@ def _close(cutover: Cutover, told: _Told) -> None:
         names = ", ".join(printable(name) for name in open_[:NAMED])
         cutover.end()
         raise Refused(f"not complete any more, by another run perhaps: {names}; nothing was closed")
-    closed = cutover.close(cutover.kept(Step.VERIFY).get("accepted", {}))
+    with cutover.timed(Step.CLOSE):
+        closed = cutover.close(cutover.kept(Step.VERIFY).get("accepted", {}))
     told.details[Step.CLOSE.value] = f"{counted(closed, 'tree')} closed by {cutover.who}"
 
 

@@ -29,8 +29,18 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
         summary=summary,
         worker=migration.worker,
     )
-    migration.progress.end("complete" if complete else "incomplete")
+    migration.progress.end(_how_it_ended(migration, trees))
     return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
+
+
+def _how_it_ended(migration: Migration, trees: Sequence[TreeRecord]) -> str:
+    """One word for whoever watches. A pass that holds people back has done its work when nothing lacks but them."""
+    states = {tree.state for tree in trees}
+    if states <= {TreeState.COMPLETE}:
+        return "complete"
+    if migration.holds_people and states <= {TreeState.COMPLETE, TreeState.VERIFIED}:
+        return "verified"
+    return "incomplete"
 
 
 def unfinished_pass(migration: Migration) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     rehearsed = program.run("cutover", "--rehearse", "--quiet", "90s")
 
     assert 0 == rehearsed.code, rehearsed.output
+    assert "\nverified: " in rehearsed.stderr
+    assert "incomplete" not in rehearsed.stderr
     assert {"A": "verified", "B": "complete"} == states(program)
     assert ["B"] == let_in(box)
     for words in (
@@ -88,6 +90,7 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     finished = program.run("cutover", *QUICK)
 
     assert_closed(program, box, share, finished)
+    assert "done before" not in finished.stdout
     refused = program.run("migrate")
     assert (2, 1) == (refused.code, len(refused.stderr.strip().splitlines())), refused.output
     assert "closed by Ops Person" in refused.stderr
