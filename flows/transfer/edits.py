@@ -6,13 +6,12 @@ keeps their file. Every call carries the etag of what was looked at, so that who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count
 
 from connectors.box.names import box_name, collision_key, fitted
-from connectors.box.types import BoxFile, Changed, Known, Place, Receipt, Upload
+from connectors.box.types import BoxFile, Changed, Known, Place, Upload
 from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, NameInUse, ServerBusy
 from flows.plan.changes import InBox
@@ -27,9 +26,6 @@ LOOKS = 5
 
 #: Names that are tried for a copy, the date and the person being the same.
 COPY_NAMES = 20
-
-#: Sends the file and looks whose what Box answers is.
-Put = Callable[[Upload], Receipt]
 
 
 class LeftToBox(Exception):
@@ -48,48 +44,50 @@ class Told:
     words: str
 
 
-def put_by_plan(migration: Migration, item: ClaimedItem, upload: Upload, put: Put) -> tuple[Upload, Receipt]:
-    """Put the file into Box; return what was asked for in the end, and Box's receipt.
+class PlanDecides:
+    """What the plan wants where the name of one file is taken in Box, and what is told of it once the file is sent."""
 
-    ChangedInBox, NameInUse or LeftToBox where the plan lets what Box has stay.
-    """
-    told: list[Told] = []
-    looks = 1 if migration.plan.changes.in_box is InBox.STOP else LOOKS
-    for look in count(1):
+    def __init__(self, migration: Migration, item: ClaimedItem) -> None:
+        self._migration, self._item = migration, item
+        self._looks = 1 if migration.plan.changes.in_box is InBox.STOP else LOOKS
+        self._told: Told | None = None
+
+    def instead(self, upload: Upload, error: NameInUse) -> Upload:
+        """Return what to send in place of this upload.
+
+        ChangedInBox, NameInUse or LeftToBox where the plan lets what Box has stay, or it was looked at often enough.
+        """
+        self._looks -= 1
+        if self._looks < 0:
+            raise error
+        migration, item, policy = self._migration, self._item, self._migration.plan.changes.in_box
         try:
-            receipt = put(upload)
-            break
-        except NameInUse as exc:
-            if look > looks:
-                raise
-            upload = _decide(migration, item, upload, exc, told)
-    for each in told[-1:]:
-        _tell(migration, item.path, each)
-    return upload, receipt
+            again = second_try(migration, item, upload, error)
+        except ChangedByPerson as exc:
+            return self._over_or_beside(upload, exc)
+        if policy is InBox.SOURCE and again.file_id is not None:
+            stored = migration.box.file_info(again.file_id)
+            if stored.etag == again.etag:
+                return _where_it_belongs(migration, item, upload, stored)
+        return again
 
+    def tell(self) -> None:
+        """The file is sent: say over or beside what."""
+        if self._told is not None:
+            _tell(self._migration, self._item.path, self._told)
 
-def _decide(
-    migration: Migration, item: ClaimedItem, upload: Upload, error: NameInUse, told: list[Told]
-) -> Upload:
-    policy = migration.plan.changes.in_box
-    try:
-        again = second_try(migration, item, upload, error)
-    except ChangedByPerson as exc:
+    def _over_or_beside(self, upload: Upload, found: ChangedByPerson) -> Upload:
+        migration, item, policy = self._migration, self._item, self._migration.plan.changes.in_box
         if policy is InBox.SOURCE:
-            told.append(Told(EventKind.OVER_CHANGE_IN_BOX, f"{item.box_name} ({exc.editor})"))
-            return _where_it_belongs(migration, item, upload, exc.stored)
+            self._told = Told(EventKind.OVER_CHANGE_IN_BOX, f"{item.box_name} ({found.editor})")
+            return _where_it_belongs(migration, item, upload, found.stored)
         if policy is InBox.BOTH:
-            kept = _out_of_the_way(migration, item, upload, exc.stored, exc.editor)
-            told.append(Told(EventKind.BESIDE_CHANGE_IN_BOX, f"{item.box_name} is {kept} ({exc.editor})"))
+            kept = _out_of_the_way(migration, item, upload, found.stored, found.editor)
+            self._told = Told(EventKind.BESIDE_CHANGE_IN_BOX, f"{item.box_name} is {kept} ({found.editor})")
             return replace(upload, file_id=None, etag=None)
         if policy is InBox.BOX:
-            raise LeftToBox(f"changed in Box by {exc.editor}") from exc
-        raise
-    if policy is InBox.SOURCE and again.file_id is not None:
-        stored = migration.box.file_info(again.file_id)
-        if stored.etag == again.etag:
-            return _where_it_belongs(migration, item, upload, stored)
-    return again
+            raise LeftToBox(f"changed in Box by {found.editor}") from found
+        raise found
 
 
 @contextmanager

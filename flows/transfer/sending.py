@@ -13,7 +13,7 @@ from itertools import islice
 from connectors.box.types import Receipt, Upload
 from connectors.box.upload.reader import sha1_of
 from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
-from connectors.errors import ChangedWhileReading, NotFound, Stopped, item_error
+from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile, WholeFile
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
@@ -24,7 +24,7 @@ from flows.transfer.conflicts import (
     renamed_by_box,
     without_others_file,
 )
-from flows.transfer.edits import leaving_the_trash, left_to_box, put_by_plan
+from flows.transfer.edits import PlanDecides, leaving_the_trash, left_to_box
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
@@ -109,37 +109,34 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
     ):
         _refuse_when_stopping(migration.stop)
         with left_to_box(migration, item):
-            _send_file(migration, item, unkept, on_its_way.seen)
+            reading = Reading(migration.source, migration.stop, item, on_its_way.seen)
+            if _is_unchanged(item, reading) and is_proven(migration, item):
+                with remembering(migration, item), leaving_the_trash(migration, item):
+                    etag, date = keep_date(migration, item, reading.before)
+                migration.recorder.put(_as_it_was(item, reading, etag, date))
+                return True
+            item = without_others_file(migration, item)
+            folder_id = migration.folders.box_id(item.folder_id)
+            let_uploaders_in(migration, item.tree_id)
+            sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
+            decision = PlanDecides(migration, item)
+            upload = _upload(item, reading.before, folder_id)
+            with remembering(migration, item), leaving_the_trash(migration, item):
+                while True:
+                    try:
+                        receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
+                        refuse_held(migration, item, receipt)
+                        break
+                    except NameInUse as exc:
+                        upload = decision.instead(upload, exc)
+            decision.tell()
+            if renamed := renamed_by_box(item, upload, receipt):
+                migration.record_event(EventKind.RENAMED, renamed)
+            unkept.add(item.path, reading.streams)
+            migration.recorder.put(_uploaded(item, reading, receipt))
+            log.debug("in Box: %s, %s", item.path, size_words(item.size))
         return True
     return False
-
-
-def _send_file(
-    migration: Migration, item: ClaimedItem, unkept: UnkeptStreams, seen: Callable[[int], None]
-) -> None:
-    reading = Reading(migration.source, migration.stop, item, seen)
-    if _is_unchanged(item, reading) and is_proven(migration, item):
-        with remembering(migration, item), leaving_the_trash(migration, item):
-            etag, date = keep_date(migration, item, reading.before)
-        migration.recorder.put(_as_it_was(item, reading, etag, date))
-        return
-    item = without_others_file(migration, item)
-    folder_id = migration.folders.box_id(item.folder_id)
-    let_uploaders_in(migration, item.tree_id)
-    sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
-
-    def put(upload: Upload) -> Receipt:
-        receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
-        refuse_held(migration, item, receipt)
-        return receipt
-
-    with remembering(migration, item), leaving_the_trash(migration, item):
-        upload, receipt = put_by_plan(migration, item, _upload(item, reading.before, folder_id), put)
-    if renamed := renamed_by_box(item, upload, receipt):
-        migration.record_event(EventKind.RENAMED, renamed)
-    unkept.add(item.path, reading.streams)
-    migration.recorder.put(_uploaded(item, reading, receipt))
-    log.debug("in Box: %s, %s", item.path, size_words(item.size))
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:

@@ -36,8 +36,8 @@ OF_A_FILE: dict[str, Callable[..., bool]] = {
     "flows.transfer.streams:UnkeptStreams.add": lambda unkept, path, streams: path == FILE,
     "state.statements.arrivals:_is_as_claimed": lambda result, claimed: result.entry.path == FILE,
 }
-#: Only what is not read at once is looked at and opened by itself.
-OF_A_LARGE_FILE = ("ResilientSource.stat", "ResilientSource.open")
+#: Only what is not read at once is looked at and opened by itself, and its folders are looked at afterwards.
+OF_A_LARGE_FILE = ("ResilientSource.stat", "ResilientSource.open", "ResilientSource.require_inside")
 OF_A_FOLDER: dict[str, Callable[..., bool]] = {
     "connectors.sources.resilient:ResilientSource._list_checked": lambda source, path: path == FOLDER,
     "connectors.sources.resilient:ResilientSource.list_folder": lambda source, path: path == FOLDER,
