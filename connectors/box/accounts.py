@@ -56,136 +56,131 @@ def whoami(connection: BoxConnection) -> Account:
     return _account(json_object(answer.data, "GET /users/me"))
 
 
-def get_user(connection: BoxConnection, user_id: str) -> Account:
-    """Return a user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
-    route = "GET /users/:id"
-    answer = connection.ask(route, f"/users/{user_id}", params={"fields": ",".join(USER_FIELDS)})
-    return _account(json_object(answer.data, route))
+class BoxAccounts:
+    """Users and groups of the enterprise, as the service account may see and change them."""
 
+    def __init__(self, connection: BoxConnection) -> None:
+        self._connection = connection
 
-def get_group(connection: BoxConnection, group_id: str) -> Group:
-    """Return a group by id. DestinationGone when there is none, PermissionMissing without the right to look."""
-    route = "GET /groups/:id"
-    group = json_object(connection.ask(route, f"/groups/{group_id}", params={"fields": "name"}).data, route)
-    return Group(id=str(group["id"]), name=str(group.get("name") or ""))
+    def user(self, user_id: str) -> Account:
+        """Return a user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+        route = "GET /users/:id"
+        answer = self._connection.ask(route, f"/users/{user_id}", params={"fields": ",".join(USER_FIELDS)})
+        return _account(json_object(answer.data, route))
 
+    def group(self, group_id: str) -> Group:
+        """Return a group by id. DestinationGone when there is none, PermissionMissing without the right to look."""
+        route = "GET /groups/:id"
+        group = json_object(
+            self._connection.ask(route, f"/groups/{group_id}", params={"fields": "name"}).data, route
+        )
+        return Group(id=str(group["id"]), name=str(group.get("name") or ""))
 
-def find_user(connection: BoxConnection, login: str) -> Account | None:
-    """Return the user with exactly this login, or None. Box itself matches a prefix of managed logins."""
-    for user in _pages(connection, "GET /users", "/users", {"filter_term": login, "user_type": "all"}):
-        account = _account(user)
-        if account.login.casefold() == login.casefold():
-            return account
-    return None
-
-
-def aliases(connection: BoxConnection, user_id: str) -> set[str] | None:
-    """Return the other addresses of a user in small letters; None where this account may not see them."""
-    route = "GET /users/:id/email_aliases"
-    try:
-        answer = connection.ask(route, f"/users/{user_id}/email_aliases")
-    except (ItemError, PermissionMissing):
+    def find_user(self, login: str) -> Account | None:
+        """Return the user with exactly this login, or None. Box itself matches a prefix of managed logins."""
+        for user in self._pages("GET /users", "/users", {"filter_term": login, "user_type": "all"}):
+            account = _account(user)
+            if account.login.casefold() == login.casefold():
+                return account
         return None
-    entries = object_of(answer.data).get("entries")
-    return {str(object_of(each).get("email") or "").casefold() for each in entries or []} - {""}
 
+    def aliases(self, user_id: str) -> set[str] | None:
+        """Return the other addresses of a user in small letters; None where this account may not see them."""
+        route = "GET /users/:id/email_aliases"
+        try:
+            answer = self._connection.ask(route, f"/users/{user_id}/email_aliases")
+        except (ItemError, PermissionMissing):
+            return None
+        entries = object_of(answer.data).get("entries")
+        return {str(object_of(each).get("email") or "").casefold() for each in entries or []} - {""}
 
-def find_group(connection: BoxConnection, name: str) -> Group | None:
-    """Return the group with exactly this name in any case, or None. Box itself matches a prefix."""
-    wanted = name.casefold()
-    found = _pages(
-        connection, "GET /groups", "/groups", {"filter_term": name, "fields": "name"}, marker=False
-    )
-    for group in found:
-        if str(group.get("name")).casefold() == wanted:
-            return Group(id=str(group["id"]), name=str(group["name"]))
-    return None
+    def find_group(self, name: str) -> Group | None:
+        """Return the group with exactly this name in any case, or None. Box itself matches a prefix."""
+        wanted = name.casefold()
+        found = self._pages("GET /groups", "/groups", {"filter_term": name, "fields": "name"}, marker=False)
+        for group in found:
+            if str(group.get("name")).casefold() == wanted:
+                return Group(id=str(group["id"]), name=str(group["name"]))
+        return None
 
+    def create_group(self, name: str) -> Group:
+        """Create a group, or return the one that has this name."""
+        try:
+            made = self._connection.call(
+                "POST /groups", lambda: self._connection.client.groups.create_group(name, fields=["name"])
+            )
+        except (Rejected, NameInUse) as exc:
+            if status_of(exc) == 409 and (group := self.find_group(name)):
+                return group
+            raise
+        return Group(id=made.id, name=made.name or name)
 
-def create_group(connection: BoxConnection, name: str) -> Group:
-    """Create a group, or return the one that has this name."""
-    try:
-        made = connection.call(
-            "POST /groups", lambda: connection.client.groups.create_group(name, fields=["name"])
+    def find_app_user(self, external_id: str) -> Account | None:
+        """Return the app user that was made with this external id, retired ones included, or None."""
+        query = {"external_app_user_id": external_id, "user_type": "all"}
+        return next((_account(user) for user in self._pages("GET /users", "/users", query)), None)
+
+    def create_app_user(self, name: str, external_id: str | None = None) -> Account:
+        """Create an app user with an external id, by which it is found again when the answer is lost."""
+        external_id = external_id or f"boxhaul-{uuid.uuid4().hex}"
+
+        def send() -> Account:
+            made = self._connection.client.users.create_user(
+                name, is_platform_access_only=True, external_app_user_id=external_id, fields=USER_FIELDS
+            )
+            return _account(made.to_dict())
+
+        return self._connection.call("POST /users", send, settled=lambda: self.find_app_user(external_id))
+
+    def app_users(self) -> Iterator[Account]:
+        """Yield the app users, told by the pattern of their logins: Box has no filter for them."""
+        for user in self._pages("GET /users", "/users", {"filter_term": "AppUser_", "user_type": "managed"}):
+            account = _account(user)
+            if account.login.startswith("AppUser_") and account.login.endswith("@boxdevedition.com"):
+                yield account
+
+    def deactivate_user(self, user_id: str) -> None:
+        """Set a user to inactive."""
+        self._connection.call(
+            "PUT /users/:id",
+            lambda: self._connection.client.users.update_user_by_id(
+                user_id, status=UpdateUserByIdStatus.INACTIVE
+            ),
         )
-    except (Rejected, NameInUse) as exc:
-        if status_of(exc) == 409 and (group := find_group(connection, name)):
-            return group
-        raise
-    return Group(id=made.id, name=made.name or name)
 
-
-def find_app_user(connection: BoxConnection, external_id: str) -> Account | None:
-    """Return the app user that was made with this external id, retired ones included, or None."""
-    query = {"external_app_user_id": external_id, "user_type": "all"}
-    return next((_account(user) for user in _pages(connection, "GET /users", "/users", query)), None)
-
-
-def create_app_user(connection: BoxConnection, name: str, external_id: str | None = None) -> Account:
-    """Create an app user with an external id, by which it is found again when the answer is lost."""
-    external_id = external_id or f"boxhaul-{uuid.uuid4().hex}"
-
-    def send() -> Account:
-        made = connection.client.users.create_user(
-            name, is_platform_access_only=True, external_app_user_id=external_id, fields=USER_FIELDS
+    def set_space_amount(self, user_id: str, space_amount: int) -> Account:
+        """Give a user so many bytes, -1 for unlimited; return the user as changed."""
+        changed = self._connection.call(
+            "PUT /users/:id",
+            lambda: self._connection.client.users.update_user_by_id(
+                user_id, space_amount=space_amount, fields=USER_FIELDS
+            ),
         )
-        return _account(made.to_dict())
+        return _account(changed.to_dict())
 
-    return connection.call("POST /users", send, settled=lambda: find_app_user(connection, external_id))
-
-
-def app_users(connection: BoxConnection) -> Iterator[Account]:
-    """Yield the app users, told by the pattern of their logins: Box has no filter for them."""
-    for user in _pages(
-        connection, "GET /users", "/users", {"filter_term": "AppUser_", "user_type": "managed"}
-    ):
-        account = _account(user)
-        if account.login.startswith("AppUser_") and account.login.endswith("@boxdevedition.com"):
-            yield account
-
-
-def deactivate_user(connection: BoxConnection, user_id: str) -> None:
-    """Set a user to inactive."""
-    connection.call(
-        "PUT /users/:id",
-        lambda: connection.client.users.update_user_by_id(user_id, status=UpdateUserByIdStatus.INACTIVE),
-    )
-
-
-def set_space_amount(connection: BoxConnection, user_id: str, space_amount: int) -> Account:
-    """Give a user so many bytes, -1 for unlimited; return the user as changed."""
-    changed = connection.call(
-        "PUT /users/:id",
-        lambda: connection.client.users.update_user_by_id(
-            user_id, space_amount=space_amount, fields=USER_FIELDS
-        ),
-    )
-    return _account(changed.to_dict())
+    def _pages(
+        self, route: str, path: str, query: dict[str, str], *, marker: bool = True
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield every entry of a list; groups know offsets only."""
+        params = {"limit": str(PAGE_SIZE), "fields": ",".join(USER_FIELDS)} | query
+        params |= {"usemarker": "true"} if marker else {"offset": "0"}
+        while True:
+            page = json_object(self._connection.ask(route, path, params=params).data, route)
+            entries = page.get("entries") or []
+            yield from entries
+            if marker:
+                following = page.get("next_marker")
+                if not following or following == params.get("marker"):
+                    return
+                params = params | {"marker": str(following)}
+            else:
+                offset = int(params["offset"]) + len(entries)
+                if not entries or offset >= int(page.get("total_count") or 0):
+                    return
+                params = params | {"offset": str(offset)}
 
 
 # --- private ---
-
-
-def _pages(
-    connection: BoxConnection, route: str, path: str, query: dict[str, str], *, marker: bool = True
-) -> Iterator[Mapping[str, Any]]:
-    """Yield every entry of a list; groups know offsets only."""
-    params = {"limit": str(PAGE_SIZE), "fields": ",".join(USER_FIELDS)} | query
-    params |= {"usemarker": "true"} if marker else {"offset": "0"}
-    while True:
-        page = json_object(connection.ask(route, path, params=params).data, route)
-        entries = page.get("entries") or []
-        yield from entries
-        if marker:
-            following = page.get("next_marker")
-            if not following or following == params.get("marker"):
-                return
-            params = params | {"marker": str(following)}
-        else:
-            offset = int(params["offset"]) + len(entries)
-            if not entries or offset >= int(page.get("total_count") or 0):
-                return
-            params = params | {"offset": str(offset)}
 
 
 def _account(user: Mapping[str, Any]) -> Account:

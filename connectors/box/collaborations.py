@@ -17,7 +17,7 @@ from box_sdk_gen.managers.user_collaborations import (
     UpdateCollaborationByIdRole,
 )
 
-from connectors.box import accounts
+from connectors.box.accounts import BoxAccounts
 from connectors.box.client.connection import BoxConnection
 from connectors.box.client.refusal import code_of
 from connectors.box.folders import folder_info
@@ -194,7 +194,7 @@ def _otherwise_called(
     for each in people[:ALIASES_ASKED]:
         if each.accessible_by_id is None:
             continue
-        aliases = accounts.aliases(connection, each.accessible_by_id)
+        aliases = BoxAccounts(connection).aliases(each.accessible_by_id)
         if aliases is None:
             hidden.append(each)
         elif invitee.login.casefold() in aliases:
@@ -212,7 +212,7 @@ def _checked(connection: BoxConnection, grant: Grant) -> Grant:
     if grant.invitee.group is None:
         return grant
     try:
-        group = accounts.find_group(connection, grant.invitee.group)
+        group = BoxAccounts(connection).find_group(grant.invitee.group)
     except PermissionMissing as exc:  # people come in all the same: only groups cannot be looked up
         raise NotPermitted(f"The group {grant.invitee.group!r} cannot be looked up. {exc}") from exc
     if group is None:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from connectors.box import accounts, collaborations, files, folders
+from connectors.box import collaborations, files, folders
+from connectors.box.accounts import BoxAccounts, whoami
 from connectors.box.client.bandwidth import Bandwidth
 from connectors.box.client.connection import BoxConnection, connect
 from connectors.box.client.pacer import EarlierBlock, Reserve
@@ -27,7 +28,6 @@ from connectors.box.types import (
     BoxVersion,
     CheckSource,
     Collaboration,
-    Group,
     Invitee,
     OpenFile,
     Receipt,
@@ -120,7 +120,7 @@ class BoxDestination:
         """Return the service account (cached). AuthenticationFailed, BoxUnreachable when it cannot be asked."""
         with self._account_lock:
             if self._account is None:
-                self._account = accounts.whoami(self._service)
+                self._account = whoami(self._service)
                 self._service.user_id = self._account.id
             return self._account
 
@@ -299,49 +299,18 @@ class BoxDestination:
 
     # --- accounts ---
 
-    def find_user(self, login: str) -> Account | None:
-        """Return the managed or external user with exactly this login. PermissionMissing without "Manage users"."""
-        return accounts.find_user(self._service, login)
-
-    def user(self, user_id: str) -> Account:
-        """Return a user by id. DestinationGone when there is none, PermissionMissing without the right to look."""
-        return accounts.get_user(self._service, user_id)
-
-    def group(self, group_id: str) -> Group:
-        """Return a group by id. DestinationGone when there is none, PermissionMissing without "Manage groups"."""
-        return accounts.get_group(self._service, group_id)
+    @property
+    def accounts(self) -> BoxAccounts:
+        """Users, groups and app users of the enterprise."""
+        return BoxAccounts(self._service)
 
     def identity_account(self, identity: str) -> Account:
         """Return one uploader app user, as its own token shows it. AuthenticationFailed when it cannot sign in."""
-        return accounts.whoami(self._connection_of(identity))
-
-    def find_group(self, name: str) -> Group | None:
-        """Return the group with exactly this name. PermissionMissing without "Manage groups"."""
-        return accounts.find_group(self._service, name)
-
-    def create_group(self, name: str) -> Group:
-        """Create a group, or return the one that has this name."""
-        return accounts.create_group(self._service, name)
-
-    def create_app_user(self, name: str, external_id: str | None = None) -> Account:
-        """Create an app user (is_platform_access_only) of this application, found again by its external id."""
-        return accounts.create_app_user(self._service, name, external_id)
-
-    def find_app_user(self, external_id: str) -> Account | None:
-        """Return the app user that was made with this external id, retired ones included."""
-        return accounts.find_app_user(self._service, external_id)
-
-    def app_users(self) -> Iterator[Account]:
-        """Yield the app users of this application."""
-        return accounts.app_users(self._service)
-
-    def deactivate_user(self, user_id: str) -> None:
-        """Set an app user to inactive: it keeps what it owns and can no longer sign in."""
-        accounts.deactivate_user(self._service, user_id)
+        return whoami(self._connection_of(identity))
 
     def set_space_amount(self, user_id: str, space_amount: int) -> Account:
         """Give a user this many bytes (-1: unlimited). PermissionMissing without the right to do so."""
-        changed = accounts.set_space_amount(self._service, user_id, space_amount)
+        changed = self.accounts.set_space_amount(user_id, space_amount)
         with self._account_lock:
             self._account = None
         return changed

@@ -91,7 +91,11 @@ def people_ids(plan: MigrationPlan, box: BoxDestination) -> list[str]:
     ours = box.whoami().enterprise_id
     for person in _distinct(plan, lambda each: each.login or each.user_id)[:5]:
         try:
-            found = box.find_user(person.login) if person.login else box.user(str(person.user_id))
+            found = (
+                box.accounts.find_user(person.login)
+                if person.login
+                else box.accounts.user(str(person.user_id))
+            )
         except (PermissionMissing, ItemError):
             return []
         # Anybody else is refused whatever the app may do.
@@ -108,7 +112,9 @@ def _person(
         return _app_user(box, person.app_user)
     name = f"collaborator {person.login or person.user_id}"
     try:
-        found = box.find_user(person.login) if person.login else box.user(str(person.user_id))
+        found = (
+            box.accounts.find_user(person.login) if person.login else box.accounts.user(str(person.user_id))
+        )
     except DestinationGone:
         return problem(name, "Box has no user with this id", "Correct the plan, or name the login.")
     except ItemError as exc:
@@ -168,7 +174,7 @@ def _external(name: str, landing: BoxFolder | None) -> Row:
 def _app_user(box: BoxDestination, app_user: str) -> Row | None:
     name = f"app user {app_user}"
     try:
-        found = box.find_app_user(app_user_key(app_user))
+        found = box.accounts.find_app_user(app_user_key(app_user))
     except ItemError as exc:
         return _not_looked_up(name, exc)
     if found is None:
@@ -221,7 +227,9 @@ def group_rows(plan: MigrationPlan, box: BoxDestination) -> Iterator[Row]:
 def _group(box: BoxDestination, group: CollaboratorPlan) -> Row | None:
     name = f"group {group.group or group.group_id}"
     try:
-        found = box.find_group(group.group) if group.group else box.group(str(group.group_id))
+        found = (
+            box.accounts.find_group(group.group) if group.group else box.accounts.group(str(group.group_id))
+        )
     except DestinationGone:
         found = None
     except ItemError as exc:

@@ -52,7 +52,7 @@ def payer_of(box: BoxDestination, account: Account, landing: BoxFolder | None) -
         return Payer(account, account.login, is_us=True)
     login = landing.owner_login or f"user {landing.owner_id}"
     try:
-        return Payer(box.user(str(landing.owner_id)), login, is_us=False)
+        return Payer(box.accounts.user(str(landing.owner_id)), login, is_us=False)
     except (PermissionMissing, ItemError):
         return Payer(None, login, is_us=False)
 

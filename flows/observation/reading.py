@@ -141,7 +141,7 @@ class EventReader:
 
     def _is_of_another_enterprise(self, user_id: str) -> bool | None:
         try:
-            return self._box.user(user_id).enterprise_id != self._account.enterprise_id
+            return self._box.accounts.user(user_id).enterprise_id != self._account.enterprise_id
         except DestinationGone:
             return True  # whoever may look people up sees all of the enterprise
         except (ItemError, PermissionMissing):

@@ -381,10 +381,10 @@ def _grant_of(
 def _invitee(access: Access, spec: CollaboratorSpec) -> Invitee | None:
     """Return whom Box's list is searched for; None for an app user or a group that is still to be made."""
     if spec.app_user is not None:
-        user = access.box.find_app_user(app_user_key(spec.app_user))
+        user = access.box.accounts.find_app_user(app_user_key(spec.app_user))
         return Invitee(user_id=user.id) if user else None
     if spec.group is not None:
-        group = access.box.find_group(spec.group)
+        group = access.box.accounts.find_group(spec.group)
         return Invitee(group_id=group.id) if group else None
     return Invitee(login=spec.login, user_id=spec.user_id, group_id=spec.group_id)
 

@@ -49,7 +49,7 @@ def _group_ids(access: Access, tree: TreeRecord) -> set[str]:
         if person.group is None:
             continue
         try:
-            found = access.box.find_group(person.group)
+            found = access.box.accounts.find_group(person.group)
         except (ItemError, PermissionMissing):
             continue
         if found is not None:
@@ -64,7 +64,7 @@ def _app_user_ids(access: Access, tree: TreeRecord) -> set[str]:
         if person.app_user is None:
             continue
         try:
-            found = access.box.find_app_user(app_user_key(person.app_user))
+            found = access.box.accounts.find_app_user(app_user_key(person.app_user))
         except (ItemError, PermissionMissing):
             continue
         if found is not None:

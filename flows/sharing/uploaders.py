@@ -84,10 +84,12 @@ def retire_uploaders(plan: MigrationPlan, ids: Sequence[str] = ()) -> dict[str, 
 
 def _make_next(access: Access) -> dict[str, Any]:
     number = 1 + max((record.number for record in access.checkpoint.uploaders(access.plan_id)), default=0)
-    while (found := access.box.find_app_user(_external_id(access, number))) and found.status != "active":
+    while (
+        found := access.box.accounts.find_app_user(_external_id(access, number))
+    ) and found.status != "active":
         number += 1  # retired by an earlier run whose checkpoint is gone
     name = f"Boxhaul uploader {number} ({access.plan.name})"[:100]
-    made = found or access.box.create_app_user(name, _external_id(access, number))
+    made = found or access.box.accounts.create_app_user(name, _external_id(access, number))
     access.checkpoint.remember_uploader(
         access.plan_id, box_user_id=made.id, number=number, login=made.login, name=made.name
     )
@@ -108,7 +110,7 @@ def _planned_after(plan: MigrationPlan, made: Sequence[dict[str, Any]]) -> list[
 
 def _status_of(access: Access, user_id: str) -> str:
     try:
-        return access.box.user(user_id).status
+        return access.box.accounts.user(user_id).status
     except DestinationGone:
         return "not in Box"
 
@@ -125,6 +127,6 @@ def _refuse_used(access: Access, ids: Sequence[str]) -> None:
 
 def _deactivate(access: Access, user_id: str) -> None:
     try:
-        access.box.deactivate_user(user_id)
+        access.box.accounts.deactivate_user(user_id)
     except DestinationGone:
         return  # deleted by an admin: retired all the same

@@ -18,39 +18,41 @@ def test_users_are_found_by_their_exact_login(box: Sandbox, destination: BoxDest
     """Box matches prefixes; a colleague with a longer login is somebody else."""
     box.add_user("ann@example.com.au")
     ann = box.add_user("ann@example.com")
-    found = destination.find_user("ANN@example.com")
+    found = destination.accounts.find_user("ANN@example.com")
 
     assert (ann.id, False) == ((found.id, found.is_service_account) if found else None)
-    assert None is destination.find_user("bob@example.com")
+    assert None is destination.accounts.find_user("bob@example.com")
 
 
 def test_groups_are_found_and_created_once(box: Sandbox, destination: BoxDestination) -> None:
     """Creating a group that is there gives back the one that is there."""
-    made = destination.create_group("Finance")
+    made = destination.accounts.create_group("Finance")
 
-    assert made == destination.create_group("Finance") == destination.find_group("FINANCE")
-    assert None is destination.find_group("Fin")
+    assert made == destination.accounts.create_group("Finance") == destination.accounts.find_group("FINANCE")
+    assert None is destination.accounts.find_group("Fin")
 
 
 def test_app_users_come_and_go(box: Sandbox, destination: BoxDestination) -> None:
     """Created, listed, retired; a person is none of them."""
     box.add_user("ann@example.com")
-    made = [destination.create_app_user(f"Uploader {n}") for n in range(3)]
-    destination.deactivate_user(made[0].id)
+    made = [destination.accounts.create_app_user(f"Uploader {n}") for n in range(3)]
+    destination.accounts.deactivate_user(made[0].id)
 
     assert {user.id: "inactive" if user is made[0] else "active" for user in made} == {
-        user.id: user.status for user in destination.app_users()
+        user.id: user.status for user in destination.accounts.app_users()
     }
-    assert {"Uploader 0", "Uploader 1", "Uploader 2"} == {user.name for user in destination.app_users()}
+    assert {"Uploader 0", "Uploader 1", "Uploader 2"} == {
+        user.name for user in destination.accounts.app_users()
+    }
 
 
 @pytest.mark.parametrize("fault", ["after_effect", "before_effect"])
 def test_an_app_user_whose_answer_is_lost(box: Sandbox, destination: BoxDestination, fault: str) -> None:
     """One app user in the end, whether the first attempt took effect or not."""
     box.faults.next("POST /users").reset(fault)
-    made = destination.create_app_user("Uploader")
+    made = destination.accounts.create_app_user("Uploader")
 
-    assert [made.id] == [user.id for user in destination.app_users()]
+    assert [made.id] == [user.id for user in destination.accounts.app_users()]
 
 
 def test_space_is_raised(box: Sandbox, destination: BoxDestination) -> None:
@@ -73,7 +75,7 @@ def test_space_needs_a_permission(box: Sandbox, destination: BoxDestination) -> 
 def team(box: Sandbox, destination: BoxDestination, config: BoxConfig) -> tuple[BoxConfig, str]:
     """A tree whose editors are four app users, and the configuration that uploads through them."""
     folder = destination.create_folder("0", "Top").id
-    users = [destination.create_app_user(f"Uploader {n}").id for n in range(4)]
+    users = [destination.accounts.create_app_user(f"Uploader {n}").id for n in range(4)]
     for user_id in users:
         destination.collaborate(folder, Invitee(user_id=user_id), "editor")
     return config.model_copy(update={"identities": users}), folder

@@ -80,7 +80,7 @@ def migrate_a_little(box: Sandbox, config: BoxConfig) -> None:
         big = to.put(upload(top.id, "big", BIG), opener(BIG), store)
         to.put(upload(top.id, "big", BIGGER, file_id=big.file_id, etag=big.etag), opener(BIGGER))
         abandon(to, top.id)
-        to.find_user("ann@example.com")
+        to.accounts.find_user("ann@example.com")
         to.collaborate(top.id, ann, "viewer")
         to.collaborate(top.id, ann, "editor")
         extra = to.collaborate(top.id, bob, "viewer")

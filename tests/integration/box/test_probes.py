@@ -49,10 +49,10 @@ def test_link_is_made_changed_and_loses_what_it_had(box: Sandbox, destination: B
 
 def test_app_user_is_found_by_its_external_id(box: Sandbox, destination: BoxDestination) -> None:
     """Before it is made there is none; a retired one is found, and shown as such."""
-    before = destination.find_app_user("kiosk-1")
-    made = destination.create_app_user("Kiosk", "kiosk-1")
-    destination.deactivate_user(made.id)
-    found = destination.find_app_user("kiosk-1")
+    before = destination.accounts.find_app_user("kiosk-1")
+    made = destination.accounts.create_app_user("Kiosk", "kiosk-1")
+    destination.accounts.deactivate_user(made.id)
+    found = destination.accounts.find_app_user("kiosk-1")
 
     assert before is None
     assert (made.id, "inactive") == ((found.id, found.status) if found else None)
@@ -76,7 +76,7 @@ def test_sandbox_mails_whom_box_would_mail(box: Sandbox, destination: BoxDestina
     """People and invited addresses, unless notify is off; app users have no mailbox."""
     members = [box.add_user("ann@example.com"), box.add_user("bob@example.com")]
     box.add_group("Finance", members)
-    app_user = destination.create_app_user("Kiosk")
+    app_user = destination.accounts.create_app_user("Kiosk")
     folder = destination.create_folder("0", "Top").id
     destination.collaborate(folder, Invitee(login="eve@elsewhere.example"), "viewer", notify=True)
     destination.collaborate(folder, Invitee(group="Finance"), "viewer", notify=True)
