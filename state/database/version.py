@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 #: The newest migration, so that nobody asks Alembic for it who finds it in the database; a test compares them.
 HEAD = "0018"
@@ -13,11 +13,24 @@ VERSION_TABLE = "boxhaul_version"
 _FORMER_TABLE = "alembic_version"
 #: Tables of ours that were there under the former name, too.
 _OURS = ("plans", "upload_parts")
+#: As Alembic makes it.
+_TABLE = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
 
 
 def current_revision(connection: Connection) -> str | None:
     """Return the schema's revision, wherever it is kept; None for a database without our tables."""
     return _revision(connection, VERSION_TABLE) or _former_revision(connection)
+
+
+def record_head(connection: Connection) -> None:
+    """Make the version table of a database that got the newest schema at once."""
+    _TABLE.create(connection, checkfirst=True)  # one that was led back to its beginning has it, empty
+    connection.execute(_TABLE.insert().values(version_num=HEAD))
 
 
 def take_over_former_table(connection: Connection) -> None:

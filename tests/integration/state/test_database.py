@@ -25,8 +25,13 @@ def run(url: str, *statements: str) -> None:
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
     """Return what a query finds."""
+    return [tuple(row.values()) for row in named_rows(url, query)]
+
+
+def named_rows(url: str, query: str) -> list[dict[str, object]]:
+    """Return what a query finds, by the names of its columns: their order is another one after migrations."""
     database = Database(url)
-    found = database.read(lambda connection: [tuple(row) for row in connection.execute(text(query))])
+    found = database.read(lambda connection: [dict(row._mapping) for row in connection.execute(text(query))])
     database.close()
     return found
 
@@ -134,14 +139,16 @@ def test_database_of_the_former_names_loses_nothing(state_url: str) -> None:
     with Checkpoint.open(state_url) as checkpoint:
         scene = Scene(checkpoint)
         scene.record({"f": 1})
-    before = {name: rows(state_url, f"SELECT * FROM {name}") for name in ("plan_events", "items", "plans")}
+    before = {
+        name: named_rows(state_url, f"SELECT * FROM {name}") for name in ("plan_events", "items", "plans")
+    }
     make_former(state_url)
 
     with pytest.raises(SchemaBehind, match="is 0010"):
         Checkpoint.open(state_url, upgrade=False)
     with Checkpoint.open(state_url) as checkpoint:
         known = checkpoint.find_plan("p")
-    after = {name: rows(state_url, f"SELECT * FROM {name}") for name in before}
+    after = {name: named_rows(state_url, f"SELECT * FROM {name}") for name in before}
     run(state_url, *SOMEBODY_ELSES)
 
     assert scene.plan_id == known
