@@ -8,6 +8,8 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from typing import Annotated
 
@@ -69,6 +71,13 @@ app.command(
 app.command()(preparing.demo)
 
 
+@cache
+def command() -> Callable[[], None]:
+    """Return the whole command line, built once in a process: that takes as long as a short command."""
+    built: Callable[[], None] = typer.main.get_command(app)
+    return built
+
+
 def main() -> None:
     """Run the command; every foreseeable failure is one line on stderr and an exit code."""
     speak_utf8()
@@ -82,4 +91,4 @@ def main() -> None:
     # What is alive at the end needs no last look by the collector: it costs as much as a short command.
     atexit.register(gc.freeze)
     with foreseen_errors():
-        app()
+        command()()
