@@ -14,6 +14,7 @@ from state.database.schema import bring_to_head
 from state.statements.bandwidth import BandwidthStatements
 from state.statements.choosing import ChoosingStatements
 from state.statements.closing import ClosingStatements
+from state.statements.doubt import DoubtStatements
 from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
@@ -52,6 +53,7 @@ class Checkpoint(
     RecordingStatements,
     SessionStatements,
     VerifyingStatements,
+    DoubtStatements,
     GoneStatements,
     InBoxStatements,
     MoveStatements,

@@ -163,6 +163,8 @@ class EventKind(StrEnum):
     NOT_KEPT = "not_kept"
     NAMES_LOOK_ALIKE = "names_look_alike"
     ONLY_IN_BOX = "only_in_box"
+    #: A process died while it put something new into these folders: {"folders": row ids}. Nothing is told by it alone.
+    LEFT_IN_FLIGHT = "left_in_flight"
     #: Somebody wrote another version, moved or renamed what this plan sent; it is left as it is.
     CHANGED_IN_BOX = "changed_in_box"
     MOVED_IN_BOX = "moved_in_box"

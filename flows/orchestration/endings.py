@@ -21,6 +21,7 @@ from flows.orchestration.on_demand import (
 from flows.reconciliation.table import verification_words
 from flows.run.progress import Snapshot
 from flows.transfer.migration import Migration
+from flows.transfer.others import others_words
 from flows.transfer.quick import quick_words
 from flows.words import counted, failed_words, printable, slug
 from state.errors import LeaseHeld
@@ -177,8 +178,10 @@ def closing_words(summary: dict[str, Any]) -> str:
         return f"{closing_words(whole)} {quick_words(summary['quick'])}."
     files = sum(tree["files"]["uploaded"] for tree in trees)
     left = [tree for tree in trees if tree["state"] != TreeState.COMPLETE.value]
+    others = others_words(summary)
     if not left:
-        return f"{counted(len(trees), 'tree')} complete, {counted(files, 'file')} in Box."
+        words = f"{counted(len(trees), 'tree')} complete, {counted(files, 'file')} in Box"
+        return f"{words}; {others}." if others else f"{words}."
     named = "; ".join(
         f"{tree['name']}: {tree['incomplete_reason'] or tree['state']}" for tree in left[:NAMED_TREES]
     )

@@ -25,8 +25,9 @@ def share_done(state: Snapshot) -> float:
     files = state.files_uploaded / state.files_total if state.files_total > 0 else 0.0
     size = state.bytes_uploaded / state.bytes_total if state.bytes_total else files
     # All there is said by the trees' states alone, after Box's listing agreed.
-    limit = 100.0 if state.phase == "complete" else 99.0
-    return 100.0 if state.phase == "complete" else min(limit, 50.0 * (min(1.0, files) + min(1.0, size)))
+    is_complete = state.phase.startswith("complete")
+    limit = 100.0 if is_complete else 99.0
+    return 100.0 if is_complete else min(limit, 50.0 * (min(1.0, files) + min(1.0, size)))
 
 
 def progress_words(name: str, state: Snapshot) -> str:

@@ -30,7 +30,7 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     """plan, pass, trees, calls, eta_seconds: the shape of DESIGN's outside. PlanError before the first run.
 
     Each tree says whether the plan still names it (in_plan), and whom an earlier version of the plan let in who is in
-    Box still (still_in); "not_begun" are those that no run has begun.
+    Box still (still_in); "not_begun" are those that no run has begun. "complete" is of all that the plan names.
     """
     checkpoint = open_checkpoint(plan)
     try:
@@ -41,7 +41,10 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
         checkpoint.close()
     _compare_trees(plan, document)
     _compare_people(plan, document)
-    document["totals"] = _totals([tree for tree in document["trees"] if tree["in_plan"]])
+    named = [tree for tree in document["trees"] if tree["in_plan"]]
+    arrived = all(tree["state"] in ("complete", "closed") for tree in named)
+    document["complete"] = bool(named) and arrived and not document["not_begun"]
+    document["totals"] = _totals(named)
     document["forecast"] = _forecast(forecast, document)
     document["eta_seconds"] = seconds_at_least(document["totals"]["files"]["pending"], plan.box)
     return document

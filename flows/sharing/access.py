@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 from connectors.box.destination import BoxDestination
+from connectors.errors import ItemError, PermissionMissing
 from flows.plan.connections import box_config, known_plan, open_box, open_checkpoint, unopened_share
 from flows.plan.model import MigrationPlan, TreePlan
 from flows.plan.origin import begin_plan, require_account
@@ -52,6 +53,21 @@ class Access:
     def trees_around(self, folder: str) -> list[TreeRecord]:
         """Return the trees, as they are now, whose folder is this path under the landing folder or one above it."""
         return [self.checkpoint.tree(tree_id) for tree_id in self.nesting.around(folder)]
+
+    @cached_property
+    def logins_by_user_id(self) -> dict[str, str]:
+        """Return whose login each user id of the plan is, case-folded, where the plan names people by logins as well.
+
+        One call for each such user id, once; what Box does not tell is left out.
+        """
+        people = [person for tree in self.plan.trees for person in tree.collaborators]
+        if not any(person.login for person in people):
+            return {}
+        found = {}
+        for user_id in sorted({person.user_id for person in people if person.user_id}):
+            with suppress(ItemError, PermissionMissing):
+                found[user_id.casefold()] = (self.box.user(user_id).login or "").casefold()
+        return found
 
     @cached_property
     def _planned(self) -> dict[tuple[str, str], TreePlan]:

@@ -1,13 +1,14 @@
 """One person, group or app user let into one tree's folder, and written down: whether they are mailed, too.
 
-An invitation is mailed when the plan says `transfer: {notify: true}` and nobody of this key was mailed for the plan.
+An invitation is mailed when the plan says `transfer: {notify: true}` and this person was not mailed for the plan yet,
+under whatever name it has them: by login in one tree, by user id in another.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from connectors.box.types import Invitee
+from connectors.box.types import Collaboration, Invitee
 from connectors.errors import (
     AuthenticationFailed,
     ConnectorError,
@@ -63,6 +64,8 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
         return str(exc)
     # A grant of a folder above is enough, but not ours to change or to take away.
     ours = made.id if made.item_id == tree.box_folder_id else None
+    if mail and not _may_have_been_mailed(access, made, is_here=ours is not None):
+        access.checkpoint.release_mail(record.id)
     access.checkpoint.record_collaboration(
         record.id, status=CollaborationStatus(made.status), box_collaboration_id=ours
     )
@@ -71,7 +74,27 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
 
 def _is_to_be_mailed(access: Access, record: CollaborationRecord) -> bool:
     """Tell whether Box mails this invitation: one mail for each person of the plan, about the first of their trees."""
-    return access.plan.transfer.notify and access.checkpoint.claim_mail(access.plan_id, record.id)
+    return access.plan.transfer.notify and access.checkpoint.claim_mail(
+        access.plan_id, record.id, also_called=_other_keys(access, record.spec)
+    )
+
+
+def _other_keys(access: Access, spec: CollaboratorSpec) -> set[str]:
+    """Return the other keys by which the plan names this person, as far as Box says whose login a user id is."""
+    if spec.login is not None:
+        login = spec.login.casefold()
+        return {f"user:{user_id}" for user_id, each in access.logins_by_user_id.items() if each == login}
+    if spec.user_id is not None and (found := access.logins_by_user_id.get(spec.user_id.casefold())):
+        return {f"login:{found}"}
+    return set()
+
+
+def _may_have_been_mailed(access: Access, made: Collaboration, *, is_here: bool) -> bool:
+    """Tell whether a mail may have gone out. None does for who is in already: by somebody else, or from a folder above.
+
+    One of our own on this folder may be the one that was asked for, and its answer was lost.
+    """
+    return made.outcome == "created" or (is_here and made.created_by_id in (None, access.box.whoami().id))
 
 
 def _others(access: Access, record: CollaborationRecord) -> set[str]:

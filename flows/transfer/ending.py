@@ -9,27 +9,36 @@ from typing import Any
 from connectors.errors import QuotaExceeded
 from flows.errors import Interrupted, WindowClosed
 from flows.transfer.migration import Migration
+from flows.transfer.others import other_trees
 from flows.transfer.sessions import give_back_sessions
+from flows.words import counted
 from state.errors import LostLease
 from state.records import Counts, TreeRecord, TreeReport
 from state.statuses import IncompleteReason, PassState, TreeState
 
 
 def finish_pass(migration: Migration) -> dict[str, Any]:
-    """End the pass and say what it came to: plan, pass, complete, and each tree with its counts."""
+    """End the pass and say what it came to: plan, pass, complete, and each tree with its counts.
+
+    `complete` is of the trees that this run moved; "others_not_complete" are those of the plan that it did not.
+    """
     migration.recorder.flush()
     give_back_sessions(migration)
     migration.call_counts.save()
     trees = [*migration.refresh_trees(), *migration.trees_away()]
     complete = all(tree.state is TreeState.COMPLETE for tree in trees)
     summary: dict[str, Any] = {"complete": complete, "trees": _tree_summaries(migration, trees)}
+    if others := other_trees(migration, trees):
+        summary["others_not_complete"] = others
     migration.checkpoint.end_pass(
         migration.pass_id,
         PassState.COMPLETE if complete else PassState.INCOMPLETE,
         summary=summary,
         worker=migration.worker,
     )
-    migration.progress.end(_how_it_ended(migration, trees))
+    how = _how_it_ended(migration, trees)
+    of = f" ({len(trees):,} of {counted(len(trees) + len(others), 'tree')})" if others else ""
+    migration.progress.end(f"{how}{of}")
     return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
 
 

@@ -85,17 +85,21 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
 
     True when all agree. Otherwise what differs is pending again; what Box has beyond the checkpoint is reported.
     """
-    if migration.plan.transfer.verify is Verification.RECEIPTS:
-        _record_verified(migration, tree, by_listing=False)
-        return True
+    by_listing = migration.plan.transfer.verify is not Verification.RECEIPTS
     found = Differences()
+    # Receipts prove what was written down; what a dead process may have put into Box beside it is looked for.
+    folders = (
+        migration.checkpoint.folders_to_verify(tree.id)
+        if by_listing
+        else migration.checkpoint.folders_in_doubt(tree.id)
+    )
     with ThreadPoolExecutor(migration.plan.transfer.walk_threads, thread_name_prefix="verifier") as threads:
-        for differences in _windowed(threads, migration, migration.checkpoint.folders_to_verify(tree.id)):
+        for differences in _windowed(threads, migration, folders):
             found.merge(differences)
             migration.stop.raise_if_stopped()
     detail = str(found)
     if not detail:
-        _record_verified(migration, tree)
+        _record_verified(migration, tree, by_listing=by_listing)
         return True
     migration.checkpoint.record_verification_mismatch(
         tree.id,
@@ -121,7 +125,7 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
     return False
 
 
-def _record_verified(migration: Migration, tree: TreeRecord, *, by_listing: bool = True) -> None:
+def _record_verified(migration: Migration, tree: TreeRecord, *, by_listing: bool) -> None:
     """With what proved it, which the plan may say otherwise by the time of the report."""
     migration.record_event(
         EventKind.PROVEN, {"tree": tree.name, "by": migration.plan.transfer.verify.value}, tree=tree

@@ -11,9 +11,10 @@ from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
+from flows.transfer.emptied import is_below_a_disk_that_is_away, looks_emptied
 from flows.transfer.migration import Migration
 from flows.transfer.moves import FolderMoves, follow_file_moves
-from flows.transfer.naming import OUT_OF_SIGHT, compare_folder
+from flows.transfer.naming import compare_folder
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
 from flows.transfer.remembering import listing_digest, may_be_remembered
@@ -26,9 +27,6 @@ WALK_BATCH = 256
 
 #: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
 ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
-
-#: Where so many entries are all away at once, and no more than a few others are there, a disk is away.
-MANY_ENTRIES, NOTES_OF_A_MOUNT_POINT = 5, 2
 
 #: A folder, what it lists, and the digest of that.
 Listed = tuple[FolderNode, list[Entry], str | None]
@@ -87,6 +85,7 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
     listings, listed = Listings(migration.source), _Listed(migration)
+    away: dict[int, bool] = {}
     try:
         for path, listing in migration.source.list_folders(list(by_path)):
             if isinstance(listing, Stopped):
@@ -96,7 +95,7 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
                     continue  # it is walked again where it is now
                 with _failing(migration, folder):
                     if isinstance(listing, ConnectorError):
-                        _record_failure(migration, folder, listing, listings)
+                        _record_failure(migration, folder, listing, listings, away)
                     else:
                         listed.add(folder, listing)
             if migration.stop.is_set():
@@ -233,7 +232,7 @@ def _compare(
     migration: Migration, folder: FolderNode, listing: list[Entry], known: list[KnownChild]
 ) -> list[Change] | None:
     """What is to be recorded of this folder; None when it looks emptied, and is failed."""
-    if _looks_emptied(migration, folder, listing, known):
+    if looks_emptied(migration, listing, known):
         words = (
             "it lists nothing of what it had before; is a disk mounted there?"
             " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
@@ -279,11 +278,12 @@ def _write(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry], 
 
 
 def _record_failure(
-    migration: Migration, folder: FolderNode, error: ConnectorError, listings: Listings
+    migration: Migration, folder: FolderNode, error: ConnectorError, listings: Listings, away: dict[int, bool]
 ) -> None:
     """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2).
 
-    It is gone when the folder above does not list it any more, and not because the server says that it is not there.
+    It is gone when the folder above does not list it any more, and not because the server says that it is not there;
+    nor is it where that one looks emptied, which fails by itself.
     """
     if isinstance(error, FatalError):
         raise error
@@ -291,7 +291,7 @@ def _record_failure(
         migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
         if not listings.shows(folder.path):
-            if migration.quick is not None:
+            if migration.quick is not None or is_below_a_disk_that_is_away(migration, folder, away):
                 _write(migration, [(folder, [], _compared(folder, [], None, ()))])
                 return
             migration.checkpoint.record_folder_vanished(folder.id, migration.pass_id, worker=migration.worker)
@@ -307,19 +307,3 @@ def _fail_folder(migration: Migration, folder: FolderNode, reason: str, detail: 
         folder.id, migration.pass_id, reason=reason, detail=detail, worker=migration.worker
     )
     migration.progress.folder_failed(reason)
-
-
-def _looks_emptied(
-    migration: Migration, folder: FolderNode, listing: Sequence[Entry], known: Sequence[KnownChild]
-) -> bool:
-    """Return True for what is rather a disk that is not mounted: nothing of what the folder held is there (P2).
-
-    A mount point may hold a note that says so. Where as much is there as before, under other names, it was renamed.
-    """
-    held = {child.name for child in known if child.status not in OUT_OF_SIGHT}
-    if not held or migration.plan.source.may_be_empty or migration.quick is not None:
-        return False
-    if len(held) < MANY_ENTRIES:
-        return not listing
-    moving = [entry for entry in listing if not entry.is_link and migration.excluded(entry) is None]
-    return len(moving) <= NOTES_OF_A_MOUNT_POINT and held.isdisjoint(entry.name for entry in listing)

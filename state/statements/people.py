@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.orm import aliased
 
 from state.database.models import Collaboration, Plan, Tree
@@ -89,9 +89,10 @@ class PeopleStatements(Statements):
         )
         return [collaboration_record(row) for row in rows]
 
-    def claim_mail(self, plan_id: int, collaboration_id: int) -> bool:
+    def claim_mail(self, plan_id: int, collaboration_id: int, *, also_called: Collection[str] = ()) -> bool:
         """True when nobody has been mailed in this plan under this collaborator's key: now this one is.
 
+        `also_called`: other keys by which the plan names the same person.
         To be asked before the invitation is sent: a kill in between costs the mail, it never sends a second one.
         """
 
@@ -104,7 +105,9 @@ class PeopleStatements(Statements):
             mailed = (
                 select(other.id)
                 .join(Tree, Tree.id == other.tree_id)
-                .where(Tree.plan_id == plan_id, other.key == key, other.mailed)
+                .where(
+                    Tree.plan_id == plan_id, or_(other.key == key, other.key.in_(also_called)), other.mailed
+                )
             )
             chosen = (Collaboration.id == collaboration_id) & ~mailed.exists()
             return connection.execute(update(Collaboration).where(chosen).values(mailed=True)).rowcount == 1

@@ -15,6 +15,7 @@ from state.processes import is_gone, is_within_sight, process_identity, this_hos
 from state.records import BudgetBlock, WorkerLease, WorkingProcess
 from state.statements.base import Statements, insert_into
 from state.statements.digests import FORGOTTEN
+from state.statements.in_flight import note_what_was_in_flight
 
 #: Budget blocks older than this count for no limit any more.
 LEDGER_AGE = timedelta(minutes=5)
@@ -211,6 +212,8 @@ def release_dead_workers(statements: Statements, *, sparing: WorkerLease | None 
             statements.now(connection),
         )
         dead = [row.id for row in rows if _is_dead(row, now)]
+        if dead:
+            note_what_was_in_flight(connection, dead, statements.now(connection))
         _release(connection, dead, statements.now(connection))
         return len(dead)
 

@@ -11,8 +11,9 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.orchestration.dispatch import move_trees, send_what_is_found
+from flows.orchestration.endings import closing_words
 from flows.orchestration.fleet import let_everybody_in
-from flows.orchestration.runs import look_share
+from flows.orchestration.runs import look_share, move_share
 from flows.plan.file import load_plan
 from flows.plan.model import MigrationPlan
 from flows.run.leases import Part
@@ -99,6 +100,26 @@ def test_senders_take_no_tree_that_nobody_chose(program: Program, box: Sandbox, 
     left = tree_of(program, "A")
     assert (FILES, {}) == (left["items"]["pending"], left["failures_by_reason"])
     assert "complete" == tree_of(program, "B")["state"]
+
+
+def test_run_of_one_tree_says_that_the_plan_is_not_complete(program: Program) -> None:
+    """Code 0: what was asked for is complete. Its last lines name the other tree, and so do status and a flow's end."""
+    finished = program.run("migrate", "--tree", "A")
+
+    assert 0 == finished.code, finished.output
+    assert "1 other tree that this run did not move: B (not begun)" in finished.stdout.splitlines()[-1]
+    assert "complete (1 of 2 trees): 20 of 20 files" in finished.stderr
+    assert program.status()["complete"] is False
+    summary = move_share(load_plan(program.plan_path), trees=["A"], check=False)
+    words = "1 tree complete, 20 files in Box; the plan is not complete: 1 other tree that this run did not move: "
+    assert f"{words}B (not begun)." == closing_words(summary)
+    assert ["B"] == [tree["name"] for tree in summary["others_not_complete"]]
+
+    whole = program.run("migrate")
+
+    assert 0 == whole.code, whole.output
+    assert program.status()["complete"] is True
+    assert "other tree" not in program.run("migrate", "--tree", "A").output
 
 
 @pytest.mark.parametrize("error", ["forbidden_by_policy", "bad_digest"])

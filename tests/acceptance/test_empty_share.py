@@ -17,6 +17,7 @@ from flows.plan.file import load_plan
 from flows.transfer.beginning import begin
 from flows.transfer.migration import open_migration
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
+from tests.acceptance.test_live_sftp import plan_source as sftp_source
 from tests.acceptance.test_live_share import SMALL, one_line, run_and, small_files
 from tests.program import Program, program_for
 from tests.servers.fixtures import empty
@@ -227,6 +228,37 @@ def test_disk_that_is_away_behind_a_note(tmp_path: Path, box: Sandbox, share: Pa
     assert {"uploaded"} == {items[f"Accounting/2024/{number}.txt"]["status"] for number in range(5)}
     (shelf / "NOT_MOUNTED.txt").unlink()
     mount(shelf, away)
+    again = program.run("migrate")
+    assert 0 == again.code, again.output
+    assert_arrived(program, box, share)
+
+
+@pytest.mark.parametrize("kind", ["file", "sftp"])
+@pytest.mark.gate(1)
+def test_disk_that_is_away_behind_files_that_people_put_there(
+    tmp_path: Path, box: Sandbox, request: pytest.FixtureRequest, kind: str
+) -> None:
+    """Three folders with files are a disk; three other files in their place, which change: nothing is missing."""
+    server = request.getfixturevalue("sftp_server") if kind == "sftp" else None
+    share = tmp_path / "other share" if server is None else empty(server.root)
+    share.mkdir(exist_ok=True)
+    disk: Tree = {year: {"a.txt": year.encode(), "b.txt": b"b"} for year in ("2023", "2024", "2025")}
+    build_tree(share, {"A": {"vol": disk, "z.txt": b"z"}})
+    source = {"url": share.as_uri()} if server is None else sftp_source(server)
+    program = program_for(tmp_path / "run", box, source, trees=[{"source": "A"}])
+    assert 0 == program.run("migrate").code
+    away = unmount(share / "A/vol").rename(tmp_path / "disk")
+    build_tree(share / "A/vol", {"notes.txt": b"n", "scan.pdf": b"scan", "todo.txt": b"t"})
+    for name in ("done.txt", "over.txt"):
+        finished = program.run("migrate")
+
+        assert 1 == finished.code, finished.output
+        items = report_items(program)
+        assert ("failed", "folder_emptied") == (items["A/vol"]["status"], items["A/vol"]["reason"])
+        assert "gone" not in {item["status"] for item in items.values()}
+        next((share / "A/vol").glob("*o*.txt")).rename(share / "A/vol" / name)
+    empty(share / "A/vol")
+    mount(share / "A/vol", away)
     again = program.run("migrate")
     assert 0 == again.code, again.output
     assert_arrived(program, box, share)

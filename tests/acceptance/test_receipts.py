@@ -11,6 +11,9 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from flows.orchestration.runs import move_share
 from flows.plan.file import load_plan
+from state.checkpoint import Checkpoint
+from state.reports.events import events
+from state.statuses import EventKind
 from tests.program import Program, program_for
 from tests.trees import build_tree
 
@@ -65,3 +68,32 @@ def test_file_that_comes_back_is_in_box(
     assert {"A/f.tmp", "A/x.txt"} == set(box.files())
     assert {1} == {each.versions for each in box.files().values()}
     assert lost is (entry != box.tree()["A/f.tmp"]["id"])
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_killed_between_the_answer_and_the_record(tmp_path: Path, box: Sandbox, renamed: bool) -> None:
+    """What Box got, nobody wrote down, and has another name in the share by now is told, by one look at its folder;
+    what is still in the share is found by its name, and nobody looks."""
+    share = tmp_path / "share"
+    share.mkdir()
+    build_tree(share, {"A": {"draft.txt": b"draft", "sub": {"d.txt": b"d"}, "x.txt": b"x"}})
+    source, receipts = {"url": share.as_uri()}, {"verify": "receipts"}
+    program = program_for(tmp_path / "run", box, source, trees=[{"source": "A"}], transfer=receipts)
+    box.faults.next("POST /files/content").about("draft.txt").status(503, retry_after=60, after_effect=True)
+    assert program.kill_when(lambda: "A/draft.txt" in box.tree())
+    if renamed:
+        (share / "A/draft.txt").rename(share / "A/final.txt")
+    box.calls.reset()
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    with Checkpoint.open(f"sqlite:///{program.folder}/state.db") as checkpoint:
+        plan_id = checkpoint.find_plan("test (rehearsal)")
+        assert plan_id is not None
+        told = [line.detail["names"] for line in events(checkpoint, plan_id, kind=EventKind.ONLY_IN_BOX)]
+    assert ([["draft.txt"]] if renamed else []) == told
+    assert renamed is ("A/final.txt" in box.files())
+    assert int(renamed) == box.calls.by_route["GET /folders/:id/items"]
+    assert 0 == program.run("migrate").code
+    assert int(renamed) == box.calls.by_route["GET /folders/:id/items"]

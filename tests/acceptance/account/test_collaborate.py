@@ -99,6 +99,42 @@ def test_lost_answer_mails_nobody_twice(
     assert {ANN: "viewer"} == roles(box)
 
 
+@pytest.mark.parametrize("first", ["login", "user_id"])
+def test_person_of_two_names_is_mailed_once(account: Account, box: Sandbox, first: str) -> None:
+    """By login in one tree and by user id in another, whichever comes first: one person, and one mail."""
+    bob = box.add_user(BOB)
+    names = [{"login": BOB.upper()}, {"user_id": bob.id}]
+    in_order = names if first == "login" else names[::-1]
+    trees = [
+        {"source": source, "collaborators": [name | {"role": "viewer"}]}
+        for source, name in zip(("Accounting", "Legal"), in_order, strict=True)
+    ]
+    account.change(trees=trees, **NOTIFY)
+
+    assert account.migrate()["complete"]
+    assert {BOB: 1} == mails(box)
+    assert 2 == len(box.collaborations())
+
+
+def test_who_is_in_already_is_mailed_about_the_next_tree(account: Account, box: Sandbox) -> None:
+    """Somebody else let her into one tree: Box mails nothing there, so that the mail of the plan is still to come."""
+    account.migrate()
+    folder = next(entry["id"] for path, entry in box.tree().items() if path.endswith("Accounting"))
+    colleague = box.add_user(BOB)
+    box.person().invite(folder, BOB, "co-owner")
+    box.person(colleague).invite(folder, ANN, "viewer")
+    by_hand = len(box.mails)
+    ann = [{"login": ANN, "role": "viewer"}]
+    account.change(
+        trees=[{"source": name, "collaborators": ann} for name in ("Accounting", "Legal")], **NOTIFY
+    )
+
+    assert account.migrate()["complete"]
+    assert [ANN] == [address for address, _ in list(box.mails)[by_hand:]]
+    account.migrate()
+    assert 1 == len(box.mails) - by_hand
+
+
 def test_kill_among_invitations_mails_nobody_twice(account: Account, box: Sandbox) -> None:
     """Killed after some were invited: the next run lets in the others, across both trees, one mail each."""
     everybody = [{"login": f"person{n}@elsewhere.example"} for n in range(6)]

@@ -1,0 +1,176 @@
+"""A folder whose disk is away: what tells a mount point that holds a few things of its own from a folder cleaned up.
+
+Nobody can see in a listing that a disk is missing, so that the bound is a judgement. A folder is taken for a mount
+point when nothing that is listed is one of the things that were known there, and what is missing, with what is below
+it, is five entries at least and more than twice what is there now. One file that was there before and still is shows
+that the disk is there: somebody who cleans up and leaves one is believed. So is who deletes up to four files, who puts
+as much in their place, and who moves all of them into a folder beside them. A folder that lists nothing at all is
+never believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from connectors.entry import Entry, EntryKind, moves_as_folder
+from connectors.errors import ItemError, NotFound
+from connectors.source import Source
+from flows.transfer.absent import with_unlisted
+from flows.transfer.migration import Migration
+from flows.transfer.naming import OUT_OF_SIGHT
+from state.records import FolderNode, KnownChild
+from state.statuses import ItemStatus
+
+#: So many entries are away at once where a disk is away; fewer are deleted every day.
+MANY_ENTRIES = 5
+
+#: A name that stays and stands for another thing than before weighs as much as so many that are new.
+WEIGHT_OF_A_NAME = 10
+
+#: Folders listed here into which is looked, and known folders whose content is asked for at once.
+FOLDERS_LOOKED_INTO = 16
+
+#: Each ext file system has this folder at its root, with the same id.
+_OF_THE_FILE_SYSTEM = "lost+found"
+
+Children = Callable[[Sequence[int]], Mapping[int, list[KnownChild]]]
+
+
+def looks_emptied(migration: Migration, listing: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
+    """Return True for what is rather a disk that is not mounted than a folder that was cleaned up (P2).
+
+    `listing` holds what was found when it was asked for by name, too. False where the plan says that folders may be
+    empty, and for a quick pass, by which nothing is gone. Raises FatalError, and Stopped.
+    """
+    if migration.plan.source.may_be_empty or migration.quick is not None:
+        return False
+    below = migration.checkpoint.known_children_of
+    return is_mount_point(migration.source, below, listing, known, excluded=migration.excluded)
+
+
+def is_mount_point(
+    source: Source,
+    children: Children,
+    listing: Sequence[Entry],
+    known: Sequence[KnownChild],
+    *,
+    excluded: Callable[[Entry], str | None],
+) -> bool:
+    """The same of what a source lists; `children` gives what is known below folders.
+
+    Lists folders only where nothing of what was known is there. Raises FatalError, and Stopped.
+    """
+    held = [child for child in known if child.status not in OUT_OF_SIGHT]
+    names = {entry.name for entry in listing}
+    gone = [child for child in held if child.name not in names]
+    if not held or not gone or _shows_the_disk(listing, held):
+        return False
+    moving = [entry for entry in listing if not entry.is_link and excluded(entry) is None]
+    if not listing:
+        return True
+    staying = len(held) - len(gone)
+    below = _Below(children, gone)
+    here = max(0, len(moving) - staying)
+    for content in _contents(source, moving):
+        if below.has_most_of(content):
+            return False
+        here += len(content)
+    bound = max(MANY_ENTRIES - 1, 2 * here + WEIGHT_OF_A_NAME * staying)
+    return below.is_more_than(bound)
+
+
+def is_below_a_disk_that_is_away(migration: Migration, folder: FolderNode, judged: dict[int, bool]) -> bool:
+    """Return True for a folder that is not there because the nearest one above it that is there looks emptied.
+
+    Each of those is judged once, and its verdict kept in `judged`. Raises FatalError, and Stopped.
+    """
+    for above in reversed(migration.checkpoint.folder_chain(folder.id)[:-1]):
+        if above.id not in judged:
+            try:
+                listing = migration.source.list_folder(above.path)
+            except NotFound:
+                continue
+            except ItemError:
+                return False
+            judged[above.id] = _is_away(migration, above, listing)
+        return judged[above.id]
+    return False
+
+
+def _is_away(migration: Migration, folder: FolderNode, listing: list[Entry]) -> bool:
+    known = migration.checkpoint.known_children(folder.id)
+    whole = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
+    return looks_emptied(migration, whole, known)
+
+
+def _shows_the_disk(listing: Sequence[Entry], held: Sequence[KnownChild]) -> bool:
+    """True when one of these entries is one of those things, under whatever name."""
+    by_name = {(child.name, child.kind is EntryKind.FOLDER): child for child in held}
+    folders = [child for child in held if child.kind is EntryKind.FOLDER]
+    ids = {child.fingerprint.file_id for child in folders} - {None, "0"}
+    contents = {(child.fingerprint.size, child.fingerprint.modified_ns) for child in held}
+    for entry in listing:
+        is_folder = entry.kind is EntryKind.FOLDER
+        child = by_name.get((entry.name, is_folder))
+        if entry.name == _OF_THE_FILE_SYSTEM:
+            continue
+        if child is not None and _is_it(child, entry):
+            return True
+        if is_folder and entry.file_id in ids:
+            return True
+        has_content = entry.size > 0 and entry.modified_ns is not None
+        if has_content and (entry.size, entry.modified_ns) in contents:
+            return True
+    return False
+
+
+def _is_it(child: KnownChild, entry: Entry) -> bool:
+    """Of what has the same name. Without ids a folder is believed by its name: what it lists is judged by itself."""
+    if entry.fault is not None or child.status is ItemStatus.FAILED:
+        return True
+    ids = (child.fingerprint.file_id, entry.file_id)
+    return ids[0] == ids[1] and (ids[0] is not None or entry.kind is EntryKind.FOLDER)
+
+
+def _contents(source: Source, moving: Sequence[Entry]) -> Iterator[set[str]]:
+    """The names in each of the folders that are listed here, as far as they can be listed."""
+    for entry in [each for each in moving if moves_as_folder(each)][:FOLDERS_LOOKED_INTO]:
+        try:
+            yield {each.name for each in source.list_folder(entry.path)}
+        except ItemError:
+            continue
+
+
+class _Below:
+    """What is missing, with what is known below it: asked for level by level, and no more of it than is needed."""
+
+    def __init__(self, children: Children, gone: Sequence[KnownChild]) -> None:
+        self._children = children
+        self._count = len(gone)
+        self._folders = [child.id for child in gone if child.kind is EntryKind.FOLDER]
+        self._names = {child.name for child in gone}
+        self._names |= {child.name for child in self._next_ones()}
+
+    def has_most_of(self, content: set[str]) -> bool:
+        """True for what a folder holds that was renamed, or into which the others were moved."""
+        return bool(content) and 2 * len(content & self._names) >= len(content)
+
+    def is_more_than(self, bound: int) -> bool:
+        """Tell whether so many are missing and one more."""
+        while self._count <= bound and self._folders:
+            self._next_ones()
+        return self._count > bound
+
+    def _next_ones(self) -> list[KnownChild]:
+        asked, self._folders = self._folders[:FOLDERS_LOOKED_INTO], self._folders[FOLDERS_LOOKED_INTO:]
+        if not asked:
+            return []
+        found = [
+            child
+            for each in self._children(asked).values()
+            for child in each
+            if child.status not in OUT_OF_SIGHT
+        ]
+        self._count += len(found)
+        self._folders += [child.id for child in found if child.kind is EntryKind.FOLDER]
+        return found
