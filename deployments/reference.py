@@ -19,9 +19,9 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen
 from pydantic import AwareDatetime, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from connectors.box.sandbox.__main__ import command_line
 from connectors.sources import registry
 from flows import cli, console
+from flows.cli.local_box import command_line
 from flows.plan.model import MigrationPlan
 
 PAGE = Path(__file__).with_name("reference.md")

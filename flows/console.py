@@ -42,15 +42,18 @@ def load(path: Path) -> MigrationPlan:
     return load_plan(path)
 
 
-def run_flow(function: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
-    """Run what the flow of the same name runs: as a run of it where a Prefect server is configured, else plainly."""
+def run_flow(function: Callable[..., dict[str, Any]], *args: Any, plainly: bool = False) -> dict[str, Any]:
+    """Run what the flow of the same name runs: as a run of it where a Prefect server is configured, else plainly.
+
+    `plainly`: no server is told of it, whatever is configured.
+    """
     from flows.orchestration.configured import api_url
     from flows.orchestration.terminal import terminal_watcher
     from flows.orchestration.watching import watching_with
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        url = api_url()
+        url = "" if plainly else api_url()
         logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S")  # nothing, once Prefect has set it up
         if url:
             function = as_flow(function, url)

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import beginning, closing, foreseeing, moving, preparing, proving, sharing
+from flows.cli import beginning, closing, foreseeing, moving, preparing, proving, rehearsing, sharing
 from flows.console import NO_COLLECTION_YET, foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
@@ -51,6 +51,7 @@ for _command in (
     preparing.check,
     foreseeing.inventory,
     foreseeing.simulate,
+    rehearsing.rehearse,
     preparing.identities,
     sharing.collaborate,
     closing.cutover,

@@ -98,7 +98,7 @@ def deploy(
 
 def sandbox(context: typer.Context) -> None:
     """Run a local Box to rehearse on; `boxhaul sandbox --help` lists its options."""
-    from connectors.box.sandbox.__main__ import main as serve
+    from flows.cli.local_box import serve
 
     serve(context.args)
 

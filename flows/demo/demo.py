@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from rich.rule import Rule
 
 from flows.demo.share import LARGE_FILE_BYTES, Share, build_share, serve_share
 from flows.demo.warden import WARDEN
-from flows.errors import PlanError
+from flows.run.own_folder import clear_own_folder
 
 #: The demo's first file in its folder: only where it lies is anything taken away.
 MARKER = ".boxhaul-demo"
@@ -70,7 +69,7 @@ def run_demo(folder: Path) -> int:
     """Do it all under `folder`; the exit code of the migration. PlanError when the folder is somebody else's."""
     console = Console(stderr=False)
     folder = folder.resolve()
-    _clear(folder)
+    clear_own_folder(folder, MARKER, MADE, said_by="demo")
     with ExitStack() as stack:
         console.print(Rule("1  A file share", align="left"))
         files = build_share(folder / "share")
@@ -91,27 +90,6 @@ def run_demo(folder: Path) -> int:
         console.print(Rule("5  The report", align="left"))
         _boxhaul("report", str(plan), share=share).wait()
     return code
-
-
-def _clear(folder: Path) -> None:
-    """A folder for the demo alone: new, empty, or one of an earlier demo, whose files go. PlanError otherwise."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / MARKER).is_file():
-            if next(folder.iterdir(), None) is not None:
-                raise PlanError(
-                    f"--folder: {folder} holds files that no demo wrote; name a new or empty folder"
-                )
-            (folder / MARKER).write_text(
-                "boxhaul demo: what the demo made in this folder is made anew by the next one\n"
-            )
-        for path in (path for pattern in MADE for path in folder.glob(pattern)):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    except OSError as exc:
-        raise PlanError(f"--folder: {folder} cannot be used for the demo ({exc.strerror})") from exc
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def simulation_table(document: Mapping[str, Any]) -> RenderableType:
     if document["stops"]:
         parts.append(Text(f"The run would stop: {printable(document['stops'])}", style="bold red"))
     parts += [_trees(document["trees"]), _calls(document["calls"]["by_route"])]
-    parts += [Text(printable(f"  {line}"), overflow="fold") for line in _lines(document)]
+    parts += [Text(printable(f"  {line}"), overflow="fold") for line in forecast_lines(document)]
     return Group(*parts)
 
 
@@ -78,7 +78,8 @@ def _calls(by_route: Mapping[str, int]) -> Table:
     return table
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+def forecast_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how long it takes, what binds, and what else there is to say."""
     days = ", ".join(
         f"{users}: {duration_words(lasts * 86_400)}" for users, lasts in document["days"].items()
     )

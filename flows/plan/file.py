@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -56,11 +56,17 @@ FAULTS = {
 }
 
 
-def load_plan(path: Path) -> MigrationPlan:
-    """The plan of this file. PlanError: unreadable, not YAML, unknown key, bad value, missing variable."""
-    document = _parse(path)
+def load_plan(
+    path: Path, change: Callable[[dict[str, Any]], dict[str, Any]] = lambda written: written
+) -> MigrationPlan:
+    """The plan of this file. PlanError: unreadable, not YAML, unknown key, bad value, missing variable.
+
+    `change`: returns what is to stand in the file in place of what stands there, before any variable is asked for.
+    """
+    document = read_document(path)
     if "base_dir" in document:
         raise PlanError(f"{path}: unknown key base_dir")
+    document = change(document)
     _measure(document, path)
     use_beside(values_beside(path, _referenced(document)))
     document = _expanded(document, key="", secrets=_secret_names(document))
@@ -125,7 +131,8 @@ class _PlanLoader(Composer, yaml.CSafeLoader):
         return mapping
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """What stands in a plan file, with its references as they are written. PlanError: unreadable, not YAML."""
     try:
         if path.stat().st_size > MAX_PLAN_BYTES:
             raise PlanError(f"{path}: too large for a plan file")

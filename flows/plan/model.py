@@ -37,6 +37,7 @@ from flows.plan.filters import FilterPlan
 from flows.plan.form import prepare_form
 from flows.plan.people import CollaboratorPlan, SharedLinkPlan
 from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
+from flows.plan.sample import share_of
 from flows.plan.secrets import (
     MASK,
     database_url_secrets,
@@ -201,6 +202,14 @@ class MigrationPlan(PlanModel):
         ArchivePlan | None,
         Field(title="Archive", description="Move only what nobody touched for long enough; none: all of it."),
     ] = None
+    sample: Annotated[
+        str,
+        Field(
+            title="Sample",
+            description="Move only so much of the files, such as 2%, the same ones each time; on a local Box alone, as "
+            "boxhaul rehearse does.",
+        ),
+    ] = ""
     transfer: Annotated[TransferOptions, Field(title="Transfer", description="How files are sent.")] = (
         TransferOptions()
     )
@@ -214,6 +223,14 @@ class MigrationPlan(PlanModel):
             description="Folder that relative paths of the plan start from, absolute and on the machine that runs it.",
         ),
     ] = ""
+
+    @model_validator(mode="after")
+    def _samples_on_a_local_box(self) -> MigrationPlan:
+        if self.sample:
+            share_of(self.sample)
+            if not self.is_rehearsal:
+                raise ValueError("sample: a part of the files moves to a local Box alone; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _trees_are_apart(self) -> MigrationPlan:

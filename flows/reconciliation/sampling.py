@@ -6,6 +6,7 @@ import math
 import random
 
 from flows.errors import PlanError
+from flows.plan.sample import share_of
 from flows.words import counted
 
 #: How sure one may be of the bound that is stated.
@@ -36,14 +37,10 @@ class Sampler:
 
 def parse_share(text: str) -> float:
     """Return "1%" as 0.01. PlanError for what is no percentage above 0 and up to 100."""
-    number = text.strip().removesuffix("%").strip()
     try:
-        share = float(number) / 100
-    except ValueError:
-        share = math.nan
-    if not 0 < share <= 1:
-        raise PlanError(f"--sample: {text!r} is not a percentage above 0 and up to 100, such as 1%")
-    return share
+        return share_of(text)
+    except ValueError as exc:
+        raise PlanError(f"--sample: {exc}") from None
 
 
 def greatest_share(read: int, differing: int, confidence: float = CONFIDENCE) -> float:

@@ -7,7 +7,7 @@ import errno
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ def run(
     config_file: Path | None = None,
     stop: threading.Event | None = None,
     quiet: bool = False,
+    prepare: Callable[[Sandbox], str] = lambda box: "",
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`; prints the URL on stdout once it accepts connections.
 
     config_file: where the JWT configuration and the addresses are written before the URL is printed.
+    prepare: makes what is to be there before, and returns what is printed after the URL.
     Signal handlers are set only without `stop`, which lets it run in other threads than the first.
     """
     done = stop or threading.Event()
@@ -31,10 +33,11 @@ def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: done.set())
     with Sandbox(config) as box:
+        more = prepare(box)
         if config_file is not None:
             box.write_config(config_file)
         if not quiet:
-            sys.stdout.write(box.url + "\n")
+            sys.stdout.write(f"{box.url}\n{more}")
             sys.stdout.flush()
         # A wait without a timeout would keep the signal from being handled on some platforms.
         while not done.wait(0.5):
@@ -44,9 +47,17 @@ def run(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = command_line()
-    options = parser.parse_args(arguments)
+    serve(parser, parser.parse_args(arguments))
+
+
+def serve(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    prepare: Callable[[Sandbox], str] = lambda box: "",
+) -> None:
+    """Serve as these options of the parser say; ends the process with a line where the port is not to be had."""
     try:
-        run(_config(options), options.config)
+        run(_config(options), options.config, prepare=prepare)
     except OSError as exc:
         if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise

@@ -23,6 +23,7 @@ from connectors.box.sandbox.control.faults import Faults
 from connectors.box.sandbox.control.limits import Limits
 from connectors.box.sandbox.control.observe import Calls, Violation
 from connectors.box.sandbox.core import Core
+from connectors.box.sandbox.enrolment import Enrolment, enrol
 from connectors.box.sandbox.http import app
 from connectors.box.sandbox.http.openapi import Validator
 from connectors.box.sandbox.http.routes.control import control_app
@@ -225,6 +226,10 @@ class Sandbox:
                 self.core.people.add_member(user, group)
             self.core.store.flush()
             return group
+
+    def enrol(self, wanted: Enrolment) -> None:
+        """Make the users, groups and folders that are not there yet."""
+        enrol(self.core, wanted)
 
     def add_alias(self, user: User, address: str) -> None:
         """Give a user a secondary address: invitations to it reach him, his login stays what it is."""

@@ -79,7 +79,15 @@ class Items:
 
     # --- creating ---
 
-    def create_folder(self, user: User, parent_id: str, name: object, *, checked: bool = False) -> Folder:
+    def create_folder(
+        self,
+        user: User,
+        parent_id: str,
+        name: object,
+        *,
+        checked: bool = False,
+        folder_id: str | None = None,
+    ) -> Folder:
         """A new folder; 409 with an array of conflicts when the name is taken.
 
         checked: the name was found free a moment ago, and is not looked at again (the race of
@@ -92,7 +100,7 @@ class Items:
             self.refuse_taken(parent, text, Folder)
         now = self.store.now()
         folder = Folder(
-            id=self.store.new_id(),
+            id=folder_id or self.store.new_id(),
             name=text,
             parent=parent,
             owner=parent.owner,

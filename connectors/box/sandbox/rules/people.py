@@ -35,7 +35,14 @@ class People:
 
     # --- users ---
 
-    def add_user(self, login: str, name: str | None, kind: str, space_amount: int | None = None) -> User:
+    def add_user(
+        self,
+        login: str,
+        name: str | None,
+        kind: str,
+        space_amount: int | None = None,
+        user_id: str | None = None,
+    ) -> User:
         """A new user of any kind, without asking for rights; 409 when the login is taken."""
         if kind not in KINDS:
             raise ValueError(f"kind is one of {sorted(KINDS)}, not {kind!r}")
@@ -44,7 +51,7 @@ class People:
         now = self.store.now()
         settings = self.store.settings
         user = User(
-            id=self.store.new_id(),
+            id=user_id or self.store.new_id(),
             login=login,
             name=name or login.partition("@")[0],
             kind=kind,
@@ -199,11 +206,11 @@ class People:
 
     # --- groups ---
 
-    def add_group(self, name: str) -> Group:
+    def add_group(self, name: str, group_id: str | None = None) -> Group:
         """A new group, without asking for rights; 409 when the name is taken."""
         self._refuse_taken(name)
         now = self.store.now()
-        group = Group(id=self.store.new_id(), name=name, created=now, modified=now)
+        group = Group(id=group_id or self.store.new_id(), name=name, created=now, modified=now)
         self.store.groups[group.id] = group
         self.store.save(group)
         return group

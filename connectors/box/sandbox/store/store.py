@@ -57,6 +57,8 @@ class Store:
         self.contents = contents
         self.enterprise_id = enterprise_id
         self.journal: Journal | None = None
+        #: Ids that somebody chose, and that no other record gets.
+        self.given_ids: set[str] = set()
         self.clear()
 
     def clear(self) -> None:
@@ -89,6 +91,8 @@ class Store:
     def new_id(self) -> str:
         """A decimal id that was never used before."""
         self.last_id += 1
+        while str(self.last_id) in self.given_ids:
+            self.last_id += 1
         return str(self.last_id)
 
     def save(self, *records: Any) -> None:
