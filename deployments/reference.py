@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from connectors.sources import registry
-from flows import cli, console
+from flows import cli, exit_codes
 from flows.cli.local_box import command_line
 from flows.plan.model import MigrationPlan
 
@@ -56,11 +56,11 @@ Any other URL is opened by the fsspec filesystem of that name; its own keyword a
 """
 
 EXIT_CODES = {
-    console.COMPLETE: "done and complete",
-    console.INCOMPLETE: "finished with failed items or incomplete trees",
-    console.BAD_PLAN: "bad usage or plan",
-    console.FATAL: "stopped by something fatal: authorisation, quota, share unreachable",
-    console.INTERRUPTED: "interrupted, state saved",
+    exit_codes.COMPLETE: "done and complete",
+    exit_codes.INCOMPLETE: "finished with failed items or incomplete trees",
+    exit_codes.BAD_PLAN: "bad usage or plan",
+    exit_codes.FATAL: "stopped by something fatal: authorisation, quota, share unreachable",
+    exit_codes.INTERRUPTED: "interrupted, state saved",
 }
 
 #: Keys of a source's configuration that the URL and its neighbours in the plan give.

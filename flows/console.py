@@ -1,8 +1,4 @@
-"""What all commands share: the plan, the flow, the words of foreseeable failures, output and exit codes.
-
-0 done and complete · 1 finished with failed items or incomplete trees · 2 bad usage or plan · 3 stopped by something
-fatal · 130 interrupted, state saved.
-"""
+"""What all commands share: how they read the plan, run the flow and print."""
 
 from __future__ import annotations
 
@@ -11,14 +7,13 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import Interrupted, PlanError
+from flows.errors import Interrupted
 
 if TYPE_CHECKING:
     from flows.plan.model import MigrationPlan
@@ -28,8 +23,6 @@ USUAL_COLLECTIONS, NO_COLLECTION_YET = gc.get_threshold(), 500_000
 
 #: As Prefect writes them.
 LOG_FORMAT = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(name)s - %(message)s"
-
-COMPLETE, INCOMPLETE, BAD_PLAN, FATAL, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def load(path: Path) -> MigrationPlan:
@@ -75,29 +68,6 @@ def as_flow(function: Callable[..., Any], url: str) -> Callable[..., Any]:
 
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-@contextmanager
-def foreseen_errors() -> Iterator[None]:
-    """End the process with one line and an exit code for what was foreseen."""
-    from connectors.errors import ConnectorError
-    from state.errors import StateError
-
-    try:
-        yield
-    except PlanError as exc:
-        _leave(str(exc), BAD_PLAN)
-    except (ConnectorError, StateError) as exc:
-        _leave(str(exc), FATAL)
-    except (KeyboardInterrupt, Interrupted) as exc:
-        _leave(str(exc) or "interrupted; the state is saved, the same command goes on from here", INTERRUPTED)
-
-
-def _leave(message: str, code: int) -> None:
-    from flows.words import printable
-
-    sys.stderr.write(f"boxhaul: {printable(message)}\n")
-    sys.exit(code)
 
 
 def console() -> Any:

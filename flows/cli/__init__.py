@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 
 from flows.cli import beginning, closing, foreseeing, moving, preparing, proving, rehearsing, sharing
-from flows.console import NO_COLLECTION_YET, foreseen_errors
+from flows.console import NO_COLLECTION_YET
+from flows.exit_codes import foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
 app = typer.Typer(

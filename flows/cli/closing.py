@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import PlanArgument
-from flows.console import COMPLETE, INCOMPLETE, console, load, run_flow
+from flows.console import console, load, run_flow
+from flows.exit_codes import COMPLETE, INCOMPLETE
 
 
 def cutover(

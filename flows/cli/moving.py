@@ -14,15 +14,9 @@ import typer
 from flows.cli import filtering, pass_options, telling
 from flows.cli.foreseeing import print_simulation
 from flows.cli.options import PlanArgument, TreeOption, WindowOption, with_transfer
-from flows.console import (
-    COMPLETE,
-    INCOMPLETE,
-    console,
-    load,
-    print_summary,
-    run_flow,
-)
+from flows.console import console, load, print_summary, run_flow
 from flows.errors import PlanError
+from flows.exit_codes import COMPLETE, INCOMPLETE
 
 if TYPE_CHECKING:
     from flows.plan.model import MigrationPlan

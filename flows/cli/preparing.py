@@ -11,16 +11,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import JSONOption, PlanArgument
-from flows.console import (
-    COMPLETE,
-    FATAL,
-    INCOMPLETE,
-    console,
-    load,
-    print_json,
-    run_flow,
-)
+from flows.console import console, load, print_json, run_flow
 from flows.errors import PlanError
+from flows.exit_codes import COMPLETE, FATAL, INCOMPLETE
 
 
 def check(

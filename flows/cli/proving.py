@@ -14,17 +14,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flows.cli.options import JSONOption, PlanArgument, TreeOption
-from flows.console import (
-    BAD_PLAN,
-    COMPLETE,
-    INCOMPLETE,
-    console,
-    load,
-    print_json,
-    print_verification,
-    run_flow,
-)
+from flows.console import console, load, print_json, print_verification, run_flow
 from flows.errors import PlanError
+from flows.exit_codes import BAD_PLAN, COMPLETE, INCOMPLETE
 
 
 def verify(

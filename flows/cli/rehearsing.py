@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import JSONOption, PlanArgument, TreeOption
-from flows.console import COMPLETE, INCOMPLETE, console, print_json, run_flow
+from flows.console import console, print_json, run_flow
 from flows.errors import Interrupted, PlanError
+from flows.exit_codes import COMPLETE, INCOMPLETE
 
 
 @contextmanager

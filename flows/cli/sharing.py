@@ -10,14 +10,8 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import JSONOption, PlanArgument
-from flows.console import (
-    COMPLETE,
-    INCOMPLETE,
-    console,
-    load,
-    print_json,
-    run_flow,
-)
+from flows.console import console, load, print_json, run_flow
+from flows.exit_codes import COMPLETE, INCOMPLETE
 
 
 def collaborate(

@@ -66,7 +66,7 @@ class Access:
         found = {}
         for user_id in sorted({person.user_id for person in people if person.user_id}):
             with suppress(ItemError, PermissionMissing):
-                found[user_id.casefold()] = (self.box.user(user_id).login or "").casefold()
+                found[user_id.casefold()] = (self.box.accounts.user(user_id).login or "").casefold()
         return found
 
     @cached_property
