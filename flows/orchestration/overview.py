@@ -55,7 +55,7 @@ def overview(
     """The Markdown of the run's overview. `whole`: all trees of the plan, where the run moves some of them alone;
     `report`: where the page of the report is, on the machine that runs this."""
     whole = whole or whole_of(state)
-    parts = [f"# {_cell(plan.name)}: {state.phase}", chart(plan.name, whole, history), _numbers(plan, state)]
+    parts = [f"# {cell(plan.name)}: {state.phase}", chart(plan.name, whole, history), _numbers(plan, state)]
     parts.append("## Trees\n\n" + _trees(plan, trees))
     if more_trees:
         parts.append(f"and {counted(more_trees, 'tree')} more; `boxhaul status` has them all.")
@@ -109,7 +109,7 @@ def _trees(plan: MigrationPlan, trees: Sequence[TreeReport]) -> str:
     ]
     for report in trees:
         tree, counts = report.tree, report.items
-        name = _cell(tree.name)
+        name = cell(tree.name)
         if tree.box_folder_id is not None:
             name = f"[{name}]({box_folder_url(plan, tree.box_folder_id)})"
         state = tree.state.value + (f": {tree.incomplete_reason.value}" if tree.incomplete_reason else "")
@@ -132,11 +132,11 @@ def _failures(trees: Sequence[TreeReport]) -> str:
     if not sums:
         return ""
     return "| reason | entries |\n|---|---:|\n" + "\n".join(
-        f"| {_cell(reason)} | {count:,} |" for reason, count in sums.items()
+        f"| {cell(reason)} | {count:,} |" for reason, count in sums.items()
     )
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text of the share inside a Markdown table: it forms no cell, link, tag or code of its own."""
     for char in "\\`*_{}[]<>()#|!~$":
         text = text.replace(char, f"\\{char}")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.context import FlowRunContext
@@ -32,6 +32,9 @@ from state.reports.events import events
 from state.reports.lines import failures
 from state.reports.sums import add_up, slowest_folders
 from state.statuses import EventKind, TreeState
+
+if TYPE_CHECKING:
+    from flows.reporting.pictures.drawing import Figure
 
 log = logging.getLogger(__name__)
 
@@ -219,9 +222,16 @@ class _RunPage:
 
     def _draw_report(self) -> None:
         migration = self._migration
-        self._report = write_report(migration.plan)[0].resolve()
+        self._report = write_report(migration.plan, show=self._show_pictures)[0].resolve()
         words = f"{migration.plan.name}: report"
         self._artifacts.put("markdown", f"{self._key}-report", report_words(self._report), words)
+
+    def _show_pictures(self, figures: Sequence[Figure]) -> None:
+        from flows.orchestration.pictures import in_markdown
+
+        if figures:
+            words = f"{self._migration.plan.name}: pictures of the report"
+            self._artifacts.put("markdown", f"{self._key}-pictures", in_markdown(figures), words)
 
     def _tree_reports(self, limit: int) -> list[TreeReport]:
         """Sums of the trees that move, the unfinished ones first."""

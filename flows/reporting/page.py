@@ -32,8 +32,10 @@ class Told:
     course: Course | None
 
 
-def render(plan: MigrationPlan, document: dict[str, Any], told: Told, *, pictures: bool = True) -> str:
-    """The page, with or without pictures."""
+def render(
+    plan: MigrationPlan, document: dict[str, Any], told: Told, drawn: Sequence[Figure] | None = None
+) -> str:
+    """The page, with these pictures; None: without pictures and the workbook."""
     findings = told.findings
     environment = Environment(
         loader=PackageLoader(__package__, "templates"),
@@ -46,9 +48,9 @@ def render(plan: MigrationPlan, document: dict[str, Any], told: Told, *, picture
         plan=plan,
         document=document,
         findings=findings,
-        figures=_figures(document, told) if pictures else (),
+        figures=drawn or (),
         fills=FILLS,
-        workbook=pictures,
+        workbook=drawn is not None,
         totals=_totals(document, findings),
         running=running_words(document),
         verdict=verdict(
@@ -63,8 +65,8 @@ def render(plan: MigrationPlan, document: dict[str, Any], told: Told, *, picture
     )
 
 
-def _figures(document: dict[str, Any], told: Told) -> Sequence[Figure]:
-    """Draw them. Their library is loaded here and nowhere before: it takes long."""
+def draw_figures(document: dict[str, Any], told: Told) -> Sequence[Figure]:
+    """Draw the pictures. Their library is loaded here and nowhere before: it takes long."""
     from flows.reporting.pictures.figures import figures
 
     return figures(document, told.shape, told.course)

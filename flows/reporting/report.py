@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from flows.errors import PlanError
 from flows.plan.connections import open_checkpoint
@@ -17,7 +17,7 @@ from flows.reporting.course import course_of
 from flows.reporting.files import replacing
 from flows.reporting.findings import Findings
 from flows.reporting.items import write_lines
-from flows.reporting.page import Told, render
+from flows.reporting.page import Told, draw_figures, render
 from flows.reporting.shape import Shape
 from flows.reporting.status import status_document
 from flows.reporting.telling import Telling, silent
@@ -27,6 +27,9 @@ from state.reports.events import events
 from state.reports.history import at_work, samples
 from state.reports.lines import item_lines
 from state.statuses import EventKind, PassState
+
+if TYPE_CHECKING:
+    from flows.reporting.pictures.drawing import Figure
 
 #: What a report consists of, the page first.
 WORKBOOK = "report.xlsx"
@@ -42,8 +45,11 @@ def write_report(
     *,
     plain: bool = False,
     say: Callable[[str], object] = silent,
+    show: Callable[[Sequence[Figure]], object] = silent,
 ) -> list[Path]:
     """Write report.html, items.csv, items.json and report.xlsx; the paths. `say` gets a line now and then.
+
+    `show` gets the pictures, once they are drawn.
 
     `plain`: no pictures and no workbook, which take most of the time; an earlier workbook goes, since it would tell
     of another moment.
@@ -59,9 +65,11 @@ def write_report(
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(paths) as files:
-            _write(plan, document, target, files, say)
+            drawn = _write(plan, document, target, files, say)
         if plain:
             (target / WORKBOOK).unlink(missing_ok=True)
+        else:
+            show(drawn or ())
     except OSError as exc:
         raise PlanError(f"the report cannot be written into {target} ({exc.strerror or exc})") from exc
     return paths
@@ -73,8 +81,8 @@ def _write(
     target: Path,
     files: list[TextIO],
     say: Callable[[str], object],
-) -> None:
-    """Fill the files: one pass over the items for all of them, then the page."""
+) -> Sequence[Figure] | None:
+    """Fill the files: one pass over the items for all of them, then the page. Returns its pictures."""
     page, table, lines, *books = files
     shape = Shape(document["trees"], now=datetime.now(UTC), shown=TREES_WITH_FOLDERS)
     outside = frozenset(tree["name"] for tree in document["trees"] if not tree["in_plan"])
@@ -95,7 +103,9 @@ def _write(
         spans = at_work(checkpoint, plan_id, found)
     course = course_of(plan, document, shape.arrivals, found, spans)
     told = Told(findings=findings, shape=shape, course=course)
-    page.write(render(plan, document, told, pictures=bool(books)))
+    drawn = draw_figures(document, told) if books else None
+    page.write(render(plan, document, told, drawn))
+    return drawn
 
 
 def _read_events(

@@ -12,7 +12,7 @@ from state.records import ItemLine
 LINE_SECONDS, LOOK_EVERY = 10.0, 1_000
 
 
-def silent(text: str) -> None:
+def silent(said: object) -> None:
     """Say nothing."""
 
 

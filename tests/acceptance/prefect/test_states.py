@@ -95,6 +95,7 @@ def test_what_is_not_complete_is_never_told_as_complete(
     assert "states-overview" == server.artifacts(done["id"])[0]["key"]
     all_there = f"{2 * FILES - 1} of {2 * FILES - 1} files in Box (100 %), 0 failed, 0 to send"
     assert all_there in data(server, done["id"], "states-overview")
+    assert "## The share by bytes" in data(server, done["id"], "states-pictures")
     # Two points that earlier runs left, its own first and last.
     assert 4 <= len(curve(data(server, done["id"], "states-overview")))
     assert "states-failures" not in {each["key"] for each in server.artifacts(done["id"])}
