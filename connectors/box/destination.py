@@ -20,6 +20,7 @@ from connectors.box.events import BoxEvents
 from connectors.box.items import BoxItems
 from connectors.box.name_forms import NameForms
 from connectors.box.probes import Probes, Standing
+from connectors.box.refused_alike import RefusedAlike
 from connectors.box.types import (
     Account,
     BoxChild,
@@ -82,6 +83,7 @@ class BoxDestination:
             for user_id in (config.identities if uploading is None else uploading)
         }
         self._standing = Standing(self._service, config.landing_folder_id)
+        self._refused_alike = RefusedAlike(self._service, config.landing_folder_id)
         self._names = NameForms()
         self._borrow_lock = threading.Lock()
         self._parts = PartSenders(config.part_threads)
@@ -201,7 +203,7 @@ class BoxDestination:
         QuotaExceeded, and whatever the source raised.
         """
         store = sessions or MemorySessions()
-        with self._standing.needed("can_upload"):
+        with self._standing.needed("can_upload"), self._refused_alike.watched():
             return self._names.send(
                 item.name,
                 EntryKind.FILE,

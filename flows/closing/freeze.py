@@ -13,9 +13,10 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from connectors.entry import Entry
 from connectors.errors import ConnectorError
@@ -81,8 +82,14 @@ class Still:
         if self.since_ns is not None and times and max(times) >= self.since_ns and len(self.recent) < NAMED:
             self.recent.append(entry.path)
 
+    @property
+    def digest(self) -> str:
+        """One word for all that was seen."""
+        words = repr(sorted(self.sums.items())).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(words, digest_size=16).hexdigest()
 
-def require_still(plan: MigrationPlan, seconds: int, say: Say) -> dict[str, int]:
+
+def require_still(plan: MigrationPlan, seconds: int, say: Say) -> dict[str, Any]:
     """List the source, wait until each entry was seen so many seconds ago, list it again; return what was seen.
 
     NotFrozen when the two differ, with the names of what is known to have changed.
@@ -108,7 +115,20 @@ def require_still(plan: MigrationPlan, seconds: int, say: Say) -> dict[str, int]
     if changed:
         raise NotFrozen(_refusal(changed, second.recent))
     say(f"freeze: {counted(entries, 'entry', 'entries')} of the share stood still")
-    return {"entries": entries, "quiet_seconds": seconds}
+    return {"entries": entries, "quiet_seconds": seconds, "digest": second.digest, "began_ns": began}
+
+
+def require_still_frozen(plan: MigrationPlan, frozen: Mapping[str, Any], say: Say) -> None:
+    """Look once more, and compare with what require_still() returned. NotFrozen when the source changed since."""
+    say("freeze: looking once more, since some time has passed")
+    with closing(open_share(plan)) as source:
+        now, _ = _look(as_the_share_spells(plan, source), source, frozen["began_ns"])
+    if now.digest != frozen["digest"]:
+        named = f": {', '.join(map(printable, now.recent))}" if now.recent else ""
+        raise NotFrozen(
+            f"the source changed since the freeze{named}; make it read-only for everybody, then run the same command"
+            " again: it begins at the freeze, and sends what changed"
+        )
 
 
 def seconds_of_a_look(plan: MigrationPlan) -> float:

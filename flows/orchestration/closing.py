@@ -10,9 +10,16 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from flows.closing.freeze import quiet_seconds, require_still, run_command, seconds_of_a_look
+from flows.closing.freeze import (
+    quiet_seconds,
+    require_still,
+    require_still_frozen,
+    run_command,
+    seconds_of_a_look,
+)
 from flows.closing.steps import Cutover, Step, unsettled
 from flows.errors import NotApproved, NotFrozen, PlanError
 from flows.orchestration.approval import approved, require_somebody_to_ask
@@ -75,12 +82,13 @@ def cut_over(plan: MigrationPlan, wishes: Wishes) -> dict[str, Any]:
         Step.PASS: lambda: _last_pass(plan, cutover, told),
         Step.VERIFY: lambda: _verify(plan, wishes, told),
         Step.APPROVE: lambda: _approve(plan, wishes, cutover, told),
-        Step.PEOPLE: lambda: _let_in(plan, told),
+        Step.PEOPLE: lambda: _let_in(plan, cutover, told),
         Step.REPORT: lambda: _report(plan, told),
     }
     try:
         for step, work in steps.items():
             cutover.do(step, work)
+        _still_frozen(plan, cutover)
         _close(cutover, told)
     except Refused as exc:
         if Step.APPROVE not in cutover.done():
@@ -203,7 +211,7 @@ def _verify(plan: MigrationPlan, wishes: Wishes, told: _Told) -> dict[str, Any]:
             f"the verification differs ({kinds}): {names}; nobody was let in, nothing was closed. See them all:"
             " boxhaul verify PLAN --source --csv FILE; what may stay so: --accept KIND"
         )
-    return {"accepted": found}
+    return {"accepted": found, "at": _now()}
 
 
 def _approve(plan: MigrationPlan, wishes: Wishes, cutover: Cutover, told: _Told) -> dict[str, Any]:
@@ -215,7 +223,25 @@ def _approve(plan: MigrationPlan, wishes: Wishes, cutover: Cutover, told: _Told)
     return approval
 
 
-def _let_in(plan: MigrationPlan, told: _Told) -> dict[str, Any]:
+def _still_frozen(plan: MigrationPlan, cutover: Cutover) -> None:
+    """NotFrozen when somebody wrote into the share after it was proven: a person may take hours to approve, and a
+    cutover that was killed goes on the next morning. Not asked where the share was not watched, nor within the time
+    that it was watched for."""
+    frozen = cutover.kept(Step.FREEZE)
+    proven = [kept["at"] for step in (Step.VERIFY, Step.PEOPLE) if "at" in (kept := cutover.kept(step))]
+    if "digest" not in frozen or not proven:
+        return
+    passed = (datetime.now(UTC) - datetime.fromisoformat(max(proven))).total_seconds()
+    if passed > frozen["quiet_seconds"]:
+        require_still_frozen(plan, frozen, cutover.say)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _let_in(plan: MigrationPlan, cutover: Cutover, told: _Told) -> dict[str, Any]:
+    _still_frozen(plan, cutover)
     document = agree_with_plan(plan, prune=False, dry_run=False, complete_tree=complete_verified_tree)
     if not document["complete"]:
         raise Refused(
@@ -223,7 +249,7 @@ def _let_in(plan: MigrationPlan, told: _Told) -> dict[str, Any]:
         )
     people = sum(len(tree["people"]) for tree in document["trees"])
     told.details[Step.PEOPLE.value] = f"{counted(people, 'person is', 'people are')} in"
-    return {"people": people}
+    return {"people": people, "at": _now()}
 
 
 def _report(plan: MigrationPlan, told: _Told) -> dict[str, Any]:

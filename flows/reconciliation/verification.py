@@ -60,7 +60,7 @@ def verify_plan(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> dict[str
     PlanError before the first run and for an unknown tree, LeaseHeld while a run uses the account.
     """
     with opened(plan, wanted, ledger) as comparison, comparison.stop.telling_the_cause():
-        _tell_unsettled(comparison)
+        _tell_unsettled(comparison, whole=not wanted.trees)
         compare_in_box(comparison, compare_roots(comparison))
         read = _compare_with_share(comparison, wanted)
         comparison.stop.raise_if_stopped()
@@ -114,8 +114,12 @@ def _chosen(access: Access, trees: Sequence[TreeRecord], only: Sequence[str]) ->
     return [tree for tree in ours if not only or normal_form(tree.name) in wanted]
 
 
-def _tell_unsettled(comparison: Comparison) -> None:
-    """What has not arrived by the checkpoint itself: one difference for each tree, whatever its size."""
+def _tell_unsettled(comparison: Comparison, *, whole: bool) -> None:
+    """What has not arrived by the checkpoint itself: one difference for each tree, whatever its size.
+
+    A tree that was never proven counts, though nothing of it is open: half of it may not have been looked at. `whole`:
+    all trees of the plan were asked for, those that no run has begun as well.
+    """
     access, trees = comparison.access, comparison.trees
     kind = DifferenceKind.NOT_SETTLED
     for report in access.checkpoint.tree_reports([tree.id for tree in trees]):
@@ -124,11 +128,13 @@ def _tell_unsettled(comparison: Comparison) -> None:
             open_ = f"{counted(counts.pending, 'entry', 'entries')} pending, {counts.failed:,} failed"
             detail = f"{open_}; see: boxhaul status"
             comparison.add(Difference(kind=kind, path=tree.source or tree.name, detail=detail))
+        elif not tree.verified:
+            why = tree.incomplete_reason.value if tree.incomplete_reason else "no run came to its end"
+            detail = f"not proven yet: {why}; see: boxhaul status"
+            comparison.add(Difference(kind=kind, path=tree.source or tree.name, detail=detail))
     begun = {(normal_form(tree.source), normal_form(tree.folder)) for tree in comparison.all_trees}
     for planned in access.plan.trees:
-        if len(trees) == len(comparison.all_trees) and (
-            (normal_form(planned.source), planned.box_path) not in begun
-        ):
+        if whole and (normal_form(planned.source), planned.box_path) not in begun:
             detail = "the plan names it, and no run has begun it"
             comparison.add(Difference(kind=kind, path=planned.source or planned.box_path, detail=detail))
 

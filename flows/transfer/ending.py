@@ -36,9 +36,10 @@ def finish_pass(migration: Migration) -> dict[str, Any]:
         summary=summary,
         worker=migration.worker,
     )
+    of = [f"{len(trees):,} of {counted(len(trees) + len(others), 'tree')}"] if others else []
+    of += ["a quick pass"] if migration.quick is not None else []
     how = _how_it_ended(migration, trees)
-    of = f" ({len(trees):,} of {counted(len(trees) + len(others), 'tree')})" if others else ""
-    migration.progress.end(f"{how}{of}")
+    migration.progress.end(f"{how} ({', '.join(of)})" if of else how)
     return {"plan": migration.plan.name, "pass": migration.pass_id, **summary}
 
 

@@ -27,12 +27,17 @@ from tests.trees import build_tree
 FILES = 20
 
 
+def names(tree: str) -> list[str]:
+    """The files of a tree."""
+    return [f"{tree}{number:02}.txt" for number in range(FILES)]
+
+
 @pytest.fixture
 def program(tmp_path: Path, box: Sandbox) -> Program:
     """A plan of two trees, of which the first was made first."""
     share = tmp_path / "share"
     share.mkdir()
-    shape = {tree: {f"{tree}{number:02}.txt": b"%d" % number for number in range(FILES)} for tree in "AB"}
+    shape = {tree: {name: name.encode() for name in names(tree)} for tree in "AB"}
     build_tree(share, shape)
     trees = [{"source": "A"}, {"source": "B"}]
     return program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
@@ -130,7 +135,9 @@ def test_run_of_one_tree_leaves_the_failures_of_another(
 ) -> None:
     """What failed elsewhere stays failed, with its reason, whether a new pass would try it again or not."""
     program.write_plan(transfer={"max_attempts": 1})
-    box.faults.next("POST /files/content").status(403 if error[0] == "f" else 400, error=error).times(None)
+    for name in names("A") + names("B"):  # one by one: what is refused to everything stops a run
+        rule = box.faults.next("POST /files/content").about(name)
+        rule.status(403 if error[0] == "f" else 400, error=error).times(None)
     assert 1 == program.run("migrate").code
     box.faults.clear()
     before = tree_of(program, "B")
@@ -163,7 +170,8 @@ def test_full_run_after_an_interrupted_one_of_one_tree_tries_all_failures(
 def test_retry_of_one_reason_tries_nothing_else(program: Program, box: Sandbox) -> None:
     """It says how many entries it tries, and sends so many; what failed for another reason keeps it."""
     program.write_plan(transfer={"max_attempts": 1})
-    box.faults.next("POST /files/content").status(403, error="forbidden_by_policy").times(FILES)
+    for name in names("A"):
+        box.faults.next("POST /files/content").about(name).status(403, error="forbidden_by_policy")
     assert 1 == program.run("migrate", "--tree", "A").code
     box.faults.next("POST /files/content").status(400, error="bad_digest").times(None)
     assert 1 == program.run("migrate", "--tree", "B").code

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,6 +136,30 @@ def test_killed_at_each_step_it_goes_on(
     assert_closed(program, box, share, finished)
     done = [each.value for each in Step][: [each.value for each in Step].index(step) + (when == "after")]
     assert bool(done) is (f"done: {', '.join(done)}" in finished.stderr), finished.stderr
+
+
+@pytest.mark.parametrize("step", ["verify", "people"])
+@pytest.mark.gate(1)
+def test_share_that_changes_before_the_end_is_not_closed(
+    program: Program, box: Sandbox, share: Path, step: str
+) -> None:
+    """Killed after the verification, or nobody approved for hours, and somebody wrote meanwhile: that file must not be
+    left out of a share that is closed; the next cutover begins at the freeze and sends it."""
+    words = ["after", step, "--", "cutover", str(program.plan_path), *QUICK]
+    victim = Forked(words, {**os.environ, **program.environment}, entry="tests.acceptance.cutting:main")
+    victim.communicate(timeout=240)
+    assert -signal.SIGKILL == victim.returncode
+    (share / "A/late.txt").write_bytes(b"late")
+    time.sleep(1.1)
+
+    refused = program.run("cutover", *QUICK)
+
+    assert 3 == refused.code, refused.output
+    assert "changed since the freeze: A/late.txt" in refused.stderr
+    assert "closed" not in states(program).values()
+    assert (["B"] if step == "verify" else ["A", "B"]) == let_in(box)
+    assert_closed(program, box, share, program.run("cutover", *QUICK))
+    assert "A/late.txt" in box.files()
 
 
 def test_share_that_changes_during_the_freeze_is_refused(program: Program, box: Sandbox, share: Path) -> None:

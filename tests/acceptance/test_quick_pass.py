@@ -53,6 +53,7 @@ def test_only_what_is_recent_is_looked_at(program: Program, box: Sandbox, share:
     assert 0 == finished.code, finished.output
     assert "quick pass: only what changed since" in finished.stdout
     assert "3 older or moved entries wait" in finished.stdout
+    assert "complete (a quick pass): " in finished.stderr
     assert {"A/a.txt", "A/b.txt", "A/sub/c.txt", "A/recent.txt"} == set(box.files())
     lines = report_items(program)
     assert "A/sub/older.txt" not in lines

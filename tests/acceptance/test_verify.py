@@ -294,3 +294,18 @@ def test_what_has_not_arrived_does_not_agree(program: Program, box: Sandbox, sha
 
     assert {("not_settled", "Team")} == kinds(document)
     assert "1 failed" in document["differences"][0]["detail"]
+
+
+def test_tree_that_nobody_moved_does_not_agree(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """Left out by `--tree`, or new in the plan: there is nothing of it to compare, and that is no agreement."""
+    program = program_for(tmp_path / "some", box, {"url": share.as_uri()}, trees=[{"source": "Other"}])
+    program.write_plan(trees=[{"source": "Other"}, {"source": "Team"}])
+    assert 0 == program.run("migrate", "--tree", "Other").code
+
+    left = verified(program)
+    assert {("not_settled", "Team")} == kinds(left)
+    assert "not begun" in left["differences"][0]["detail"]
+    assert verified(program, "--tree", "Other")["agrees"]
+    program.write_plan(trees=[{"source": "Other"}, {"source": "Team/sub"}])  # one came, another one went
+    assert {("not_settled", "Team/sub")} == kinds(verified(program))
+    assert verified(program, "--tree", "Other")["agrees"]

@@ -245,3 +245,36 @@ def test_a_refusal_between_files_that_arrive_costs_no_second_look(
             assert 0 == box.calls.by_route["OPTIONS /files/content"] + box.calls.by_route["GET /folders/:id"]
 
     assert (1, 1) == (box.calls.by_route["OPTIONS /files/content"], box.calls.by_route["GET /folders/:id"])
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, DENIED), (400, "account_suspended"), (412, "no_uploads")])
+def test_uploads_that_only_the_upload_refuses_stop_everything(
+    box: Sandbox, to: BoxDestination, landing: str, status: int, code: str
+) -> None:
+    """The role allows it and so does the preflight: ten files refused alike, with none taken between, cost one try."""
+    box.faults.next("POST /files/content").status(status, error=code).times(None)
+    blamed = 0
+    with pytest.raises(PermissionMissing, match=f"not even in the landing folder.*{code}"):
+        for _ in range(40):
+            try:
+                put(to, landing)
+            except PermissionMissing:
+                raise
+            except ItemError:
+                blamed += 1
+
+    assert 9 == blamed
+
+
+def test_files_that_are_refused_alike_stop_nothing_else(
+    box: Sandbox, to: BoxDestination, landing: str
+) -> None:
+    """Thirty files that a rule forbids: one try is taken, and taken away again; the next file arrives."""
+    box.faults.next("POST /files/content").about("movie").status(400, error="forbidden_kind").times(None)
+    for _ in range(30):
+        with pytest.raises(ItemError, match="forbidden_kind"):
+            to.put(upload(landing, "movie", b"m"), opener(b"m"))
+
+    assert 31 == box.calls.by_route["POST /files/content"]
+    assert {} == box.files()
+    assert put(to, landing)
