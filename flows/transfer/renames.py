@@ -85,9 +85,10 @@ def follow_renames(
         ids = {entry.file_id for entry in listing}
         _bring_back(migration, folder, listing, lambda child: child.fingerprint.file_id not in ids)
         known = migration.checkpoint.known_children(folder.id)
-    renames = _possible(migration, listing, known, corrected)
-    _Carrying(migration, folder).carry_out(_named(migration, listing, known, renames))
-    _bring_back(migration, folder, listing)
+    if renames := _possible(migration, listing, known, corrected):
+        _Carrying(migration, folder).carry_out(_named(migration, listing, known, renames))
+    if renames or _aside(listing, known):
+        _bring_back(migration, folder, listing)
 
 
 class _Carrying:
