@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from connectors.entry import NO_STREAMS, Entry, Streams
@@ -54,6 +56,18 @@ class WholeFile(NamedTuple):
     one_handle: bool = False
 
 
+class AccessTimes(StrEnum):
+    """What the last access says that a source tells of its files."""
+
+    #: It tells none, or nobody keeps it up to date.
+    NONE = "none"
+    #: It is right to a day.
+    DAILY = "daily"
+    EXACT = "exact"
+    #: The server may keep it or not, and does not say.
+    UNKNOWN = "unknown"
+
+
 class Source(Protocol):
     """A read-only tree of entries. Safe for use by many threads at once.
 
@@ -80,6 +94,10 @@ class Source(Protocol):
         """True when the share says that its listings leave out what the account may not read (P2)."""
         ...
 
+    def access_times(self) -> AccessTimes:
+        """What `Entry.accessed_ns` is worth."""
+        ...
+
     def list_folder(self, path: str) -> list[Entry]:
         """The folder's entries, sorted by path, each with all the metadata that the protocol gives in a listing.
 
@@ -94,6 +112,13 @@ class Source(Protocol):
 
     def stat(self, path: str) -> Entry:
         """The entry as it is now, never from a cache. Raises NotFound, AccessDenied."""
+        ...
+
+    def was_born_before(self, path: str, moment: datetime) -> bool:
+        """True when it is proven that what is there now was made before this moment: its id was given out by then.
+
+        False where the source cannot tell. Raises as `stat`.
+        """
         ...
 
     def require_inside(self, path: str) -> None:

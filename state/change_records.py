@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from connectors.entry import EntryKind, Fingerprint
 
@@ -47,6 +48,8 @@ class PlacedFolder:
     is_gone: bool
     #: Neither gone nor excluded.
     in_sight: bool
+    #: When the walk began that listed it last; None: never, or that is not known.
+    known_since: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +74,28 @@ class MovedFile:
     box_etag: str | None
     #: What Box holds was there before this plan.
     adopted: bool
+    box_version_id: str | None
+    #: When the walk began that saw the old one last, of those that sent it; None: not known.
+    known_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedFile:
+    """A file that Box has, by its row."""
+
+    id: int
+    name: str
+    box_name: str
+    box_id: str
+    box_etag: str | None
+    box_version_id: str | None
+    adopted: bool
+    is_claimed: bool
+    size: int
+    modified_ns: int | None
+    created_ns: int | None
+    #: As MovedFile.known_since.
+    known_since: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

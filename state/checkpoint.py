@@ -26,6 +26,7 @@ from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
 from state.statements.recording import RecordingStatements
+from state.statements.renames import RenameStatements
 from state.statements.sampling import SamplingStatements
 from state.statements.sending import SendingStatements
 from state.statements.sessions import SessionStatements
@@ -57,6 +58,7 @@ class Checkpoint(
     GoneStatements,
     InBoxStatements,
     MoveStatements,
+    RenameStatements,
     PeopleStatements,
     UploaderStatements,
     WaivingStatements,

@@ -7,6 +7,7 @@ whose answer was lost is refused when it is repeated: then the thing itself is l
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from connectors.box.client.connection import BoxConnection
@@ -53,6 +54,7 @@ class BoxItems:
         """
 
         def look() -> tuple[Changed, bool]:
+            same = True
             if known.kind is EntryKind.FOLDER:
                 folder = folder_info(self._connection, known.box_id)
                 now, etag = Place(folder.parent_id or "", folder.name), folder.etag
@@ -61,9 +63,10 @@ class BoxItems:
                 if file.trashed:
                     raise DestinationGone(f"The Box file {known.box_id} is in the trash.")
                 now, etag = Place(file.parent_id or "", file.name), file.etag
+                same = known.version_id in (None, file.version_id)
             if now not in (old, new):
                 raise ChangedInBox(f"somebody moved or renamed it in Box; it is called {now.name!r} there")
-            return Changed(etag=etag, name=now.name), now == new
+            return Changed(etag=etag, name=now.name, same_content=same), now == new
 
         wanted: dict[str, Any] = {}
         if new.name != old.name:
@@ -119,7 +122,7 @@ def _change(connection: BoxConnection, known: Known, wanted: dict[str, Any], loo
             if status_of(exc) != 412:
                 raise
     now, is_done = look()
-    return now if is_done else send(now.etag)
+    return now if is_done else replace(send(now.etag), same_content=now.same_content)
 
 
 def _routes(known: Known) -> str:

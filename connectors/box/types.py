@@ -165,6 +165,8 @@ class Changed:
 
     etag: str | None
     name: str
+    #: False when Box has another version of a file than was known: its etag is that of somebody else's content.
+    same_content: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ import pwd
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.entry import LINK_REASON, Entry, EntryKind, Fault, listed_entry
 from connectors.errors import AccessDenied, NotAFile, ReadFailed
-from connectors.source import WholeFile
+from connectors.source import AccessTimes, WholeFile
+from connectors.sources.birth import born_ns
 from connectors.sources.location import Location
 from connectors.sources.paths import bytes_of, name_of
 from connectors.sources.patience import Patience
@@ -93,6 +95,21 @@ class LocalSource(ResilientSource):
                 os.stat(bytes_of(name), dir_fd=folder, follow_symlinks=False) if name else os.fstat(folder)
             )
         return self._entry(path, found)
+
+    def access_times(self) -> AccessTimes:
+        """As the mount of the root keeps them."""
+        return kept_access_times(Path(os.fsdecode(self._raw_root)).stat().st_dev)
+
+    def was_born_before(self, path: str, moment: datetime) -> bool:
+        """By the time that the file system keeps of it; the clock is this machine's. Raises as `stat`."""
+        self._check_path(path)
+        born = self._retrying(path, lambda: self._born_ns(path))
+        return born is not None and born / 10**9 < moment.timestamp()
+
+    def _born_ns(self, path: str) -> int | None:
+        parent, _, name = path.rpartition("/")
+        with self._folder(parent) as folder:
+            return born_ns(bytes_of(name), folder=folder) if name and self._stable_ids else None
 
     def _open(self, path: str) -> OpenedFile:
         parent, _, name = path.rpartition("/")
@@ -270,18 +287,30 @@ _SKIP_REASONS = {EntryKind.SYMLINK: LINK_REASON}
 
 def has_stable_ids(device: int, mounts: str | None = None) -> bool:
     """False where inode numbers are made up anew with each mount (FUSE, FAT, …); True where nobody says so."""
+    kinds = {line.partition(" - ")[2].split(" ")[0] for line in _mounts_of(device, mounts)}
+    return not any(kind.startswith(UNSTABLE_IDS) for kind in kinds)
+
+
+def kept_access_times(device: int, mounts: str | None = None) -> AccessTimes:
+    """By the options of the mounts of this device, the worst of them; UNKNOWN where nobody says so."""
+    lines = _mounts_of(device, mounts)
+    options = {option for line in lines for option in line.split(" ")[5].split(",")}
+    if "noatime" in options:
+        return AccessTimes.NONE
+    if not lines:
+        return AccessTimes.UNKNOWN
+    return AccessTimes.DAILY if "relatime" in options else AccessTimes.EXACT
+
+
+def _mounts_of(device: int, mounts: str | None) -> list[str]:
+    """The lines of /proc/self/mountinfo, or of this text, that are about a device."""
     if mounts is None:
         try:
             mounts = Path("/proc/self/mountinfo").read_text(errors="replace")
         except OSError:
-            return True
+            return []
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    kinds = {
-        line.partition(" - ")[2].split(" ")[0]
-        for line in mounts.splitlines()
-        if line.split(" ")[2:3] == [wanted]
-    }
-    return not any(kind.startswith(UNSTABLE_IDS) for kind in kinds)
+    return [line for line in mounts.splitlines() if line.split(" ")[2:3] == [wanted]]
 
 
 def _open_file(name: str, folder: int) -> int:

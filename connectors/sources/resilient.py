@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Self, TypeVar
@@ -24,7 +25,7 @@ from connectors.errors import (
     ShareUnreachable,
     TransientError,
 )
-from connectors.source import WholeFile
+from connectors.source import AccessTimes, WholeFile
 from connectors.sources.ancestry import AncestorCheck, ancestors
 from connectors.sources.loops import without_loops
 from connectors.sources.os_errors import connector_error
@@ -39,6 +40,9 @@ T = TypeVar("T")
 
 #: Folders listed at the same time by list_folders, at most.
 WALKERS = 8
+
+#: How far a server's clock may be from ours: a domain lets nobody in whose clock is further off.
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class _Batch(NamedTuple):
@@ -124,6 +128,15 @@ class ResilientSource(ABC):
         """The entry as it is now. Raises NotFound, AccessDenied, FatalError."""
         self._check_path(path)
         return self._retrying(path, lambda: self._stat_checked(path))
+
+    def access_times(self) -> AccessTimes:
+        """None are told."""
+        return AccessTimes.NONE
+
+    def was_born_before(self, path: str, moment: datetime) -> bool:
+        """By the time of creation, with room for two clocks that differ. Raises as `stat`."""
+        created_ns = self.stat(path).created_ns
+        return created_ns is not None and created_ns / 10**9 < (moment - CLOCKS_DIFFER).timestamp()
 
     def read_whole(self, path: str, limit: int) -> WholeFile | None:
         """Look, read, look again; None when there is more than `limit`, or no plain file. Raises as `open`."""

@@ -14,6 +14,7 @@ from flows.checks import account as check_account
 from flows.checks import belonging
 from flows.checks import machine as check_machine
 from flows.checks import people as check_people
+from flows.checks.access_times import access_rows
 from flows.checks.facts import Facts, gather_surroundings
 from flows.checks.landing import landing_missing, landing_rows
 from flows.checks.rows import Row, document, problem, said
@@ -124,6 +125,7 @@ def _source_rows(facts: Facts) -> Iterator[Row]:
         yield facts.source_row
     elif facts.source is not None:
         yield from _guarded(check_machine.source_rows(facts.source, facts.needs, facts.sources))
+        yield from access_rows(facts.plan, facts.source)
         yield from seen_rows(facts.seen)
         beside: set[str] = set()
         excluded = noting(PlanRules(facts.plan).reason, beside)

@@ -7,6 +7,7 @@ import logging
 from connectors.errors import FatalError, QuotaExceeded
 from flows.analysis.survey import Needs
 from flows.checks import account as check_account
+from flows.checks.access_times import access_rows
 from flows.checks.belonging import secret_rows
 from flows.checks.facts import RUN_SURVEY_SECONDS, Facts, needs_of
 from flows.checks.landing import landing_permissions
@@ -45,7 +46,10 @@ def check_before_sending(migration: Migration) -> None:
         rows += [space_row(payer, facts.needs), size_row(payer, facts.needs)]
         rows += landing_permissions(migration.plan, landing) if landing is not None else []
         rows += [groups_scope(migration.plan, migration.box)] if names_groups(migration.plan) else []
-    for row in [*secret_rows(migration.plan), *seen_rows(facts.seen)]:
+    access = list(access_rows(migration.plan, migration.source))
+    rows += access
+    told = [row for row in access if row.state is State.WARNING]
+    for row in [*secret_rows(migration.plan), *seen_rows(facts.seen), *told]:
         log.warning("%s: %s. %s", row.name, row.found, row.what_to_do)
     for row in rows:
         if row.state is State.PROBLEM and row.stops is not None:

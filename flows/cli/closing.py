@@ -12,6 +12,7 @@ import typer
 from flows.cli.options import PlanArgument
 from flows.console import console, load, run_flow
 from flows.exit_codes import COMPLETE, INCOMPLETE
+from flows.words import printable
 
 
 def cutover(
@@ -45,14 +46,23 @@ def cutover(
     who: Annotated[
         str, typer.Option("--who", help="Who hands over; by default the account that runs this.")
     ] = "",
+    give_up: Annotated[
+        bool,
+        typer.Option(
+            "--give-up", help="Instead: end the one that is under way; other passes may move again."
+        ),
+    ] = False,
 ) -> None:
     """Hand over: the share stands still, last pass, verify, people in, report, and no pass after that."""
     from flows.closing.table import cutover_table
     from flows.commands.cutover import cutover_share
 
     document = run_flow(
-        cutover_share, load(plan), quiet, freeze_command, rehearse, accept or [], yes, anew, who
+        cutover_share, load(plan), quiet, freeze_command, rehearse, accept or [], yes, anew, who, give_up
     )
+    if document.get("given_up"):
+        typer.echo(printable(document["words"][0]))
+        raise typer.Exit(COMPLETE)
     console().print(cutover_table(document))
     done = document["ready"] if document["rehearsal"] else document["closed"]
     raise typer.Exit(COMPLETE if done else INCOMPLETE)

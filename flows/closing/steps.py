@@ -15,7 +15,7 @@ from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.words import counted, normal_form, printable
 from state.checkpoint import Checkpoint
-from state.closing_records import ClosedTree
+from state.closing_records import ClosedTree, CutoverRecord
 from state.records import TreeRecord
 from state.statuses import TreeState
 
@@ -64,7 +64,7 @@ class Cutover:
             checkpoint.begin_cutover(plan_id, who=self.who)
         if earlier is None or not earlier.steps:
             return
-        begun = f"the one begun on {earlier.begun_at:%Y-%m-%d %H:%M} UTC by {printable(earlier.begun_by)}"
+        begun = f"the one {_begun(earlier)}"
         if anew or is_old:
             why = "it is too old to go on with" if is_old else "as asked for"
             self.say(f"cutover: beginning again; {begun} is over, {why}")
@@ -100,6 +100,15 @@ class Cutover:
         began = time.monotonic()
         yield
         self.took[step.value] = time.monotonic() - began
+
+    def give_up(self) -> str:
+        """End the one that is under way, at a person's wish; return a line about it. PlanError when there is none."""
+        with self._checkpoint() as (checkpoint, plan_id):
+            earlier = checkpoint.cutover(plan_id)
+            if earlier is None:
+                raise PlanError(f"give-up: no cutover of {self.plan.name} is under way")
+            checkpoint.end_cutover(plan_id)
+        return f"the cutover {_begun(earlier)} is given up by {printable(self.who)}; nothing was closed"
 
     def end(self) -> None:
         """It ends here without closing anything: the next cutover begins at the first step."""
@@ -151,6 +160,25 @@ def refuse_closed(checkpoint: Checkpoint, plan_id: int, plan: MigrationPlan, onl
     ]
     if refusal := closed_words(closed):
         raise PlanError(refusal)
+
+
+def refuse_in_cutover(checkpoint: Checkpoint, plan_id: int) -> None:
+    """PlanError while a cutover has seen the share stand still and is not over: what another pass sends, and whom it
+    lets in, nobody would verify. One that is too old to go on with holds nothing back."""
+    under_way = checkpoint.cutover(plan_id)
+    if under_way is None or Step.FREEZE.value not in under_way.steps:
+        return
+    if datetime.now(UTC) - under_way.begun_at > GOES_ON_FOR:
+        return
+    raise PlanError(
+        f"a cutover, {_begun(under_way)}, is under way (done: {', '.join(under_way.steps)}), and nothing else moves"
+        " the plan's trees until it is over; go on with it: boxhaul cutover PLAN, or give it up:"
+        " boxhaul cutover PLAN --give-up"
+    )
+
+
+def _begun(cutover: CutoverRecord) -> str:
+    return f"begun on {cutover.begun_at:%Y-%m-%d %H:%M} UTC by {printable(cutover.begun_by)}"
 
 
 def unsettled(trees: Sequence[TreeRecord], *, people_are_in: bool = False) -> list[str]:

@@ -21,6 +21,7 @@ def cutover_share(
     yes: bool = False,
     anew: bool = False,
     who: str = "",
+    give_up: bool = False,
 ) -> Any:
     """See that the share stands still, move the rest, verify, let people in once a person approves, report, and close.
 
@@ -35,6 +36,15 @@ def cutover_share(
         yes: Let people in without asking; off: the run pauses until somebody resumes it.
         anew: Begin at the first step, whatever an earlier run has done.
         who: Who hands over; by default the account that runs this.
+        give_up: End the one that is under way instead, and close nothing; other passes move the trees again.
     """
-    wishes = Wishes(quiet=quiet, freeze_command=freeze_command, accept=accept, yes=yes, anew=anew, who=who)
-    return handed_over(rehearse(plan, wishes) if rehearsal else cut_over(plan, wishes))
+    wishes = Wishes(
+        quiet=quiet,
+        freeze_command=freeze_command,
+        accept=accept,
+        yes=yes,
+        anew=anew,
+        give_up=give_up,
+        who=who,
+    )
+    return handed_over(rehearse(plan, wishes) if rehearsal and not give_up else cut_over(plan, wishes))

@@ -69,12 +69,19 @@ class Wishes:
     accept: Sequence[str] = ()
     yes: bool = False
     anew: bool = False
+    give_up: bool = False
     who: str = ""
 
 
 def cut_over(plan: MigrationPlan, wishes: Wishes) -> dict[str, Any]:
-    """Do every step that is not done; return the document, of which "closed" says whether the plan's trees are."""
+    """Do every step that is not done; return the document, of which "closed" says whether the plan's trees are.
+
+    With `give_up` end the one that is under way instead, which "given_up" says.
+    """
     cutover, told = _opened(plan, wishes), _Told()
+    if wishes.give_up:
+        told.words.append(cutover.give_up())
+        return _document(cutover, told, rehearsal=False, closed=False) | {"given_up": True}
     require_somebody_to_ask(yes=wishes.yes)
     cutover.begin(anew=wishes.anew)
     steps: dict[Step, Work] = {

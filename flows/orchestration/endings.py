@@ -142,6 +142,8 @@ def handed_over(document: dict[str, Any]) -> Any:
         return incomplete("Not ready", words, document)
     if document["closed"]:
         return Completed(name="Closed", message=words, data=document)
+    if document.get("given_up"):
+        return Completed(name="Given up", message=words, data=document)
     return incomplete("Not closed", words, document)
 
 

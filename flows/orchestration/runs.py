@@ -14,7 +14,7 @@ from typing import Any
 
 from connectors.errors import ConnectorError, ItemError, TransientError
 from flows.checks.start import check_before_sending
-from flows.closing.steps import refuse_closed
+from flows.closing.steps import refuse_closed, refuse_in_cutover
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
@@ -75,6 +75,8 @@ def move_share(
             return already_running(exc)
         if reopen is None:
             refuse_closed(migration.checkpoint, migration.plan_id, plan, trees)
+        if not hold_people:
+            refuse_in_cutover(migration.checkpoint, migration.plan_id)
         migration.reads_all = checksum
         migration.quick = QuickLook(moment) if moment is not None else None
         choose(migration, filters)

@@ -21,6 +21,15 @@ class TouchedBy(StrEnum):
 
     #: Its time of modification.
     MODIFIED = "modified"
+    #: When it was read last, or modified if that is later.
+    ACCESSED = "accessed"
+
+
+#: Sources that tell when a file was read last.
+WITH_ACCESS_TIMES = ("file", "smb")
+
+#: How the reason begins for what stays because somebody read it.
+WAS_READ = rule_reason("archive, accessed within")
 
 
 class ArchivePlan(BaseModel):
@@ -44,7 +53,11 @@ class ArchivePlan(BaseModel):
     ]
     by: Annotated[
         TouchedBy,
-        Field(title="By", description="What counts as touching: modified, the file's time of modification."),
+        Field(
+            title="By",
+            description="What counts as touching: modified, the file's time of modification; accessed, when it was "
+            "read last, too. Only of file:// and smb://, and where the server keeps it.",
+        ),
     ] = TouchedBy.MODIFIED
 
 
@@ -60,11 +73,15 @@ class ArchiveRule:
         """Return why this entry stays: it was touched, or nobody knows when. None for what moves, and for folders."""
         if entry.kind is not EntryKind.FILE or entry.fault is not None:
             return None
-        if entry.modified_ns is None:
-            return rule_reason("archive, the share does not say when it was modified")
-        if entry.modified_ns < self._limit_ns:
-            return None
-        return rule_reason(f"archive, {self._plan.by.value} within {self._plan.untouched}")
+        touched = {TouchedBy.MODIFIED: entry.modified_ns}
+        if self._plan.by is TouchedBy.ACCESSED:
+            touched[TouchedBy.ACCESSED] = entry.accessed_ns
+        for by, moment in touched.items():
+            if moment is None:
+                return rule_reason(f"archive, the share does not say when it was {by.value}")
+            if moment >= self._limit_ns:
+                return rule_reason(f"archive, {by.value} within {self._plan.untouched}")
+        return None
 
 
 def limit_of(span: str, now: datetime) -> datetime:

@@ -29,7 +29,7 @@ from connectors.box.config import BoxConfig, is_loopback
 from connectors.box.names import box_name, path_key
 from connectors.entry import EntryKind
 from flows.errors import PlanError
-from flows.plan.archive import ArchivePlan
+from flows.plan.archive import WITH_ACCESS_TIMES, ArchivePlan, TouchedBy
 from flows.plan.base import PlanModel
 from flows.plan.changes import ChangesPlan
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
@@ -250,6 +250,16 @@ class MigrationPlan(PlanModel):
             for part in tree.box_path.split("/"):
                 if box_name(part, EntryKind.FOLDER) != part:
                     raise ValueError(f"Box does not accept the folder name {part!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _access_times_are_told(self) -> MigrationPlan:
+        scheme = urlsplit(self.source.url).scheme.lower() or "file"
+        by_access = self.archive is not None and self.archive.by is TouchedBy.ACCESSED
+        if by_access and scheme not in WITH_ACCESS_TIMES:
+            raise ValueError(
+                f"archive: by: accessed: a source of {scheme}:// does not tell when a file was read last; say modified"
+            )
         return self
 
     @model_serializer(mode="wrap")

@@ -2,38 +2,48 @@
 
 An id of the source alone proves nothing: it may be given out again after a deletion, twice, or to several names. A
 folder has moved when nothing is left where it was and its content is what is known; a file when its date and size, or
-its creation, are the same. In any doubt it is sent anew, and that is told.
+its creation, are the same; either, when it was created before the old one was seen last, since its id was taken by
+then. In any doubt it is sent anew, and that is told.
 
 Folders are followed while the share is walked, before their new name is written down: nothing below them is new then.
-Files are followed once the walk has ended, since the old name may be found missing after the new one was found; what
-was complete before waits for that.
+Files are followed once the walk has ended (file_moves.py), or where they changed names in one folder (renames.py).
+
+Between two trees nothing is moved in Box. The share's own move takes it from one tree's people and gives it to the
+other's, and sending it anew does that: they get the content as the share has it. Moved in Box it would bring along what
+the share never showed them: its older versions and comments, its shared link, and whoever was invited to it alone, who
+would go on to see what is put into it in a tree that they were not let into. What the first tree had is gone from the
+share, and goes the way of `changes: deletions`; the report says that it was not moved.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from connectors.box.names import collision_key
-from connectors.box.types import Known, Place
+from connectors.box.types import Changed, Known, Place
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import ItemError, NotFound
 from connectors.source import Source
 from flows.plan.changes import Moves
 from flows.plan.model import MigrationPlan
-from flows.transfer.deletions import require_place
 from flows.transfer.migration import Migration
 from flows.transfer.naming import compare_folder
-from state.change_records import MovedFile, PlacedFolder
+from flows.transfer.renames import ASIDE, was_there
+from state.change_records import PlacedFolder
 from state.checkpoint import Checkpoint
 from state.records import FolderNode, KnownChild
 from state.statuses import EventKind, ItemStatus
 
 #: Sources whose ids of files and folders stay when those are renamed.
 WITH_IDS = ("file", "smb")
+
+#: Why what moved from one tree to another is sent anew.
+OTHER_TREE = "it came from another tree, whose people may be others"
 
 _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
@@ -73,6 +83,8 @@ class FolderMoves:
     def __init__(self, migration: Migration) -> None:
         self._migration = migration
         self._left: list[str] = []
+        #: Rows of folders that changed places; what was read of them before is outdated.
+        self._swapped: set[int] = set()
 
     def has_left(self, folder: FolderNode) -> bool:
         """True for what moved since it was claimed, or a folder above it: its old path shows something else."""
@@ -94,12 +106,45 @@ class FolderMoves:
     ) -> None:
         """Move to this folder in Box what moved to it in the source, and what was renamed in it."""
         found = _pairs(self._migration, folder, listing, rows)
+        found = [move for move in found if move.row.id not in self._swapped]
         if not found:
             return
-        known = self._migration.checkpoint.known_children(folder.id)
+        known = self._finish_aside(self._migration.checkpoint.known_children(folder.id))
         moves = _possible(self._migration, folder, found, known)
         if moves:
             self._carry_out(folder, _named(self._migration, listing, known, moves))
+        for move in found:
+            if move not in moves and (other := _other_way_round(self._migration, folder, move, known)):
+                self._swap(folder, move, other)
+
+    def _swap(self, folder: FolderNode, here: _Move, there: _Move) -> None:
+        """Two folders of two parents have each other's places: one steps aside where it is, three calls in all."""
+        old, new = here.row, there.row
+        if old.parent_id is None or new.parent_box_id is None or old.parent_box_id is None:
+            return
+        place = Place(new.parent_box_id, new.box_name)
+        aside = self._aside(folder, there)
+        if aside is None:
+            return
+        if self._moved(folder, here, here.entry.name, place) is None:
+            self._moved(folder, aside, new.name, place)
+            return
+        parent = self._migration.checkpoint.folder_chain(old.parent_id)[-1]
+        self._moved(parent, aside, there.entry.name, Place(old.parent_box_id, old.box_name))
+        self._swapped |= {old.id, new.id}
+
+    def _aside(self, folder: FolderNode, move: _Move) -> _Move | None:
+        """Let a folder have a name for a moment that nobody else has, which is written down first; None when Box
+        refused."""
+        row, name = move.row, f"{ASIDE}{move.row.box_id}"
+        if row.name != name:
+            self._record(folder.id, row, name, _path(folder, name), row.box_name, row.box_etag)
+            self._left.append(row.path)
+        moved = self._moved(folder, move, name, Place(row.parent_box_id or "", name))
+        if moved is None:
+            self._record(folder.id, row, row.name, row.path, row.box_name, row.box_etag)
+            return None
+        return replace(move, row=moved)
 
     def _carry_out(self, folder: FolderNode, moves: list[_Move]) -> None:
         """Each once its name is free; in a circle one of them steps aside first."""
@@ -107,41 +152,33 @@ class FolderMoves:
             parent_box_id = self._migration.folders.box_id(folder.id)
         except ItemError as exc:
             for move in moves:
-                _tell_copy(self._migration, folder.path, move.row.path, move.entry.path, exc)
+                tell_copy(self._migration, folder.path, move.row.path, move.entry.path, exc)
             return
         while moves:
             free = next((move for move in moves if _is_free(move, moves, folder)), None)
-            move = moves.pop(0) if free is None else free
             if free is not None:
                 moves.remove(free)
-            aside = f"boxhaul-moving-{move.row.box_id}"
-            name, box_name = (aside, aside) if free is None else (move.entry.name, move.box_name)
-            row = self._moved(folder, move, name, Place(parent_box_id, box_name))
-            if free is None and row is not None:
-                moves.append(replace(move, row=row))
+                self._moved(folder, free, free.entry.name, Place(parent_box_id, free.box_name))
+                continue
+            first = next(move for move in moves if move.row.parent_id == folder.id)
+            moves.remove(first)
+            if (aside := self._aside(folder, first)) is not None:
+                moves.append(aside)
 
     def _moved(self, folder: FolderNode, move: _Move, name: str, place: Place) -> PlacedFolder | None:
         """One call, and one transaction; None when Box refused."""
-        migration, row = self._migration, move.row
-        known = Known(kind=EntryKind.FOLDER, box_id=row.box_id or "", name=row.box_name, etag=row.box_etag)
-        path = f"{folder.path}/{name}".lstrip("/")
+        migration, row, path = self._migration, move.row, _path(folder, name)
         try:
-            changed = migration.box.items.move(known, Place(row.parent_box_id or "", row.box_name), place)
+            if row.name.startswith(ASIDE) and row.box_name != row.name != name:
+                row = self._finished(row)
+            changed = self._in_box(row, place)
         except ItemError as exc:
-            _tell_copy(migration, folder.path, row.path, move.entry.path, exc)
+            tell_copy(migration, folder.path, row.path, move.entry.path, exc)
             return None
-        migration.checkpoint.record_folder_moved(
-            row.id,
-            parent_id=folder.id,
-            name=name,
-            path=path,
-            box_name=changed.name,
-            box_etag=changed.etag,
-            worker=migration.worker,
-        )
+        self._record(folder.id, row, name, path, changed.name, changed.etag)
         self._left.append(row.path)
         if path == move.entry.path:
-            _tell(migration, EventKind.MOVE_FOLLOWED, folder.path, f"{row.path} is {path}")
+            tell(migration, EventKind.MOVE_FOLLOWED, folder.path, f"{row.path} is {path}")
         return replace(
             row,
             parent_id=folder.id,
@@ -150,6 +187,46 @@ class FolderMoves:
             box_name=changed.name,
             box_etag=changed.etag,
             parent_box_id=place.parent_id,
+        )
+
+    def _finish_aside(self, known: list[KnownChild]) -> list[KnownChild]:
+        """Return these children once those whose stepping aside a run did not come to write down have done so."""
+        begun = {
+            child.fingerprint.file_id: child
+            for child in known
+            if child.placed and child.name.startswith(ASIDE) and child.box_name != child.name
+        }
+        migration = self._migration
+        ids = [source_id for source_id, child in begun.items() if source_id and _is_folder(child)]
+        rows = migration.checkpoint.folders_by_source_id(migration.plan_id, ids) if ids else {}
+        by_id, done = {child.id: child for child in begun.values()}, dict[int, KnownChild]()
+        for row in (row for source_id in ids for row in rows[source_id] if row.id == begun[source_id].id):
+            with suppress(ItemError):  # its own move is refused as well, and tells why
+                row = self._finished(row)
+                self._record(row.parent_id or 0, row, row.name, row.path, row.box_name, row.box_etag)
+                done[row.id] = replace(by_id[row.id], box_name=row.box_name)
+        return [done.get(child.id, child) if _is_folder(child) else child for child in known]
+
+    def _finished(self, row: PlacedFolder) -> PlacedFolder:
+        """A run was ended while this folder stepped aside: now it has."""
+        changed = self._in_box(row, Place(row.parent_box_id or "", row.name))
+        return replace(row, box_name=changed.name, box_etag=changed.etag)
+
+    def _in_box(self, row: PlacedFolder, place: Place) -> Changed:
+        known = Known(kind=EntryKind.FOLDER, box_id=row.box_id or "", name=row.box_name, etag=row.box_etag)
+        return self._migration.box.items.move(known, Place(row.parent_box_id or "", row.box_name), place)
+
+    def _record(
+        self, parent_id: int, row: PlacedFolder, name: str, path: str, box_name: str, etag: str | None
+    ) -> None:
+        self._migration.checkpoint.record_folder_moved(
+            row.id,
+            parent_id=parent_id,
+            name=name,
+            path=path,
+            box_name=box_name,
+            box_etag=etag,
+            worker=self._migration.worker,
         )
 
 
@@ -165,60 +242,6 @@ def moved_here(
     found = _pairs(looks, folder, listing, rows)
     moves = _possible(looks, folder, found, known) if found else []
     return {move.entry.name: move.row for move in moves}
-
-
-def follow_file_moves(migration: Migration, tree_ids: Sequence[int]) -> None:
-    """Once these trees are walked: move in Box the files that moved inside of them. They are read, and sent if they
-    differ."""
-    left_alone: dict[int, bool] = {}
-    for tree_id in tree_ids:
-        for move in migration.checkpoint.moved_files(tree_id):
-            migration.stop.raise_if_stopped()
-            if not _is_one_file(move):
-                continue
-            if move.old_folder_id not in left_alone:
-                left_alone[move.old_folder_id] = _is_left_alone(migration, move.old_folder_id)
-            if left_alone[move.old_folder_id]:
-                _follow_file(migration, move)
-
-
-def _is_left_alone(migration: Migration, folder_id: int) -> bool:
-    """False when somebody gave a folder that is gone from the source another name or place in Box: with what is in it
-    it is theirs. Asks nothing where the folder is still in the source."""
-    try:
-        for gone in migration.checkpoint.gone_folders_above(folder_id):
-            require_place(gone, migration.box.folder_info(gone.box_id))
-    except ItemError:
-        return False
-    return True
-
-
-def _is_one_file(move: MovedFile) -> bool:
-    """Of equal ids: the date and the size are the same, or it was created at the same moment; and it is this plan's."""
-    (old, old_created), (new, created) = move.old_seen, move.seen
-    same_content = old == new and new.modified_ns is not None
-    same_birth = created is not None and created == old_created
-    return (same_content or same_birth) and not move.adopted and move.old_parent_box_id is not None
-
-
-def _follow_file(migration: Migration, move: MovedFile) -> None:
-    folder = move.path.rpartition("/")[0]
-    known = Known(kind=EntryKind.FILE, box_id=move.box_id, name=move.old_box_name, etag=move.box_etag)
-    old = Place(move.old_parent_box_id or "", move.old_box_name)
-    try:
-        new = Place(migration.folders.box_id(move.folder_id), move.box_name)
-        changed = migration.box.items.move(known, old, new)
-    except ItemError as exc:
-        _tell_copy(migration, folder, move.old_path, move.path, exc)
-        return
-    migration.checkpoint.record_file_moved(
-        move,
-        box_name=changed.name,
-        box_etag=changed.etag,
-        detail=f"moved to {move.path}",
-        worker=migration.worker,
-    )
-    _tell(migration, EventKind.MOVE_FOLLOWED, folder, f"{move.old_path} is {move.path}")
 
 
 def _may_move(entry: Entry) -> bool:
@@ -252,8 +275,7 @@ def _pairs(
             if row.tree_id == folder.tree_id:
                 found.append(_Move(row=row, entry=entry))
             else:
-                why = "it came from another tree, whose people may be others"
-                _tell_copy(migration, folder.path, row.path, entry.path, why)
+                tell_copy(migration, folder.path, row.path, entry.path, OTHER_TREE)
     return found
 
 
@@ -264,6 +286,34 @@ def _the_one(rows: Sequence[PlacedFolder], place: tuple[int, str]) -> PlacedFold
         return None
     others = [row for row in rows if row is not placed[0] and row.in_sight]
     return placed[0] if all((row.parent_id, row.name) == place for row in others) else None
+
+
+def _other_way_round(
+    looks: Migration, folder: FolderNode, move: _Move, known: Sequence[KnownChild]
+) -> _Move | None:
+    """The folder that had this one's new place, when it has the old place of this one now, in another parent; both
+    hold what is known of them."""
+    holder = next((child for child in known if _is_folder_named(child, move.entry.name)), None)
+    wanted = None if holder is None else holder.fingerprint.file_id
+    if holder is None or wanted is None or not holder.placed or move.row.parent_id == folder.id:
+        return None
+    try:
+        there = looks.source.stat(move.row.path)
+    except ItemError:
+        return None
+    rows = looks.checkpoint.folders_by_source_id(looks.plan_id, [wanted]).get(wanted, [])
+    if there.file_id != wanted or len(rows) != 1 or rows[0].id != holder.id:
+        return None
+    other = _Move(row=rows[0], entry=there)
+    return other if _may_move(there) and _fits(looks, move) and _fits(looks, other) else None
+
+
+def _is_folder(child: KnownChild) -> bool:
+    return child.kind is EntryKind.FOLDER
+
+
+def _is_folder_named(child: KnownChild, name: str) -> bool:
+    return _is_folder(child) and child.name == name and child.status not in _OUT_OF_SIGHT
 
 
 def _is_vacated(
@@ -285,7 +335,8 @@ def _is_vacated(
 
 
 def _fits(migration: Looks, move: _Move) -> bool:
-    """True when the folder holds what is known of it: one entry at least by name and id, and half of all by name."""
+    """True when the folder holds what is known of it: one entry at least by name and id, and half of all by name; one
+    that was and is empty, when it is as old as that."""
     try:
         listing = migration.source.list_folder(move.entry.path)
     except ItemError:
@@ -297,6 +348,8 @@ def _fits(migration: Looks, move: _Move) -> bool:
         if child.status is not ItemStatus.EXCLUDED
     }
     same = there.keys() & known.keys()
+    if not there and not known:
+        return was_there(migration, move.entry.path, move.row.known_since)
     proven = any(there[key] is not None and there[key] == known[key] for key in same)
     return proven and 2 * len(same) >= min(len(there), len(known))
 
@@ -349,9 +402,15 @@ def _is_free(move: _Move, moves: Sequence[_Move], folder: FolderNode) -> bool:
     return not any(row.name == move.entry.name or collision_key(row.box_name) == wanted for row in others)
 
 
-def _tell(migration: Looks, kind: EventKind, folder: str, words: str) -> None:
+def _path(folder: FolderNode, name: str) -> str:
+    return f"{folder.path}/{name}".lstrip("/")
+
+
+def tell(migration: Looks, kind: EventKind, folder: str, words: str) -> None:
+    """Let the report say this of one entry of a folder."""
     migration.record_event(kind, {"path": folder, "count": 1, "names": [words]})
 
 
-def _tell_copy(migration: Looks, folder: str, old: str, new: str, why: object) -> None:
-    _tell(migration, EventKind.MOVE_NOT_FOLLOWED, folder, f"{old} is {new} ({why})")
+def tell_copy(migration: Looks, folder: str, old: str, new: str, why: object) -> None:
+    """Let the report say that a move was not followed, and why."""
+    tell(migration, EventKind.MOVE_NOT_FOLLOWED, folder, f"{old} is {new} ({why})")

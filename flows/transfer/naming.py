@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from connectors.box.names import PlannedName, box_name, collision_key, keep_their_names, plan_names
 from connectors.entry import Entry, EntryKind
+from flows.plan.archive import WAS_READ
 from state.diff import Change, diff_folder
 from state.records import KnownChild
 from state.statuses import ItemStatus
@@ -31,8 +32,9 @@ def compare_folder(
     """
     # Each entry is asked for once; a listing has no name twice.
     reasons = {entry.name: None if entry.is_link else excluded(entry) for entry in listing}
-    moving = [entry for entry in listing if not entry.is_link and reasons[entry.name] is None]
     rows = {_place(child.name, child.kind): child for child in known}
+    reasons |= {entry.name: None for entry in listing if _was_read_by_us(entry, reasons[entry.name], rows)}
+    moving = [entry for entry in listing if not entry.is_link and reasons[entry.name] is None]
     own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
     assigned = {
         name: row.box_name for name, row in own.items() if row.placed or row.status not in OUT_OF_SIGHT
@@ -51,6 +53,17 @@ def compare_folder(
     names = {name: choice.box_name for name, choice in planned.items()}
     changes = diff_folder(listing, known, box_names=names, excluded=reason, reads_all=reads_all)
     return changes, list(_renames(moving, planned, assigned))
+
+
+def _was_read_by_us(entry: Entry, reason: str | None, rows: Mapping[tuple[str, bool], KnownChild]) -> bool:
+    """True for what a plan that archives leaves out since somebody read it, and which Box has: to send it was to read
+    it, and whoever reads it later does not take it back."""
+    if reason is None or not reason.startswith(WAS_READ):
+        return False
+    row = rows.get(_place(entry.name, entry.kind))
+    if row is None or not row.in_box:
+        return False
+    return (row.fingerprint.size, row.fingerprint.modified_ns) == (entry.size, entry.modified_ns)
 
 
 def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:

@@ -12,12 +12,14 @@ from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.emptied import is_below_a_disk_that_is_away, looks_emptied
+from flows.transfer.file_moves import follow_file_moves
 from flows.transfer.migration import Migration
-from flows.transfer.moves import FolderMoves, follow_file_moves
+from flows.transfer.moves import FolderMoves
 from flows.transfer.naming import compare_folder
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
 from flows.transfer.remembering import listing_digest, may_be_remembered
+from flows.transfer.renames import follow_renames, may_have_renamed
 from state.diff import Change, Compared
 from state.records import FolderNode, KnownChild
 from state.statuses import FOLDER_EMPTIED, EventKind
@@ -213,6 +215,13 @@ def _compare_and_record(migration: Migration, listed: Sequence[Listed]) -> None:
             # What had to be asked for by name is asked for again each time.
             digest = digest if whole is listing and migration.quick is None else None
             whole = _own(migration, folder, whole)
+            if (
+                migration.quick is None
+                and migration.follows_moves
+                and may_have_renamed(whole, known[folder.id])
+            ):
+                follow_renames(migration, folder, whole, known[folder.id])
+                known[folder.id] = migration.checkpoint.known_children(folder.id)
             changes = _compare(migration, folder, whole, known[folder.id])
             if changes is not None:
                 found.append((folder, whole, _compared(folder, changes, digest, known[folder.id])))

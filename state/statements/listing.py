@@ -125,7 +125,7 @@ class ListingStatements(Statements):
     def record_folder_vanished(
         self, folder_id: int, pass_id: int, *, worker: WorkerLease | None = None
     ) -> None:
-        """The folder was listed by its parent and is gone now: GONE, walked, with everything below it.
+        """The folder was listed by its parent and is gone now: GONE, with everything below it, and not to be walked.
 
         A tree's root is FAILED instead: a tree without its root is not an empty tree.
         """
@@ -136,7 +136,8 @@ class ListingStatements(Statements):
                 detail = "the tree's own folder is not in the source any more"
                 _fail_folder(connection, folder_id, pass_id, reason=NOT_FOUND, detail=detail)
                 return
-            connection.execute(MARK_WALKED, _walked(folder, pass_id))
+            # Nobody has listed it in this pass: which one did so last is known still.
+            connection.execute(MARK_WALKED, _walked(folder, folder.walked_pass))
             # The folder above lists it, maybe, when it comes back, as it did before.
             forget_listings(connection, [folder.parent_id])
             gone = _was_there(connection, folder)

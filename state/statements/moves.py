@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
 from state.change_records import MovedFile, PlacedFolder
-from state.database.models import FOLDER_HAS_SOURCE_ID, ITEM_FAILED, Folder, Item, Tree, UploadSession
+from state.database.models import FOLDER_HAS_SOURCE_ID, ITEM_FAILED, Folder, Item, Pass, Tree, UploadSession
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import FORGOTTEN, forget_listings
@@ -92,12 +92,20 @@ class MoveStatements(Statements):
 
         Only of ids that no other GONE file, and no other file in sight of that size, has in this tree.
         """
+        for row in self._pages(_PAIRS, tree_id):
+            if row.gone_of_id == 1 and self.database.read(_is_the_only_one(tree_id, row)):
+                yield _moved_file(row)
+
+    def files_from_other_trees(self, tree_id: int) -> Iterator[MovedFile]:
+        """Pairs of a file that is new in this tree, and one of its id, size and date that is GONE from another tree of
+        the plan; streamed."""
+        yield from map(_moved_file, self._pages(_PAIRS_OF_TREES, tree_id))
+
+    def _pages(self, query: Any, tree_id: int) -> Iterator[Any]:
         after = 0
-        while rows := self.database.read(_page(tree_id, after)):
+        while rows := self.database.read(_page(query, tree_id, after)):
             after = rows[-1].new_id
-            for row in rows:
-                if row.gone_of_id == 1 and self.database.read(_is_the_only_one(tree_id, row)):
-                    yield _moved_file(row)
+            yield from rows
 
     def forget_moved_files(self, tree_id: int, *, worker: WorkerLease) -> list[int]:
         """Forget files found now and never tried that have id, size and date of one that this tree has in Box.
@@ -153,9 +161,11 @@ _BY_SOURCE_ID = (
         Folder.status,
         Folder.source_file_id,
         _Above.box_folder_id.label("parent_box_id"),
+        Pass.started_at.label("known_since"),
     )
     .join(Tree, Tree.id == Folder.tree_id)
     .outerjoin(_Above, _Above.id == Folder.parent_id)
+    .outerjoin(Pass, Pass.id == Folder.walked_pass)
     .where(FOLDER_HAS_SOURCE_ID)
 )
 
@@ -173,6 +183,7 @@ def _placed_folder(row: Any) -> PlacedFolder:
         parent_box_id=row.parent_box_id,
         is_gone=row.status == ItemStatus.GONE,
         in_sight=row.status not in _OUT_OF_SIGHT,
+        known_since=row.known_since,
     )
 
 
@@ -229,6 +240,15 @@ def _try_anew(connection: Connection, folder_id: int) -> None:
     connection.execute(update(Item).where(held).values(overtaken=True))
 
 
+def known_since(item: Any) -> Any:
+    """When the walk began in which this file was sent, or compared with what Box has of it: it was there by then.
+
+    A subquery; NULL where nothing says so.
+    """
+    begun = select(func.max(Pass.started_at)).join(Tree, Tree.plan_id == Pass.plan_id)
+    return begun.where(Tree.id == item.tree_id, Pass.started_at <= item.uploaded_at).scalar_subquery()
+
+
 _New, _Old, _NewFolder, _OldFolder = aliased(Item), aliased(Item), aliased(Folder), aliased(Folder)
 _Other = aliased(Item)
 
@@ -261,7 +281,7 @@ _SEEN_ELSEWHERE = select(_Other.source_file_id, _Other.size, _Other.modified_ns)
 _NEW_OF_A_KNOWN_ID = select(Item.id, Item.folder_id, Item.size).where(
     _IS_NEW, tuple_(*_SEEN).in_(_SEEN_ELSEWHERE)
 )
-_PAIRS = (
+_GONE_AND_NEW = (
     select(
         _New.id.label("new_id"),
         _New.folder_id,
@@ -282,12 +302,13 @@ _PAIRS = (
         _Old.box_file_id,
         _Old.box_etag,
         _Old.adopted,
+        _Old.box_version_id,
+        known_since(_Old).label("known_since"),
         _OldFolder.path.label("old_folder_path"),
         _OldFolder.box_folder_id.label("old_parent_box_id"),
         _GONE_OF_ID.label("gone_of_id"),
     )
-    # "+ 0": only the index of what is gone is of use here; SQLite takes one that names the tree for a better one.
-    .join(_Old, and_(_Old.source_file_id == _New.source_file_id, _Old.tree_id + 0 == _New.tree_id))
+    .join(_Old, _Old.source_file_id == _New.source_file_id)
     .join(_NewFolder, _NewFolder.id == _New.folder_id)
     .join(_OldFolder, _OldFolder.id == _Old.folder_id)
     .where(_New.tree_id == bindparam("tree"), _New.status == _PENDING, _New.claimed_by.is_(None))
@@ -295,6 +316,15 @@ _PAIRS = (
     .where(_IS_GONE, _Old.kind == EntryKind.FILE)
     .order_by(_New.id)
     .limit(ROWS_PER_STATEMENT)
+)
+# "+ 0": only the index of what is gone is of use here; SQLite takes one that names the tree for a better one.
+_PAIRS = _GONE_AND_NEW.where(_Old.tree_id + 0 == _New.tree_id)
+_OldTree, _NewTree = aliased(Tree), aliased(Tree)
+_PAIRS_OF_TREES = (
+    _GONE_AND_NEW.join(_OldTree, _OldTree.id == _Old.tree_id)
+    .join(_NewTree, _NewTree.id == _New.tree_id)
+    .where(_OldTree.plan_id == _NewTree.plan_id, _OldTree.id != _NewTree.id)
+    .where(_Old.size == _New.size, _Old.modified_ns == _New.modified_ns)
 )
 
 #: Others in sight that have the same size and the same id; one statement each for the statuses, as the index has them.
@@ -310,8 +340,8 @@ _TAKEN = ("box_file_id", "box_plan_id", "box_version_id", "sha1", "uploaded_at",
 _IN_BOX = [getattr(Item, name) for name in _TAKEN] + [Item.modified_ns, Item.box_modified_ns]
 
 
-def _page(tree_id: int, after: int) -> Any:
-    return lambda connection: connection.execute(_PAIRS, {"tree": tree_id, "after": after}).all()
+def _page(query: Any, tree_id: int, after: int) -> Any:
+    return lambda connection: connection.execute(query, {"tree": tree_id, "after": after}).all()
 
 
 def _is_the_only_one(tree_id: int, row: Any) -> Any:
@@ -339,4 +369,6 @@ def _moved_file(row: Any) -> MovedFile:
         box_id=row.box_file_id,
         box_etag=row.box_etag,
         adopted=row.adopted,
+        box_version_id=row.box_version_id,
+        known_since=row.known_since,
     )

@@ -138,3 +138,28 @@ def test_before_the_first_run(program: Program, box: Sandbox, tmp_path: Path) ->
 def digest_of(content: bytes) -> str:
     """SHA-1 of these bytes as hex."""
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def test_by_last_access(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """What somebody read stays; what was moved is not taken back for having been read since."""
+    for path in share.rglob("*.*"):
+        os.utime(path, (time.time() - 3 * YEAR,) * 2)
+    os.utime(share / "A/young.txt", (time.time() - YEAR, time.time() - 3 * YEAR))
+    archive = {"untouched": "2y", "by": "accessed"}
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, archive=archive)
+    assert 0 == program.run("migrate").code
+    moved = set(box.files())
+    read = share / "A/old.txt"
+    os.utime(read, ns=(time.time_ns(), read.stat().st_mtime_ns))
+    (share / "A/another.txt").write_bytes(b"new")
+
+    again = program.run("migrate")
+
+    assert 0 == again.code, again.output
+    assert {"A/old.txt", "A/it's old.txt", "A/sub/older.txt", "B/b.txt"} == moved == set(box.files())
+    lines = report_items(program)
+    assert ("excluded", "rule: archive, accessed within 2y") == (
+        lines["A/young.txt"]["status"],
+        lines["A/young.txt"]["reason"],
+    )
+    assert "uploaded" == lines["A/old.txt"]["status"]

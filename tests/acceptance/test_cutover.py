@@ -293,6 +293,33 @@ def test_cutover_of_another_day_begins_again(program: Program, box: Sandbox, sha
     assert_closed(program, box, share, finished)
 
 
+def test_nothing_else_moves_the_trees_meanwhile(program: Program, box: Sandbox, share: Path) -> None:
+    """Killed after its pass: a nightly run sends nothing and lets nobody in, and says how to go on; until it is given
+    up, or goes on and closes."""
+    words = ["after", "pass", "--", "cutover", str(program.plan_path), *QUICK]
+    victim = Forked(words, {**os.environ, **program.environment}, entry="tests.acceptance.cutting:main")
+    victim.communicate(timeout=240)
+    assert -signal.SIGKILL == victim.returncode
+    (share / "A/late.txt").write_bytes(b"late")
+    before = set(box.files())
+
+    for command in ("migrate", "retry"):
+        refused = program.run(command)
+        assert (2, 1) == (refused.code, len(refused.stderr.strip().splitlines())), refused.output
+        for part in ("begun on", "by Ops Person", "done: freeze, pass", "boxhaul cutover PLAN --give-up"):
+            assert part in refused.stderr
+    assert (before, ["B"]) == (set(box.files()), let_in(box))
+
+    given_up = program.run("cutover", "--give-up", "--who", "Ann")
+
+    assert 0 == given_up.code, given_up.output
+    assert "is given up by Ann; nothing was closed" in given_up.stdout
+    assert 2 == program.run("cutover", "--give-up").code
+    assert 0 == program.run("migrate").code
+    assert {"A": "complete", "B": "complete"} == states(program)
+    assert "A/late.txt" in box.files()
+
+
 @pytest.mark.parametrize(
     "words", [("--quiet", "soon"), ("--accept", "nonsense"), ("--freeze-command", " "), ("--quiet", "10 d")]
 )

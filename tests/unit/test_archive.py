@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from connectors.entry import Entry, EntryKind, Fault
+from connectors.source import AccessTimes
+from connectors.sources.local import LocalSource, kept_access_times
+from flows.checks.access_times import access_rows
+from flows.checks.rows import State
 from flows.plan.archive import ArchivePlan, limit_of
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
@@ -67,3 +73,67 @@ def test_rules_are_others_once_the_limit_moved() -> None:
 
     assert 2 == len(digests)
     assert without not in digests
+
+
+def test_by_last_access() -> None:
+    """What was read since the limit stays, what was modified since then as well, and what nobody knows of."""
+    limit = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp()) * 10**9
+    rules = PlanRules(plan(archive={"untouched": "2y", "by": "accessed"}), now=NOW)
+
+    def said(modified: int, accessed: int | None) -> str | None:
+        entry = Entry(path="a", kind=EntryKind.FILE, modified_ns=modified, accessed_ns=accessed)
+        return rules.reason(entry)
+
+    assert said(limit - 1, limit - 1) is None
+    assert "rule: archive, accessed within 2y" == said(limit - 1, limit)
+    assert "rule: archive, modified within 2y" == said(limit, limit - 1)
+    assert "rule: archive, the share does not say when it was accessed" == said(limit - 1, None)
+
+
+@pytest.mark.parametrize("url", ["sftp://fs01/data", "s3://bucket/data"])
+def test_source_without_access_times(url: str) -> None:
+    """One line of the plan's refusal says which it is and what to write."""
+    with pytest.raises(ValueError, match="does not tell when a file was read last; say modified"):
+        plan(source={"url": url}, archive={"untouched": "2y", "by": "accessed"})
+
+
+MOUNTS = """\
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+22 1 8:2 / /srv rw,noatime shared:2 - xfs /dev/sda2 rw
+23 1 8:3 / /data rw,nosuid shared:3 - ext4 /dev/sda3 rw
+24 1 8:3 /a /again rw,relatime shared:3 - ext4 /dev/sda3 rw
+25 1 8:4 / /exact rw shared:3 - ext4 /dev/sda3 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("minor", "kept"),
+    [
+        (1, AccessTimes.DAILY), (2, AccessTimes.NONE), (3, AccessTimes.DAILY), (4, AccessTimes.EXACT),
+        (9, AccessTimes.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_mounts(minor: int, kept: AccessTimes) -> None:
+    """The worst of a device's mounts counts."""
+    assert kept is kept_access_times(os.makedev(8, minor), MOUNTS)
+
+
+@pytest.mark.parametrize(
+    ("kept", "state"),
+    [
+        (AccessTimes.NONE, State.PROBLEM), (AccessTimes.DAILY, State.WARNING),
+        (AccessTimes.UNKNOWN, State.WARNING), (AccessTimes.EXACT, State.OK),
+    ],
+)  # fmt: skip
+def test_rows(kept: AccessTimes, state: State, tmp_path: Path) -> None:
+    """Without access times the run does not begin; with doubtful ones it is told; other plans are not asked."""
+
+    class Mounted(LocalSource):
+        def access_times(self) -> AccessTimes:
+            return kept
+
+    by_access = plan(archive={"untouched": "2y", "by": "accessed"})
+    (row,) = access_rows(by_access, Mounted(tmp_path))
+
+    assert (state, state is State.PROBLEM) == (row.state, row.stops is not None)
+    assert [] == list(access_rows(plan(), Mounted(tmp_path)))

@@ -23,7 +23,7 @@ from connectors.errors import (
     ServerBusy,
     ShareUnreachable,
 )
-from connectors.source import WholeFile
+from connectors.source import AccessTimes, WholeFile
 from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
@@ -149,6 +149,10 @@ class SMBSource(FilesystemSource):
             patience=Patience(seconds=config.patience_seconds),
             walkers=config.walkers,
         )
+
+    def access_times(self) -> AccessTimes:
+        """The protocol has them; many servers keep none, and none says so."""
+        return AccessTimes.UNKNOWN
 
     def _list(self, path: str) -> list[Entry]:
         return self._entries(path, self._share.pages(self._full(path)))

@@ -1,0 +1,87 @@
+"""Moves of files: what has another name or folder in the source gets it in Box by one call, once the walk has ended.
+
+Only then is the old name known to be missing, since it may be listed after the new one; what was complete before waits
+for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.box.types import Known, Place
+from connectors.entry import EntryKind
+from connectors.errors import ItemError
+from flows.transfer.deletions import require_place
+from flows.transfer.migration import Migration
+from flows.transfer.moves import OTHER_TREE, tell, tell_copy
+from flows.transfer.renames import was_there
+from state.change_records import MovedFile
+from state.statuses import EventKind
+
+
+def follow_file_moves(migration: Migration, tree_ids: Sequence[int]) -> None:
+    """Once these trees are walked: move in Box the files that moved inside of them. They are read, and sent if they
+    differ. What came from another tree is told."""
+    left_alone: dict[int, bool] = {}
+    for tree_id in tree_ids:
+        for move in migration.checkpoint.files_from_other_trees(tree_id):
+            tell_copy(migration, move.path.rpartition("/")[0], move.old_path, move.path, OTHER_TREE)
+        for move in migration.checkpoint.moved_files(tree_id):
+            migration.stop.raise_if_stopped()
+            if not _is_one_file(migration, move):
+                continue
+            if move.old_folder_id not in left_alone:
+                left_alone[move.old_folder_id] = _is_left_alone(migration, move.old_folder_id)
+            if left_alone[move.old_folder_id]:
+                _follow_file(migration, move)
+
+
+def _is_left_alone(migration: Migration, folder_id: int) -> bool:
+    """False when somebody gave a folder that is gone from the source another name or place in Box: with what is in it
+    it is theirs. Asks nothing where the folder is still in the source."""
+    try:
+        for gone in migration.checkpoint.gone_folders_above(folder_id):
+            require_place(gone, migration.box.folder_info(gone.box_id))
+    except ItemError:
+        return False
+    return True
+
+
+def _is_one_file(migration: Migration, move: MovedFile) -> bool:
+    """Of equal ids: the date and the size are the same, or it was created at the same moment, or before the old one was
+    sent; and it is this plan's."""
+    (old, old_created), (new, created) = move.old_seen, move.seen
+    if move.adopted or move.old_parent_box_id is None:
+        return False
+    if old == new and new.modified_ns is not None:
+        return True
+    if created is not None and created == old_created:
+        return True
+    return was_there(migration, move.path, move.known_since)
+
+
+def _follow_file(migration: Migration, move: MovedFile) -> None:
+    folder = move.path.rpartition("/")[0]
+    known = Known(
+        kind=EntryKind.FILE,
+        box_id=move.box_id,
+        name=move.old_box_name,
+        etag=move.box_etag,
+        version_id=move.box_version_id,
+    )
+    old = Place(move.old_parent_box_id or "", move.old_box_name)
+    try:
+        new = Place(migration.folders.box_id(move.folder_id), move.box_name)
+        changed = migration.box.items.move(known, old, new)
+    except ItemError as exc:
+        tell_copy(migration, folder, move.old_path, move.path, exc)
+        return
+    migration.checkpoint.record_file_moved(
+        move,
+        box_name=changed.name,
+        # Of what somebody else wrote the etag that was known stays: whoever sends a version is to look at it.
+        box_etag=changed.etag if changed.same_content else move.box_etag,
+        detail=f"moved to {move.path}",
+        worker=migration.worker,
+    )
+    tell(migration, EventKind.MOVE_FOLLOWED, folder, f"{move.old_path} is {move.path}")

@@ -1,0 +1,83 @@
+"""Renames in one folder: files that Box has, by their rows, and rows that get another name. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from state.change_records import PlacedFile
+from state.database.models import Folder, Item
+from state.records import WorkerLease
+from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
+from state.statements.digests import forget_listings
+from state.statements.listing import unverify
+from state.statements.moves import known_since
+
+
+class RenameStatements(Statements):
+    """Files that were renamed where they are."""
+
+    def placed_files(self, item_ids: Sequence[int]) -> dict[int, PlacedFile]:
+        """Those of these files that Box has, by their ids."""
+
+        def find(connection: Connection) -> dict[int, PlacedFile]:
+            found = {}
+            for chunk in in_chunks(item_ids, IDS_PER_STATEMENT):
+                for row in connection.execute(_PLACED.where(Item.id.in_(chunk))):
+                    found[row.id] = _placed_file(row)
+            return found
+
+        return self.database.read(find)
+
+    def record_file_renamed(
+        self, item_id: int, *, name: str, box_name: str, box_etag: str | None, worker: WorkerLease
+    ) -> None:
+        """This file has another name in its folder, in the source or in Box; all that is known of its content stays.
+
+        No other row of its folder has the name.
+        """
+
+        def rename(connection: Connection) -> None:
+            values = {"name": name, "box_name": None if box_name == name else box_name, "box_etag": box_etag}
+            connection.execute(update(Item).where(Item.id == item_id).values(values))
+            row = connection.execute(select(Item.folder_id, Item.tree_id).where(Item.id == item_id)).one()
+            forget_listings(connection, [row.folder_id])
+            connection.execute(update(Folder).where(Folder.id == row.folder_id).values(unproven=True))
+            unverify(connection, row.tree_id)
+
+        self.write_as(worker, rename)
+
+
+_PLACED = select(
+    Item.id,
+    Item.name,
+    Item.box_name,
+    Item.box_file_id,
+    Item.box_etag,
+    Item.box_version_id,
+    Item.adopted,
+    Item.claimed_by,
+    Item.size,
+    Item.modified_ns,
+    Item.created_ns,
+    known_since(Item).label("known_since"),
+).where(Item.box_file_id.is_not(None))
+
+
+def _placed_file(row: Any) -> PlacedFile:
+    return PlacedFile(
+        id=row.id,
+        name=row.name,
+        box_name=row.box_name or row.name,
+        box_id=row.box_file_id,
+        box_etag=row.box_etag,
+        box_version_id=row.box_version_id,
+        adopted=row.adopted,
+        is_claimed=row.claimed_by is not None,
+        size=row.size,
+        modified_ns=row.modified_ns,
+        created_ns=row.created_ns,
+        known_since=row.known_since,
+    )
