@@ -43,12 +43,14 @@ lint: install  ## Style, types, layers, reference, schema
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m deployments.reference --check
+	@$(BIN)/python -m deployments.manual --check
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  export BOXHAUL_STATE_URL="sqlite:///$$folder/state.db" && \
 	  $(BIN)/python -m alembic upgrade head && $(BIN)/python -m alembic check
 
-reference: install  ## Write deployments/reference.md from commands and plan keys
+reference: install  ## Write reference and manual page from commands and plan keys
 	@$(BIN)/python -m deployments.reference
+	@$(BIN)/python -m deployments.manual
 
 clean:  ## Remove what was built and what the demo left
 	rm -rf $(VENV) build dist demo screenshots .pytest_cache .mypy_cache .ruff_cache
