@@ -54,7 +54,7 @@ def write_below(root: Path, target: Path) -> None:
             root / name,
             target / name,
             ignore=shutil.ignore_patterns(
-                "__pycache__", "build_wheel.py", "reference.py", "manual.py", "handbook*"
+                "__pycache__", "build_wheel.py", "reference.py", "manual.py", "handbook"
             ),
         )
     (target / "__init__.py").write_text(ABOUT, encoding="utf-8")
