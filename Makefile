@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help install demo test unit torture bench outdated lint reference clean
+.PHONY: help install demo test unit torture bench outdated lint docs reference clean
 
 help:  ## Show what can be asked of make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,12 +43,18 @@ lint: install  ## Style, types, layers, reference, schema
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m deployments.reference --check
+	@$(BIN)/python -m deployments.manual --check
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  export BOXHAUL_STATE_URL="sqlite:///$$folder/state.db" && \
 	  $(BIN)/python -m alembic upgrade head && $(BIN)/python -m alembic check
 
-reference: install  ## Write deployments/reference.md from commands and plan keys
+docs: install  ## Build the handbook as a site into site/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@$(BIN)/python -m deployments.handbook
+
+reference: install  ## Write reference and manual page from commands and plan keys
 	@$(BIN)/python -m deployments.reference
+	@$(BIN)/python -m deployments.manual
 
 clean:  ## Remove what was built and what the demo left
-	rm -rf $(VENV) build dist demo screenshots .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site demo screenshots .pytest_cache .mypy_cache .ruff_cache

@@ -53,7 +53,9 @@ def write_below(root: Path, target: Path) -> None:
         shutil.copytree(
             root / name,
             target / name,
-            ignore=shutil.ignore_patterns("__pycache__", "build_wheel.py", "reference.py"),
+            ignore=shutil.ignore_patterns(
+                "__pycache__", "build_wheel.py", "reference.py", "manual.py", "handbook"
+            ),
         )
     (target / "__init__.py").write_text(ABOUT, encoding="utf-8")
     for path in sorted(target.rglob("*.py")):

@@ -64,7 +64,7 @@ EXIT_CODES = {
 }
 
 #: Keys of a source's configuration that the URL and its neighbours in the plan give.
-GIVEN_BY_THE_PLAN = {"url", "host", "share", "path", "port", "username", "password"}
+GIVEN_BY_THE_PLAN = {"scheme", "url", "host", "share", "path", "port", "username", "password"}
 
 WORDS = {
     str: "text",
@@ -161,6 +161,8 @@ def source_options() -> Iterator[str]:
         seen.add(registration.config)
         module, _, name = registration.config.partition(":")
         model = getattr(import_module(module, registry.__package__), name)
+        if model.model_config.get("extra") == "allow":
+            continue  # told of with all other URLs
         rows = [row(key, field) for key, field in model.model_fields.items() if key not in GIVEN_BY_THE_PLAN]
         same = [other for other, each in registry.SOURCES.items() if each.config == registration.config]
         if rows:

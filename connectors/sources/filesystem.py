@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.entry import LINK_REASON, Entry, EntryKind, Fault
 from connectors.errors import (
+    AccessDenied,
     AuthenticationFailed,
     ChangedWhileReading,
     ConnectionLost,
@@ -44,17 +45,24 @@ CREDENTIAL_OPTIONS: Mapping[str, tuple[str, str]] = {
     "s3": ("key", "secret"),
     "s3a": ("key", "secret"),
     "abfs": ("account_name", "account_key"),
+    "abfss": ("account_name", "account_key"),
     "az": ("account_name", "account_key"),
     "webhdfs": ("user", "password"),
 }
 
-#: botocore, aiohttp, requests and urllib3 when the server does not answer.
+#: botocore, aiohttp, requests, urllib3 and azure-core when the server does not answer.
 _LOST_NAMES = frozenset(
     {"EndpointConnectionError", "ConnectionClosedError", "HTTPClientError", "ClientConnectionError",
-     "ClientPayloadError", "ServerTimeoutError", "RequestException", "ProtocolError"}
+     "ClientPayloadError", "ServerTimeoutError", "RequestException", "ProtocolError", "ServiceRequestError",
+     "ServiceResponseError", "IncompleteReadError"}
 )  # fmt: skip
 _BUSY_NAMES = frozenset({"SlowDown", "ThrottlingException", "TooManyRequests"})
-_LOGIN_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
+_LOGIN_NAMES = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ClientAuthenticationError",
+     "GoogleAuthError"}
+)  # fmt: skip
+#: azure-core and gcsfs, whose exceptions carry the status of the answer.
+_STATUS_NAMES = frozenset({"HttpResponseError", "HttpError"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -313,11 +321,37 @@ def filesystem_error(exc: Exception, path: str) -> ConnectorError:
         return AuthenticationFailed(
             f"the credentials were refused ({type(exc).__name__}); check user and password"
         )
+    if names & _STATUS_NAMES and (error := _error_of_status(exc, path)) is not None:
+        return error
+    if type(exc) is OSError and str(exc).startswith("Forbidden"):  # gcsfs
+        return AccessDenied(f"{path!r}: the account may not read this; grant it read access")
     if isinstance(exc, PermissionError) and "InvalidObjectState" in repr(exc.__cause__):
         return Offline(f"{path!r} is archived in its store; restore it there, then run another pass")
     if "FileExpired" in names:
         return ChangedWhileReading(f"{path!r} changed while it was read")
     return connector_error(exc, path)
+
+
+def _error_of_status(exc: Exception, path: str) -> ConnectorError | None:
+    """By the status of the answer, where there was one that means something."""
+    status = getattr(exc, "status_code", None) or getattr(exc, "code", None)
+    if not isinstance(status, int):
+        return None
+    if (
+        status == 401 or getattr(exc, "error_code", None) == "AuthenticationFailed"
+    ):  # Azure says 403 to a wrong key
+        return AuthenticationFailed(
+            f"the credentials were refused ({status}); check user and password, key or token"
+        )
+    if status == 403:
+        return AccessDenied(f"{path!r}: the account may not read this; grant it read access")
+    if status == 404:
+        return NotFound(f"{path!r} is not there (any more)")
+    return (
+        ServerBusy(f"{path!r}: the server is busy ({status})")
+        if status in (408, 429) or status >= 500
+        else None
+    )
 
 
 def nanoseconds(value: object) -> int | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 _URL = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<rest>.*)$", re.DOTALL)
 #: Schemes whose first part is a host with an optional user and port, and whose path may be percent-encoded.
-_HOST_SCHEMES = frozenset({"smb", "sftp", "ssh", "ftp"})
+_HOST_SCHEMES = frozenset({"smb", "sftp", "ssh", "ftp", "ftps", "webdav", "webdavs", "dav", "davs"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

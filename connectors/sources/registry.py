@@ -1,4 +1,4 @@
-"""The table of sources: scheme → configuration, source, library; nothing is imported before it is needed."""
+"""The table of sources: scheme → configuration and source; nothing is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -12,34 +12,47 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.errors import ShareUnreachable
 from connectors.source import Source
+from connectors.sources.kinds import BY_SCHEME, install_hint
 from connectors.sources.location import Location
 from connectors.sources.resilient import WALKERS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Registration:
-    """Where a kind of source lives and what to install when its library is missing."""
+    """Where a kind of source lives."""
 
     #: "module:class", beside this module.
     config: str
     source: str
-    install_hint: str
 
 
 _FILESYSTEM = Registration(
     config=".filesystem:FilesystemConfig",
     source=".filesystem:FilesystemSource",
-    install_hint="install the fsspec implementation that the message above names",
 )
 _LOCAL = Registration(
     config=".local:LocalConfig",
     source=".local:LocalSource",
-    install_hint="a local source needs nothing but a POSIX system",
+)
+_AZURE = Registration(
+    config=".filesystem:FilesystemConfig",
+    source=".azure:AzureSource",
+)
+_GOOGLE = Registration(
+    config=".filesystem:FilesystemConfig",
+    source=".google:GoogleSource",
+)
+_FTP = Registration(
+    config=".ftp:FTPConfig",
+    source=".ftp:FTPSource",
+)
+_WEBDAV = Registration(
+    config=".webdav.config:WebDAVConfig",
+    source=".webdav.source:WebDAVSource",
 )
 _SFTP = Registration(
     config=".sftp.config:SFTPConfig",
     source=".sftp.source:SFTPSource",
-    install_hint="pip install sshfs",
 )
 
 #: First-class sources; every other scheme is looked up in fsspec's own table.
@@ -49,17 +62,14 @@ SOURCES: Mapping[str, Registration] = {
     "smb": Registration(
         config=".smb.source:SMBConfig",
         source=".smb.source:SMBSource",
-        install_hint="pip install smbprotocol",
     ),
     "sftp": _SFTP,
     "ssh": _SFTP,
+    **dict.fromkeys(("ftp", "ftps"), _FTP),
+    **dict.fromkeys(("webdav", "webdavs", "dav", "davs"), _WEBDAV),
+    **dict.fromkeys(("az", "abfs", "abfss"), _AZURE),
+    **dict.fromkeys(("gs", "gcs"), _GOOGLE),
 }
-
-#: Schemes whose filesystems answer "not there" for errors of every kind: what is there would be taken for deleted.
-REFUSED: Mapping[str, str] = dict.fromkeys(
-    ("ftp", "ftps"),
-    "its listings do not tell errors from what is away; serve the folder by SFTP, or mount it and use file://",
-)
 
 
 def open_source(
@@ -80,8 +90,6 @@ def open_source(
     and for a missing library; ShareUnreachable and AuthenticationFailed for filesystems that connect at once.
     """
     location = Location.parse(url)
-    if location.scheme in REFUSED:
-        raise ValueError(f"{location.scheme}:// is not read: {REFUSED[location.scheme]}")
     location = location.with_account(username or None, password or None, port)
     registration = SOURCES.get(location.scheme, _FILESYSTEM)
     try:
@@ -94,7 +102,10 @@ def open_source(
     except ValidationError as exc:
         raise ValueError(_one_line(exc, config_class)) from None
     except ImportError as exc:
-        raise ValueError(f"{location.scheme}:// cannot be used: {exc}; {registration.install_hint}") from exc
+        hint = install_hint(location.scheme)
+        if location.scheme in BY_SCHEME:
+            raise ValueError(f"{location.scheme}:// needs a package that is not installed: {hint}") from exc
+        raise ValueError(f"{location.scheme}:// cannot be used: {exc}; {hint}") from exc
     except (OSError, EOFError) as exc:
         # Some filesystems connect when they are made.
         said = getattr(exc, "strerror", None) or type(exc).__name__

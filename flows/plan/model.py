@@ -60,7 +60,7 @@ class SourcePlan(PlanModel):
         str,
         Field(
             title="URL",
-            description="smb://server/share/path, sftp://server/path, file:///path or any fsspec URL but ftp://.",
+            description="smb://server/share/path, sftp://server/path, file:///path; others: deployments/sources.md.",
             examples=["smb://fs01.example.com/finance/Departments"],
         ),
     ]

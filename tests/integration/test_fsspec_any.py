@@ -243,13 +243,6 @@ def test_a_filesystem_that_is_not_safe_for_threads(walkers: int) -> None:
     source.close()
 
 
-@pytest.mark.parametrize("scheme", ["ftp", "ftps"])
-def test_ftp_is_refused(scheme: str) -> None:
-    """In one line, with what to use in its place: its errors look like files that are not there."""
-    with pytest.raises(ValueError, match=f"{scheme}:// is not read: .* SFTP"):
-        open_source(f"{scheme}://127.0.0.1:1/x", options={})
-
-
 @pytest.mark.parametrize("scheme", ["webhdfs"])
 def test_a_server_that_is_nowhere(scheme: str) -> None:
     """A port where nobody listens is one line, whether the filesystem connects when it is made or later."""

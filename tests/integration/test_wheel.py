@@ -67,7 +67,7 @@ def box(installed: Installation) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def plan(installed: Installation, box: dict[str, Any]) -> Path:
     """A plan for a small local share."""
-    share = installed.folder / "share"
+    share = installed.folder / "departments"
     for number in range(5):
         place = share / "Legal" / f"Q{number}"
         place.mkdir(parents=True)
@@ -85,6 +85,12 @@ def plan(installed: Installation, box: dict[str, Any]) -> Path:
     path = installed.folder / "plan.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
+
+
+def test_manual_page_is_where_man_looks(installed: Installation) -> None:
+    """pip, pipx and uv put it beside the program."""
+    page = installed.folder / "share" / "man" / "man1" / "boxhaul.1"
+    assert f'"Boxhaul {VERSION}"' in page.read_text(encoding="utf-8")
 
 
 def test_version_is_that_of_pyproject(installed: Installation) -> None:

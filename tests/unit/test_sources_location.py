@@ -127,10 +127,42 @@ def test_a_bad_option_does_not_show_a_secret() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "module", "said"),
+    [
+        (
+            "gs://bucket/x",
+            "gcsfs.core",
+            "gs:// needs a package that is not installed: pip install 'boxhaul[gcs]'",
+        ),
+        ("az://box/x", "adlfs", "az:// needs a package that is not installed: pip install 'boxhaul[azure]'"),
+        ("s3://bucket/x", "s3fs", "s3:// needs a package that is not installed: pip install 'boxhaul[s3]'"),
+        (
+            "webdav://h/x",
+            "webdav4",
+            "webdav:// needs a package that is not installed: pip install 'boxhaul[webdav]'",
+        ),
+    ],
+)
+def test_a_missing_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, url: str, module: str, said: str
+) -> None:
+    """In one line."""
+    for name in [loaded for loaded in sys.modules if loaded.partition(".")[0] == module.partition(".")[0]]:
+        monkeypatch.delitem(sys.modules, name)
+    for ours in ("azure", "google", "webdav"):
+        monkeypatch.delitem(sys.modules, f"connectors.sources.{ours}", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ValueError) as caught:
+        open_source(url)
+
+    assert said == str(caught.value)
+
+
 def test_a_missing_library_says_what_to_install() -> None:
-    """An fsspec scheme whose library is not there is one line with the remedy."""
+    """An fsspec scheme that nobody here knows is one line with the remedy."""
     with pytest.raises(ValueError, match=r"cannot be used.*install"):
-        open_source("gs://bucket/x")
+        open_source("oss://bucket/x")
 
 
 def test_every_registered_class_exists() -> None:
