@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import beginning, closing, foreseeing, moving, preparing, proving, rehearsing, sharing
+from flows.cli import beginning, closing, foreseeing, helping, moving, preparing, proving, rehearsing, sharing
 from flows.console import NO_COLLECTION_YET, foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
 
@@ -61,6 +61,7 @@ for _command in (
     moving.waive,
     moving.unwaive,
     preparing.deploy,
+    helping.doctor,
 ):
     app.command()(_command)
 # The sandbox has options of its own.
