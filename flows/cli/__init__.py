@@ -61,6 +61,7 @@ for _command in (
     moving.waive,
     moving.unwaive,
     preparing.deploy,
+    preparing.undeploy,
     helping.doctor,
 ):
     app.command()(_command)

@@ -96,6 +96,26 @@ def deploy(
         print(line)  # noqa: T201  what was done, a line each
 
 
+def undeploy(plan: PlanArgument) -> None:
+    """Take away from Prefect what deploy made of this plan, and nothing else; needs no secret of it."""
+    from flows.cli.local_box import without_secrets
+    from flows.deploy.removal import Deployed, undeploy_plan
+    from flows.plan.file import load_plan, read_document
+
+    written, name = read_document(plan), load_plan(plan, without_secrets).name
+    auth = written["box"].get("auth")  # a block that the plan names itself is somebody's own
+    deployed = Deployed(
+        name=name,
+        box_block=not (isinstance(auth, dict) and auth.get("method") == "block"),
+        share_block=bool(written["source"].get("password")),
+    )
+    waits = False
+    for removal in undeploy_plan(deployed):
+        print(removal.line)  # noqa: T201  what was done, a line each
+        waits = waits or removal.waits
+    raise typer.Exit(INCOMPLETE if waits else COMPLETE)
+
+
 def sandbox(context: typer.Context) -> None:
     """Run a local Box to rehearse on; `boxhaul sandbox --help` lists its options."""
     from flows.cli.local_box import serve
