@@ -31,13 +31,16 @@ def check(
             "--set-space", metavar="SIZE", help="First raise the account's space: 500GB or unlimited."
         ),
     ] = "",
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send a test message to whom the plan tells of its runs.")
+    ] = False,
     as_json: JSONOption = False,
 ) -> None:
     """Check every precondition before a byte is sent, and say what to do, in the order of doing it."""
     from flows.checks.table import check_table
     from flows.commands.check import check_plan
 
-    document = run_flow(check_plan, load(plan), set_space)
+    document = run_flow(check_plan, load(plan), set_space, notify)
     if as_json:
         print_json(document)
     else:

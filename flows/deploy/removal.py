@@ -84,10 +84,10 @@ def undeploy_plan(deployed: Deployed) -> Iterator[Removal]:
 
 
 def _deployments(client: SyncPrefectClient, deployed: Deployed) -> Iterator[Removal]:
-    ours = _names_of_deployments()
+    ours = names_of_deployments()
     for known in _tagged(client, deployed.tag):
         name = _full_name(known)
-        if not _is_ours(known, ours):
+        if not is_ours(known, ours):
             yield Removal(f"left: deployment {name}, which no deploy made")
         elif has_runs(client, known):
             yield Removal(f"left: deployment {name} until its runs are over; undeploy again then", waits=True)
@@ -111,7 +111,7 @@ def _full_name(known: DeploymentResponse) -> str:
     return f"{flow_name(known.entrypoint or '?')}/{known.name}"
 
 
-def _names_of_deployments() -> dict[str, set[str]]:
+def names_of_deployments() -> dict[str, set[str]]:
     """By the module path of a flow, the names of its deployments that ship, those of older versions among them."""
     shipped: Any = yaml.safe_load(DeployOptions().prefect_file.read_text(encoding="utf-8"))
     names: dict[str, set[str]] = {}
@@ -122,7 +122,7 @@ def _names_of_deployments() -> dict[str, set[str]]:
     return names
 
 
-def _is_ours(known: DeploymentResponse, ours: dict[str, set[str]]) -> bool:
+def is_ours(known: DeploymentResponse, ours: dict[str, set[str]]) -> bool:
     """True for a name that deploy gives, with or without a suffix."""
     entrypoint = known.entrypoint or ""
     names = ours.get(entrypoint.removeprefix("boxhaul."), set()) | ours.get(

@@ -16,12 +16,17 @@ from typing import Any
 PATIENCE_SECONDS = 120.0
 
 
-def asked(command: str, plan: Path, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
-    """Return the document of `boxhaul COMMAND PLAN --json`; where there is none, a document with the key `error`."""
+def asked(
+    command: str, plan: Path, *, seconds: float = PATIENCE_SECONDS, with_server: bool = False
+) -> dict[str, Any]:
+    """Return the document of `boxhaul COMMAND PLAN --json`; where there is none, a document with the key `error`.
+
+    `with_server`: as a run of the Prefect server that is configured, whose blocks a plan may need; else without any,
+    since that may be what is wrong.
+    """
     process = subprocess.Popen(  # noqa: S603  our own command
         [sys.executable, "-m", resolve_name("..cli", __package__), command, str(plan), "--json"],
-        # Not as a run of a Prefect server, which may be what is wrong.
-        env={**os.environ, "PREFECT_API_URL": ""},
+        env=dict(os.environ) if with_server else {**os.environ, "PREFECT_API_URL": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

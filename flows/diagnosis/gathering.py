@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from connectors.box.config import BlockAuthConfig
 from connectors.errors import ConnectorError
 from flows.checks.table import check_table
 from flows.diagnosis.archive import Archive, new_archive
@@ -115,7 +116,7 @@ class _Gathering:
     def _add(self, name: str, what: str, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             document = made()
-        except (PlanError, StateError, ConnectorError, OSError, ValueError) as exc:
+        except Exception as exc:  # noqa: BLE001  whatever is broken here is what somebody is asked about
             document = {"error": f"{type(exc).__name__}: {exc}"}
         return self._add_document(name, what, document)
 
@@ -133,7 +134,9 @@ class _Gathering:
         document = self._add(
             f"{command}.json",
             f"{what} --json",
-            lambda: self._of_plan(lambda plan: asked(command, self._wanted.plan, seconds=seconds)),
+            lambda: self._of_plan(
+                lambda plan: asked(command, self._wanted.plan, seconds=seconds, with_server=_has_blocks(plan))
+            ),
         )
         text = document["error"] if "error" in document else _rendered(table(document))
         self._archive.add_text(f"{command}.txt", what, f"{text}\n")
@@ -165,7 +168,7 @@ class _Gathering:
         except (PlanError, StateError, OSError) as exc:
             lines, what = [f"{type(exc).__name__}: {exc}"], f"{what}: not to be had"
         if self._names is not None:
-            lines = [_without_message(line) for line in lines]
+            lines = [without_message(line) for line in lines]
         self._archive.add_text("log.txt", what, "".join(f"{line}\n" for line in lines))
 
     def _index(self) -> None:
@@ -197,6 +200,10 @@ def _failures(plan: MigrationPlan) -> dict[str, Any]:
         }
 
 
+def _has_blocks(plan: MigrationPlan) -> bool:
+    return isinstance(plan.box.auth, BlockAuthConfig) or bool(plan.source.credentials_block)
+
+
 def _machinery(plan: MigrationPlan) -> dict[str, Any]:
     return machinery(plan.resolved_state_url())
 
@@ -212,7 +219,7 @@ def _last_lines(file: Path) -> Iterator[str]:
     yield from (printable(line) for line in text.splitlines()[-LOG_LINES:])
 
 
-def _without_message(line: str) -> str:
+def without_message(line: str) -> str:
     """When it was, and how bad; nothing that somebody named."""
     try:
         record = json.loads(line)

@@ -112,6 +112,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _expected(written: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The plan whose forecast is made: Box's real limits, nothing known, and nobody to sign in as."""
     changed = {**written, "state_url": f"sqlite:///{folder / 'forecast.db'}"}
+    changed.pop("notify", None)
     if isinstance(box := written.get("box"), dict):
         changed["box"] = {**box, "auth": {"method": "block", "name": "none"}}
     return changed
@@ -121,7 +122,7 @@ def _rehearsed(written: dict[str, Any], folder: Path, box: LocalBox, wishes: Wis
     """The plan that is moved: the local Box in place of the real one, a checkpoint of its own, a line without limit."""
     transfer = written.get("transfer") or {}
     return {
-        **written,
+        **{key: value for key, value in written.items() if key != "notify"},
         "state_url": f"sqlite:///{folder / 'checkpoint.db'}",
         "box": box_keys(written["box"], box, folder / "box_config.json", wishes.scale),
         "transfer": {key: value for key, value in transfer.items() if key != "bandwidth"},

@@ -138,7 +138,7 @@ def test_everything_that_helps_and_no_secret(program: Program, box: Sandbox) -> 
     assert "names of files, folders and people" in last
 
 
-@pytest.mark.gate(1)
+@pytest.mark.torture  # unit/test_redaction.py has it in the gate
 def test_no_names(program: Program, box: Sandbox) -> None:
     """Files, folders and people have other names; counts, reasons and states are as they were."""
     texts, last = diagnosed(program, "--no-names")

@@ -136,6 +136,7 @@ def file(path: str) -> Entry:
     return Entry(path=path, kind=EntryKind.FILE, size=1)
 
 
+@pytest.mark.torture
 def test_what_fails_is_said(program: Program, tmp_path: Path) -> None:
     """A pipe in the share fails, its tree is not complete, and the exit code says so."""
     os.mkfifo(tmp_path / "share/Legal/pipe")

@@ -33,6 +33,7 @@ def foreign_deployment(client: SyncPrefectClient, name: str, *tags: str) -> None
     client.create_deployment(flow, name, tags=list(tags), entrypoint="theirs.flow")
 
 
+@pytest.mark.torture  # one plan beside others: test_watch.py has it in the gate
 @pytest.mark.timeout(900)
 def test_what_deploy_made_goes_and_nothing_else(
     plan_for: PlanFor, prefect_server: PrefectServer, webhook: str
