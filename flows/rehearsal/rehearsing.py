@@ -27,7 +27,7 @@ from flows.plan.sample import share_of
 from flows.rehearsal.local_box import LocalBox, Scale, box_keys, local_box, minute_seconds
 from flows.reporting.status import status_document
 from flows.run.forecast import parse_speed
-from flows.run.own_folder import clear_own_folder
+from flows.run.own_folder import clear_own_folder, take_own_folder
 from state.reports.sums import failures_by_reason
 
 #: The first file in a rehearsal's folder, and what else it makes there.
@@ -63,8 +63,9 @@ def rehearse_plan(file: Path, wishes: Wishes, say: Callable[[str], None]) -> dic
     config = folder / "box_config.json"
     expected = load_plan(file, lambda written: _expected(written, folder))
     with ExitStack() as stack:
-        clear_own_folder(folder, MARKER, MADE, said_by="rehearsal")
+        take_own_folder(folder, MARKER, said_by="rehearsal")
         stack.enter_context(_alone(folder))
+        clear_own_folder(folder, MADE, said_by="rehearsal")
         box = stack.enter_context(local_box(file, expected.box, config, wishes.scale))
         plan = load_plan(file, lambda written: _rehearsed(written, folder, box, wishes))
         _write_plan(file, folder, box, wishes)
