@@ -17,6 +17,7 @@ from flows.checks import people as check_people
 from flows.checks.access_times import access_rows
 from flows.checks.facts import Facts, gather_surroundings
 from flows.checks.landing import landing_missing, landing_rows
+from flows.checks.messages import message_rows
 from flows.checks.rows import Row, document, problem, said
 from flows.checks.scopes import as_user_row, scope_rows
 from flows.checks.seen import seen_rows
@@ -28,17 +29,18 @@ from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
 
 
-def check_everything(plan: MigrationPlan, *, set_space: str = "") -> dict[str, Any]:
+def check_everything(plan: MigrationPlan, *, set_space: str = "", notify: bool = False) -> dict[str, Any]:
     """Look at every precondition of the plan; the document of `boxhaul check --json`.
 
     `set_space`: raise the service account's space first, to a size such as 500GB or to unlimited; empty: leave it.
+    `notify`: send a test message to whom the plan tells of its runs.
     """
     wanted = parse_space(set_space) if set_space else None
     with ExitStack() as stack:
         facts = Facts(plan)
         gather_surroundings(facts, stack)
         found = list(_box_rows(facts, stack, wanted))
-        rows = [*_source_rows(facts), *found, *_machine_rows(facts)]
+        rows = [*_source_rows(facts), *found, *_machine_rows(facts), *message_rows(plan, test=notify)]
     return document(plan, rows, can_go_on=facts.account is not None)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import beginning, closing, foreseeing, moving, preparing, proving, rehearsing, sharing
+from flows.cli import beginning, closing, foreseeing, helping, moving, preparing, proving, rehearsing, sharing
 from flows.console import NO_COLLECTION_YET
 from flows.exit_codes import foreseen_errors
 from flows.run.surroundings import have_a_home, speak_utf8
@@ -64,6 +64,8 @@ for _command in (
     moving.waive,
     moving.unwaive,
     preparing.deploy,
+    preparing.undeploy,
+    helping.doctor,
 ):
     app.command()(_command)
 # The sandbox has options of its own.

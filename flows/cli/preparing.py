@@ -24,13 +24,16 @@ def check(
             "--set-space", metavar="SIZE", help="First raise the account's space: 500GB or unlimited."
         ),
     ] = "",
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send a test message to whom the plan tells of its runs.")
+    ] = False,
     as_json: JSONOption = False,
 ) -> None:
     """Check every precondition before a byte is sent, and say what to do, in the order of doing it."""
     from flows.checks.table import check_table
     from flows.commands.check import check_plan
 
-    document = run_flow(check_plan, load(plan), set_space)
+    document = run_flow(check_plan, load(plan), set_space, notify)
     if as_json:
         print_json(document)
     else:
@@ -87,6 +90,26 @@ def deploy(
 
     for line in deploy_plan(load(plan), DeployOptions(start=start, suffix=suffix, notify=notify)):
         print(line)  # noqa: T201  what was done, a line each
+
+
+def undeploy(plan: PlanArgument) -> None:
+    """Take away from Prefect what deploy made of this plan, and nothing else; needs no secret of it."""
+    from flows.cli.local_box import without_secrets
+    from flows.deploy.removal import Deployed, undeploy_plan
+    from flows.plan.file import load_plan, read_document
+
+    written, name = read_document(plan), load_plan(plan, without_secrets).name
+    auth = written["box"].get("auth")  # a block that the plan names itself is somebody's own
+    deployed = Deployed(
+        name=name,
+        box_block=not (isinstance(auth, dict) and auth.get("method") == "block"),
+        share_block=bool(written["source"].get("password")),
+    )
+    waits = False
+    for removal in undeploy_plan(deployed):
+        print(removal.line)  # noqa: T201  what was done, a line each
+        waits = waits or removal.waits
+    raise typer.Exit(INCOMPLETE if waits else COMPLETE)
 
 
 def sandbox(context: typer.Context) -> None:

@@ -9,12 +9,13 @@ from flows.orchestration.endings import checked
 from flows.plan.model import MigrationPlan
 
 
-def check_plan(plan: MigrationPlan, set_space: str = "") -> dict[str, Any]:
+def check_plan(plan: MigrationPlan, set_space: str = "", notify: bool = False) -> dict[str, Any]:
     """Check every precondition: login, account, scopes, space, sizes, folders, people, source, state, clock, disk.
 
     Args:
         plan: What moves from where to where.
         set_space: Raise the service account's space first: `500GB`, `2TB` or `unlimited`; empty: leave it.
+        notify: Send a test message to whom the plan tells of its runs.
     """
-    summary: dict[str, Any] = checked(check_everything(plan, set_space=set_space))
+    summary: dict[str, Any] = checked(check_everything(plan, set_space=set_space, notify=notify))
     return summary

@@ -22,7 +22,7 @@ from rich.rule import Rule
 
 from flows.demo.share import LARGE_FILE_BYTES, Share, build_share, serve_share
 from flows.demo.warden import WARDEN
-from flows.run.own_folder import clear_own_folder
+from flows.run.own_folder import clear_own_folder, take_own_folder
 
 #: The demo's first file in its folder: only where it lies is anything taken away.
 MARKER = ".boxhaul-demo"
@@ -69,7 +69,8 @@ def run_demo(folder: Path) -> int:
     """Do it all under `folder`; the exit code of the migration. PlanError when the folder is somebody else's."""
     console = Console(stderr=False)
     folder = folder.resolve()
-    clear_own_folder(folder, MARKER, MADE, said_by="demo")
+    take_own_folder(folder, MARKER, said_by="demo")
+    clear_own_folder(folder, MADE, said_by="demo")
     with ExitStack() as stack:
         console.print(Rule("1  A file share", align="left"))
         files = build_share(folder / "share")

@@ -133,15 +133,15 @@ def remove_former(client: SyncPrefectClient, document: dict[str, Any], plan: Mig
         former = _of_plan(_known(client, name), plan)
         if former is None:
             continue
-        if _has_runs(client, former):
+        if has_runs(client, former):
             yield f"deployment: {name} stays until its runs are over; deploy again then"
             continue
         client.delete_deployment(former.id)
         yield f"deployment: {name} is {_full_name(deployment)} now"
 
 
-def _has_runs(client: SyncPrefectClient, known: DeploymentResponse) -> bool:
-    """Whether a run of it is on its way that no schedule has planned."""
+def has_runs(client: SyncPrefectClient, known: DeploymentResponse) -> bool:
+    """Tell whether a run of it is on its way that no schedule has planned."""
     runs = client.read_flow_runs(
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[known.id])),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=OVER))),

@@ -72,4 +72,9 @@ def blocks_words(saved: SavedPlan) -> Iterator[str]:
 
 def plan_tag(plan: MigrationPlan) -> str:
     """The tag of everything that belongs to this plan."""
-    return f"plan:{block_name(plan.name)}"
+    return plan_tag_of(plan.name)
+
+
+def plan_tag_of(name: str) -> str:
+    """The same of a plan of this name."""
+    return f"plan:{block_name(name)}"

@@ -43,7 +43,7 @@ def ui_url(api_url: str) -> str:
 
 
 def ensure_server(url: str, options: DeployOptions) -> Iterator[str]:
-    if _answers(url):
+    if answers(url):
         return
     if not options.start:
         raise PlanError(
@@ -90,7 +90,7 @@ def start_server(
         )
     deadline = time.monotonic() + seconds
     try:
-        while not _answers(url):
+        while not answers(url):
             if process.poll() is not None:
                 raise PlanError(f"the Prefect server ended with {process.returncode}; see {log}")
             if time.monotonic() > deadline:
@@ -114,7 +114,8 @@ def _stop_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(STOP_SECONDS)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether a server answers there."""
     try:
         return httpx.get(f"{url}/health", timeout=5).is_success
     except httpx.HTTPError:

@@ -18,6 +18,7 @@ from flows.closing.steps import refuse_closed, refuse_in_cutover
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
+from flows.orchestration.notifying import notifying, tell_end, tell_limit
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
@@ -66,8 +67,9 @@ def move_share(
     hours, moment = Window.parse(window), parse_since(since, datetime.now(UTC))
     _require_senders(plan, workers)
     require_alone(filters, workers=workers, checksum=checksum)
-    plan.require_secrets()
     with ExitStack() as stack:
+        notices = stack.enter_context(notifying(plan))
+        plan.require_secrets()
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
         try:
             migration = stack.enter_context(open_migration(plan, part=part, anew=new_checkpoint))
@@ -81,6 +83,7 @@ def move_share(
         migration.quick = QuickLook(moment) if moment is not None else None
         choose(migration, filters)
         migration.holds_people, migration.reopens = hold_people, reopen
+        migration.tell = notices.tell
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))
@@ -106,12 +109,15 @@ def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) ->
     except WindowClosed as exc:
         give_up(migration, exc)
         announce_stop(migration, exc)
+        tell_limit(migration, exc)
         return out_of_hours(unfinished_pass(migration), str(exc))
     except BaseException as exc:
         give_up(migration, exc)
         announce_stop(migration, exc)
         raise
-    return ended(finish_pass(migration) | told)
+    summary = finish_pass(migration) | told
+    tell_end(migration, summary)
+    return ended(summary)
 
 
 def _move(

@@ -24,11 +24,13 @@ from state.errors import StateError
 #: Keys whose references stay as written, because what they stand for is or may hold a secret.
 LATE = re.compile(
     r"state_url|source\.password|source\.options|box\.auth\.(client_secret|config)"
-    r"|trees\.\d+\.shared_link\.password"
+    r"|trees\.\d+\.shared_link\.password|notify(\.url)?"
 )
 
 #: Those of them that are secrets as a whole.
-SECRET = re.compile(r"source\.password|box\.auth\.(client_secret|config)|trees\.\d+\.shared_link\.password")
+SECRET = re.compile(
+    r"source\.password|box\.auth\.(client_secret|config)|trees\.\d+\.shared_link\.password|notify(\.url)?"
+)
 
 #: A plan is written by a person; anything larger is the wrong file.
 MAX_PLAN_BYTES = 4_000_000

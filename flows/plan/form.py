@@ -24,6 +24,7 @@ FORM_TITLES: Mapping[str, str] = {
     "ChangesPlan": "Changes",
     "ArchivePlan": "Archive",
     "FilterPlan": "Filters",
+    "NotifyPlan": "Notify",
 }
 
 

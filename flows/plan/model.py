@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     GetJsonSchemaHandler,
     SecretStr,
@@ -35,6 +36,7 @@ from flows.plan.changes import ChangesPlan
 from flows.plan.exclude import DEFAULT_EXCLUDE, ExcludeRules
 from flows.plan.filters import FilterPlan
 from flows.plan.form import prepare_form
+from flows.plan.notify import NotifyPlan, spelled_out
 from flows.plan.people import CollaboratorPlan, SharedLinkPlan
 from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
 from flows.plan.sample import share_of
@@ -216,6 +218,14 @@ class MigrationPlan(PlanModel):
     changes: Annotated[
         ChangesPlan, Field(title="Changes", description="How Box follows what changes at the source later.")
     ] = ChangesPlan()
+    notify: Annotated[
+        NotifyPlan | None,
+        Field(
+            title="Notify",
+            description="Who is told how runs go; none: the log alone. notify: ${NAME} is short for its url.",
+        ),
+        BeforeValidator(spelled_out),
+    ] = None
     base_dir: Annotated[
         str,
         Field(
@@ -307,9 +317,13 @@ class MigrationPlan(PlanModel):
         return keys if masked_database_url(self.state_url) == self.state_url else ["state_url", *keys]
 
     def require_secrets(self) -> None:
-        """PlanError when a secret is masked or its variable is missing: said now, not after weeks of sending."""
+        """PlanError when a secret is masked or its variable is missing: said now, not after weeks of sending.
+
+        Not of `notify`: who cannot be told stops nothing.
+        """
         for key, secret in secret_fields(self).items():
-            reveal(secret, key=key)
+            if not key.startswith("notify."):
+                reveal(secret, key=key)
 
     def resolved_state_url(self) -> str:
         """state_url with its references filled in, and a relative SQLite path made to start from the plan's folder.

@@ -77,8 +77,8 @@ def local_box(plan_file: Path, box: BoxConfig, config: Path, scale: Scale) -> It
         start_new_session=True,
     )
     WARDEN.watch(process.pid)
+    assert process.stdout is not None  # noqa: S101
     try:
-        assert process.stdout is not None  # noqa: S101
         if not process.stdout.readline():
             raise PlanError(f"the local Box did not start (it ended with {process.wait(STOP_SECONDS)})")
         document = json.loads(config.read_text(encoding="utf-8"))
@@ -90,6 +90,7 @@ def local_box(plan_file: Path, box: BoxConfig, config: Path, scale: Scale) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdout.close()
         WARDEN.release(process.pid)
 
 

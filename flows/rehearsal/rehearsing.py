@@ -27,7 +27,7 @@ from flows.plan.sample import share_of
 from flows.rehearsal.local_box import LocalBox, Scale, box_keys, local_box, minute_seconds
 from flows.reporting.status import status_document
 from flows.run.forecast import parse_speed
-from flows.run.own_folder import clear_own_folder
+from flows.run.own_folder import clear_own_folder, take_own_folder
 from state.reports.sums import failures_by_reason
 
 #: The first file in a rehearsal's folder, and what else it makes there.
@@ -63,8 +63,9 @@ def rehearse_plan(file: Path, wishes: Wishes, say: Callable[[str], None]) -> dic
     config = folder / "box_config.json"
     expected = load_plan(file, lambda written: _expected(written, folder))
     with ExitStack() as stack:
-        clear_own_folder(folder, MARKER, MADE, said_by="rehearsal")
+        take_own_folder(folder, MARKER, said_by="rehearsal")
         stack.enter_context(_alone(folder))
+        clear_own_folder(folder, MADE, said_by="rehearsal")
         box = stack.enter_context(local_box(file, expected.box, config, wishes.scale))
         plan = load_plan(file, lambda written: _rehearsed(written, folder, box, wishes))
         _write_plan(file, folder, box, wishes)
@@ -112,6 +113,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _expected(written: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The plan whose forecast is made: Box's real limits, nothing known, and nobody to sign in as."""
     changed = {**written, "state_url": f"sqlite:///{folder / 'forecast.db'}"}
+    changed.pop("notify", None)
     if isinstance(box := written.get("box"), dict):
         changed["box"] = {**box, "auth": {"method": "block", "name": "none"}}
     return changed
@@ -121,7 +123,7 @@ def _rehearsed(written: dict[str, Any], folder: Path, box: LocalBox, wishes: Wis
     """The plan that is moved: the local Box in place of the real one, a checkpoint of its own, a line without limit."""
     transfer = written.get("transfer") or {}
     return {
-        **written,
+        **{key: value for key, value in written.items() if key != "notify"},
         "state_url": f"sqlite:///{folder / 'checkpoint.db'}",
         "box": box_keys(written["box"], box, folder / "box_config.json", wishes.scale),
         "transfer": {key: value for key, value in transfer.items() if key != "bandwidth"},

@@ -25,6 +25,7 @@ from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
 from flows.run.leases import Budgets, Part, register, uploading_identities
+from flows.run.notices import Tone
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.run.root_guard import RootGuard
@@ -78,6 +79,9 @@ class Migration:
     rules: str
     #: The service account and the identities: what one of them made in Box is ours.
     our_user_ids: frozenset[str]
+
+    #: Tells people a line about this run.
+    tell: Callable[[Tone, str], object] = lambda tone, text: None
 
     pass_id: int = 0
     #: The trees that this run moves.

@@ -55,6 +55,8 @@ _FREE_ITEMS = {
     for counts in (False, True)
 }
 
+QUERY_OF_NEXT_FILES = _FREE_ITEMS[False]
+
 #: By the kind of database and the same: trees of which something is free.
 _TREES_TO_SEND = {
     (postgresql, counts): select(Tree.id)

@@ -266,6 +266,8 @@ def _children(query: Any, parent: Any) -> dict[bool, Any]:
     return {postgresql: query.where(one_of(parent, postgresql=postgresql)) for postgresql in (False, True)}
 
 
+QUERY_OF_NEXT_FOLDERS, QUERY_OF_UNWALKED_FOLDERS = _FREE_FOLDERS, _UNWALKED_OF_TREE
+
 _KNOWN_FOLDERS = _children(
     select(
         Folder.parent_id,

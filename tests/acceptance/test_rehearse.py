@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -128,7 +129,6 @@ def test_sample_then_all_of_it(program: Program) -> None:
 
     own = Program(program.folder / "plan.rehearsal", {})
     assert len(FILES) == own.status()["totals"]["files"]["uploaded"]
-    assert 0 == own.run("report", "--plain").code
 
 
 def file(path: str) -> Entry:
@@ -136,6 +136,7 @@ def file(path: str) -> Entry:
     return Entry(path=path, kind=EntryKind.FILE, size=1)
 
 
+@pytest.mark.torture
 def test_what_fails_is_said(program: Program, tmp_path: Path) -> None:
     """A pipe in the share fails, its tree is not complete, and the exit code says so."""
     os.mkfifo(tmp_path / "share/Legal/pipe")
@@ -181,6 +182,20 @@ def test_bad_usage_is_one_line(
     assert (2, 1) == (finished.code, len(finished.stderr.splitlines())), finished.output
     assert words in finished.stderr
     assert all((tmp_path / "share" / path).exists() for path in FILES)
+
+
+def test_one_rehearsal_at_a_time(program: Program) -> None:
+    """A second one takes nothing away from the first."""
+    folder = program.folder / "plan.rehearsal"
+    folder.mkdir()
+    (folder / "checkpoint.db").write_text("of the first")
+    with (folder / ".boxhaul-rehearsal").open("w") as marker:
+        fcntl.flock(marker, fcntl.LOCK_EX)
+        finished = program.run("rehearse")
+
+    assert (2, 1) == (finished.code, len(finished.stderr.splitlines())), finished.output
+    assert "another rehearsal is at work" in finished.stderr
+    assert "of the first" == (folder / "checkpoint.db").read_text()
 
 
 def test_sandbox_knows_a_plan(program: Program) -> None:

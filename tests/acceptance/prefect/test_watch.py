@@ -19,7 +19,7 @@ def test_findings_are_events(
     tmp_path: Path,
 ) -> None:
     """An edit and an invitation by a person are events of the plan; the terminal has them as well, and an automation
-    that ships tells somebody of the invitation."""
+    that ships tells somebody of the invitation. What deploy made of the plan is taken away again."""
     people = [{"login": "ann@example.com", "role": "editor"}]
     share = build_share(tmp_path / "share", trees=("Legal",), folders=1, files=1)
     trees = [{"source": "Legal", "collaborators": people}]
@@ -54,3 +54,9 @@ def test_findings_are_events(
     assert [
         "Boxhaul: access in Box changed | Legal of watched: let in bob@example.com as viewer by ann@example.com."
     ] == messages.texts
+
+    undeployed = program.run("undeploy")
+    assert 0 == undeployed.code, undeployed.output
+    assert "removed: deployment watch-box/watch-watched" in undeployed.stdout
+    assert "removed: block migration-plan/watched" in undeployed.stdout
+    assert "plan:watched" not in str(prefect_server.ask("POST", "/deployments/filter", {}))

@@ -1,0 +1,79 @@
+"""Notifying: what of a run people are told, and in which words. A plan without `notify` tells its log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from connectors.errors import ConnectorError, QuotaExceeded
+from flows.errors import Interrupted, PlanError, WindowClosed
+from flows.orchestration.endings import closing_words
+from flows.orchestration.run_warnings import said
+from flows.orchestration.tasks import run_log
+from flows.plan.model import MigrationPlan
+from flows.plan.references import reveal
+from flows.run.notices import Notices, Tone
+from flows.transfer.migration import Migration
+from state.errors import LeaseHeld, StateError
+
+
+@contextmanager
+def notifying(plan: MigrationPlan) -> Iterator[Notices]:
+    """Tell people of the run that the body makes, also where it cannot even begin."""
+    log = run_log()
+    notices = Notices(plan.name, target(plan, log.warning), log.info, log.warning)
+
+    def look(words: str) -> None:
+        notices.tell(Tone.LOOK, f"may need a person: {words}", logged=False)
+
+    try:
+        with said(look) if plan.notify is not None else nullcontext():
+            yield notices
+    except LeaseHeld:
+        raise  # the other run tells of itself
+    except BaseException as exc:
+        _tell_stop(notices, exc)
+        raise
+    finally:
+        notices.close()
+
+
+def target(plan: MigrationPlan, warn: Callable[..., object]) -> str | None:
+    """Where messages go; None for nowhere. A variable that is not there is a line of the log, and no failed run."""
+    if plan.notify is None:
+        return None
+    try:
+        return reveal(plan.notify.url, key="notify.url")
+    except PlanError as exc:
+        warn("nobody is told of this run: %s", exc)
+        return None
+
+
+def tell_end(migration: Migration, summary: Mapping[str, Any]) -> None:
+    """The run came to its end: the verdict. What a cutover holds back is no verdict yet."""
+    if migration.holds_people:
+        return
+    complete = bool(summary["complete"])
+    words = f"run ended, {'complete' if complete else 'not complete'}: {closing_words(dict(summary))}"
+    migration.tell(Tone.GOOD if complete else Tone.LOOK, words)
+
+
+def tell_limit(migration: Migration, cause: WindowClosed) -> None:
+    """The hours in which files may be sent are over."""
+    migration.tell(Tone.INFO, f"limit reached: {cause}; the next run goes on")
+
+
+def _tell_stop(notices: Notices, cause: BaseException) -> None:
+    """A limit, or something that needs a person. Who pressed Ctrl-C knows it."""
+    if isinstance(cause, KeyboardInterrupt | Interrupted):
+        notices.tell(Tone.INFO, "run interrupted; its state is saved")
+    elif isinstance(cause, QuotaExceeded):
+        notices.tell(Tone.BAD, f"limit reached, the run stopped and needs a person: {cause}")
+    elif isinstance(cause, PlanError | ConnectorError | StateError):
+        notices.tell(Tone.BAD, f"run stopped, needs a person: {cause}")
+    else:
+        # The text of a foreign error might hold a secret (P8).
+        notices.tell(
+            Tone.BAD, f"run stopped by an error that nobody foresaw, needs a person: {type(cause).__name__}"
+        )

@@ -1,0 +1,143 @@
+"""Notices: what people are told of a run, wherever they are. A message that does not arrive ends nothing.
+
+Apprise speaks to the mailbox or chat; its URL is a secret, of which nothing but the scheme is ever said.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from flows.words import counted, printable
+
+#: Seconds that lines are gathered into one message after the last one left: a thousand trees are no thousand mails.
+GATHERED_SECONDS = 60.0
+
+#: Seconds that the end of a run waits for its last message.
+LAST_SECONDS = 45.0
+
+#: Lines of one message; the log and the report have all.
+LINES = 25
+
+
+class Tone(StrEnum):
+    """How a message is meant, in Apprise's words."""
+
+    GOOD = "success"
+    INFO = "info"
+    #: A person is to look.
+    LOOK = "warning"
+    BAD = "failure"
+
+
+_WORST = (Tone.INFO, Tone.GOOD, Tone.LOOK, Tone.BAD)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One line for people."""
+
+    tone: Tone
+    text: str
+
+
+def send(url: str, title: str, body: str, tone: Tone) -> bool:
+    """Send one message now; tell whether every target took it. False for a URL that Apprise does not know."""
+    # Takes longer to import than all else that a short command does.
+    import apprise
+
+    with _silent("apprise"):
+        targets = apprise.Apprise()
+        known = targets.add([each.strip() for each in url.split(",") if each.strip()])
+        kind, text = apprise.NotifyType(tone.value), apprise.NotifyFormat.TEXT
+        return bool(known and targets.notify(title=title, body=body, notify_type=kind, body_format=text))
+
+
+def understood(url: str) -> bool:
+    """Tell whether Apprise knows this kind of URL. Sends nothing."""
+    import apprise
+
+    with _silent("apprise"):
+        return bool(apprise.Apprise().add([each.strip() for each in url.split(",") if each.strip()]))
+
+
+def kinds(url: str) -> str:
+    """The schemes of a URL, or several: all of it that may be said."""
+    return ", ".join(urlsplit(each.strip()).scheme or "?" for each in url.split(","))
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Its own lines may hold the URL."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+class Notices:
+    """What one run tells. Each line is logged at once; messages leave from a thread of their own. Safe for threads."""
+
+    def __init__(
+        self, plan: str, url: str | None, log: Callable[[str], object], warn: Callable[[str], object]
+    ) -> None:
+        """`url`: None where nobody but the log is told."""
+        self._plan, self._url, self._log, self._warn = plan, url, log, warn
+        self._lines: list[Notice] = []
+        self._come = threading.Condition()
+        self._ended = False
+        self._thread: threading.Thread | None = None
+
+    def tell(self, tone: Tone, text: str, *, logged: bool = True) -> None:
+        """Say this line; the first one at once, later ones together. `logged`: False where the log has it already."""
+        line = printable(text)
+        if logged:
+            self._log(f"notice: {line}")
+        if self._url is None:
+            return
+        with self._come:
+            self._lines.append(Notice(tone, line))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Send what was gathered, and wait for it, but not for long."""
+        with self._come:
+            self._ended = True
+            self._come.notify_all()
+        if self._thread is not None:
+            self._thread.join(LAST_SECONDS)
+            if self._thread.is_alive():
+                self._warn(f"no message left by {kinds(self._url or '')} within {LAST_SECONDS:.0f} s")
+
+    def _run(self) -> None:
+        while True:
+            with self._come:
+                lines, self._lines = self._lines, []
+                if not lines and self._ended:
+                    return
+            if lines:
+                self._send(lines)
+            with self._come:
+                self._come.wait_for(lambda: self._ended, GATHERED_SECONDS)
+
+    def _send(self, lines: list[Notice]) -> None:
+        url = self._url or ""
+        tone = max((line.tone for line in lines), key=_WORST.index)
+        shown = [line.text for line in lines[-LINES:]]
+        if len(lines) > LINES:
+            shown.insert(0, f"and {counted(len(lines) - LINES, 'line')} before, which the log has")
+        try:
+            arrived = send(url, f"Boxhaul: {self._plan}", "\n".join(shown), tone)
+        except Exception:  # noqa: BLE001  whatever a service does, the bytes go on; its text may hold the URL
+            arrived = False
+        if not arrived:
+            self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")

@@ -1,0 +1,154 @@
+"""Who is told how a run goes: by mail and by a webhook, without a server of Prefect's."""
+
+from __future__ import annotations
+
+import json
+import quopri
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from flows.run import notices
+from flows.run.notices import Notices, Tone
+from tests.acceptance.prefect.chat import Messages
+from tests.program import Program, program_for
+from tests.servers import free_port
+from tests.servers.mail import Mail, MailServer, mail_server
+from tests.trees import build_tree
+
+SECRET = "secret-of-the-mailbox"
+
+
+@pytest.fixture
+def mailbox() -> Iterator[MailServer]:
+    """A mail server."""
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def chat() -> Iterator[Messages]:
+    """A webhook."""
+    messages = Messages()
+    yield messages
+    messages.stop()
+
+
+def by_mail(server: MailServer) -> str:
+    """Its URL for Apprise."""
+    return f"mailto://ann:{SECRET}@127.0.0.1:{server.port}/?from=boxhaul@example.com&to=eve@example.com&mode=insecure"
+
+
+def by_webhook(messages: Messages) -> str:
+    """The same; the text is posted under the key that the webhook reads."""
+    return f"{messages.url.replace('http://', 'json://')}?:message=text"
+
+
+@pytest.fixture
+def program(tmp_path: Path, box: Sandbox) -> Program:
+    """A share of two trees, one with a person, and a plan that tells of it."""
+    (tmp_path / "share").mkdir()
+    build_tree(tmp_path / "share", {"Accounting": {"a.txt": b"1"}, "Legal": {"c.txt": b"3"}})
+    trees = [{"source": "Accounting", "collaborators": [{"login": "ann@example.com"}]}, {"source": "Legal"}]
+    source = {"url": (tmp_path / "share").as_uri()}
+    return program_for(tmp_path / "run", box, source, trees=trees, notify="${CHAT}")
+
+
+def text_of(mail: Mail) -> str:
+    """What a person reads first."""
+    return quopri.decodestring(mail.text.split("text/plain")[1].split("--====")[0].encode()).decode()
+
+
+def test_mail_and_chat_are_told(
+    program: Program, mailbox: MailServer, chat: Messages, tmp_path: Path
+) -> None:
+    """Complete trees with their people, and the verdict; a second run tells its verdict alone; a stop says why."""
+    program.environment["CHAT"] = f"{by_mail(mailbox)}, {by_webhook(chat)}"
+    first = program.run("migrate")
+    assert 0 == first.code, first.output
+
+    mails = "\n".join(text_of(mail) for mail in mailbox.mails)
+    for said in ("\n".join(chat.texts), mails):
+        assert "tree complete: Accounting; 1 person or group let in" in said
+        assert "tree complete: Legal; 0 people and groups let in" in said
+        assert "run ended, complete: 2 trees complete, 2 files in Box." in said
+    assert {"boxhaul@example.com"} == {mail.sender for mail in mailbox.mails}
+    assert {("eve@example.com",)} == {tuple(mail.recipients) for mail in mailbox.mails}
+    assert "Subject: Boxhaul: test" in mailbox.mails[0].text
+    assert f"\0ann\0{SECRET}" in mailbox.logins
+
+    chat.texts.clear()
+    assert 0 == program.run("migrate").code
+    assert ["run ended, complete: 2 trees complete, 2 files in Box."] == chat.texts
+
+    chat.texts.clear()
+    shutil.rmtree(tmp_path / "share")
+    assert 3 == program.run("migrate").code
+    assert 1 == len(chat.texts)
+    assert "run stopped, needs a person: " in chat.texts[0]
+
+    kept = b"".join(path.read_bytes() for path in program.folder.rglob("*") if path.is_file())
+    assert b"notice: tree complete: Accounting" in kept
+    assert SECRET.encode() not in kept
+    assert SECRET not in first.output
+
+
+def test_message_that_fails_ends_nothing(program: Program) -> None:
+    """Nobody listens there: the run is as complete as without, and its log has one line."""
+    program.environment["CHAT"] = f"json://ann:{SECRET}@127.0.0.1:{free_port()}/hook"
+    finished = program.run("migrate")
+    [log] = program.folder.glob("*.log")
+    lines = [line for line in log.read_text().splitlines() if "was not taken" in line]
+
+    assert 0 == finished.code, finished.output
+    assert 1 <= len(lines) <= 2  # what is told at once, and what is told at the end
+    assert "a message by json was not taken; try it: boxhaul check PLAN --notify" in lines[0]
+    assert SECRET not in log.read_text() + finished.output
+
+
+def test_check_sends_a_test_message(program: Program, chat: Messages) -> None:
+    """On request alone; what is wrong with a target is a problem."""
+    program.environment["CHAT"] = by_webhook(chat)
+    assert 0 == program.run("check").code
+    assert [] == chat.texts
+
+    rows = {
+        row["name"]: row for row in json.loads(program.run("check", "--notify", "--json").stdout)["checks"]
+    }
+    assert ("ok", "a test message was taken (json)") == (rows["messages"]["state"], rows["messages"]["found"])
+    assert ["This is the test message of boxhaul check --notify."] == chat.texts
+
+    program.environment["CHAT"] = f"nonsense://{SECRET}"
+    wrong = program.run("check")
+    assert 1 == wrong.code
+    assert "none that Apprise knows (nonsense)" in " ".join(wrong.stdout.split())
+    assert SECRET not in wrong.output
+
+
+def test_url_in_the_plan_itself_is_refused(program: Program) -> None:
+    """It is a secret, whoever reads it may write there; the line does not repeat it."""
+    program.write_plan(notify=f"json://ann:{SECRET}@host/x")
+    finished = program.run("status")
+
+    assert (2, 1) == (finished.code, finished.stderr.count("\n"))
+    assert "write it as ${NAME}" in finished.stderr
+    assert SECRET not in finished.output
+
+
+@pytest.mark.filterwarnings("default")  # what Apprise imports
+def test_a_thousand_trees_are_no_thousand_messages(chat: Messages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line leaves at once, the others together: the last of them, and how many went before."""
+    monkeypatch.setattr(notices, "GATHERED_SECONDS", 600.0)
+    logged: list[str] = []
+    told = Notices("test", by_webhook(chat), logged.append, logged.append)
+    for number in range(1_000):
+        told.tell(Tone.GOOD, f"tree complete: {number}")
+    told.close()
+
+    assert 1 <= len(chat.texts) <= 3
+    assert "before, which the log has" in chat.texts[-1]
+    assert chat.texts[-1].endswith("tree complete: 999")
+    assert [f"notice: tree complete: {number}" for number in range(1_000)] == logged
