@@ -120,7 +120,7 @@ class Play:
         self.events: list[tuple[EventKind, str]] = []
         self.share.put(self.share.entry("A/f"))
         self.share.put(self.share.entry("A/sub/f"))
-        self.worker = checkpoint.register_worker(self.plan_id, name="first")
+        self.worker = checkpoint.register_worker(self.plan_id, name="first", lease_seconds=10**9)
         self.begin()
 
     def begin(self) -> None:
@@ -289,7 +289,7 @@ class Play:
         if number:
             self._claim()
         self.checkpoint.release_worker(self.worker)
-        self.worker = self.checkpoint.register_worker(self.plan_id, name="next")
+        self.worker = self.checkpoint.register_worker(self.plan_id, name="next", lease_seconds=10**9)
 
     def _die_walking(self, path: str, number: int) -> None:
         """Some folders of a new pass are claimed, and never recorded."""

@@ -33,7 +33,7 @@ def test_many_processes_that_claim_at_once(scene: Scene, state_url: str) -> None
         with Checkpoint.open(state_url) as checkpoint:
             mailed = []
             for record in rows[number]:
-                together.wait(timeout=60)
+                together.wait(timeout=600)
                 if checkpoint.claim_mail(scene.plan_id, record.id):
                     mailed.append(record.spec.key)
             return mailed
