@@ -337,9 +337,8 @@ def _error_of_status(exc: Exception, path: str) -> ConnectorError | None:
     status = getattr(exc, "status_code", None) or getattr(exc, "code", None)
     if not isinstance(status, int):
         return None
-    if (
-        status == 401 or getattr(exc, "error_code", None) == "AuthenticationFailed"
-    ):  # Azure says 403 to a wrong key
+    # To a wrong key Azure says 403, and this.
+    if status == 401 or str(exc).startswith("Server failed to authenticate"):
         return AuthenticationFailed(
             f"the credentials were refused ({status}); check user and password, key or token"
         )

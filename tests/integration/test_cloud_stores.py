@@ -111,7 +111,8 @@ class TestAzure(SourceContract):
 class HttpResponseError(Exception):
     """As azure-core's."""
 
-    def __init__(self, status_code: int) -> None:
+    def __init__(self, status_code: int, said: str = "") -> None:
+        super().__init__(said)
         self.status_code = status_code
 
 
@@ -120,6 +121,10 @@ class HttpResponseError(Exception):
     [
         (HttpResponseError(401), AuthenticationFailed),
         (HttpResponseError(403), AccessDenied),
+        (
+            HttpResponseError(403, "Server failed to authenticate the request. Make sure"),
+            AuthenticationFailed,
+        ),
         (HttpResponseError(503), ServerBusy),
         (OSError("Forbidden: b/share/o\nno"), AccessDenied),
     ],

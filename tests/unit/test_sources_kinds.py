@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from connectors.sources.kinds import BY_SCHEME, KINDS, Kind
+from connectors.sources.kinds import BY_SCHEME, KINDS, Kind, install_hint
 from connectors.sources.registry import SOURCES
 from tests.forking import ROOT
 
@@ -36,6 +36,7 @@ def test_every_extra_is_one() -> None:
     """What a hint says can be installed."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert [] == [kind.extra for kind in KINDS if kind.extra and kind.extra not in extras]
+    assert "pip install 'boxhaul[s3]'" == install_hint("s3")
 
 
 def test_every_source_is_in_the_table() -> None:

@@ -136,7 +136,6 @@ def test_a_bad_option_does_not_show_a_secret() -> None:
             "gs:// needs a package that is not installed: pip install 'boxhaul[gcs]'",
         ),
         ("az://box/x", "adlfs", "az:// needs a package that is not installed: pip install 'boxhaul[azure]'"),
-        ("s3://bucket/x", "s3fs", "s3:// needs a package that is not installed: pip install 'boxhaul[s3]'"),
         (
             "webdav://h/x",
             "webdav4",
