@@ -30,6 +30,9 @@ from connectors.sources.root import RootMemory
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
 UNSTABLE_IDS = ("fuse", "vfat", "msdos", "exfat", "9p", "vboxsf")
 
+#: File systems whose times are by a server's clock, which may be another than ours.
+OF_OTHER_CLOCKS = ("nfs", "cifs", "smb", "ceph", "lustre", "gluster", *UNSTABLE_IDS)
+
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -71,6 +74,7 @@ class LocalSource(ResilientSource):
         self._root_memory = RootMemory(self._root_names)
         self._device: int | None = None
         self._stable_ids = True
+        self._own_clock = False
 
     @classmethod
     def from_config(cls, config: LocalConfig) -> Self:
@@ -101,7 +105,7 @@ class LocalSource(ResilientSource):
         return kept_access_times(Path(os.fsdecode(self._raw_root)).stat().st_dev)
 
     def was_born_before(self, path: str, moment: datetime) -> bool:
-        """By the time that the file system keeps of it; the clock is this machine's. Raises as `stat`."""
+        """By the time that the file system keeps of it, which nobody can set; on this machine's own disks alone."""
         self._check_path(path)
         born = self._retrying(path, lambda: self._born_ns(path))
         return born is not None and born / 10**9 < moment.timestamp()
@@ -109,7 +113,7 @@ class LocalSource(ResilientSource):
     def _born_ns(self, path: str) -> int | None:
         parent, _, name = path.rpartition("/")
         with self._folder(parent) as folder:
-            return born_ns(bytes_of(name), folder=folder) if name and self._stable_ids else None
+            return born_ns(bytes_of(name), folder=folder) if name and self._own_clock else None
 
     def _open(self, path: str) -> OpenedFile:
         parent, _, name = path.rpartition("/")
@@ -166,6 +170,7 @@ class LocalSource(ResilientSource):
         if found.st_dev != self._device:
             self._device = found.st_dev
             self._stable_ids = has_stable_ids(found.st_dev)
+            self._own_clock = has_own_clock(found.st_dev)
 
     def _child(self, folder: str, child: os.DirEntry[str]) -> Entry | None:
         name = name_of(child.name)
@@ -287,8 +292,17 @@ _SKIP_REASONS = {EntryKind.SYMLINK: LINK_REASON}
 
 def has_stable_ids(device: int, mounts: str | None = None) -> bool:
     """False where inode numbers are made up anew with each mount (FUSE, FAT, …); True where nobody says so."""
-    kinds = {line.partition(" - ")[2].split(" ")[0] for line in _mounts_of(device, mounts)}
-    return not any(kind.startswith(UNSTABLE_IDS) for kind in kinds)
+    return not any(kind.startswith(UNSTABLE_IDS) for kind in _kinds_of(device, mounts))
+
+
+def has_own_clock(device: int, mounts: str | None = None) -> bool:
+    """True where the file system is proven to take its times from this machine's clock."""
+    kinds = _kinds_of(device, mounts)
+    return bool(kinds) and not any(kind.startswith(OF_OTHER_CLOCKS) for kind in kinds)
+
+
+def _kinds_of(device: int, mounts: str | None) -> set[str]:
+    return {line.partition(" - ")[2].split(" ")[0] for line in _mounts_of(device, mounts)}
 
 
 def kept_access_times(device: int, mounts: str | None = None) -> AccessTimes:

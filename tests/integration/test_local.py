@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from connectors.entry import EntryKind
 from connectors.errors import AccessDenied, NotFound, ShareUnreachable
 from connectors.source import Source
-from connectors.sources.local import LocalSource, has_stable_ids
+from connectors.sources.local import LocalSource, has_own_clock, has_stable_ids
 from connectors.sources.patience import Patience
 from connectors.sources.registry import open_source
 from tests.contract import Root, SourceContract
@@ -203,6 +204,26 @@ def test_ids_count_only_where_they_last() -> None:
 
     assert devices == {device: has_stable_ids(device, mounts) for device in devices}
     assert has_stable_ids(os.makedev(99, 99), mounts)
+    clocks = {device: has_own_clock(device, mounts) for device in devices}
+    assert devices | {os.makedev(0, 51): False} == clocks
+    assert not has_own_clock(os.makedev(99, 99), mounts)
+
+
+def test_what_was_made_before_a_moment(tmp_path: Path) -> None:
+    """By the birth that the file system keeps: a date that somebody gave it proves nothing."""
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    os.utime(tmp_path / "file", (1, 1))
+    after = datetime.now(UTC) + timedelta(seconds=1)
+    source = LocalSource(tmp_path)
+
+    assert source.was_born_before("file", after)
+    assert source.was_born_before("folder", after)
+    assert not source.was_born_before("file", before)
+    assert not source.was_born_before("folder", before)
+    with pytest.raises(NotFound):
+        source.was_born_before("nothing", after)
 
 
 def test_reading_leaves_the_access_time(source: Source, root: Root) -> None:
