@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
+from flows.checks.messages import message_rows
+from flows.plan.file import load_plan
 from flows.run import notices
 from flows.run.notices import Notices, Tone
 from tests.acceptance.prefect.chat import Messages
@@ -112,9 +114,6 @@ def test_message_that_fails_ends_nothing(program: Program) -> None:
 def test_check_sends_a_test_message(program: Program, chat: Messages) -> None:
     """On request alone; what is wrong with a target is a problem."""
     program.environment["CHAT"] = by_webhook(chat)
-    assert 0 == program.run("check").code
-    assert [] == chat.texts
-
     rows = {
         row["name"]: row for row in json.loads(program.run("check", "--notify", "--json").stdout)["checks"]
     }
@@ -136,6 +135,18 @@ def test_url_in_the_plan_itself_is_refused(program: Program) -> None:
     assert (2, 1) == (finished.code, finished.stderr.count("\n"))
     assert "write it as ${NAME}" in finished.stderr
     assert SECRET not in finished.output
+
+
+@pytest.mark.filterwarnings("default")  # what Apprise imports
+def test_check_sends_nothing_unasked(
+    program: Program, chat: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --notify the row says where messages would go, and no more."""
+    monkeypatch.setenv("CHAT", by_webhook(chat))
+    [row] = message_rows(load_plan(program.plan_path), test=False)
+
+    assert ("ok", "by json") == (row.state, row.found)
+    assert [] == chat.texts
 
 
 @pytest.mark.filterwarnings("default")  # what Apprise imports

@@ -97,8 +97,8 @@ def assert_gone(address: tuple[str, int]) -> None:
         time.sleep(0.1)
 
 
-def test_sample_then_all_of_it(program: Program) -> None:
-    """The sample moves, its people are in, the whole is forecast; the next rehearsal begins clean.
+def test_sample(program: Program) -> None:
+    """The sample moves, its people are in, the whole is forecast; status reads what it left.
 
     Box's secrets and the plan's database are asked for by nobody.
     """
@@ -120,15 +120,20 @@ def test_sample_then_all_of_it(program: Program) -> None:
     assert 20 <= document["forecast"]["seconds"] < 60  # 240 uploads a minute, not those of the local Box
     assert_gone(address_of(program))
 
+    own = Program(program.folder / "plan.rehearsal", {})
+    assert len(chosen) == own.status()["totals"]["files"]["uploaded"]
+
+
+@pytest.mark.torture
+def test_next_rehearsal_begins_clean(program: Program) -> None:
+    """What the first one made is made anew, what somebody put beside it stays; the text says the verdict."""
+    rehearsed(program, "--sample", "30%")
     (program.folder / "plan.rehearsal/mine.txt").write_text("somebody else's")
     again = program.run("rehearse", "--limits", "off")
     assert 0 == again.code, again.output
     assert f"{len(FILES)} arrived and proven" in again.stdout
     assert "The rehearsal passed" in again.stdout
     assert (program.folder / "plan.rehearsal/mine.txt").exists()
-
-    own = Program(program.folder / "plan.rehearsal", {})
-    assert len(FILES) == own.status()["totals"]["files"]["uploaded"]
 
 
 def file(path: str) -> Entry:
