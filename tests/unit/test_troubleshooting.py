@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+import connectors.box.destination  # noqa: F401  with it come the errors of Box
 import flows.errors
 from connectors.errors import ConnectorError, FatalError, ItemError, TransientError
 from flows.reporting.advice import ADVICE

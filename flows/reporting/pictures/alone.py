@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from flows.reporting.pictures.drawing import Figure
 
@@ -27,7 +27,7 @@ def address(figure: Figure) -> str:
 
 @cache
 def _looks() -> str:
-    templates = files("flows.reporting") / "templates"
+    templates = Path(__file__).parents[1] / "templates"
     colours, _, _ = (templates / "report.css").read_text(encoding="utf-8").partition("@media")
     patterns = (templates / "patterns.svg").read_text(encoding="utf-8")
     return f"<style>{colours}{_TEXT}</style><defs>{patterns}</defs>"
