@@ -84,7 +84,7 @@ class LyingFilesystem(Lying, FilesystemSource):
 def registrations(known: dict[str, Registration]) -> dict[str, Registration]:
     """The table of sources with liars in the place of each."""
     classes = {"file": LyingLocal, "sftp": LyingSFTP, "smb": LyingSMB, "memory": LyingFilesystem}
-    base = Registration(config="connectors.sources.filesystem:FilesystemConfig", source="", install_hint="")
+    base = Registration(config="connectors.sources.filesystem:FilesystemConfig", source="")
     return {
         scheme: replace(known.get(scheme, base), source=f"{kind.__module__}:{kind.__name__}")
         for scheme, kind in classes.items()
