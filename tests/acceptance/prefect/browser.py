@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.servers import require
-from tests.servers.prefect import PrefectServer
+from tests.servers.prefect import PrefectServer, wait_until
 
 CHROMIUM_FLAGS = [
     "--headless",
@@ -58,7 +58,11 @@ def look_at_run(
     page: Page, server: PrefectServer, run: str, pictures: Path, *, state: str, first: str
 ) -> None:
     """Open the run in both UIs: its state is told by this word, and this artifact is the first one; take pictures."""
-    keys = {each["key"] for each in server.artifacts(run)}
+
+    def listed() -> list[str]:
+        keys = {each["key"] for each in server.artifacts(run)}
+        return [line.strip() for line in page.inner_text("body").splitlines() if line.strip() in keys]
+
     for ui, base in UIS.items():
         page.goto(f"{server.url}{base}/runs/flow-run/{run}")
         expect(page.get_by_text(state, exact=True).first).to_be_visible(timeout=PATIENCE)
@@ -66,8 +70,8 @@ def look_at_run(
         expect(tabs.last).to_be_visible(timeout=PATIENCE)
         tabs.last.click()
         expect(page.get_by_text(first, exact=True)).to_be_visible(timeout=PATIENCE)
-        listed = [line for line in page.inner_text("body").splitlines() if line.strip() in keys]
-        assert listed[:1] == [first], (ui, listed)
+        # The page draws its list anew while a run is on its way, and is empty for a moment then.
+        wait_until(lambda: listed()[:1] == [first], f"{first} stands first in {ui}")
         take_if_wanted(page, pictures, f"{state.lower().replace(' ', '-')}-{ui}")
 
 
