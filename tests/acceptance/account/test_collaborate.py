@@ -298,6 +298,7 @@ def test_folder_that_waited_is_looked_at_before_its_people_come(
     assert {"Top", "Top/Zoo"} == {each["path"] for each in box.collaborations()}
 
 
+@pytest.mark.strict_reading
 def test_more_below_than_above_is_refused_in_words(account: Account, box: Sandbox, people: SetPeople) -> None:
     """Who has less on a folder above cannot be given more: the tree says so instead of pretending."""
     top = box.core.items.create_folder(box.service_account, "0", "Land")
