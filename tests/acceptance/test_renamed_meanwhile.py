@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,15 @@ def test_folder_gets_another_name(
         (share / "A/x").rename(share / "M/another name")
         return True
 
+    def listed(source: Any, paths: str | Sequence[str]) -> bool:
+        """Over SMB a folder is listed alone, or together with others."""
+        there = (share / "A/x").is_dir()
+        return there and "A/x" in ([paths] if isinstance(paths, str) else paths) and rename()
+
     if moment == "in the walk":
-        source = LocalSource if samba_or_none is None else _smb()
-        once(monkeypatch, source, "_list", lambda self, path: path == "A/x" and rename())
+        once(monkeypatch, LocalSource if samba_or_none is None else _smb(), "_list", listed)
+        if samba_or_none is not None:
+            once(monkeypatch, _smb(), "_list_together", listed)
     elif moment == "before it is sent":
         once(monkeypatch, sending, "send_batch", rename)
     else:
