@@ -192,7 +192,8 @@ class LyingShare:
         [file] = [file for file in self.box.files().values() if file.id == line.box_id]
         same = {(hashlib.sha1(content).hexdigest(), len(content)) for content in contents}
         assert (file.sha1, file.size) in same, path
-        assert file.versions <= self.contents[path], path
+        # Bytes that were served and are not the file's are one more content, where it was read again meanwhile.
+        assert file.versions <= self.contents[path] + len(same) - 1, path
 
     def _assert_box_is_known(self, lines: Mapping[tuple[str, bool], ItemLine]) -> None:
         known = {line.box_id for line in lines.values()}
