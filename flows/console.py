@@ -77,6 +77,13 @@ def console() -> Any:
     return Console()
 
 
+def say(line: str) -> None:
+    """Print a line for a person beside what a script reads: on stderr."""
+    from flows.words import printable
+
+    sys.stderr.write(f"{printable(line)}\n")
+
+
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON object, and nothing else, on stdout."""
     sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field
 
 from connectors.entry import LINK_REASON, Entry, EntryKind, Fault
 from connectors.errors import (
@@ -28,13 +27,13 @@ from connectors.errors import (
     ShareUnreachable,
     Unclassified,
 )
-from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import bytes_of, name_of, unnameable
 from connectors.sources.patience import Patience
 from connectors.sources.pool import Pool
 from connectors.sources.reopening import OpenedFile
-from connectors.sources.resilient import WALKERS, ResilientSource
+from connectors.sources.resilient import ResilientSource
+from connectors.sources.server_config import ServerConfig
 
 DEFAULT_PORT = 21
 #: Seconds for one answer.
@@ -45,40 +44,10 @@ _LOGIN = frozenset({"530", "532"})
 _LOST = frozenset({"421", "425", "426"})
 
 
-class FTPConfig(BaseModel):
+class FTPConfig(ServerConfig):
     """A folder of an FTP server."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    scheme: str = Field(description="Whether TLS is spoken; from the URL.")
-    host: str = Field(description="Name or address of the server.")
-    port: int = Field(default=DEFAULT_PORT, gt=0, lt=65536, description="TCP port.")
-    path: str = Field(default="", description="Path of the root folder.")
-    username: str | None = Field(default=None, description="User; none: anonymous.")
-    password: SecretStr | None = Field(default=None, description="The user's password.")
-    ca_file: Path | None = Field(
-        default=None, description="PEM file of the authority that signed its certificate."
-    )
     passive: bool = Field(default=True, description="False: the server opens the data connections.")
-    patience_seconds: float = Field(
-        default=120.0, gt=0, description="How long a server that went away is waited for."
-    )
-    walkers: int = Field(default=WALKERS, ge=1, le=64, description="Folders listed at the same time.")
-
-    @classmethod
-    def from_location(cls, location: Location, options: Mapping[str, Any]) -> Self:
-        """A configuration from a parsed URL and the options of the plan."""
-        return cls.model_validate(
-            {
-                "scheme": location.scheme,
-                "host": location.host,
-                "port": location.port or DEFAULT_PORT,
-                "path": location.path,
-                "username": location.username,
-                "password": location.password,
-                **options,
-            }
-        )
 
 
 class FTPSource(ResilientSource):
@@ -88,10 +57,10 @@ class FTPSource(ResilientSource):
     checks_ancestors = True
 
     def __init__(self, config: FTPConfig) -> None:
-        port = None if config.port == DEFAULT_PORT else config.port
-        location = Location(scheme=config.scheme, host=config.host, port=port, path=config.path.strip("/"))
         super().__init__(
-            location.display_url, patience=Patience(seconds=config.patience_seconds), walkers=config.walkers
+            config.location.display_url,
+            patience=Patience(seconds=config.patience_seconds),
+            walkers=config.walkers,
         )
         self._config = config
         self._root = "/" + config.path.strip("/")
@@ -272,7 +241,7 @@ def connect(config: FTPConfig) -> ftplib.FTP:
     else:
         ftp = ftplib.FTP(timeout=TIMEOUT_SECONDS, encoding="latin-1")  # noqa: S321 - the plan names ftp://
     try:
-        ftp.connect(config.host, config.port)
+        ftp.connect(config.host, config.port or DEFAULT_PORT)
         password = config.password.get_secret_value() if config.password else ""
         ftp.login(*(bytes_of(text).decode("latin-1") for text in (config.username or "", password)))
         if isinstance(ftp, _TLS):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.errors import AuthenticationFailed, ConnectorError
+from flows.console import say
 from flows.errors import PlanError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _asked(plan: Path, given: _Given) -> Answers:
         except (PlanError, ConnectorError) as exc:
             if given.source or not sys.stdin.isatty():
                 raise
-            _say(f"   {exc}")  # the user is not to blame: the share is asked for again
+            say(f"   {exc}")  # the user is not to blame: the share is asked for again
     question = "3. Box's configuration file, from the developer console"
     answers = _answer(question, "--box-config", given.box_config, login, "box_config.json")
     question = "4. Box folder under which they arrive (id; 0: the service account's own root)"
@@ -155,7 +156,7 @@ def _answer(
         try:
             return understood(str(text).strip())
         except again as exc:
-            _say(f"   {exc}")
+            say(f"   {exc}")
 
 
 def _password(user: str) -> bool:
@@ -207,7 +208,7 @@ def _tried(plan: Path, answers: Answers, attempt: Callable[[Any], str]) -> Answe
         fault = exc.errors(include_input=False, include_url=False)[0]
         key = ".".join(map(str, fault["loc"]))
         raise PlanError(f"{key}: {fault['msg'].removeprefix('Value error, ')}") from None
-    _say(f"   {attempt(loaded)}")
+    say(f"   {attempt(loaded)}")
     return answers
 
 
@@ -219,16 +220,10 @@ def _write(plan: Path, answers: Answers) -> None:
         write_new(plan, plan_text(answers))
     except FileExistsError:
         raise PlanError(f"{plan}: is there already, and nothing is overwritten") from None
-    _say(f"written: {plan}")
+    say(f"written: {plan}")
     if PASSWORD in _typed:
         file = write_beside(plan, PASSWORD, _typed[PASSWORD])
         said = f"written: {file}, with the password, for you alone"
         there = f"{plan.absolute().parent / '.env'} is there already: add {PASSWORD}=... to it yourself"
-        _say(said if file else there)
-    _say(f"next: boxhaul check {plan}, then boxhaul migrate {plan}")
-
-
-def _say(text: str) -> None:
-    from flows.words import printable
-
-    sys.stderr.write(printable(text) + "\n")
+        say(said if file else there)
+    say(f"next: boxhaul check {plan}, then boxhaul migrate {plan}")

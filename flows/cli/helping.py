@@ -5,7 +5,6 @@ Heavy imports stand inside the commands, so that --help is quick.
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +12,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import PlanArgument
-
-
-def _say(line: str) -> None:
-    from flows.words import printable
-
-    sys.stderr.write(f"{printable(line)}\n")
+from flows.console import say
 
 
 def doctor(
@@ -44,6 +38,6 @@ def doctor(
     file = out or Path(f"{block_name(plan.stem) or 'plan'}-doctor-{now}.tar.gz")
     note = diagnose(
         Diagnosis(plan=plan, out=file, without_names=no_names, patience_seconds=patience),
-        _say,
+        say,
     )
     print(f"written: {printable(str(file))}\n{note}")  # noqa: T201  what was asked for

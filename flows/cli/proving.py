@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flows.cli.options import JSONOption, PlanArgument, TreeOption
-from flows.console import console, load, print_json, print_verification, run_flow
+from flows.console import console, load, print_json, print_verification, run_flow, say
 from flows.errors import PlanError
 from flows.exit_codes import BAD_PLAN, COMPLETE, INCOMPLETE
 
@@ -133,10 +133,6 @@ def _watch(files: Sequence[Path], every: float, *, several: bool) -> None:
             time.sleep(every)
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
 def report(
     plan: PlanArgument,
     out: Annotated[
@@ -168,7 +164,7 @@ def report(
 
         written = write_removable(loaded, removable)
     else:
-        written = write_report(loaded, out, plain=plain, say=_to_stderr)
+        written = write_report(loaded, out, plain=plain, say=say)
     if manifest is not None:
         from flows.reconciliation.manifest import write_manifest
 

@@ -5,7 +5,6 @@ Heavy imports stand inside the commands, so that --help is quick.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import JSONOption, PlanArgument, TreeOption
-from flows.console import console, print_json, run_flow
+from flows.console import console, print_json, run_flow, say
 from flows.errors import Interrupted, PlanError
 from flows.exit_codes import COMPLETE, INCOMPLETE
 
@@ -28,12 +27,6 @@ def _beginning_anew() -> Iterator[None]:
         raise Interrupted(
             "interrupted; the local Box has ended, and the next rehearsal begins anew"
         ) from None
-
-
-def _say(line: str) -> None:
-    from flows.words import printable
-
-    sys.stderr.write(f"{printable(line)}\n")
 
 
 def rehearse(
@@ -72,7 +65,7 @@ def rehearse(
         sample=sample, scale=Scale(limits), trees=tuple(tree or ()), folder=folder, line_speed=line_speed
     )
     with _beginning_anew():
-        document = run_flow(rehearse_plan, plan, wishes, _say, plainly=True)
+        document = run_flow(rehearse_plan, plan, wishes, say, plainly=True)
     if as_json:
         print_json(document)
     else:

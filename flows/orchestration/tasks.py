@@ -15,7 +15,7 @@ from flows.orchestration.endings import announce_tree, called, cancelled, incomp
 from flows.orchestration.on_demand import FlowRunContext, TaskRunContext, get_run_logger, task
 from flows.run.log_file import of_tree
 from flows.run.notices import Tone
-from flows.sharing.trees import SETTLED
+from flows.sharing.trees import LET_IN
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
@@ -104,7 +104,7 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
 
 def complete_words(migration: Migration, tree: TreeRecord) -> str:
     """One line about a tree that is complete now, and who is in."""
-    people = [each for each in migration.checkpoint.all_collaborations(tree.id) if each.status in SETTLED]
+    people = [each for each in migration.checkpoint.all_collaborations(tree.id) if each.status in LET_IN]
     who = counted(len(people), "person or group", "people and groups")
     return f"tree complete: {tree.name}; {who} let in"
 

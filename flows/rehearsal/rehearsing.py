@@ -28,6 +28,7 @@ from flows.rehearsal.local_box import LocalBox, Scale, box_keys, local_box, minu
 from flows.reporting.status import status_document
 from flows.run.forecast import parse_speed
 from flows.run.own_folder import clear_own_folder, take_own_folder
+from flows.sharing.trees import LET_IN
 from state.reports.sums import failures_by_reason
 
 #: The first file in a rehearsal's folder, and what else it makes there.
@@ -148,7 +149,7 @@ def _happened(
     with closing(open_checkpoint(plan)) as checkpoint:
         failures = failures_by_reason(checkpoint, known_plan(plan, checkpoint))
     trees, totals = status["trees"], status["totals"]
-    people = [person for tree in trees for person in tree["collaborators"]]
+    people = [person for tree in trees for person in tree["collaborators"] if person["status"] in LET_IN]
     return {
         "complete": bool(summary["complete"]),
         "words": closing_words(dict(summary)),

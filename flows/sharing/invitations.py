@@ -118,17 +118,15 @@ def _looked_up(access: Access, tree: TreeRecord, spec: CollaboratorSpec) -> Invi
     if spec.app_user is not None:
         return Invitee(user_id=_made_app_user(access, spec.app_user))
     if spec.group is not None and _may_be_made(access, tree, spec.group):
-        return Invitee(
-            group_id=(
-                access.box.accounts.find_group(spec.group) or access.box.accounts.create_group(spec.group)
-            ).id
-        )
+        accounts = access.box.accounts
+        return Invitee(group_id=(accounts.find_group(spec.group) or accounts.create_group(spec.group)).id)
     return Invitee(login=spec.login, user_id=spec.user_id, group=spec.group, group_id=spec.group_id)
 
 
 def _made_app_user(access: Access, name: str) -> str:
     key = app_user_key(name)
-    found = access.box.accounts.find_app_user(key) or access.box.accounts.create_app_user(name, key)
+    accounts = access.box.accounts
+    found = accounts.find_app_user(key) or accounts.create_app_user(name, key)
     if found.status != "active":
         raise Rejected(
             f"The app user {name!r} ({found.id}) is {found.status}; activate it, or take another name."

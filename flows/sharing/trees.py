@@ -13,8 +13,10 @@ from flows.sharing.invitations import let_in
 from state.records import TreeRecord
 from state.statuses import CollaborationStatus, IncompleteReason
 
+#: In, or invited by mail.
+LET_IN = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING)
 #: Box took it; nobody is asked twice, not even who declined.
-SETTLED = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING, CollaborationStatus.REJECTED)
+SETTLED = (*LET_IN, CollaborationStatus.REJECTED)
 
 #: Trees that are named as those which another waits for.
 NAMED_TREES = 3

@@ -321,7 +321,7 @@ _GONE_AND_NEW = (
 _PAIRS = _GONE_AND_NEW.where(_Old.tree_id + 0 == _New.tree_id)
 _OldTree, _NewTree = aliased(Tree), aliased(Tree)
 _PAIRS_OF_TREES = (
-    _GONE_AND_NEW.join(_OldTree, _OldTree.id == _Old.tree_id)
+    _GONE_AND_NEW.join(_OldTree, _OldTree.id == _Old.tree_id + 0)
     .join(_NewTree, _NewTree.id == _New.tree_id)
     .where(_OldTree.plan_id == _NewTree.plan_id, _OldTree.id != _NewTree.id)
     .where(_Old.size == _New.size, _Old.modified_ns == _New.modified_ns)

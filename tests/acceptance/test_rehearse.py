@@ -150,6 +150,7 @@ def test_what_fails_is_said(program: Program, tmp_path: Path) -> None:
     assert (False, 1) == (document["complete"], document["items"]["failed"])
     assert 1 == sum(document["failures"].values())
     assert "not complete" in document["words"]
+    assert 0 == document["people"]
 
 
 def test_interrupt_ends_the_local_box(program: Program, tmp_path: Path) -> None:

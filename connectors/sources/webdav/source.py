@@ -27,7 +27,6 @@ from connectors.errors import (
     item_error,
 )
 from connectors.sources.filesystem import nanoseconds
-from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import unnameable
 from connectors.sources.patience import Patience
@@ -49,11 +48,10 @@ class WebDAVSource(ResilientSource):
     """One HTTP client for all threads. The server follows its own links, and shows none."""
 
     def __init__(self, config: WebDAVConfig) -> None:
-        location = Location(
-            scheme=config.scheme, host=config.host, port=config.port, path=config.path.strip("/")
-        )
         super().__init__(
-            location.display_url, patience=Patience(seconds=config.patience_seconds), walkers=config.walkers
+            config.location.display_url,
+            patience=Patience(seconds=config.patience_seconds),
+            walkers=config.walkers,
         )
         self._root = "/" + config.path.strip("/")
         self._client = Client(
