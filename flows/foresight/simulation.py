@@ -2,7 +2,8 @@
 
 It follows the real pass rule by rule: names, changes and moves are decided by the very functions that a run uses; what
 each decision costs is counted under the names that Box's calls have in `status`. What only reading or Box could tell
-is taken for the dearer case: a file with another date is sent, and what is in Box is as it was left there.
+is taken for the dearer case: a file with another date is sent, and what is in Box is as it was left there. So are
+files that changed names with each other, or that were renamed and edited at once: a pass looks at each of them.
 """
 
 from __future__ import annotations
