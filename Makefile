@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
+# Where it is set, each of a thousand processes compiles the whole program and its tests again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test unit torture bench outdated lint docs reference clean
 

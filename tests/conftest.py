@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -16,6 +17,9 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.gate import leave_to_torture
 from tests.readings import READINGS, take
+
+# What is imported and collected stays to the end: looking through it for garbage takes a fifth of a test process.
+gc.set_threshold(50_000, 20, 50)
 
 # Generated tests have no time limit of their own: on a loaded machine it would fail for no fault.
 settings.register_profile("boxhaul", deadline=None)
@@ -90,6 +94,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         strict = [item for item in items if item.get_closest_marker(STRICT_ONLY)]
         config.hook.pytest_deselected(items=strict)
         items[:] = [item for item in items if item not in strict]
+
+
+def pytest_collection_finish() -> None:
+    """Nobody looks for garbage among what was imported and collected."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
