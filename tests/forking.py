@@ -30,7 +30,7 @@ MODULES = (
     "alembic.command", "alembic.config", "alembic.script", "connectors.sources.smb.filesystem", "flows.check",
     "flows.checks.table", "flows.cli", "flows.collaborate", "flows.commands.cutover", "flows.commands.inventory",
     "flows.commands.simulate", "flows.commands.watch", "flows.migrate", "flows.orchestration.closing",
-    "flows.orchestration.configured", "flows.orchestration.foreseeing", "flows.orchestration.logging_runs",
+    "flows.orchestration.configured", "flows.orchestration.foreseeing", "flows.orchestration.run_log",
     "flows.orchestration.terminal", "flows.plan.file", "flows.reporting.report", "flows.reporting.several",
     "flows.reporting.status", "flows.retry", "flows.sharing.tables", "flows.unwaive", "flows.verify", "flows.waive",
     "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "xlsxwriter",

@@ -9,7 +9,6 @@ from typing import Any
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.errors import ConnectorError, FatalError, LandingFolderMissing
-from flows.analysis.coverage import uncovered
 from flows.checks import account as check_account
 from flows.checks import belonging
 from flows.checks import machine as check_machine
@@ -27,6 +26,7 @@ from flows.plan.connections import open_box
 from flows.plan.exclude import DEFAULT_EXCLUDE, noting, unused_rules
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
+from flows.survey.coverage import uncovered
 
 
 def check_everything(plan: MigrationPlan, *, set_space: str = "", notify: bool = False) -> dict[str, Any]:

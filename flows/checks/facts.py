@@ -10,13 +10,6 @@ from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError
 from connectors.source import Source
-from flows.analysis.survey import (
-    Needs,
-    add_needs,
-    needs_by_checkpoint,
-    needs_by_survey,
-    without_what_arrived,
-)
 from flows.checks import machine as check_machine
 from flows.checks.belonging import planned_rows
 from flows.checks.rows import Row
@@ -25,6 +18,13 @@ from flows.plan.connections import open_share
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.survey.needs import (
+    Needs,
+    add_needs,
+    needs_by_checkpoint,
+    needs_by_survey,
+    without_what_arrived,
+)
 from flows.transfer.beginning import NOTHING_TO_MOVE
 from flows.transfer.trees import tree_specs
 from flows.words import normal_form

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from connectors.errors import ConnectorError, ItemError
 from connectors.source import Source
-from flows.analysis.coverage import Uncovered
-from flows.analysis.survey import Needs
 from flows.checks.rows import Row, ok, problem, said, warning
 from flows.plan.model import MigrationPlan
+from flows.survey.coverage import Uncovered
+from flows.survey.needs import Needs
 from flows.words import HIDDEN_NAMES, HIDDEN_NAMES_ADVICE, counted, size_words
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file

@@ -12,10 +12,10 @@ from connectors.errors import (
     PermissionMissing,
     QuotaExceeded,
 )
-from flows.analysis.survey import Needs
 from flows.checks.rows import Row, ok, problem, warning
 from flows.checks.scopes import ACCESS_PLACE, READMISSION, SCOPES_PLACE
 from flows.errors import CheckFailed, PlanError
+from flows.survey.needs import Needs
 from flows.words import counted, size_words
 
 #: Powers of ten, as Box and disks count.

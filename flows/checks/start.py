@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from connectors.errors import FatalError, QuotaExceeded
-from flows.analysis.survey import Needs
 from flows.checks import account as check_account
 from flows.checks.access_times import access_rows
 from flows.checks.belonging import secret_rows
@@ -16,6 +15,7 @@ from flows.checks.scopes import groups_scope, names_groups
 from flows.checks.seen import seen_rows
 from flows.checks.space import Payer, payer_of, size_row, space_row
 from flows.errors import CheckFailed
+from flows.survey.needs import Needs
 from flows.transfer.migration import Migration
 
 #: What a person should know before anything is sent, and what does not stop a run; shown to whoever watches it.

@@ -62,7 +62,7 @@ def telling(
     metrics: str = "",
 ) -> Iterator[None]:
     """Log the run that the body makes, and say as much of it as these options want. PlanError for bad ones."""
-    from flows.orchestration.logging_runs import logged_run
+    from flows.orchestration.run_log import logged_run
     from flows.orchestration.terminal import Loudness, loudness
     from flows.run.log_file import LogFormat
 

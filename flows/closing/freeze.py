@@ -21,12 +21,12 @@ from typing import Any
 from connectors.entry import Entry
 from connectors.errors import ConnectorError
 from connectors.source import Source
-from flows.analysis.survey import needs_by_survey
 from flows.errors import NotFrozen, PlanError
 from flows.plan.connections import open_share
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.survey.needs import needs_by_survey
 from flows.words import counted, duration_words, printable
 
 _SPAN = re.compile(r"(\d{1,5})\s*([smh])", re.ASCII)

@@ -23,7 +23,7 @@ from flows.diagnosis.machine import environment, machine, packages
 from flows.diagnosis.names import Names
 from flows.diagnosis.redaction import Redactor, known_secrets, shown_plan
 from flows.errors import PlanError
-from flows.orchestration.logging_runs import usual_log_file
+from flows.orchestration.run_log import usual_log_file
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.file import load_plan, read_document
 from flows.plan.model import MigrationPlan

@@ -22,10 +22,10 @@ from connectors.errors import (
     Unclassified,
 )
 from connectors.source import Source
-from flows.analysis.coverage import Uncovered, uncovered
 from flows.foresight.findings import FindingKind, Findings
 from flows.foresight.shape import Shape
 from flows.plan.exclude import rule_reason
+from flows.survey.coverage import Uncovered, uncovered
 from flows.words import counted, size_words
 from state.database.scratch import FileSizes
 from state.records import TreeSpec

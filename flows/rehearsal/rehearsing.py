@@ -19,7 +19,7 @@ from flows.commands.migrate import migrate_share
 from flows.commands.simulate import simulate_pass
 from flows.errors import PlanError
 from flows.orchestration.endings import closing_words
-from flows.orchestration.logging_runs import logged_run
+from flows.orchestration.run_log import logged_run
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.file import load_plan, read_document
 from flows.plan.model import MigrationPlan

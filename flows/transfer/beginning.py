@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from connectors.entry import Entry, EntryKind
 from connectors.errors import Stopped
-from flows.analysis.coverage import uncovered
 from flows.closing.steps import closed_words
 from flows.errors import PlanError
 from flows.reporting.waivers import whoever_runs_this
 from flows.run.leases import Part
+from flows.survey.coverage import uncovered
 from flows.transfer.absent import Listings
 from flows.transfer.migration import Migration
 from flows.transfer.moves import follows_moves

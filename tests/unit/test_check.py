@@ -13,7 +13,6 @@ from rich.console import Console
 from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
 from connectors.errors import AccessDenied, ConnectorError, NotFound
-from flows.analysis.survey import Needs, needs_by_survey
 from flows.checks.machine import clock_row, disk_row
 from flows.checks.rows import document, ok, problem, warning, worst
 from flows.checks.seen import Seen, seen_rows
@@ -21,6 +20,7 @@ from flows.checks.space import Payer, parse_space, size_row, space_row
 from flows.checks.table import check_table
 from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
+from flows.survey.needs import Needs, needs_by_survey
 
 GB = 10**9
 

@@ -1,1 +1,0 @@
-"""What a share holds and how long it takes. Sends nothing."""
