@@ -64,5 +64,4 @@ def cutover(
         typer.echo(printable(document["words"][0]))
         raise typer.Exit(COMPLETE)
     console().print(cutover_table(document))
-    done = document["ready"] if document["rehearsal"] else document["closed"]
-    raise typer.Exit(COMPLETE if done else INCOMPLETE)
+    raise typer.Exit(COMPLETE if document["ready" if document["rehearsal"] else "closed"] else INCOMPLETE)
