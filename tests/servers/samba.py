@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import psutil
@@ -127,7 +127,8 @@ class Samba(ServerProcess):
         children = psutil.Process(self.pid).children(recursive=True)
         serving = [child for child in children if any(c.status == "ESTABLISHED" for c in _connections(child))]
         for child in serving:
-            child.terminate()
+            with suppress(psutil.NoSuchProcess):  # its connection ended by itself
+                child.terminate()
         psutil.wait_procs(serving, timeout=10)
         return len(serving)
 
