@@ -10,9 +10,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from contextvars import ContextVar
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
@@ -29,6 +27,7 @@ from box_sdk_gen.networking.timeout_config import TimeoutConfig
 from requests.utils import get_environ_proxies
 
 from connectors.box.client.bandwidth import Bandwidth
+from connectors.box.client.clock import Heard, skew_seconds
 from connectors.box.client.curl import Answer, Body, EasyHandles
 from connectors.box.client.errors import NotBox
 from connectors.box.client.outage import Outages
@@ -139,8 +138,7 @@ class Transport(NetworkClient):
         self._routes: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
         self._bytes_sent = 0
-        #: The last answer's headers, and when it came by our clock.
-        self._heard: tuple[Mapping[str, str], float] = ({}, 0.0)
+        self._heard = Heard({}, 0.0, 0.0)
         self._clock_skew_seconds: float | None = None
 
     def fetch(self, options: FetchOptions) -> FetchResponse:
@@ -153,6 +151,7 @@ class Transport(NetworkClient):
         self._addresses.require(options.url)
         host = options.url.split("/", 3)[2]
         route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else current_route.get()
+        asked_at = time.time()
         try:
             answer = self._send(options)
         except ConnectorError:
@@ -161,10 +160,10 @@ class Transport(NetworkClient):
             asked_address.set(options.url)
             if not isinstance(exc, NotBox):
                 self.outages.unanswered(host)
-            self._count(route, 0, {})
+            self._count(route, 0)
             raise
         asked_address.set(options.url)  # not before: a token may have been asked for on the way
-        self._count(route, answer.status, answer.headers)
+        self._count(route, answer.status, Heard(answer.headers, asked_at, time.time()))
         data = _json(answer.body)
         if answer.status >= 400:
             if answer.status >= 500:
@@ -186,10 +185,8 @@ class Transport(NetworkClient):
 
     @property
     def clock_skew_seconds(self) -> float | None:
-        """Box's clock minus ours, by its last answer; None before one."""
-        skew = _skew(*self._heard)
-        if skew is not None:
-            self._clock_skew_seconds = skew
+        """Box's clock minus ours, by its answers; None before one."""
+        self._clock_skew_seconds = skew_seconds(self._heard, self._clock_skew_seconds)
         return self._clock_skew_seconds
 
     @property
@@ -260,12 +257,12 @@ class Transport(NetworkClient):
             return body
         return self._bandwidth.paced(body)
 
-    def _count(self, route: str, status: int, headers: Mapping[str, str]) -> None:
+    def _count(self, route: str, status: int, heard: Heard | None = None) -> None:
         with self._lock:
             self._routes[route] += 1
             self._statuses[status] += 1
-            if status:
-                self._heard = headers, time.time()
+            if heard is not None:
+                self._heard = heard
 
 
 def network_session(config: BoxConfig, transport: Transport, read_seconds: float) -> NetworkSession:
@@ -332,11 +329,3 @@ def _refused(options: FetchOptions, answer: Answer, data: Any) -> BoxAPIError:
             help_url=said.get("help_url"),
         ),
     )
-
-
-def _skew(headers: Mapping[str, str], heard_at: float) -> float | None:
-    """Return Box's clock minus ours, by an answer's Date header; half a second stands for what it leaves out."""
-    try:
-        return parsedate_to_datetime(headers["date"]).timestamp() + 0.5 - heard_at
-    except (KeyError, ValueError):
-        return None
