@@ -26,6 +26,8 @@ class GoneEntry:
     etag: str | None = None
     version_id: str | None = None
     sha1: str | None = None
+    #: As the source had it when it was seen last.
+    seen: Fingerprint | None = None
     is_gone: bool = True
     #: This plan put it there. False for what was adopted: a lost answer of Box, or somebody's own.
     is_ours: bool = True

@@ -52,6 +52,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
             checkpoint.record_tree_gone(tree.id, detail=RENAMED, worker=migration.worker)
     ours = [tree for tree in trees if tree.name in moving]
     migration.take_up(migration.pass_id, ours)
+    migration.not_chosen = [tree for tree in trees if tree.name not in moving]
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
     if not only:
         migration.away = _away(migration, known, trees)

@@ -90,6 +90,8 @@ class Migration:
     root_folder_ids: dict[int, int] = field(default_factory=dict)
     #: Trees of the plan that an earlier run began and did not complete, and whose folders are away in this one.
     away: list[TreeRecord] = field(default_factory=list)
+    #: Trees of the plan that this run leaves alone.
+    not_chosen: list[TreeRecord] = field(default_factory=list)
     #: Those that are no folder of the share but the files at its top.
     files_only_trees: frozenset[int] = frozenset()
     #: True when a folder that an earlier run filled, and that this checkpoint does not know, may be a tree's.
