@@ -11,7 +11,12 @@ from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
-from flows.transfer.emptied import is_below_a_disk_that_is_away, looks_emptied
+from flows.transfer.emptied import (
+    disks_that_are_gone,
+    is_below_a_disk_that_is_away,
+    looks_emptied,
+    was_a_disk,
+)
 from flows.transfer.file_moves import follow_file_moves
 from flows.transfer.migration import Migration
 from flows.transfer.moves import FolderMoves
@@ -20,7 +25,7 @@ from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
 from flows.transfer.remembering import listing_digest, may_be_remembered
 from flows.transfer.renames import follow_renames, may_have_renamed
-from state.diff import Change, Compared
+from state.diff import Change, ChangeKind, Compared
 from state.records import FolderNode, KnownChild
 from state.statuses import FOLDER_EMPTIED, EventKind
 
@@ -29,6 +34,12 @@ WALK_BATCH = 256
 
 #: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
 ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
+
+#: What is said of a mount point that went with its disk.
+DISK_GONE = (
+    "it is not there any more, and it was the top of another disk than the folder above it; is that mounted?"
+    " If it really was taken away, say so in the plan: source: {may_be_empty: true}"
+)
 
 #: A folder, what it lists, and the digest of that.
 Listed = tuple[FolderNode, list[Entry], str | None]
@@ -251,6 +262,10 @@ def _compare(
     changes, renames = compare_folder(
         listing, known, excluded=migration.excluded, reads_all=migration.reads_all
     )
+    if any(change.kind is ChangeKind.MISSING for change in changes):
+        # They stay in the frontier: it fails them one by one.
+        away = disks_that_are_gone(migration, folder.path, listing, known)
+        changes = [each for each in changes if each.kind is not ChangeKind.MISSING or each.name not in away]
     if migration.quick is not None:
         changes = migration.quick.chosen(changes)
         recorded = {change.name for change in changes}
@@ -300,6 +315,9 @@ def _record_failure(
         migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
         if not listings.shows(folder.path):
+            if was_a_disk(migration, folder):
+                _fail_folder(migration, folder, FOLDER_EMPTIED, DISK_GONE)
+                return
             if migration.quick is not None or is_below_a_disk_that_is_away(migration, folder, away):
                 _write(migration, [(folder, [], _compared(folder, [], None, ()))])
                 return
