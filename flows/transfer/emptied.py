@@ -54,6 +54,28 @@ def looks_emptied(migration: Migration, listing: Sequence[Entry], known: Sequenc
     return is_mount_point(migration.source, below, listing, known, excluded=migration.excluded)
 
 
+def was_moved_away(migration: Migration, listing: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
+    """Return True when all that is missing from a folder was moved: this walk has seen each file of it elsewhere.
+
+    To be asked once the walk has seen all. Elsewhere is where it was not before: two disks of a server may give the
+    same ids to what they hold. One of the files at least has its size and date still.
+    """
+    names = {entry.name for entry in listing}
+    gone = [child for child in known if child.status not in OUT_OF_SIGHT and child.name not in names]
+    left = {child.fingerprint.file_id for child in gone if child.kind is EntryKind.FILE} - {None, "0"}
+    if not gone or len(left) < len(gone):
+        return False  # a folder among them, or a file without an id
+    contents = {(each.file_id, each.size, each.modified_ns) for each in (child.fingerprint for child in gone)}
+    sizes = sorted({size for _, size, _ in contents})
+    proven = False
+    for seen in migration.checkpoint.seen_anew(migration.pass_id, migration.tree_ids, sizes):
+        left.discard(seen[0])
+        proven = proven or seen in contents
+        if proven and not left:
+            return True
+    return False
+
+
 def is_mount_point(
     source: Source,
     children: Children,

@@ -38,7 +38,7 @@ from flows.transfer.folders import BoxFolders
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
-from state.records import TreeRecord, WorkerLease
+from state.records import FolderNode, TreeRecord, WorkerLease
 from state.statuses import EventKind, TreeState
 
 
@@ -110,6 +110,8 @@ class Migration:
     filters: FilterRules | None = None
     #: By tree, how often Box's listing differed from the checkpoint in this run.
     mismatches: Counter[int] = field(default_factory=Counter)
+    #: Folders that look emptied, by their ids: the end of the walk says whether what they held was moved.
+    emptied: dict[int, FolderNode] = field(default_factory=dict)
     #: Set while a walk may still find something.
     walking: threading.Event = field(default_factory=threading.Event)
 

@@ -16,6 +16,7 @@ from flows.transfer.emptied import (
     is_below_a_disk_that_is_away,
     looks_emptied,
     was_a_disk,
+    was_moved_away,
 )
 from flows.transfer.file_moves import follow_file_moves
 from flows.transfer.migration import Migration
@@ -35,6 +36,12 @@ WALK_BATCH = 256
 #: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
 ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
 
+#: What is said of a folder that looks emptied.
+EMPTIED = (
+    "it lists nothing of what it had before; is a disk mounted there?"
+    " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
+)
+
 #: What is said of a mount point that went with its disk.
 DISK_GONE = (
     "it is not there any more, and it was the top of another disk than the folder above it; is that mounted?"
@@ -52,6 +59,7 @@ def walk_trees(migration: Migration) -> None:
     """
     try:
         _walk_frontier(migration)
+        _judge_emptied(migration)
         if migration.claims.held and not migration.stop.is_set():
             _end_of_the_walk(migration, migration.claims.held)
             migration.claims.hold([])
@@ -248,16 +256,35 @@ def _compared(
     return Compared(folder_id=folder.id, changes=changes, digest=digest, seen=folder.listing_digest)
 
 
+def _judge_emptied(migration: Migration) -> None:
+    """Once the walk has seen all: folders that look emptied are failed, unless what they held was moved elsewhere."""
+    while migration.emptied and not migration.stop.is_set():
+        folder_id, seen = migration.emptied.popitem()
+        folder = migration.checkpoint.folder_chain(folder_id)[-1]
+        if folder.path != seen.path:
+            continue  # it was moved since, and walked again where it is now
+        with _failing(migration, folder):
+            listing = _own(migration, folder, migration.source.list_folder(folder.path))
+            known = migration.checkpoint.known_children(folder_id)
+            whole = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
+            if looks_emptied(migration, whole, known) and not was_moved_away(migration, whole, known):
+                _fail_folder(migration, folder, FOLDER_EMPTIED, EMPTIED)
+            else:
+                changes = _compare(migration, folder, whole, known, judged=True)
+                _record(migration, [(folder, whole, _compared(folder, changes or [], None, known))])
+
+
 def _compare(
-    migration: Migration, folder: FolderNode, listing: list[Entry], known: list[KnownChild]
+    migration: Migration,
+    folder: FolderNode,
+    listing: list[Entry],
+    known: list[KnownChild],
+    *,
+    judged: bool = False,
 ) -> list[Change] | None:
-    """What is to be recorded of this folder; None when it looks emptied, and is failed."""
-    if looks_emptied(migration, listing, known):
-        words = (
-            "it lists nothing of what it had before; is a disk mounted there?"
-            " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
-        )
-        _fail_folder(migration, folder, FOLDER_EMPTIED, words)
+    """What is to be recorded of this folder; None when it looks emptied, and is judged later."""
+    if not judged and looks_emptied(migration, listing, known):
+        migration.emptied[folder.id] = folder
         return None
     changes, renames = compare_folder(
         listing, known, excluded=migration.excluded, reads_all=migration.reads_all

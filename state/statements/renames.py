@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from connectors.entry import EntryKind
 from state.change_records import PlacedFile
-from state.database.models import Folder, Item
+from state.database.models import Folder, Item, Pass
 from state.records import WorkerLease
-from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
+from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import forget_listings
 from state.statements.listing import unverify
 from state.statements.moves import known_since
+from state.statuses import ItemStatus
 
 
 class RenameStatements(Statements):
@@ -30,6 +32,21 @@ class RenameStatements(Statements):
             return found
 
         return self.database.read(find)
+
+    def seen_anew(
+        self, pass_id: int, tree_ids: Sequence[int], sizes: Sequence[int]
+    ) -> Iterator[tuple[str, int, int | None]]:
+        """Id in the source, size and date of files that these trees did not have before this pass; streamed.
+
+        Of those that were sent meanwhile only the ones of these sizes.
+        """
+        for tree_id in tree_ids:
+            for query in (_NEW_FILES, _SENT_SINCE):
+                after = 0
+                which = {"tree": tree_id, "pass": pass_id, "sizes": list(sizes)}
+                while rows := self.database.read(_page(query, {**which, "after": after})):
+                    yield from ((row.source_file_id, row.size, row.modified_ns) for row in rows)
+                    after = rows[-1].id
 
     def record_file_renamed(
         self, item_id: int, *, name: str, box_name: str, box_etag: str | None, worker: WorkerLease
@@ -64,6 +81,26 @@ _PLACED = select(
     Item.created_ns,
     known_since(Item).label("known_since"),
 ).where(Item.box_file_id.is_not(None))
+
+
+_NEW = (
+    select(Item.id, Item.source_file_id, Item.size, Item.modified_ns)
+    .where(Item.tree_id == bindparam("tree"), Item.kind == EntryKind.FILE, Item.id > bindparam("after"))
+    .where(Item.source_file_id.is_not(None))
+    .order_by(Item.id)
+    .limit(ROWS_PER_STATEMENT)
+)
+_NEW_FILES = _NEW.where(Item.status.in_((ItemStatus.PENDING, ItemStatus.FAILED)), Item.box_file_id.is_(None))
+_PASS_BEGAN = select(Pass.started_at).where(Pass.id == bindparam("pass")).scalar_subquery()
+_SENT_SINCE = _NEW.where(
+    Item.status == ItemStatus.UPLOADED,
+    Item.size.in_(bindparam("sizes", expanding=True)),
+    Item.uploaded_at >= _PASS_BEGAN,
+)
+
+
+def _page(query: Any, which: dict[str, Any]) -> Any:
+    return lambda connection: connection.execute(query, which).all()
 
 
 def _placed_file(row: Any) -> PlacedFile:
