@@ -101,6 +101,24 @@ class PlacedFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RenamedEntry:
+    """A file or folder that has another name in Box than in the source."""
+
+    kind: EntryKind
+    #: Id of the item or folder in the checkpoint, and of the folder above it.
+    row_id: int
+    folder_id: int
+    path: str
+    name: str
+    box_name: str
+    #: None: it is not in Box yet.
+    box_id: str | None
+    box_etag: str | None
+    #: Files only.
+    box_version_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FailedFile:
     """One file that failed, as the walk saw it."""
 

@@ -96,6 +96,8 @@ class Migration:
     files_only_trees: frozenset[int] = frozenset()
     #: True when a folder that an earlier run filled, and that this checkpoint does not know, may be a tree's.
     adopts_trees: bool = False
+    #: True for a pass that changes nothing in Box.
+    is_dry: bool = False
     #: True when what moved in the source is moved in Box.
     follows_moves: bool = False
     #: True when what the walk finds unchanged is read all the same, and compared with what Box has of it.

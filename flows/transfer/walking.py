@@ -26,6 +26,7 @@ from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
 from flows.transfer.remembering import listing_digest, may_be_remembered
 from flows.transfer.renames import follow_renames, may_have_renamed
+from flows.transfer.true_names import give_names_back
 from state.diff import Change, ChangeKind, Compared
 from state.records import FolderNode, KnownChild
 from state.statuses import FOLDER_EMPTIED, EventKind
@@ -60,9 +61,13 @@ def walk_trees(migration: Migration) -> None:
     try:
         _walk_frontier(migration)
         _judge_emptied(migration)
-        if migration.claims.held and not migration.stop.is_set():
+        if migration.stop.is_set():
+            return
+        if migration.claims.held:
             _end_of_the_walk(migration, migration.claims.held)
-            migration.claims.hold([])
+        if migration.quick is None and not migration.is_dry:
+            give_names_back(migration, migration.tree_ids)
+        migration.claims.hold([])
     except Stopped:
         return  # whoever said stop knows why
     except BaseException as exc:

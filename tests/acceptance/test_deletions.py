@@ -206,6 +206,26 @@ def test_nothing_goes_while_something_has_not_arrived(program: Program, box: San
     assert {"5.txt"} == in_trash(box)
 
 
+def test_own_name_is_given_back(program: Program, box: Sandbox, share: Path) -> None:
+    """A folder and a file took over names, in other letters, of what went to the trash at the end of the same pass: the
+    next one gives them their own, by a call each, and the one after it has nothing to do."""
+    (share / "B/5.txt").unlink()
+    (share / "B/5.TXT").mkdir()
+    shutil.rmtree(share / "A/x")
+    (share / "A/X").write_bytes(b"no folder any more")
+    calls_of(program, box)
+    before = ids(box)
+    aside = {path for path in before if "~" in path}
+    assert 2 == len(aside)
+
+    calls = calls_of(program, box)
+
+    assert {"PUT /files/:id": 1, "PUT /folders/:id": 1, LIST: 2} == calls
+    assert_same(box, share)
+    assert sorted(before.values()) == sorted(ids(box).values())
+    assert {} == calls_of(program, box)
+
+
 TREES = {"trees": [{"source": "A"}, {"source": "B"}], "changes": TRASH}
 
 
