@@ -26,6 +26,8 @@ class GoneEntry:
     etag: str | None = None
     version_id: str | None = None
     sha1: str | None = None
+    #: As the source had it when it was seen last.
+    seen: Fingerprint | None = None
     is_gone: bool = True
     #: This plan put it there. False for what was adopted: a lost answer of Box, or somebody's own.
     is_ours: bool = True
@@ -96,6 +98,24 @@ class PlacedFile:
     created_ns: int | None
     #: As MovedFile.known_since.
     known_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenamedEntry:
+    """A file or folder that has another name in Box than in the source."""
+
+    kind: EntryKind
+    #: Id of the item or folder in the checkpoint, and of the folder above it.
+    row_id: int
+    folder_id: int
+    path: str
+    name: str
+    box_name: str
+    #: None: it is not in Box yet.
+    box_id: str | None
+    box_etag: str | None
+    #: Files only.
+    box_version_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

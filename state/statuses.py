@@ -179,6 +179,8 @@ class EventKind(StrEnum):
     GONE_STILL_IN_BOX = "gone_still_in_box"
     GONE_AND_TRASHED = "gone_and_trashed"
     GONE_AND_KEPT = "gone_and_kept"
+    #: Gone from a tree, and not in the trash yet, since it may be in one that the run did not walk.
+    GONE_AND_HELD = "gone_and_held"
     #: Moved or renamed in the source, and in Box by one call; or not in Box, so that it was sent anew.
     MOVE_FOLLOWED = "move_followed"
     MOVE_NOT_FOLLOWED = "move_not_followed"

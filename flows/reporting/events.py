@@ -34,6 +34,7 @@ WORDS: dict[str, str] = {
     EventKind.GONE_STILL_IN_BOX: "gone from the share, and still in Box",
     EventKind.GONE_AND_TRASHED: "gone from the share; put into Box's trash",
     EventKind.GONE_AND_KEPT: "gone from the share; kept in Box",
+    EventKind.GONE_AND_HELD: "gone from a tree; not put into Box's trash yet, since it may be in another one",
 }
 
 

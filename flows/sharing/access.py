@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import takewhile
 
 from connectors.box.destination import BoxDestination
 from connectors.errors import ItemError, PermissionMissing
@@ -78,9 +79,58 @@ class Access:
         planned = self.tree_plan(tree)
         return planned.collaborators if planned is not None else []
 
+    @cached_property
+    def group_ids_by_name(self) -> dict[str, str]:
+        """Return which group each name of the plan is, case-folded, where the plan names groups by ids as well.
+
+        One call for each such name, once; what Box does not tell is left out.
+        """
+        people = [person for tree in self.plan.trees for person in tree.collaborators]
+        if not any(person.group_id for person in people):
+            return {}
+        found: dict[str, str] = {}
+        for name in sorted({person.group.casefold() for person in people if person.group}):
+            with suppress(ItemError, PermissionMissing):
+                group = self.box.accounts.find_group(name)
+                found |= {name: group.id} if group is not None else {}
+        return found
+
     def specs(self, tree: TreeRecord) -> list[CollaboratorSpec]:
-        """Return the people of this tree as the checkpoint keeps them."""
-        return [collaborator_spec(person) for person in self.people(tree)]
+        """Return the people of this tree as the checkpoint keeps them, each once under the first of their names."""
+        specs = [collaborator_spec(person) for person in self.people(tree)]
+        return [
+            spec
+            for spec in specs
+            if (first := self.named_before(spec, specs)) is None or _differ(first, spec)
+        ]
+
+    def other_keys(self, spec: CollaboratorSpec) -> set[str]:
+        """Return the other keys by which the plan names this person or group, as far as Box says who that is."""
+        if spec.login is not None:
+            login = spec.login.casefold()
+            return {f"user:{user_id}" for user_id, each in self.logins_by_user_id.items() if each == login}
+        if spec.user_id is not None:
+            found = self.logins_by_user_id.get(spec.user_id.casefold())
+            return {f"login:{found}"} if found else set()
+        if spec.group is not None:
+            group_id = self.group_ids_by_name.get(spec.group.casefold())
+            return {f"group_id:{group_id.casefold()}"} if group_id else set()
+        names = {name for name, group_id in self.group_ids_by_name.items() if group_id == spec.group_id}
+        return {f"group:{name}" for name in names}
+
+    def named_before(
+        self, spec: CollaboratorSpec, specs: Sequence[CollaboratorSpec]
+    ) -> CollaboratorSpec | None:
+        """Return the one of these, before this one, that is the same person or group under another name."""
+        others = self.other_keys(spec)
+        before = takewhile(lambda each: each.key != spec.key, specs)
+        return next((each for each in before if each.key in others), None) if others else None
+
+
+def _differ(one: CollaboratorSpec, other: CollaboratorSpec) -> bool:
+    """Tell whether two names of one person are given different rights."""
+    rights = ("role", "can_view_path", "is_access_only", "expires_at")
+    return any(getattr(one, each) != getattr(other, each) for each in rights)
 
 
 def has_ended(expires_at: datetime | None) -> bool:

@@ -14,7 +14,7 @@ from connectors.box.types import Collaboration, Invitee
 from connectors.errors import ItemError, PermissionMissing
 from flows.plan.model import MigrationPlan
 from flows.sharing.access import Access, budget_held, has_ended, open_access
-from flows.sharing.invitations import app_user_key, let_in
+from flows.sharing.invitations import app_user_key, let_in, named_twice
 from flows.sharing.links import is_to_be_published, publish
 from flows.sharing.trees import deepest_first, unfinished_below
 from state.people_records import CollaborationRecord, CollaboratorSpec
@@ -131,6 +131,8 @@ class _Folder:
     records: Sequence[CollaborationRecord]
     #: Key of each whom the plan names → the grant that he has by now; None for nobody's.
     found: Mapping[str, Collaboration | None]
+    #: Key of each whom it names once more with other rights → what is said of that.
+    twice: Mapping[str, str]
 
     @classmethod
     def of(cls, access: Access, tree: TreeRecord) -> _Folder:
@@ -141,7 +143,9 @@ class _Folder:
             spec.key: _grant_of(access, tree, grants, spec, known.get(spec.key))
             for spec in access.specs(tree)
         }
-        return cls(tree=tree, grants=grants, records=records, found=found)
+        said = {spec.key: named_twice(access, tree, spec) for spec in access.specs(tree)}
+        twice = {key: words for key, words in said.items() if words is not None}
+        return cls(tree=tree, grants=grants, records=records, found=found, twice=twice)
 
     def is_here(self, grant: Collaboration) -> bool:
         """Tell whether a grant is on this very folder: one of a folder above is never touched from here.
@@ -171,6 +175,8 @@ def _compare(folder: _Folder, spec: CollaboratorSpec) -> Action:
     if has_ended(spec.expires_at):
         status = found.status if found is not None else None
         return Action(who=who, role=spec.role, action="none", status=status, detail=ENDED)
+    if spec.key in folder.twice:
+        return Action(who=who, role=spec.role, action="failed", detail=folder.twice[spec.key])
     if found is None:
         return Action(who=who, role=spec.role, action="invite")
     if not folder.is_here(found):

@@ -37,6 +37,8 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
         return "the tree has no folder in Box"
     if has_ended(record.spec.expires_at):
         return None
+    if (twice := named_twice(access, tree, record.spec)) is not None:
+        return _refused(access, record, twice)
     mail = _is_to_be_mailed(access, record)
     try:
         made = access.box.collaborate(
@@ -55,13 +57,7 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
             access.checkpoint.release_mail(record.id)
         if isinstance(exc, FatalError | Stopped):
             raise
-        access.checkpoint.record_collaboration(
-            record.id,
-            status=CollaborationStatus.FAILED,
-            box_collaboration_id=record.box_collaboration_id,
-            detail=str(exc),
-        )
-        return str(exc)
+        return _refused(access, record, str(exc))
     # A grant of a folder above is enough, but not ours to change or to take away.
     ours = made.id if made.item_id == tree.box_folder_id else None
     if mail and not _may_have_been_mailed(access, made, is_here=ours is not None):
@@ -72,21 +68,29 @@ def let_in(access: Access, tree: TreeRecord, record: CollaborationRecord) -> str
     return None
 
 
+def _refused(access: Access, record: CollaborationRecord, why: str) -> str:
+    access.checkpoint.record_collaboration(
+        record.id,
+        status=CollaborationStatus.FAILED,
+        box_collaboration_id=record.box_collaboration_id,
+        detail=why,
+    )
+    return why
+
+
+def named_twice(access: Access, tree: TreeRecord, spec: CollaboratorSpec) -> str | None:
+    """Say that the plan gives this person other rights under another name, which count; None where it does not."""
+    first = access.named_before(spec, access.specs(tree))
+    if first is None:
+        return None
+    return f"the plan names them twice, as {first.key} and as {spec.key}, with different rights: leave one of them out"
+
+
 def _is_to_be_mailed(access: Access, record: CollaborationRecord) -> bool:
     """Tell whether Box mails this invitation: one mail for each person of the plan, about the first of their trees."""
     return access.plan.transfer.notify and access.checkpoint.claim_mail(
-        access.plan_id, record.id, also_called=_other_keys(access, record.spec)
+        access.plan_id, record.id, also_called=access.other_keys(record.spec)
     )
-
-
-def _other_keys(access: Access, spec: CollaboratorSpec) -> set[str]:
-    """Return the other keys by which the plan names this person, as far as Box says whose login a user id is."""
-    if spec.login is not None:
-        login = spec.login.casefold()
-        return {f"user:{user_id}" for user_id, each in access.logins_by_user_id.items() if each == login}
-    if spec.user_id is not None and (found := access.logins_by_user_id.get(spec.user_id.casefold())):
-        return {f"login:{found}"}
-    return set()
 
 
 def _may_have_been_mailed(access: Access, made: Collaboration, *, is_here: bool) -> bool:

@@ -52,6 +52,7 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
             checkpoint.record_tree_gone(tree.id, detail=RENAMED, worker=migration.worker)
     ours = [tree for tree in trees if tree.name in moving]
     migration.take_up(migration.pass_id, ours)
+    migration.not_chosen = [tree for tree in trees if tree.name not in moving]
     migration.files_only_trees = frozenset(tree.id for tree in ours if tree.source == "" and not plan.trees)
     if not only:
         migration.away = _away(migration, known, trees)
@@ -75,7 +76,8 @@ def begin(migration: Migration, *, kind: str, only: Sequence[str] = (), revive: 
         ),
         ours,
     )
-    _follow_moves(migration, known, is_dry=kind == DRY_RUN)
+    migration.is_dry = kind == DRY_RUN
+    _follow_moves(migration, known)
     if kind != DRY_RUN:
         checkpoint.take_up_trees([tree.id for tree in ours], worker=migration.worker)
     reports = checkpoint.tree_reports([tree.id for tree in ours])
@@ -97,12 +99,12 @@ def _refuse_closed(migration: Migration, trees: Sequence[TreeRecord]) -> None:
     )
 
 
-def _follow_moves(migration: Migration, known: Sequence[TreeRecord], *, is_dry: bool) -> None:
+def _follow_moves(migration: Migration, known: Sequence[TreeRecord]) -> None:
     """Moves are followed once something is in Box; trees that were complete wait for the end of the walk, since the
     old name of a new file may be found missing at any time until then. Where other processes send as well they do not
     wait: folders are followed, and single files are sent anew."""
     in_box = any(tree.box_folder_id for tree in known)
-    migration.follows_moves = in_box and not is_dry and follows_moves(migration.plan)
+    migration.follows_moves = in_box and not migration.is_dry and follows_moves(migration.plan)
     if migration.follows_moves and migration.part is Part.ALONE:
         proven = migration.checkpoint.proven_trees(migration.plan_id)
         migration.claims.hold([tree_id for tree_id in migration.tree_ids if tree_id in proven])

@@ -1,7 +1,8 @@
 """Deletions: what is gone from the source, and what becomes of it in Box as the plan says. Never purges anything.
 
 Only what this plan put into Box and nobody changed since goes to the trash, and only from trees of which this very
-pass listed every folder, and once everything that the share has is in Box: what is gone here may be what failed there.
+pass listed every folder, and once everything that the share has is in Box: what is gone here may be what failed there,
+or what was moved to a tree that this run did not walk (elsewhere.py).
 A folder goes as a whole, by one call, once Box's listings show that everything below it is of that kind; else what is
 goes piece by piece, and the folder stays for the rest.
 """
@@ -19,6 +20,7 @@ from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, ItemError
 from flows.errors import TooManyDeletions
 from flows.plan.changes import Deletions
+from flows.transfer.elsewhere import HeldBack, held_back
 from flows.transfer.migration import Migration
 from flows.words import counted
 from state.change_records import GoneEntry
@@ -61,38 +63,50 @@ def follow_deletions(migration: Migration) -> dict[str, Any]:
         return {}
     trees = _walked_whole(migration)
     gone = {tree.id: migration.checkpoint.count_gone(tree.id) for tree in trees}
-    if policy is Deletions.TRASH:
-        _require_few(migration, trees, sum(gone.values()))
-    if policy is Deletions.TRASH and any(gone.values()) and (missing := _not_in_box(migration)):
-        log.warning(
-            "%s not in Box yet, and what is gone may be one of them: nothing goes to the trash in this run",
-            counted(missing, "entry of the share is", "entries of the share are"),
-        )
-        policy = Deletions.REPORT
+    held = HeldBack()
+    if policy is Deletions.TRASH and any(gone.values()):
+        held = held_back(migration, trees)
+        _require_few(migration, trees, sum(gone.values()), held)
+        if (why := _nothing_goes(migration, held)) is not None:
+            log.warning("%s: nothing goes to the trash in this run", why)
+            policy = Deletions.REPORT
+        elif held.files:
+            log.warning(
+                "%s gone from one tree may be in another that has it not in Box yet (%s): not put into the trash",
+                counted(len(held.files), "file"),
+                next(iter(held.files.values())),
+            )
     sums: Counter[EventKind] = Counter()
     for tree in trees:
-        if not gone[tree.id]:
-            continue
-        told = _Told()
-        for entry in would_trash(migration, tree):
-            migration.stop.raise_if_stopped()
-            if policy is Deletions.TRASH:
-                _trash(migration, entry, told)
-            else:
-                told.add(EventKind.GONE_STILL_IN_BOX, entry.path)
-        if policy is Deletions.REPORT:
-            told.counts[EventKind.GONE_STILL_IN_BOX] = gone[tree.id]
-        for kind, count in told.counts.items():
-            detail = {"path": tree.source, "count": count, "names": told.names[kind]}
-            migration.record_event(kind, detail, tree=tree)
-        sums += told.counts
+        if gone[tree.id]:
+            sums += _follow(migration, tree, gone[tree.id], policy, held)
     return {
         "deletions": {
             "gone": sum(gone.values()),
             "trashed": sums[EventKind.GONE_AND_TRASHED],
             "kept": sums[EventKind.GONE_AND_KEPT],
+            "held": sums[EventKind.GONE_AND_HELD],
         }
     }
+
+
+def _follow(
+    migration: Migration, tree: TreeRecord, gone: int, policy: Deletions, held: HeldBack
+) -> Counter[EventKind]:
+    """What is gone from one tree: trashed, or told."""
+    told = _Told()
+    for entry in would_trash(migration, tree):
+        migration.stop.raise_if_stopped()
+        if policy is Deletions.TRASH:
+            _trash(migration, entry, told, held)
+        else:
+            told.add(EventKind.GONE_STILL_IN_BOX, entry.path)
+    if policy is Deletions.REPORT:
+        told.counts[EventKind.GONE_STILL_IN_BOX] = gone
+    for kind, count in told.counts.items():
+        detail = {"path": tree.source, "count": count, "names": told.names[kind]}
+        migration.record_event(kind, detail, tree=tree)
+    return told.counts
 
 
 def would_trash(migration: Migration, tree: TreeRecord) -> Iterator[GoneEntry]:
@@ -110,11 +124,21 @@ def _not_in_box(migration: Migration) -> int:
     return sum(report.items.failed + report.items.pending for report in reports)
 
 
-def _require_few(migration: Migration, trees: Sequence[TreeRecord], gone: int) -> None:
+def _nothing_goes(migration: Migration, held: HeldBack) -> str | None:
+    """Why no entry is safe to be trashed in this run; None when some are."""
+    if missing := _not_in_box(migration):
+        are = counted(missing, "entry of the share is", "entries of the share are")
+        return f"{are} not in Box yet, and what is gone may be one of them"
+    if held.everything is not None:
+        return f"what is gone may be in a tree that this run did not walk ({held.everything})"
+    return None
+
+
+def _require_few(migration: Migration, trees: Sequence[TreeRecord], gone: int, held: HeldBack) -> None:
     reports = migration.checkpoint.tree_reports([tree.id for tree in trees])
     in_box = gone + sum(report.items.uploaded for report in reports)
     changes = migration.plan.changes
-    if gone > changes.most_deletions(in_box):
+    if gone - len(held.files) > changes.most_deletions(in_box):
         raise TooManyDeletions(
             f"{gone:,} of {counted(in_box, 'entry', 'entries')} in Box are gone from the share, and changes:"
             f" max_delete: {changes.max_delete} allows fewer; nothing was trashed. Look at the report; if they really"
@@ -122,15 +146,21 @@ def _require_few(migration: Migration, trees: Sequence[TreeRecord], gone: int) -
         )
 
 
-def _trash(migration: Migration, entry: GoneEntry, told: _Told) -> None:
+def _trash(migration: Migration, entry: GoneEntry, told: _Told, held: HeldBack) -> None:
     """One entry, as a whole or piece by piece; whatever Box refuses stops nothing else (P11)."""
+    if not _is_folder(entry) and entry.row_id in held.files:
+        told.add(EventKind.GONE_AND_HELD, f"{entry.path} (it may be {held.files[entry.row_id]})")
+        return
+    if _is_folder(entry) and entry.row_id in held.folders:
+        _trash_below(migration, entry, told, held)
+        return
     try:
         known = _proven_folder(migration, entry) if _is_folder(entry) else _proven_file(migration, entry)
         migration.box.items.trash(known)
     except DestinationGone:
         pass  # deleted in Box already, perhaps by the call whose answer was lost
     except _Mixed as exc:
-        _trash_below(migration, entry, told)
+        _trash_below(migration, entry, told, held)
         _keep(migration, entry, told, str(exc))
         return
     except ChangedInBox as exc:
@@ -145,11 +175,11 @@ def _trash(migration: Migration, entry: GoneEntry, told: _Told) -> None:
     told.add(EventKind.GONE_AND_TRASHED, entry.path, count)
 
 
-def _trash_below(migration: Migration, folder: GoneEntry, told: _Told) -> None:
+def _trash_below(migration: Migration, folder: GoneEntry, told: _Told, held: HeldBack) -> None:
     for child in migration.checkpoint.children_in_box(folder.row_id):
         migration.stop.raise_if_stopped()
         if child.is_gone:
-            _trash(migration, child, told)
+            _trash(migration, child, told, held)
 
 
 def _keep(migration: Migration, entry: GoneEntry, told: _Told, why: str) -> None:

@@ -6,6 +6,9 @@ it, is five entries at least and more than twice what is there now. One file tha
 that the disk is there: somebody who cleans up and leaves one is believed. So is who deletes up to four files, who puts
 as much in their place, and who moves all of them into a folder beside them. A folder that lists nothing at all is
 never believed.
+
+Where the mount point goes with its disk, it is missing like any folder that was deleted. Its id alone tells it: one of
+another disk than the folder above it has none (file://), or the one that file systems give to their own top.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ WEIGHT_OF_A_NAME = 10
 #: Folders listed here into which is looked, and known folders whose content is asked for at once.
 FOLDERS_LOOKED_INTO = 16
 
+#: Ids of the top of a file system, which no other folder of it has: of one in memory, ext, Btrfs.
+_IDS_OF_A_TOP = ("1", "2", "100")
+
 #: Each ext file system has this folder at its root, with the same id.
 _OF_THE_FILE_SYSTEM = "lost+found"
 
@@ -46,6 +52,28 @@ def looks_emptied(migration: Migration, listing: Sequence[Entry], known: Sequenc
         return False
     below = migration.checkpoint.known_children_of
     return is_mount_point(migration.source, below, listing, known, excluded=migration.excluded)
+
+
+def was_moved_away(migration: Migration, listing: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
+    """Return True when all that is missing from a folder was moved: this walk has seen each file of it elsewhere.
+
+    To be asked once the walk has seen all. Elsewhere is where it was not before: two disks of a server may give the
+    same ids to what they hold. One of the files at least has its size and date still.
+    """
+    names = {entry.name for entry in listing}
+    gone = [child for child in known if child.status not in OUT_OF_SIGHT and child.name not in names]
+    left = {child.fingerprint.file_id for child in gone if child.kind is EntryKind.FILE} - {None, "0"}
+    if not gone or len(left) < len(gone):
+        return False  # a folder among them, or a file without an id
+    contents = {(each.file_id, each.size, each.modified_ns) for each in (child.fingerprint for child in gone)}
+    sizes = sorted({size for _, size, _ in contents})
+    proven = False
+    for seen in migration.checkpoint.seen_anew(migration.pass_id, migration.tree_ids, sizes):
+        left.discard(seen[0])
+        proven = proven or seen in contents
+        if proven and not left:
+            return True
+    return False
 
 
 def is_mount_point(
@@ -84,17 +112,53 @@ def is_below_a_disk_that_is_away(migration: Migration, folder: FolderNode, judge
 
     Each of those is judged once, and its verdict kept in `judged`. Raises FatalError, and Stopped.
     """
+    missing = folder
     for above in reversed(migration.checkpoint.folder_chain(folder.id)[:-1]):
         if above.id not in judged:
             try:
                 listing = migration.source.list_folder(above.path)
             except NotFound:
+                missing = above
                 continue
             except ItemError:
                 return False
             judged[above.id] = _is_away(migration, above, listing)
-        return judged[above.id]
+        return judged[above.id] or was_a_disk(migration, missing)
     return False
+
+
+def was_a_disk(migration: Migration, folder: FolderNode) -> bool:
+    """Return True for a folder, not there any more, that was the top of another disk than the one above it."""
+    if folder.parent_id is None:
+        return False
+    known = [
+        child for child in migration.checkpoint.known_children(folder.parent_id) if child.id == folder.id
+    ]
+    return bool(disks_that_are_gone(migration, folder.path.rpartition("/")[0], [], known))
+
+
+def disks_that_are_gone(
+    migration: Migration, folder: str, listing: Sequence[Entry], known: Sequence[KnownChild]
+) -> set[str]:
+    """Return the names of what was known in this folder, is not there any more, and was the top of another disk.
+
+    Nothing where the source has no ids, or the plan says that folders may be empty. Raises FatalError, and Stopped.
+    """
+    if migration.plan.source.may_be_empty or migration.quick is not None:
+        return set()
+    names = {entry.name for entry in listing if entry.may_be_folder}
+    tops = {
+        child.name
+        for child in known
+        if child.kind is EntryKind.FOLDER and child.placed and child.status not in OUT_OF_SIGHT
+        if child.name not in names and child.fingerprint.file_id in (None, *_IDS_OF_A_TOP)
+    }
+    try:
+        return tops if tops and migration.source.stat(folder).file_id is not None else set()
+    except NotFound:
+        return set()  # the folder above is gone itself, and judged by its own id
+    except ItemError:
+        return tops
 
 
 def _is_away(migration: Migration, folder: FolderNode, listing: list[Entry]) -> bool:

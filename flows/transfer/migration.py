@@ -38,7 +38,7 @@ from flows.transfer.folders import BoxFolders
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
-from state.records import TreeRecord, WorkerLease
+from state.records import FolderNode, TreeRecord, WorkerLease
 from state.statuses import EventKind, TreeState
 
 
@@ -90,10 +90,14 @@ class Migration:
     root_folder_ids: dict[int, int] = field(default_factory=dict)
     #: Trees of the plan that an earlier run began and did not complete, and whose folders are away in this one.
     away: list[TreeRecord] = field(default_factory=list)
+    #: Trees of the plan that this run leaves alone.
+    not_chosen: list[TreeRecord] = field(default_factory=list)
     #: Those that are no folder of the share but the files at its top.
     files_only_trees: frozenset[int] = frozenset()
     #: True when a folder that an earlier run filled, and that this checkpoint does not know, may be a tree's.
     adopts_trees: bool = False
+    #: True for a pass that changes nothing in Box.
+    is_dry: bool = False
     #: True when what moved in the source is moved in Box.
     follows_moves: bool = False
     #: True when what the walk finds unchanged is read all the same, and compared with what Box has of it.
@@ -108,6 +112,8 @@ class Migration:
     filters: FilterRules | None = None
     #: By tree, how often Box's listing differed from the checkpoint in this run.
     mismatches: Counter[int] = field(default_factory=Counter)
+    #: Folders that look emptied, by their ids: the end of the walk says whether what they held was moved.
+    emptied: dict[int, FolderNode] = field(default_factory=dict)
     #: Set while a walk may still find something.
     walking: threading.Event = field(default_factory=threading.Event)
 

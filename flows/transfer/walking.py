@@ -11,7 +11,13 @@ from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
-from flows.transfer.emptied import is_below_a_disk_that_is_away, looks_emptied
+from flows.transfer.emptied import (
+    disks_that_are_gone,
+    is_below_a_disk_that_is_away,
+    looks_emptied,
+    was_a_disk,
+    was_moved_away,
+)
 from flows.transfer.file_moves import follow_file_moves
 from flows.transfer.migration import Migration
 from flows.transfer.moves import FolderMoves
@@ -20,7 +26,8 @@ from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
 from flows.transfer.remembering import listing_digest, may_be_remembered
 from flows.transfer.renames import follow_renames, may_have_renamed
-from state.diff import Change, Compared
+from flows.transfer.true_names import give_names_back
+from state.diff import Change, ChangeKind, Compared
 from state.records import FolderNode, KnownChild
 from state.statuses import FOLDER_EMPTIED, EventKind
 
@@ -29,6 +36,18 @@ WALK_BATCH = 256
 
 #: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
 ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
+
+#: What is said of a folder that looks emptied.
+EMPTIED = (
+    "it lists nothing of what it had before; is a disk mounted there?"
+    " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
+)
+
+#: What is said of a mount point that went with its disk.
+DISK_GONE = (
+    "it is not there any more, and it was the top of another disk than the folder above it; is that mounted?"
+    " If it really was taken away, say so in the plan: source: {may_be_empty: true}"
+)
 
 #: A folder, what it lists, and the digest of that.
 Listed = tuple[FolderNode, list[Entry], str | None]
@@ -41,9 +60,14 @@ def walk_trees(migration: Migration) -> None:
     """
     try:
         _walk_frontier(migration)
-        if migration.claims.held and not migration.stop.is_set():
+        _judge_emptied(migration)
+        if migration.stop.is_set():
+            return
+        if migration.claims.held:
             _end_of_the_walk(migration, migration.claims.held)
-            migration.claims.hold([])
+        if migration.quick is None and not migration.is_dry:
+            give_names_back(migration, migration.tree_ids)
+        migration.claims.hold([])
     except Stopped:
         return  # whoever said stop knows why
     except BaseException as exc:
@@ -237,20 +261,43 @@ def _compared(
     return Compared(folder_id=folder.id, changes=changes, digest=digest, seen=folder.listing_digest)
 
 
+def _judge_emptied(migration: Migration) -> None:
+    """Once the walk has seen all: folders that look emptied are failed, unless what they held was moved elsewhere."""
+    while migration.emptied and not migration.stop.is_set():
+        folder_id, seen = migration.emptied.popitem()
+        folder = migration.checkpoint.folder_chain(folder_id)[-1]
+        if folder.path != seen.path:
+            continue  # it was moved since, and walked again where it is now
+        with _failing(migration, folder):
+            listing = _own(migration, folder, migration.source.list_folder(folder.path))
+            known = migration.checkpoint.known_children(folder_id)
+            whole = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
+            if looks_emptied(migration, whole, known) and not was_moved_away(migration, whole, known):
+                _fail_folder(migration, folder, FOLDER_EMPTIED, EMPTIED)
+            else:
+                changes = _compare(migration, folder, whole, known, judged=True)
+                _record(migration, [(folder, whole, _compared(folder, changes or [], None, known))])
+
+
 def _compare(
-    migration: Migration, folder: FolderNode, listing: list[Entry], known: list[KnownChild]
+    migration: Migration,
+    folder: FolderNode,
+    listing: list[Entry],
+    known: list[KnownChild],
+    *,
+    judged: bool = False,
 ) -> list[Change] | None:
-    """What is to be recorded of this folder; None when it looks emptied, and is failed."""
-    if looks_emptied(migration, listing, known):
-        words = (
-            "it lists nothing of what it had before; is a disk mounted there?"
-            " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
-        )
-        _fail_folder(migration, folder, FOLDER_EMPTIED, words)
+    """What is to be recorded of this folder; None when it looks emptied, and is judged later."""
+    if not judged and looks_emptied(migration, listing, known):
+        migration.emptied[folder.id] = folder
         return None
     changes, renames = compare_folder(
         listing, known, excluded=migration.excluded, reads_all=migration.reads_all
     )
+    if any(change.kind is ChangeKind.MISSING for change in changes):
+        # They stay in the frontier: it fails them one by one.
+        away = disks_that_are_gone(migration, folder.path, listing, known)
+        changes = [each for each in changes if each.kind is not ChangeKind.MISSING or each.name not in away]
     if migration.quick is not None:
         changes = migration.quick.chosen(changes)
         recorded = {change.name for change in changes}
@@ -300,6 +347,9 @@ def _record_failure(
         migration.guard.require_root(folder.tree_id)
     if isinstance(error, NotFound) and folder.parent_id is not None:
         if not listings.shows(folder.path):
+            if was_a_disk(migration, folder):
+                _fail_folder(migration, folder, FOLDER_EMPTIED, DISK_GONE)
+                return
             if migration.quick is not None or is_below_a_disk_that_is_away(migration, folder, away):
                 _write(migration, [(folder, [], _compared(folder, [], None, ()))])
                 return

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, update
 from sqlalchemy.orm import aliased
 
-from connectors.entry import EntryKind
+from connectors.entry import EntryKind, Fingerprint
 from state.change_records import GoneEntry
-from state.database.models import FOLDER_IS_WALKED, Folder, Item
+from state.database.models import FOLDER_IS_WALKED, Folder, Item, Tree
 from state.records import WorkerLease
 from state.statements.base import ROWS_PER_STATEMENT, Statements
 from state.statements.digests import forget_listings
@@ -54,6 +54,22 @@ class GoneStatements(Statements):
             while rows := self.database.read(_page(query, tree_id, after)):
                 yield from map(of_row, rows)
                 after = rows[-1].id
+
+    def gone_files(self, tree_id: int) -> Iterator[GoneEntry]:
+        """Every file of this tree that is GONE and in Box, wherever it was, streamed; not those found to be kept."""
+        after = 0
+        while rows := self.database.read(_page(_ALL_FILES, tree_id, after)):
+            yield from map(_gone_file, rows)
+            after = rows[-1].id
+
+    def waived_files(self, plan_id: int) -> Iterator[tuple[str, Fingerprint]]:
+        """Path, and what was seen, of every file that a person waived and that Box does not have; streamed."""
+        after = 0
+        while rows := self.database.read(_page_of_plan(plan_id, after)):
+            for row in rows:
+                seen = Fingerprint(size=row.size, modified_ns=row.modified_ns, file_id=row.source_file_id)
+                yield f"{row.path}/{row.name}".lstrip("/"), seen
+            after = rows[-1].id
 
     def children_in_box(self, folder_id: int) -> list[GoneEntry]:
         """Everything of this folder that is in Box, whatever its status."""
@@ -166,6 +182,9 @@ _FILES = select(
     Item.box_etag,
     Item.box_version_id,
     Item.sha1,
+    Item.size,
+    Item.modified_ns,
+    Item.source_file_id,
     Item.status,
     Item.adopted,
     _Above.box_folder_id.label("parent_box_id"),
@@ -176,11 +195,19 @@ _TOP_FOLDERS = (
     .order_by(Folder.id)
     .limit(ROWS_PER_STATEMENT)
 )
-_TOP_FILES = (
-    _FILES.where(_GONE_FILE, not_(_GOES_WITH_IT), Item.id > bindparam("after"))
+_ALL_FILES = (
+    _FILES.where(_GONE_FILE, Item.id > bindparam("after")).order_by(Item.id).limit(ROWS_PER_STATEMENT)
+)
+_WAIVED_FILES = (
+    select(Item.id, Item.name, Item.size, Item.modified_ns, Item.source_file_id, _Above.path)
+    .join(_Above, _Above.id == Item.folder_id)
+    .where(Item.tree_id.in_(select(Tree.id).where(Tree.plan_id == bindparam("plan"))))
+    .where(Item.status == ItemStatus.WAIVED, Item.kind == EntryKind.FILE, Item.box_file_id.is_(None))
+    .where(Item.id > bindparam("after"))
     .order_by(Item.id)
     .limit(ROWS_PER_STATEMENT)
 )
+_TOP_FILES = _ALL_FILES.where(not_(_GOES_WITH_IT))
 _THIS_FOLDER = _FOLDERS.where(Folder.id == bindparam("folder"))
 _CHILD_FOLDERS = _FOLDERS.where(Folder.parent_id == bindparam("folder"), Folder.box_folder_id.is_not(None))
 _CHILD_FILES = _FILES.where(Item.folder_id == bindparam("folder"), Item.box_file_id.is_not(None))
@@ -188,6 +215,10 @@ _CHILD_FILES = _FILES.where(Item.folder_id == bindparam("folder"), Item.box_file
 
 def _page(query: Any, tree_id: int, after: int) -> Any:
     return lambda connection: connection.execute(query, {"tree": tree_id, "after": after}).all()
+
+
+def _page_of_plan(plan_id: int, after: int) -> Any:
+    return lambda connection: connection.execute(_WAIVED_FILES, {"plan": plan_id, "after": after}).all()
 
 
 def _gone_folder(row: Any) -> GoneEntry:
@@ -216,6 +247,7 @@ def _gone_file(row: Any) -> GoneEntry:
         etag=row.box_etag,
         version_id=row.box_version_id,
         sha1=row.sha1,
+        seen=Fingerprint(size=row.size, modified_ns=row.modified_ns, file_id=row.source_file_id),
         is_gone=row.status == ItemStatus.GONE,
         is_ours=not row.adopted,
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy.orm import aliased
 
-from state.change_records import PlacedFile
-from state.database.models import Folder, Item
+from connectors.entry import EntryKind
+from state.change_records import PlacedFile, RenamedEntry
+from state.database.models import FOLDER_IS_RENAMED, ITEM_IS_RENAMED, Folder, Item, Pass
 from state.records import WorkerLease
-from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
+from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import forget_listings
 from state.statements.listing import unverify
 from state.statements.moves import known_since
+from state.statuses import ItemStatus
 
 
 class RenameStatements(Statements):
@@ -30,6 +33,50 @@ class RenameStatements(Statements):
             return found
 
         return self.database.read(find)
+
+    def seen_anew(
+        self, pass_id: int, tree_ids: Sequence[int], sizes: Sequence[int]
+    ) -> Iterator[tuple[str, int, int | None]]:
+        """Id in the source, size and date of files that these trees did not have before this pass; streamed.
+
+        Of those that were sent meanwhile only the ones of these sizes.
+        """
+        for tree_id in tree_ids:
+            for query in (_NEW_FILES, _SENT_SINCE):
+                after = 0
+                which = {"tree": tree_id, "pass": pass_id, "sizes": list(sizes)}
+                while rows := self.database.read(_page(query, {**which, "after": after})):
+                    yield from ((row.source_file_id, row.size, row.modified_ns) for row in rows)
+                    after = rows[-1].id
+
+    def entries_with_other_names(self, tree_ids: Sequence[int]) -> Iterator[RenamedEntry]:
+        """Files and folders of these trees, in sight and free, with a "~" in their name in Box, which is not their own;
+        streamed."""
+        kinds = ((_OTHER_FILE_NAMES, EntryKind.FILE), (_OTHER_FOLDER_NAMES, EntryKind.FOLDER))
+        for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
+            for query, kind in kinds:
+                after = 0
+                while rows := self.database.read(_page(query, {"trees": list(chunk), "after": after})):
+                    for row in rows:
+                        yield _renamed_entry(row, kind)
+                    after = rows[-1].id
+
+    def record_folder_renamed(
+        self, folder_id: int, *, box_name: str, box_etag: str | None, worker: WorkerLease
+    ) -> None:
+        """This folder has another name in Box, and the same place."""
+
+        def rename(connection: Connection) -> None:
+            values = {"box_name": box_name, "box_etag": box_etag}
+            connection.execute(update(Folder).where(Folder.id == folder_id).values(values))
+            row = connection.execute(
+                select(Folder.parent_id, Folder.tree_id).where(Folder.id == folder_id)
+            ).one()
+            forget_listings(connection, [row.parent_id])
+            connection.execute(update(Folder).where(Folder.id == row.parent_id).values(unproven=True))
+            unverify(connection, row.tree_id)
+
+        self.write_as(worker, rename)
 
     def record_file_renamed(
         self, item_id: int, *, name: str, box_name: str, box_etag: str | None, worker: WorkerLease
@@ -64,6 +111,82 @@ _PLACED = select(
     Item.created_ns,
     known_since(Item).label("known_since"),
 ).where(Item.box_file_id.is_not(None))
+
+
+_NEW = (
+    select(Item.id, Item.source_file_id, Item.size, Item.modified_ns)
+    .where(Item.tree_id == bindparam("tree"), Item.kind == EntryKind.FILE, Item.id > bindparam("after"))
+    .where(Item.source_file_id.is_not(None))
+    .order_by(Item.id)
+    .limit(ROWS_PER_STATEMENT)
+)
+_NEW_FILES = _NEW.where(Item.status.in_((ItemStatus.PENDING, ItemStatus.FAILED)), Item.box_file_id.is_(None))
+_PASS_BEGAN = select(Pass.started_at).where(Pass.id == bindparam("pass")).scalar_subquery()
+_SENT_SINCE = _NEW.where(
+    Item.status == ItemStatus.UPLOADED,
+    Item.size.in_(bindparam("sizes", expanding=True)),
+    Item.uploaded_at >= _PASS_BEGAN,
+)
+
+
+_Above = aliased(Folder)
+_IN_SIGHT = (ItemStatus.UPLOADED, ItemStatus.PENDING)
+_OTHER_FILE_NAMES = (
+    select(
+        Item.id,
+        Item.folder_id,
+        _Above.path,
+        Item.name,
+        Item.box_name,
+        Item.box_file_id.label("box_id"),
+        Item.box_etag,
+        Item.box_version_id,
+    )
+    .join(_Above, _Above.id == Item.folder_id)
+    .where(Item.tree_id.in_(bindparam("trees", expanding=True)), ITEM_IS_RENAMED, Item.box_name.like("%~%"))
+    .where(Item.kind == EntryKind.FILE, Item.status.in_(_IN_SIGHT), Item.claimed_by.is_(None))
+    .where(Item.id > bindparam("after"))
+    .order_by(Item.id)
+    .limit(ROWS_PER_STATEMENT)
+)
+_OTHER_FOLDER_NAMES: Any = (
+    select(
+        Folder.id,
+        Folder.parent_id.label("folder_id"),
+        _Above.path,
+        Folder.name,
+        Folder.box_name,
+        Folder.box_folder_id.label("box_id"),
+        Folder.box_etag,
+        literal_column("NULL").label("box_version_id"),
+    )
+    .join(_Above, _Above.id == Folder.parent_id)
+    .where(
+        Folder.tree_id.in_(bindparam("trees", expanding=True)), FOLDER_IS_RENAMED, Folder.box_name.like("%~%")
+    )
+    .where(Folder.status.in_(_IN_SIGHT), Folder.create_claimed_at.is_(None))
+    .where(Folder.id > bindparam("after"))
+    .order_by(Folder.id)
+    .limit(ROWS_PER_STATEMENT)
+)
+
+
+def _renamed_entry(row: Any, kind: EntryKind) -> RenamedEntry:
+    return RenamedEntry(
+        kind=kind,
+        row_id=row.id,
+        folder_id=row.folder_id,
+        path=f"{row.path}/{row.name}".lstrip("/"),
+        name=row.name,
+        box_name=row.box_name,
+        box_id=row.box_id,
+        box_etag=row.box_etag,
+        box_version_id=row.box_version_id,
+    )
+
+
+def _page(query: Any, which: dict[str, Any]) -> Any:
+    return lambda connection: connection.execute(query, which).all()
 
 
 def _placed_file(row: Any) -> PlacedFile:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
 from connectors.box.sandbox import Sandbox
+from state.checkpoint import Checkpoint
 from tests.acceptance.changing import assert_same, calls_of, ids, program_on
 from tests.acceptance.proof import report_items, sums_add_up
 from tests.program import Program
@@ -202,3 +204,150 @@ def test_nothing_goes_while_something_has_not_arrived(program: Program, box: San
     assert "B/5.txt" in kept
     assert_same(box, share)
     assert {"5.txt"} == in_trash(box)
+
+
+def test_own_name_is_given_back(program: Program, box: Sandbox, share: Path) -> None:
+    """A folder and a file took over names, in other letters, of what went to the trash at the end of the same pass: the
+    next one gives them their own, by a call each, and the one after it has nothing to do."""
+    (share / "B/5.txt").unlink()
+    (share / "B/5.TXT").mkdir()
+    shutil.rmtree(share / "A/x")
+    (share / "A/X").write_bytes(b"no folder any more")
+    calls_of(program, box)
+    before = ids(box)
+    aside = {path for path in before if "~" in path}
+    assert 2 == len(aside)
+
+    calls = calls_of(program, box)
+
+    assert {"PUT /files/:id": 1, "PUT /folders/:id": 1, LIST: 2} == calls
+    assert_same(box, share)
+    assert sorted(before.values()) == sorted(ids(box).values())
+    assert {} == calls_of(program, box)
+
+
+TREES = {"trees": [{"source": "A"}, {"source": "B"}], "changes": TRASH}
+
+
+def in_status(program: Program) -> tuple[int, int]:
+    """How much that is gone is in Box still, and how much is in the trash."""
+    gone = program.status()["gone"]
+    return gone["in_box"], gone["trashed"]
+
+
+def test_moved_to_a_tree_that_the_run_did_not_walk(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """Box has it in A alone until a pass of B has sent it: it stays so long. What is nowhere else goes at once."""
+    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    assert 0 == program.run("migrate").code
+    (share / "A/x/deep/1.txt").rename(share / "B/new.txt")  # its folder is gone as well
+    shutil.rmtree(share / "A/x")
+
+    finished = program.run("migrate", "--tree", "A")
+
+    assert 0 == finished.code, finished.output
+    assert "1 file gone from one tree may be in another" in finished.stderr
+    assert {"A", "A/x", "A/x/deep", "A/x/deep/1.txt", "A/4.txt", "B", "B/5.txt", "B/6.txt"} == set(ids(box))
+    assert (3, 2) == in_status(program)
+    assert 0 == program.run("migrate", "--tree", "B").code
+    assert (3, 2) == in_status(program)
+    assert 0 == program.run("migrate", "--tree", "A").code
+    assert (0, 5) == in_status(program)
+    assert {"A", "A/4.txt", "B", "B/5.txt", "B/6.txt", "B/new.txt"} == set(ids(box))
+
+
+def put_into_b(share: Path, *, to: str = "B/new.txt") -> None:
+    """Somebody moves a file from A to B, and goes on writing in it there."""
+    (share / "A/4.txt").rename(share / to)
+    (share / to).write_bytes(b"four and more")
+
+
+def close_tree(program: Program, name: str) -> None:
+    """Hand it over."""
+    with closing(Checkpoint.open(f"sqlite:///{program.folder}/state.db")) as checkpoint:
+        closed = [tree.id for tree in checkpoint.trees(1) if tree.name == name]
+        assert 1 == checkpoint.close_trees(1, closed, who="ann@example.com", detail={})
+
+
+@pytest.mark.torture
+def test_moved_to_a_tree_that_is_closed(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """Nobody walks it any more; it stays where it is until somebody opens the tree again."""
+    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    assert 0 == program.run("migrate").code
+    close_tree(program, "B")
+    put_into_b(share)
+    (share / "A/x/3.txt").unlink()
+
+    assert 0 == program.run("migrate", "--tree", "A").code
+    assert (1, 1) == in_status(program)
+    assert "A/4.txt" in ids(box)
+    reopened = program.run("migrate", "--reopen", "--why", "Ann moved a file")
+
+    assert 0 == reopened.code, reopened.output
+    assert (0, 2) == in_status(program)
+    assert "B/new.txt" in ids(box)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("which", ["whole", "--tree"])
+def test_moved_to_where_nobody_can_look(tmp_path: Path, box: Sandbox, share: Path, which: str) -> None:
+    """A folder of B that cannot be listed may hold it: nothing goes, chosen or not."""
+    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    program = UnprivilegedProgram(program.folder, program.plan, program.environment)
+    assert 0 == program.run("migrate").code
+    (share / "B/locked").mkdir()
+    put_into_b(share, to="B/locked/new.txt")
+    (share / "B/locked").chmod(0o000)
+    try:
+        finished = program.run("migrate", *(("--tree", "A") if which == "--tree" else ()))
+        assert (1 if which == "whole" else 0) == finished.code, finished.output
+        assert "nothing goes to the trash in this run" in finished.stderr
+        assert "A/4.txt" in ids(box)
+    finally:
+        (share / "B/locked").chmod(0o755)
+    assert 0 == program.run("migrate").code
+    assert {"A/4.txt", "B/locked/new.txt"} & set(ids(box)) == {"B/locked/new.txt"}
+
+
+@pytest.mark.torture
+def test_moved_to_a_tree_that_is_away(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """The folder of B is not in the share for a moment."""
+    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    assert 0 == program.run("migrate").code
+    put_into_b(share)
+    (share / "B").rename(share.parent / "B")
+
+    finished = program.run("migrate", "--tree", "A")
+
+    assert 0 == finished.code, finished.output
+    assert "B cannot be looked through" in finished.stderr
+    assert "A/4.txt" in ids(box)
+
+
+@pytest.mark.torture
+def test_moved_and_refused_and_waived(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """Somebody lets B complete without it: what Box has of it in A is all that it has."""
+    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    assert 0 == program.run("migrate").code
+    put_into_b(share)
+    refusal = box.faults.next("POST /files/content").about("new.txt")
+    refusal.status(403, error="access_denied_insufficient_permissions").times(None)
+    assert 1 == program.run("migrate").code
+    assert 0 == program.run("waive", "B/new.txt", "--why", "Box refuses it").code
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    assert "A/4.txt" in ids(box)
+    assert (1, 0) == in_status(program)
+
+
+@pytest.mark.torture
+def test_moved_and_left_out_by_the_filters_of_a_run(tmp_path: Path, box: Sandbox, share: Path) -> None:
+    """Such a run follows no deletion at all."""
+    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    assert 0 == program.run("migrate").code
+    put_into_b(share, to="B/new.doc")
+
+    assert 1 == program.run("migrate", "--include", "*.txt").code
+
+    assert "A/4.txt" in ids(box)

@@ -13,6 +13,9 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from connectors.entry import Entry
 from connectors.source import Source
+from connectors.sources import local
+from connectors.sources.local import entry_of_stat
+from flows.orchestration.runs import move_share
 from flows.plan.file import load_plan
 from flows.transfer.beginning import begin
 from flows.transfer.migration import open_migration
@@ -280,3 +283,51 @@ def test_folder_whose_files_were_all_renamed(tmp_path: Path, box: Sandbox, share
     }
     assert 6 == sum(state == "gone" for state in states.values())
     assert 6 == sum(path.startswith("Legal/old ") and state == "uploaded" for path, state in states.items())
+
+
+def test_mount_point_that_goes_with_its_disk(
+    tmp_path: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is not even listed any more: what was on the disk stays in Box, and the folder fails; may_be_empty
+    believes it. A folder of the same disk that was deleted goes, as the plan says."""
+    share = tmp_path / "with a disk"
+    share.mkdir()
+    build_tree(
+        share,
+        {
+            "A": {
+                "b": {"vol": {"deep": {"1.txt": b"1"}, "2.txt": b"2"}, "5.txt": b"5"},
+                "old": {"3.txt": b"3"},
+                "4.txt": b"4",
+            }
+        },
+    )
+
+    def of_stat(path: str, found: os.stat_result, *, with_id: bool = True) -> Entry:
+        return entry_of_stat(path, found, with_id=with_id and "vol" not in path)
+
+    monkeypatch.setattr(local, "entry_of_stat", of_stat)  # as of a mounted disk
+    changes = {"deletions": "trash", "max_delete": "90%"}
+    program = program_for(
+        tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "A"}], changes=changes
+    )
+    assert move_share(load_plan(program.plan_path), check=False)["complete"]
+    (share / "A/b/vol").rename(tmp_path / "vol")
+    (share / "A/old").rename(tmp_path / "old")
+
+    for _ in range(2):
+        assert not move_share(load_plan(program.plan_path), check=False)["complete"]
+        items = report_items(program)
+        assert ("failed", "folder_emptied") == (items["A/b/vol"]["status"], items["A/b/vol"]["reason"])
+        assert {"uploaded"} == {
+            items[f"A/b/vol/{name}"]["status"] for name in ("deep", "deep/1.txt", "2.txt")
+        }
+        assert {"gone"} == {items[name]["status"] for name in ("A/old", "A/old/3.txt")}
+        assert {"A/b/vol/2.txt", "A/b/vol/deep/1.txt", "A/old/3.txt"} <= set(box.files())
+    (tmp_path / "vol").rename(share / "A/b/vol")  # mounted again
+    assert move_share(load_plan(program.plan_path), check=False)["complete"]
+    assert {"A/4.txt", "A/b/5.txt", "A/b/vol/2.txt", "A/b/vol/deep/1.txt"} == set(box.files())
+    (share / "A/b/vol").rename(tmp_path / "vol")
+    program.write_plan(source=program.plan["source"] | {"may_be_empty": True})
+    assert move_share(load_plan(program.plan_path), check=False)["complete"]
+    assert {"A/4.txt", "A/b/5.txt"} == set(box.files())

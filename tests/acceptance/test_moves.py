@@ -193,6 +193,32 @@ def test_folder_and_what_is_in_it(program: Program, box: Sandbox, share: Path) -
     assert 2 == assert_same(box, share)["Z/other/3.txt"]
 
 
+def test_all_files_of_a_folder(program: Program, box: Sandbox, share: Path) -> None:
+    """No disk is away: whether its files are seen before or after it, it stays as an empty folder, at once."""
+    before = ids(box)
+    (share / "M/y/deeper/still").mkdir(parents=True)
+    moved = {
+        "M/y/5.txt": "Z/5.txt",
+        "M/y/6.txt": "Z/66.txt",
+        "A/x/deep/1.txt": "M/y/deeper/still/1.txt",
+        "A/x/deep/2.txt": "M/y/deeper/still/2.txt",
+    }
+    for old, new in moved.items():
+        (share / old).rename(share / new)
+    (share / "M/y/deeper").rename(share / "M/deeper")
+    moved = {old: new.replace("M/y/deeper", "M/deeper") for old, new in moved.items()}
+
+    calls = calls_of(program, box)
+
+    assert 4 == calls[RENAME]
+    assert not {SEND, VERSION} & set(calls)
+    after = ids(box)
+    assert {new: before[old] for old, new in moved.items()}.items() <= after.items()
+    assert {1} == set(assert_same(box, share).values())
+    (share / "Z/66.txt").rename(share / "66.txt")  # of three, one is left: nothing special
+    assert {RENAME: 1} == {route: n for route, n in calls_of(program, box).items() if route != LIST}
+
+
 def test_hard_link_is_no_move(program: Program, box: Sandbox, share: Path) -> None:
     """A second name of a file that is still there is a second file."""
     before = ids(box)

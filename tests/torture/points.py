@@ -30,7 +30,7 @@ _CHECKPOINT = (
     "release_worker", "add_tree_editors", "record_tree_editors_removed",
 )  # fmt: skip
 
-_FOLLOWING = ("record_folder_moved", "record_file_moved", "record_trashed")
+_FOLLOWING = ("record_folder_moved", "record_file_moved", "record_file_renamed", "record_trashed")
 
 #: module:name of every function that is wrapped; each Checkpoint method is one transaction.
 FUNCTIONS = (

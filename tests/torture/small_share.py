@@ -102,6 +102,12 @@ MOVED = {
     "Legal/Contracts/scans.zip": "Legal/scans.zip",
     "Legal/file 11.txt": "Legal/file 11 (final).txt",
 }
+#: Files of one folder that it lets change names in a circle, and the name that each has afterwards.
+CIRCLE = {
+    "Accounting/file 07.txt": "Accounting/file 14.txt",
+    "Accounting/file 14.txt": "Accounting/file 21.txt",
+    "Accounting/file 21.txt": "Accounting/file 07.txt",
+}
 #: What it deletes, and the file that gets another date and keeps its bytes.
 DELETED = ("Legal/Contracts/old", "Accounting/2025/file 03.txt", "Legal/Contracts/file 12.txt")
 TOUCHED = "Accounting/file 00.txt"
@@ -112,6 +118,10 @@ def follow_share(root: Path) -> None:
     (root / "Accounting/closed").mkdir()
     for old, new in MOVED.items():
         (root / old).rename(root / new)
+    for old in CIRCLE:
+        (root / old).rename(root / f"{old}.aside")
+    for old, new in CIRCLE.items():
+        (root / f"{old}.aside").rename(root / new)
     for path in DELETED:
         (shutil.rmtree if (root / path).is_dir() else Path.unlink)(root / path)
     _set_date(root / TOUCHED, 2_000)
@@ -119,7 +129,7 @@ def follow_share(root: Path) -> None:
 
 def moved_path(path: str) -> str:
     """Where follow_share() put it."""
-    for old, new in MOVED.items():
+    for old, new in (MOVED | CIRCLE).items():
         if path == old or path.startswith(f"{old}/"):
             return new + path[len(old) :]
     return path

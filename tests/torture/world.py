@@ -15,6 +15,7 @@ from typing import Any
 from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.control.faults import Effect, Fault
 from connectors.entry import EntryKind
+from flows.transfer.renames import own_name
 from state.checkpoint import Checkpoint
 from state.reports.lines import item_lines
 from state.statuses import ItemStatus
@@ -134,8 +135,10 @@ class World:
                 assert counted[tree["name"], name] == counts[name], (tree["name"], name)
 
     def _places(self, path: str) -> set[str]:
-        """Where Box may have it: what Box moved a moment ago is written down under its old path."""
-        return {path, small_share.moved_path(path)} if self.placed else {path}
+        """Where Box may have it: what Box moved a moment ago has its old path here, or stepped aside."""
+        folder, _, name = path.rpartition("/")
+        own = f"{folder}/{own_name(name)}".lstrip("/")
+        return {path, own, small_share.moved_path(own)} if self.placed else {path}
 
     def _is_trashed(self, path: str, files: dict[str, tuple[str, Content]], folders: set[str]) -> bool:
         """Deleted in the share and in Box, which is not written down yet."""

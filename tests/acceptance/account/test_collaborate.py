@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,33 @@ def test_person_of_two_names_is_mailed_once(account: Account, box: Sandbox, firs
     assert account.migrate()["complete"]
     assert {BOB: 1} == mails(box)
     assert 2 == len(box.collaborations())
+
+
+@pytest.mark.parametrize("first", ["group", pytest.param("group_id", marks=pytest.mark.torture)])
+def test_group_of_two_names_is_one(account: Account, box: Sandbox, first: str) -> None:
+    """By name and by id in one tree, and in two: one collaboration each, and one mail. Other rights under the other
+    name are refused, whichever they are, and what the first one gives stays."""
+    group = box.add_group("Lawyers")
+    names = [{"group": "LAWYERS", "role": "viewer"}, {"group_id": group.id, "role": "viewer"}]
+    in_order = names if first == "group" else names[::-1]
+    trees = [
+        {"source": "Accounting", "collaborators": in_order},
+        {"source": "Legal", "collaborators": in_order[::-1]},
+    ]
+    account.change(trees=trees, **NOTIFY)
+
+    assert account.migrate()["complete"]
+    assert [("Lawyers", "viewer")] * 2 == [(each["group"], each["role"]) for each in box.collaborations()]
+    assert 2 == box.calls.by_route["POST /collaborations"]
+    assert {"none"} == set(account.collaborate().values())
+    with closing(sqlite3.connect(account.program.folder / "state.db")) as state:
+        assert [(1,)] == state.execute("SELECT count(*) FROM collaborations WHERE mailed").fetchall()
+    trees[1]["collaborators"] = in_order[:1]
+    trees[0]["collaborators"] = [in_order[0], in_order[1] | {"role": "editor"}]
+    account.change(trees=trees)
+    told = account.collaborate()
+    assert ["failed", "none"] == sorted(told.values())
+    assert {"viewer"} == {each["role"] for each in box.collaborations()}
 
 
 def test_who_is_in_already_is_mailed_about_the_next_tree(account: Account, box: Sandbox) -> None:
