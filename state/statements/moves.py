@@ -101,6 +101,26 @@ class MoveStatements(Statements):
         the plan; streamed."""
         yield from map(_moved_file, self._pages(_PAIRS_OF_TREES, tree_id))
 
+    def gone_files_by_source_id(self, tree_id: int, ids: Sequence[str]) -> list[tuple[str, int, int]]:
+        """Files of this tree that are GONE and in Box: id in the source, one of `ids`; row id; id of the folder."""
+
+        def find(connection: Connection) -> list[tuple[str, int, int]]:
+            return [
+                (row.source_file_id, row.id, row.folder_id)
+                for chunk in in_chunks(sorted(set(ids)), IDS_PER_STATEMENT)
+                for row in connection.execute(
+                    _GONE_BY_ID.where(_Old.source_file_id.in_(chunk)), {"tree": tree_id}
+                )
+            ]
+
+        return self.database.read(find)
+
+    def files_in_sight(self, tree_id: int, source_id: str, *, size: int) -> list[int]:
+        """Row ids of the files of this tree that have this id in the source and this size, and are not GONE."""
+        which = {"tree": tree_id, "size": size, "source_id": source_id, "new": 0, "most": MANY_NAMES}
+        query = _IN_SIGHT.limit(None).limit(bindparam("most"))
+        return self.database.read(lambda connection: list(connection.execute(query, which).scalars()))
+
     def _pages(self, query: Any, tree_id: int) -> Iterator[Any]:
         after = 0
         while rows := self.database.read(_page(query, tree_id, after)):
@@ -334,6 +354,13 @@ _IN_SIGHT = (
     .where(Item.source_file_id == bindparam("source_id"), Item.id != bindparam("new"))
     .where(Item.status.in_((ItemStatus.UPLOADED, ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.WAIVED)))
     .limit(1)
+)
+
+#: Names of one file that are looked at, at most: two are one too many.
+MANY_NAMES = 1_000
+
+_GONE_BY_ID = select(_Old.source_file_id, _Old.id, _Old.folder_id).where(
+    _IS_GONE, _Old.kind == EntryKind.FILE, _Old.tree_id + 0 == bindparam("tree")
 )
 
 _TAKEN = ("box_file_id", "box_plan_id", "box_version_id", "sha1", "uploaded_at", "uploaded_by", "adopted")

@@ -11,7 +11,7 @@ import pytest
 from connectors.box.sandbox import Sandbox
 from flows.orchestration.runs import move_share
 from flows.plan.file import load_plan
-from flows.transfer.renames import ASIDE
+from flows.transfer.moved_folders import ASIDE
 from state.checkpoint import Checkpoint
 from state.reports.events import events
 from state.statuses import EventKind
