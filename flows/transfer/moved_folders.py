@@ -175,6 +175,22 @@ def other_way_round(
     return other if may_move(there) and _fits(looks, move) and _fits(looks, other) else None
 
 
+def holder_of_the_place(
+    looks: Looks, folder: FolderNode, move: FolderMove, listing: Sequence[Entry], known: Sequence[KnownChild]
+) -> FolderMove | None:
+    """The folder that has the place, by the checkpoint, to which one that stepped aside comes back; it is not listed in
+    this folder any more."""
+    if not move.row.name.startswith(ASIDE) or move.row.parent_id != folder.id or not _fits(looks, move):
+        return None
+    holder = next((child for child in known if _is_folder_named(child, move.entry.name)), None)
+    wanted = None if holder is None else holder.fingerprint.file_id
+    if holder is None or wanted is None or wanted in {entry.file_id for entry in listing}:
+        return None
+    rows = looks.checkpoint.folders_by_source_id(looks.plan_id, [wanted]).get(wanted, [])
+    is_the_one = [row.id for row in rows] == [holder.id] and rows[0].box_id is not None
+    return FolderMove(row=rows[0], entry=move.entry) if is_the_one else None
+
+
 def is_folder(child: KnownChild) -> bool:
     """True for folders; links that look like one are none."""
     return child.kind is EntryKind.FOLDER

@@ -24,13 +24,14 @@ from urllib.parse import urlsplit
 
 from connectors.box.types import Changed, Known, Place
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ItemError
+from connectors.errors import ChangedInBox, ItemError, NameInUse
 from flows.plan.changes import Moves
 from flows.plan.model import MigrationPlan
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import (
     ASIDE,
     FolderMove,
+    holder_of_the_place,
     is_folder,
     may_move,
     named_moves,
@@ -60,8 +61,8 @@ class FolderMoves:
     def __init__(self, migration: Migration) -> None:
         self._migration = migration
         self._left: list[str] = []
-        #: Rows of folders that changed places; what was read of them before is outdated.
-        self._swapped: set[int] = set()
+        #: Folders changed places with others; what was read of them before may be outdated.
+        self._is_outdated = False
 
     def has_left(self, folder: FolderNode) -> bool:
         """True for what moved since it was claimed, or a folder above it: its old path shows something else."""
@@ -82,17 +83,19 @@ class FolderMoves:
         self, folder: FolderNode, listing: list[Entry], rows: Mapping[str, list[PlacedFolder]]
     ) -> None:
         """Move to this folder in Box what moved to it in the source, and what was renamed in it."""
+        rows = self.candidates([listing]) if self._is_outdated else rows
         found = paired(self._migration, folder, listing, rows)
-        found = [move for move in found if move.row.id not in self._swapped]
         if not found:
             return
         known = self._finish_aside(self._migration.checkpoint.known_children(folder.id))
         moves = possible_moves(self._migration, folder, found, known)
         if moves:
             self._carry_out(folder, named_moves(self._migration, listing, known, moves))
-        for move in found:
-            if move not in moves and (other := other_way_round(self._migration, folder, move, known)):
+        for move in (each for each in found if each not in moves):
+            if other := other_way_round(self._migration, folder, move, known):
                 self._swap(folder, move, other)
+            elif holder := holder_of_the_place(self._migration, folder, move, listing, known):
+                self._undo(folder, move, holder)
 
     def _swap(self, folder: FolderNode, here: FolderMove, there: FolderMove) -> None:
         """Two folders of two parents have each other's places: one steps aside where it is, three calls in all."""
@@ -108,7 +111,16 @@ class FolderMoves:
             return
         parent = self._migration.checkpoint.folder_chain(old.parent_id)[-1]
         self._moved(parent, aside, there.entry.name, Place(old.parent_box_id, old.box_name))
-        self._swapped |= {old.id, new.id}
+        self._is_outdated = True
+
+    def _undo(self, folder: FolderNode, move: FolderMove, holder: FolderMove) -> None:
+        """A run was ended in a swap, and the share was put right since: what came here in place of the one that stepped
+        aside does so in its turn, and is moved from there to where it is listed."""
+        place = Place(holder.row.parent_box_id or "", holder.row.box_name)
+        aside = self._aside(folder, holder)
+        self._is_outdated = True
+        if aside is not None and self._moved(folder, move, move.entry.name, place) is None:
+            self._moved(folder, aside, holder.row.name, place)
 
     def _aside(self, folder: FolderNode, move: FolderMove) -> FolderMove | None:
         """Let a folder have a name for a moment that nobody else has, which is written down first; None when Box
@@ -145,7 +157,7 @@ class FolderMoves:
         try:
             if row.name.startswith(ASIDE) and row.box_name != row.name != name:
                 row = self._finished(row)
-            changed = self._in_box(row, place)
+            changed = self._in_box_once_it_is_free(row, place)
         except ItemError as exc:
             tell_copy(migration, folder.path, row.path, move.entry.path, exc)
             return None
@@ -185,6 +197,40 @@ class FolderMoves:
         """A run was ended while this folder stepped aside: now it has."""
         changed = self._in_box(row, Place(row.parent_box_id or "", row.name))
         return replace(row, box_name=changed.name, box_etag=changed.etag)
+
+    def _in_box_once_it_is_free(self, row: PlacedFolder, place: Place) -> Changed:
+        """Of a folder that is aside its place may be taken by the one that it was to change places with: a run was
+        ended before it wrote down that Box had moved that one. It is moved back, since the share shows that no more."""
+        try:
+            return self._in_box(row, place)
+        except NameInUse as exc:
+            migration = self._migration
+            other = migration.checkpoint.folder_in_box(migration.plan_id, exc.box_id or "")
+            if other is None or not row.name.startswith(ASIDE) or other.tree_id != row.tree_id:
+                raise
+            if other.parent_id is None or other.parent_box_id in (None, place.parent_id):
+                raise
+            back = self._in_box(
+                replace(other, parent_box_id=place.parent_id, box_name=place.name),
+                Place(other.parent_box_id, other.box_name),
+            )
+            self._record(other.parent_id, other, other.name, other.path, back.name, back.etag)
+            self._is_outdated = True
+            return self._in_box(row, place)
+        except ChangedInBox:
+            if not row.name.startswith(ASIDE):
+                raise
+            return self._in_box(self._moved_on(row), place)
+
+    def _moved_on(self, row: PlacedFolder) -> PlacedFolder:
+        """A folder that is aside by the checkpoint, where Box has it: a run was ended before it wrote down that it went
+        on from there, to another folder of its tree. ChangedInBox where that is not so."""
+        migration = self._migration
+        there = migration.box.folder_info(row.box_id or "")
+        parent = migration.checkpoint.folder_in_box(migration.plan_id, there.parent_id or "")
+        if parent is None or parent.tree_id != row.tree_id:
+            raise ChangedInBox(f"somebody moved or renamed it in Box; it is called {there.name!r} there")
+        return replace(row, parent_box_id=there.parent_id, box_name=there.name, box_etag=there.etag)
 
     def _in_box(self, row: PlacedFolder, place: Place) -> Changed:
         known = Known(kind=EntryKind.FOLDER, box_id=row.box_id or "", name=row.box_name, etag=row.box_etag)

@@ -38,6 +38,12 @@ class MoveStatements(Statements):
 
         return self.database.read(find)
 
+    def folder_in_box(self, plan_id: int, box_id: str) -> PlacedFolder | None:
+        """The folder of the plan that has this id in Box, with its place by the checkpoint."""
+        query = _PLACED_FOLDER.where(Folder.box_plan_id == plan_id, Folder.box_folder_id == box_id)
+        row = self.database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else _placed_folder(row)
+
     def is_void(self, folder_id: int) -> bool:
         """True when nothing of this folder and of what is below it is in Box, or on its way there."""
         return self.database.read(lambda connection: _is_void(connection, folder_id))
@@ -168,7 +174,7 @@ _FOLDER = (
 )
 
 _Above = aliased(Folder)
-_BY_SOURCE_ID = (
+_PLACED_FOLDER = (
     select(
         Folder.id,
         Folder.tree_id,
@@ -186,8 +192,8 @@ _BY_SOURCE_ID = (
     .join(Tree, Tree.id == Folder.tree_id)
     .outerjoin(_Above, _Above.id == Folder.parent_id)
     .outerjoin(Pass, Pass.id == Folder.walked_pass)
-    .where(FOLDER_HAS_SOURCE_ID)
 )
+_BY_SOURCE_ID = _PLACED_FOLDER.where(FOLDER_HAS_SOURCE_ID)
 
 
 def _placed_folder(row: Any) -> PlacedFolder:
