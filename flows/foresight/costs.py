@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from connectors.box.upload.part_sizes import parts_of
+from flows.plan.model import MigrationPlan
+
+#: Entries of one page of Box's listings.
+PAGE = 1_000
+
 
 class Route(StrEnum):
     """Calls that a pass makes, as they are counted."""
@@ -39,3 +45,19 @@ class Route(StrEnum):
 UPLOADS = frozenset({Route.FILE, Route.VERSION, Route.SESSION, Route.SESSION_OF_VERSION, Route.COMMIT})
 #: Calls of whoever uploads.
 SENDERS = UPLOADS | {Route.PART, Route.PLAN_PART}
+
+
+def sending_calls(size: int, plan: MigrationPlan, *, is_version: bool) -> dict[str, int]:
+    """Return the calls by which a file of so many bytes is sent, as new or over what Box has of it."""
+    if size < plan.box.direct_upload_limit_bytes:
+        return {Route.VERSION if is_version else Route.FILE: 1}
+    parts = parts_of(size)
+    calls: dict[str, int] = {Route.PART: parts, Route.COMMIT: 1}
+    if is_version:
+        return calls | {Route.LOOK_AT_FILE: 1, Route.SESSION_OF_VERSION: 1, Route.PLAN_PART: parts}
+    return calls | {Route.SESSION: 1}
+
+
+def pages_of(entries: int) -> int:
+    """How many calls list so many entries in Box."""
+    return max(1, -(-entries // PAGE))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from connectors.box.upload.part_sizes import parts_of
-from connectors.box.values import box_date
 from connectors.entry import Entry, EntryKind
-from flows.foresight.costs import Route
+from flows.foresight.costs import Route, pages_of, sending_calls
+from flows.foresight.moved_files import has_same_content
 from flows.foresight.notes import UNKNOWN, PassNotes, Place
-from flows.plan.model import MigrationPlan
+from flows.transfer.identity import Looked
 from state.change_records import PlacedFolder
 from state.diff import Change, ChangeKind
 from state.records import KnownChild
 from state.statuses import ItemStatus
-
-#: Entries of one page of Box's listings.
-PAGE = 1_000
 
 OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
@@ -31,13 +27,16 @@ class FolderPass:
         known: Sequence[KnownChild],
         changes: Mapping[str, Change],
         moved: Mapping[str, PlacedFolder],
+        renamed: Collection[str],
     ) -> None:
+        """`moved`: folders that came to this one, by their names. `renamed`: names that files got in this folder."""
         self._notes, self._place, self._tree = notes, place, place.tree
         self._rows = {(child.name, child.kind is EntryKind.FOLDER): child for child in known}
-        self._changes, self._moved = changes, moved
+        self._changes, self._moved, self._renamed = changes, moved, renamed
         self._new: list[Entry] = []
+        self._changed: list[Entry] = []
         #: Something is put into it, so that Box's listing of it is compared.
-        self._is_filled = False
+        self._is_filled = bool(renamed)
         #: What lies in it in Box before anything is trashed.
         self._in_box = sum(child.placed for child in known)
         self.below: list[Place] = []
@@ -67,7 +66,6 @@ class FolderPass:
         if moved is not None:
             self._notes.note_moved(moved)
             self._tree.items["moved"] += 1
-            self._tree.calls[Route.MOVE_FOLDER] += 1
             self._is_filled = True
             self.below.append(Place(self._tree, entry.path, moved.id, placed=True))
             return
@@ -85,23 +83,22 @@ class FolderPass:
         if row is not None and placed and _is_known_content(entry, row, kind):
             # Out of sight it was compared with nothing.
             self._is_filled |= row.status in OUT_OF_SIGHT
-            self._tree.items["unchanged"] += 1
+            self._tree.items["moved" if entry.name in self._renamed else "unchanged"] += 1
             return
         self._in_box += not placed
         self._is_filled = True
-        self._tree.items["changed" if placed else "new"] += 1
+        self._tree.items["moved" if entry.name in self._renamed else "changed" if placed else "new"] += 1
         self._tree.items["same_size"] += row is not None and row.in_box and row.fingerprint.size == entry.size
         self._tree.items["too_large"] += entry.size > self._notes.largest_file
         self._tree.bytes += entry.size
         self._tree.sent += 1
         self._tree.calls.update(sending_calls(entry.size, self._notes.plan, is_version=placed))
-        if not placed:
-            self._new.append(entry)
+        (self._changed if placed else self._new).append(entry)
 
     def settle(self) -> None:
         """Count the folder itself, and Box's listing of it."""
         place, notes = self._place, self._notes
-        notes.note_new(self._tree, self._new)
+        notes.note_files(self._tree, self._new, self._changed)
         is_needed = not self._tree.files_only or self._tree.sent > 0 or place.placed
         if not is_needed:
             return
@@ -122,22 +119,6 @@ class FolderPass:
         return sum(self._notes.made(path) for path in paths)
 
 
-def sending_calls(size: int, plan: MigrationPlan, *, is_version: bool) -> dict[str, int]:
-    """Return the calls by which a file of so many bytes is sent, as new or over what Box has of it."""
-    if size < plan.box.direct_upload_limit_bytes:
-        return {Route.VERSION if is_version else Route.FILE: 1}
-    parts = parts_of(size)
-    calls: dict[str, int] = {Route.PART: parts, Route.COMMIT: 1}
-    if is_version:
-        return calls | {Route.LOOK_AT_FILE: 1, Route.SESSION_OF_VERSION: 1, Route.PLAN_PART: parts}
-    return calls | {Route.SESSION: 1}
-
-
-def pages_of(entries: int) -> int:
-    """How many calls list so many entries in Box."""
-    return max(1, -(-entries // PAGE))
-
-
 def _has(row: KnownChild | None, status: ItemStatus) -> bool:
     return row is not None and row.status is status
 
@@ -148,7 +129,5 @@ def _is_known_content(entry: Entry, row: KnownChild, kind: ChangeKind) -> bool:
         return row.status is ItemStatus.UPLOADED
     if row.status in OUT_OF_SIGHT:
         return row.in_box and row.fingerprint.same_content_as(entry.fingerprint)
-    if not row.in_box or entry.size != row.fingerprint.size:
-        return False
-    dates = (entry.modified_ns, row.fingerprint.modified_ns)
-    return None not in dates and len({box_date(each) for each in dates if each is not None}) == 1
+    old = Looked(row.fingerprint.size, row.fingerprint.modified_ns, None)
+    return row.in_box and has_same_content(old, Looked.at(entry))

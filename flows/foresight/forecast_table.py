@@ -101,6 +101,11 @@ def forecast_lines(document: Mapping[str, Any]) -> Iterator[str]:
             f"at most: {counted(items['same_size'], 'changed file has', 'changed files have')} the size that Box has;"
             " a pass reads such files, and sends only those that differ"
         )
+    if items["emptied"]:
+        yield (
+            f"{counted(items['emptied'], 'folder lists', 'folders list')} nothing of what"
+            f" {'it' if items['emptied'] == 1 else 'they'} had before and would fail; is a disk mounted there?"
+        )
     if items["too_large"]:
         yield f"{counted(items['too_large'], 'file')} larger than Box takes; boxhaul inventory lists them"
     if items["renamed"]:

@@ -30,6 +30,7 @@ ITEMS = (
     "unchanged",
     "excluded",
     "failed",
+    "emptied",
     "waived",
     "gone",
     "renamed",

@@ -77,12 +77,21 @@ class PassNotes:
         """This folder is somewhere else now, and not missing where it was."""
         self.changes.add_moved(row.id)
 
-    def note_new(self, tree: SimulatedTree, files: Sequence[Entry]) -> None:
-        """These files are new where they are, and may have been somewhere else."""
+    def note_files(self, tree: SimulatedTree, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
+        """Files that are sent: those that are new where they are may have been somewhere else."""
         self.changes.add_new(
-            SeenFile(tree.number, each.file_id, each.size, each.modified_ns, None)
+            SeenFile(
+                tree.number,
+                each.file_id,
+                each.path,
+                each.size,
+                each.modified_ns,
+                each.created_ns,
+                is_new=files is new,
+            )
+            for files in (new, changed)
             for each in files
-            if each.file_id is not None and each.modified_ns is not None
+            if each.file_id is not None
         )
 
     def note_proven(self, folder_id: int) -> None:

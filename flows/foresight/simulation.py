@@ -2,8 +2,7 @@
 
 It follows the real pass rule by rule: names, changes and moves are decided by the very functions that a run uses; what
 each decision costs is counted under the names that Box's calls have in `status`. What only reading or Box could tell
-is taken for the dearer case: a file with another date is sent, and what is in Box is as it was left there. So are
-files that changed names with each other, or that were renamed and edited at once: a pass looks at each of them.
+is taken for the dearer case: a file with another date is sent, and what is in Box is as it was left there.
 """
 
 from __future__ import annotations
@@ -15,18 +14,22 @@ from typing import Any
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import ConnectorError, FatalError, Stopped
 from connectors.source import Source
-from flows.foresight.costs import Route
-from flows.foresight.folder_pass import OUT_OF_SIGHT, FolderPass, pages_of, sending_calls
+from flows.foresight.costs import Route, pages_of
+from flows.foresight.folder_pass import OUT_OF_SIGHT, FolderPass
+from flows.foresight.moved_files import MovedFiles
 from flows.foresight.notes import UNKNOWN, PassNotes, Place, SimulatedTree
 from flows.plan.changes import Deletions
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
+from flows.run.root_guard import RootGuard
 from flows.transfer.absent import with_unlisted
-from flows.transfer.moves import follows_moves, moved_here
+from flows.transfer.emptied import is_mount_point
+from flows.transfer.moved_folders import Moved, moved_here
+from flows.transfer.moves import follows_moves
 from flows.transfer.naming import compare_folder
-from state.change_records import PlacedFolder
+from flows.transfer.renamed_files import renamed_here
 from state.checkpoint import Checkpoint
-from state.database.scratch import FolderLeft, PassChanges, SeenFile
+from state.database.scratch import FolderLeft, LeftFile, PassChanges
 from state.diff import Change, ChangeKind
 from state.records import FolderNode, KnownChild, TreeRecord, TreeSpec
 from state.statuses import EventKind
@@ -51,8 +54,12 @@ class Simulation:
         self.trees: list[SimulatedTree] = []
         self.listed = 0
         self._notes = PassNotes(plan, changes)
-        self._plan_id = plan_id
+        #: 0: the checkpoint knows nothing of the plan.
+        self.plan_id = plan_id or 0
         self._moves = False
+        self._guard = RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty)
+        #: Rows of folders that changed places with one of another parent.
+        self._swapped = set[int]()
         #: Set when a run would stop before its first deletion: so many are gone.
         self.too_many_deletions = 0
 
@@ -60,7 +67,7 @@ class Simulation:
         """Nobody is told of what is only thought through."""
 
     def walk(self, specs: Sequence[TreeSpec], known: Sequence[TreeRecord], stop: threading.Event) -> None:
-        """Walk these trees. Raises FatalError when the share is gone, Stopped when somebody says stop."""
+        """Walk these trees. Raises FatalError when the share is gone or emptied, Stopped for a stop."""
         records = {(tree.name, tree.source, tree.folder): tree for tree in known}
         whole = not self.plan.trees
         for number, spec in enumerate(specs):
@@ -90,31 +97,62 @@ class Simulation:
         """Count what a pass would do in this folder, and return those in it that are to be looked at."""
         self.listed += 1
         tree = place.tree
+        if tree.record is not None and place.row_id == tree.record.root_folder_id:
+            self._guard.root_lists([tree.record], place.path, listing)
         whole = with_unlisted(self.source, place.path, listing, known, stop.is_set)
         own = [
             entry
             for entry in whole
             if not tree.files_only or not moves_as_folder(entry) or self.excluded(entry) is not None
         ]
+        renamed = renamed_here(self, own, known) if self._moves else None
+        known = known if renamed is None else renamed.known
         changes, renames = compare_folder(own, known, excluded=self.excluded)
         tree.items["renamed"] += len(renames)
         by_name = {change.name: change for change in changes if change.entry is not None}
         moved = self._moved_here(place, own, known, by_name)
-        folder = FolderPass(self._notes, place, known, by_name, moved)
+        if not moved.rows and self._looks_emptied(own, known):
+            return self._emptied(place, own, known)
+        tree.calls.update({Route.MOVE_FOLDER: moved.calls, Route.MOVE_FILE: renamed.calls if renamed else 0})
+        folder = FolderPass(
+            self._notes, place, known, by_name, moved.rows, renamed.names if renamed else frozenset()
+        )
         for entry in own:
             folder.add(entry)
         self._note_missing(place, changes)
         folder.settle()
         return folder.below
 
+    def _looks_emptied(self, own: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
+        """True for what a pass would take for a disk that is not mounted, and fail (emptied.py)."""
+        if self.plan.source.may_be_empty:
+            return False
+        there = [
+            child
+            for child in known
+            if child.kind is not EntryKind.FOLDER or not self._notes.changes.is_moved(child.id)
+        ]
+        below = self.checkpoint.known_children_of
+        return is_mount_point(self.source, below, own, there, excluded=self.excluded)
+
+    def _emptied(self, place: Place, own: Sequence[Entry], known: Sequence[KnownChild]) -> list[Place]:
+        """The folder fails; what is known of it stays, and known folders that are there are looked at all the same."""
+        place.tree.items.update({"failed": 1, "emptied": 1})
+        there = {entry.name: entry for entry in own if moves_as_folder(entry)}
+        return [
+            Place(place.tree, there[child.name].path, child.id, placed=child.placed)
+            for child in known
+            if child.kind is EntryKind.FOLDER and child.name in there and child.status not in OUT_OF_SIGHT
+        ]
+
     def _moved_here(
         self, place: Place, own: list[Entry], known: Sequence[KnownChild], by_name: Mapping[str, Change]
-    ) -> dict[str, PlacedFolder]:
-        """The folders that moved to this one, by name; asked only where a folder is new or has another id."""
-        if not self._moves or self._plan_id is None or place.tree.record is None:
-            return {}
+    ) -> Moved:
+        """The folders that moved to this one; asked only where a folder is new or has another id."""
+        if not self._moves or place.tree.record is None:
+            return Moved({}, 0)
         if not any(moves_as_folder(entry) and entry.name in by_name for entry in own):
-            return {}
+            return Moved({}, 0)
         node = FolderNode(
             id=place.row_id,
             tree_id=place.tree.record.id,
@@ -123,7 +161,7 @@ class Simulation:
             box_name="",
             box_folder_id=None,
         )
-        return moved_here(self, node, own, known, plan_id=self._plan_id)
+        return moved_here(self, node, own, known, self._swapped)
 
     def _note_missing(self, place: Place, changes: Sequence[Change]) -> None:
         tree = place.tree
@@ -139,13 +177,10 @@ class Simulation:
         placed = [each for each in files if each.placed]
         tree.items["gone"] += len(files)
         tree.items["gone_in_box"] += len(placed)
-        seen = [
-            (each.fingerprint.file_id, each.fingerprint.size, each.fingerprint.modified_ns) for each in placed
-        ]
-        self._notes.changes.add_missing(
-            SeenFile(tree.number, file_id, size, modified_ns, folder_id)
-            for file_id, size, modified_ns in seen
-            if file_id is not None and modified_ns is not None
+        self._notes.changes.add_left_files(
+            LeftFile(tree.number, each.fingerprint.file_id, each.id, folder_id, since_earlier=False)
+            for each in placed
+            if each.fingerprint.file_id is not None
         )
         return len(placed)
 
@@ -156,27 +191,10 @@ class Simulation:
             if left.placed:
                 tree.gone_folders, tree.gone_pages = tree.gone_folders + 1, tree.gone_pages + pages
         if self._moves:
-            self._follow_moved_files()
+            MovedFiles(self, self.plan, self._notes.changes).follow(self.trees)
         for tree in self.trees:
             self._prove_what_was_left(tree)
         self._trash()
-
-    def _follow_moved_files(self) -> None:
-        proven = self.checkpoint.proven_trees(self._plan_id) if self._plan_id is not None else set()
-        looked_at = set[int | None]()
-        for file in self._notes.changes.moved_files():
-            tree = self.trees[file.tree]
-            if tree.record is None or tree.record.id not in proven:
-                continue  # until it was complete once, its files are sent while the walk still goes on
-            above = self._notes.changes.gone_above(file.folder_id)
-            tree.calls.subtract(sending_calls(file.size, self.plan, is_version=False))
-            tree.bytes, tree.sent = tree.bytes - file.size, tree.sent - 1
-            tree.items.update({"new": -1, "gone": -1, "gone_in_box": -1, "moved": 1})
-            tree.gone_files -= not above
-            tree.calls[Route.MOVE_FILE] += 1
-            if file.folder_id not in looked_at:
-                looked_at.add(file.folder_id)
-                tree.calls[Route.FOLDER] += above
 
     def _gone_below(self, left: FolderLeft) -> int:
         """Count what is in a folder that is gone; return the pages of Box's listings of it and all below it."""

@@ -12,9 +12,9 @@ from connectors.box.types import Known, Place
 from connectors.entry import EntryKind
 from connectors.errors import ItemError
 from flows.transfer.deletions import require_place
+from flows.transfer.identity import Looked, is_one_file
 from flows.transfer.migration import Migration
-from flows.transfer.moves import OTHER_TREE, tell, tell_copy
-from flows.transfer.renames import was_there
+from flows.transfer.moved_folders import OTHER_TREE, tell, tell_copy
 from state.change_records import MovedFile
 from state.statuses import EventKind
 
@@ -28,7 +28,7 @@ def follow_file_moves(migration: Migration, tree_ids: Sequence[int]) -> None:
             tell_copy(migration, move.path.rpartition("/")[0], move.old_path, move.path, OTHER_TREE)
         for move in migration.checkpoint.moved_files(tree_id):
             migration.stop.raise_if_stopped()
-            if not _is_one_file(migration, move):
+            if not _is_ours_and_one(migration, move):
                 continue
             if move.old_folder_id not in left_alone:
                 left_alone[move.old_folder_id] = _is_left_alone(migration, move.old_folder_id)
@@ -47,17 +47,12 @@ def _is_left_alone(migration: Migration, folder_id: int) -> bool:
     return True
 
 
-def _is_one_file(migration: Migration, move: MovedFile) -> bool:
-    """Of equal ids: the date and the size are the same, or it was created at the same moment, or before the old one was
-    sent; and it is this plan's."""
-    (old, old_created), (new, created) = move.old_seen, move.seen
+def _is_ours_and_one(migration: Migration, move: MovedFile) -> bool:
+    """True for one file of equal ids that this plan put there."""
     if move.adopted or move.old_parent_box_id is None:
         return False
-    if old == new and new.modified_ns is not None:
-        return True
-    if created is not None and created == old_created:
-        return True
-    return was_there(migration, move.path, move.known_since)
+    old, new = (Looked(seen.size, seen.modified_ns, created) for seen, created in (move.old_seen, move.seen))
+    return is_one_file(migration, old, new, path=move.path, known_since=move.known_since)
 
 
 def _follow_file(migration: Migration, move: MovedFile) -> None:

@@ -17,64 +17,42 @@ share, and goes the way of `changes: deletions`; the report says that it was not
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from connectors.box.names import collision_key
 from connectors.box.types import Changed, Known, Place
-from connectors.entry import Entry, EntryKind, moves_as_folder
-from connectors.errors import ItemError, NotFound
-from connectors.source import Source
+from connectors.entry import Entry, EntryKind
+from connectors.errors import ChangedInBox, ItemError, NameInUse
 from flows.plan.changes import Moves
 from flows.plan.model import MigrationPlan
 from flows.transfer.migration import Migration
-from flows.transfer.naming import compare_folder
-from flows.transfer.renames import ASIDE, was_there
+from flows.transfer.moved_folders import (
+    ASIDE,
+    FolderMove,
+    holder_of_the_place,
+    is_folder,
+    may_move,
+    named_moves,
+    next_move,
+    other_way_round,
+    paired,
+    possible_moves,
+    tell,
+    tell_copy,
+)
 from state.change_records import PlacedFolder
-from state.checkpoint import Checkpoint
 from state.records import FolderNode, KnownChild
-from state.statuses import EventKind, ItemStatus
+from state.statuses import EventKind
 
 #: Sources whose ids of files and folders stay when those are renamed.
 WITH_IDS = ("file", "smb")
-
-#: Why what moved from one tree to another is sent anew.
-OTHER_TREE = "it came from another tree, whose people may be others"
-
-_OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 
 def follows_moves(plan: MigrationPlan) -> bool:
     """True when the plan says so, and the source has ids that can be trusted."""
     return plan.changes.moves is Moves.FOLLOW and urlsplit(plan.source.url).scheme.lower() in WITH_IDS
-
-
-class Looks(Protocol):
-    """What it takes to find out what has moved: a migration has it, and so has a simulation, which writes nothing."""
-
-    @property
-    def source(self) -> Source: ...
-
-    @property
-    def checkpoint(self) -> Checkpoint: ...
-
-    @property
-    def excluded(self) -> Callable[[Entry], str | None]: ...
-
-    def record_event(self, kind: EventKind, detail: Mapping[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Move:
-    """A folder, as the checkpoint has it, and its entry in another place or under another name."""
-
-    row: PlacedFolder
-    entry: Entry
-    box_name: str = ""
 
 
 class FolderMoves:
@@ -83,8 +61,8 @@ class FolderMoves:
     def __init__(self, migration: Migration) -> None:
         self._migration = migration
         self._left: list[str] = []
-        #: Rows of folders that changed places; what was read of them before is outdated.
-        self._swapped: set[int] = set()
+        #: Folders changed places with others; what was read of them before may be outdated.
+        self._is_outdated = False
 
     def has_left(self, folder: FolderNode) -> bool:
         """True for what moved since it was claimed, or a folder above it: its old path shows something else."""
@@ -96,7 +74,7 @@ class FolderMoves:
             entry.file_id
             for listing in listings
             for entry in listing
-            if entry.file_id is not None and _may_move(entry)
+            if entry.file_id is not None and may_move(entry)
         ]
         migration = self._migration
         return migration.checkpoint.folders_by_source_id(migration.plan_id, ids) if ids else {}
@@ -105,19 +83,21 @@ class FolderMoves:
         self, folder: FolderNode, listing: list[Entry], rows: Mapping[str, list[PlacedFolder]]
     ) -> None:
         """Move to this folder in Box what moved to it in the source, and what was renamed in it."""
-        found = _pairs(self._migration, folder, listing, rows)
-        found = [move for move in found if move.row.id not in self._swapped]
+        rows = self.candidates([listing]) if self._is_outdated else rows
+        found = paired(self._migration, folder, listing, rows)
         if not found:
             return
         known = self._finish_aside(self._migration.checkpoint.known_children(folder.id))
-        moves = _possible(self._migration, folder, found, known)
+        moves = possible_moves(self._migration, folder, found, known)
         if moves:
-            self._carry_out(folder, _named(self._migration, listing, known, moves))
-        for move in found:
-            if move not in moves and (other := _other_way_round(self._migration, folder, move, known)):
+            self._carry_out(folder, named_moves(self._migration, listing, known, moves))
+        for move in (each for each in found if each not in moves):
+            if other := other_way_round(self._migration, folder, move, known):
                 self._swap(folder, move, other)
+            elif holder := holder_of_the_place(self._migration, folder, move, listing, known):
+                self._undo(folder, move, holder)
 
-    def _swap(self, folder: FolderNode, here: _Move, there: _Move) -> None:
+    def _swap(self, folder: FolderNode, here: FolderMove, there: FolderMove) -> None:
         """Two folders of two parents have each other's places: one steps aside where it is, three calls in all."""
         old, new = here.row, there.row
         if old.parent_id is None or new.parent_box_id is None or old.parent_box_id is None:
@@ -131,9 +111,18 @@ class FolderMoves:
             return
         parent = self._migration.checkpoint.folder_chain(old.parent_id)[-1]
         self._moved(parent, aside, there.entry.name, Place(old.parent_box_id, old.box_name))
-        self._swapped |= {old.id, new.id}
+        self._is_outdated = True
 
-    def _aside(self, folder: FolderNode, move: _Move) -> _Move | None:
+    def _undo(self, folder: FolderNode, move: FolderMove, holder: FolderMove) -> None:
+        """A run was ended in a swap, and the share was put right since: what came here in place of the one that stepped
+        aside does so in its turn, and is moved from there to where it is listed."""
+        place = Place(holder.row.parent_box_id or "", holder.row.box_name)
+        aside = self._aside(folder, holder)
+        self._is_outdated = True
+        if aside is not None and self._moved(folder, move, move.entry.name, place) is None:
+            self._moved(folder, aside, holder.row.name, place)
+
+    def _aside(self, folder: FolderNode, move: FolderMove) -> FolderMove | None:
         """Let a folder have a name for a moment that nobody else has, which is written down first; None when Box
         refused."""
         row, name = move.row, f"{ASIDE}{move.row.box_id}"
@@ -146,7 +135,7 @@ class FolderMoves:
             return None
         return replace(move, row=moved)
 
-    def _carry_out(self, folder: FolderNode, moves: list[_Move]) -> None:
+    def _carry_out(self, folder: FolderNode, moves: list[FolderMove]) -> None:
         """Each once its name is free; in a circle one of them steps aside first."""
         try:
             parent_box_id = self._migration.folders.box_id(folder.id)
@@ -155,23 +144,20 @@ class FolderMoves:
                 tell_copy(self._migration, folder.path, move.row.path, move.entry.path, exc)
             return
         while moves:
-            free = next((move for move in moves if _is_free(move, moves, folder)), None)
-            if free is not None:
-                moves.remove(free)
-                self._moved(folder, free, free.entry.name, Place(parent_box_id, free.box_name))
-                continue
-            first = next(move for move in moves if move.row.parent_id == folder.id)
-            moves.remove(first)
-            if (aside := self._aside(folder, first)) is not None:
+            move, steps_aside = next_move(moves, folder)
+            moves.remove(move)
+            if not steps_aside:
+                self._moved(folder, move, move.entry.name, Place(parent_box_id, move.box_name))
+            elif (aside := self._aside(folder, move)) is not None:
                 moves.append(aside)
 
-    def _moved(self, folder: FolderNode, move: _Move, name: str, place: Place) -> PlacedFolder | None:
+    def _moved(self, folder: FolderNode, move: FolderMove, name: str, place: Place) -> PlacedFolder | None:
         """One call, and one transaction; None when Box refused."""
         migration, row, path = self._migration, move.row, _path(folder, name)
         try:
             if row.name.startswith(ASIDE) and row.box_name != row.name != name:
                 row = self._finished(row)
-            changed = self._in_box(row, place)
+            changed = self._in_box_once_it_is_free(row, place)
         except ItemError as exc:
             tell_copy(migration, folder.path, row.path, move.entry.path, exc)
             return None
@@ -197,7 +183,7 @@ class FolderMoves:
             if child.placed and child.name.startswith(ASIDE) and child.box_name != child.name
         }
         migration = self._migration
-        ids = [source_id for source_id, child in begun.items() if source_id and _is_folder(child)]
+        ids = [source_id for source_id, child in begun.items() if source_id and is_folder(child)]
         rows = migration.checkpoint.folders_by_source_id(migration.plan_id, ids) if ids else {}
         by_id, done = {child.id: child for child in begun.values()}, dict[int, KnownChild]()
         for row in (row for source_id in ids for row in rows[source_id] if row.id == begun[source_id].id):
@@ -205,12 +191,46 @@ class FolderMoves:
                 row = self._finished(row)
                 self._record(row.parent_id or 0, row, row.name, row.path, row.box_name, row.box_etag)
                 done[row.id] = replace(by_id[row.id], box_name=row.box_name)
-        return [done.get(child.id, child) if _is_folder(child) else child for child in known]
+        return [done.get(child.id, child) if is_folder(child) else child for child in known]
 
     def _finished(self, row: PlacedFolder) -> PlacedFolder:
         """A run was ended while this folder stepped aside: now it has."""
         changed = self._in_box(row, Place(row.parent_box_id or "", row.name))
         return replace(row, box_name=changed.name, box_etag=changed.etag)
+
+    def _in_box_once_it_is_free(self, row: PlacedFolder, place: Place) -> Changed:
+        """Of a folder that is aside its place may be taken by the one that it was to change places with: a run was
+        ended before it wrote down that Box had moved that one. It is moved back, since the share shows that no more."""
+        try:
+            return self._in_box(row, place)
+        except NameInUse as exc:
+            migration = self._migration
+            other = migration.checkpoint.folder_in_box(migration.plan_id, exc.box_id or "")
+            if other is None or not row.name.startswith(ASIDE) or other.tree_id != row.tree_id:
+                raise
+            if other.parent_id is None or other.parent_box_id in (None, place.parent_id):
+                raise
+            back = self._in_box(
+                replace(other, parent_box_id=place.parent_id, box_name=place.name),
+                Place(other.parent_box_id, other.box_name),
+            )
+            self._record(other.parent_id, other, other.name, other.path, back.name, back.etag)
+            self._is_outdated = True
+            return self._in_box(row, place)
+        except ChangedInBox:
+            if not row.name.startswith(ASIDE):
+                raise
+            return self._in_box(self._moved_on(row), place)
+
+    def _moved_on(self, row: PlacedFolder) -> PlacedFolder:
+        """A folder that is aside by the checkpoint, where Box has it: a run was ended before it wrote down that it went
+        on from there, to another folder of its tree. ChangedInBox where that is not so."""
+        migration = self._migration
+        there = migration.box.folder_info(row.box_id or "")
+        parent = migration.checkpoint.folder_in_box(migration.plan_id, there.parent_id or "")
+        if parent is None or parent.tree_id != row.tree_id:
+            raise ChangedInBox(f"somebody moved or renamed it in Box; it is called {there.name!r} there")
+        return replace(row, parent_box_id=there.parent_id, box_name=there.name, box_etag=there.etag)
 
     def _in_box(self, row: PlacedFolder, place: Place) -> Changed:
         known = Known(kind=EntryKind.FOLDER, box_id=row.box_id or "", name=row.box_name, etag=row.box_etag)
@@ -230,187 +250,5 @@ class FolderMoves:
         )
 
 
-def moved_here(
-    looks: Looks, folder: FolderNode, listing: list[Entry], known: Sequence[KnownChild], *, plan_id: int
-) -> dict[str, PlacedFolder]:
-    """Return the rows of the folders that a pass would move to this one, by the names of their entries here.
-
-    `folder`: one that the checkpoint does not know has an id that no row has. Changes nothing, in Box or elsewhere.
-    """
-    ids = [entry.file_id for entry in listing if entry.file_id is not None and _may_move(entry)]
-    rows = looks.checkpoint.folders_by_source_id(plan_id, ids) if ids else {}
-    found = _pairs(looks, folder, listing, rows)
-    moves = _possible(looks, folder, found, known) if found else []
-    return {move.entry.name: move.row for move in moves}
-
-
-def _may_move(entry: Entry) -> bool:
-    return entry.fault is None and entry.file_id not in (None, "0") and moves_as_folder(entry)
-
-
-def _possible(
-    migration: Looks, folder: FolderNode, found: Sequence[_Move], known: Sequence[KnownChild]
-) -> list[_Move]:
-    """Those of these moves that nothing stands in the way of, and whose folder holds what is known of it."""
-    moves = _with_free_names(migration, folder, found, known)
-    moves = [move for move in moves if _fits(migration, move)]
-    return _with_free_names(migration, folder, moves, known)
-
-
-def _pairs(
-    migration: Looks, folder: FolderNode, listing: Sequence[Entry], rows: Mapping[str, list[PlacedFolder]]
-) -> list[_Move]:
-    """Entries whose id is that of one known folder, which is in Box, in another place or under another name."""
-    times = Counter(entry.file_id for entry in listing)
-    there = {entry.name: entry for entry in listing}
-    found = []
-    for entry in listing:
-        same_id = rows.get(entry.file_id or "", [])
-        if not same_id or not _may_move(entry) or times[entry.file_id] > 1:
-            continue
-        row = _the_one(same_id, (folder.id, entry.name))
-        if row is None or migration.excluded(entry) is not None:
-            continue
-        if _is_vacated(migration, folder, there, entry, row):
-            if row.tree_id == folder.tree_id:
-                found.append(_Move(row=row, entry=entry))
-            else:
-                tell_copy(migration, folder.path, row.path, entry.path, OTHER_TREE)
-    return found
-
-
-def _the_one(rows: Sequence[PlacedFolder], place: tuple[int, str]) -> PlacedFolder | None:
-    """The one of these rows that is in Box, unless it is at this place, or another one has the id as well."""
-    placed = [row for row in rows if row.box_id is not None]
-    if len(placed) != 1 or placed[0].parent_id is None or (placed[0].parent_id, placed[0].name) == place:
-        return None
-    others = [row for row in rows if row is not placed[0] and row.in_sight]
-    return placed[0] if all((row.parent_id, row.name) == place for row in others) else None
-
-
-def _other_way_round(
-    looks: Migration, folder: FolderNode, move: _Move, known: Sequence[KnownChild]
-) -> _Move | None:
-    """The folder that had this one's new place, when it has the old place of this one now, in another parent; both
-    hold what is known of them."""
-    holder = next((child for child in known if _is_folder_named(child, move.entry.name)), None)
-    wanted = None if holder is None else holder.fingerprint.file_id
-    if holder is None or wanted is None or not holder.placed or move.row.parent_id == folder.id:
-        return None
-    try:
-        there = looks.source.stat(move.row.path)
-    except ItemError:
-        return None
-    rows = looks.checkpoint.folders_by_source_id(looks.plan_id, [wanted]).get(wanted, [])
-    if there.file_id != wanted or len(rows) != 1 or rows[0].id != holder.id:
-        return None
-    other = _Move(row=rows[0], entry=there)
-    return other if _may_move(there) and _fits(looks, move) and _fits(looks, other) else None
-
-
-def _is_folder(child: KnownChild) -> bool:
-    return child.kind is EntryKind.FOLDER
-
-
-def _is_folder_named(child: KnownChild, name: str) -> bool:
-    return _is_folder(child) and child.name == name and child.status not in _OUT_OF_SIGHT
-
-
-def _is_vacated(
-    migration: Looks, folder: FolderNode, there: Mapping[str, Entry], entry: Entry, row: PlacedFolder
-) -> bool:
-    """True when the folder is not any more where it was: nothing is, or another one."""
-    if row.parent_id == folder.id and row.name in there:
-        return there[row.name].file_id not in (None, entry.file_id)
-    try:
-        found = migration.source.stat(row.path)
-    except NotFound:
-        return True
-    except ItemError:
-        return False
-    if found.file_id != entry.file_id:
-        return found.fault is None and found.file_id is not None
-    # A server may find under its old name what was renamed in other letters, and does not list it there.
-    return row.parent_id == folder.id and collision_key(row.name) == collision_key(entry.name)
-
-
-def _fits(migration: Looks, move: _Move) -> bool:
-    """True when the folder holds what is known of it: one entry at least by name and id, and half of all by name; one
-    that was and is empty, when it is as old as that."""
-    try:
-        listing = migration.source.list_folder(move.entry.path)
-    except ItemError:
-        return False
-    there = {(each.name, each.kind is EntryKind.FOLDER): each.file_id for each in listing}
-    known = {
-        (child.name, child.kind is EntryKind.FOLDER): child.fingerprint.file_id
-        for child in migration.checkpoint.known_children(move.row.id)
-        if child.status is not ItemStatus.EXCLUDED
-    }
-    same = there.keys() & known.keys()
-    if not there and not known:
-        return was_there(migration, move.entry.path, move.row.known_since)
-    proven = any(there[key] is not None and there[key] == known[key] for key in same)
-    return proven and 2 * len(same) >= min(len(there), len(known))
-
-
-def _with_free_names(
-    migration: Looks, folder: FolderNode, moves: Sequence[_Move], known: Sequence[KnownChild]
-) -> list[_Move]:
-    """Those whose new name no other folder has, or only one that moves as well, or one of which nothing is in Box."""
-    by_name = {child.name: child for child in known if child.kind is EntryKind.FOLDER}
-    possible = list(moves)
-    while True:
-        moving = {move.row.id for move in possible}
-        free = [move for move in possible if _is_name_free(migration, by_name.get(move.entry.name), moving)]
-        if len(free) == len(possible):
-            return free
-        possible = free
-
-
-def _is_name_free(migration: Looks, holder: KnownChild | None, moving: set[int]) -> bool:
-    if holder is None or holder.id in moving:
-        return True
-    return holder.status not in _OUT_OF_SIGHT and migration.checkpoint.is_void(holder.id)
-
-
-def _named(
-    migration: Migration, listing: list[Entry], known: Sequence[KnownChild], moves: Sequence[_Move]
-) -> list[_Move]:
-    """With the name that each gets in Box: that of a new entry, once those that move are not in its way (P7)."""
-    moving = {move.row.id for move in moves}
-    coming = {move.entry.name for move in moves}
-    others = [
-        child
-        for child in known
-        if child.id not in moving or child.kind is not EntryKind.FOLDER
-        if not (child.kind is EntryKind.FOLDER and child.name in coming)
-    ]
-    changes, _ = compare_folder(listing, others, excluded=migration.excluded)
-    names = {
-        change.name: change.box_name
-        for change in changes
-        if change.entry is not None and change.entry.kind is EntryKind.FOLDER
-    }
-    return [replace(move, box_name=names[move.entry.name]) for move in moves if move.entry.name in names]
-
-
-def _is_free(move: _Move, moves: Sequence[_Move], folder: FolderNode) -> bool:
-    """True when no other of these moves still holds its name, here or in Box."""
-    others = [other.row for other in moves if other is not move and other.row.parent_id == folder.id]
-    wanted = collision_key(move.box_name)
-    return not any(row.name == move.entry.name or collision_key(row.box_name) == wanted for row in others)
-
-
 def _path(folder: FolderNode, name: str) -> str:
     return f"{folder.path}/{name}".lstrip("/")
-
-
-def tell(migration: Looks, kind: EventKind, folder: str, words: str) -> None:
-    """Let the report say this of one entry of a folder."""
-    migration.record_event(kind, {"path": folder, "count": 1, "names": [words]})
-
-
-def tell_copy(migration: Looks, folder: str, old: str, new: str, why: object) -> None:
-    """Let the report say that a move was not followed, and why."""
-    tell(migration, EventKind.MOVE_NOT_FOLLOWED, folder, f"{old} is {new} ({why})")

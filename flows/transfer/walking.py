@@ -25,7 +25,8 @@ from flows.transfer.naming import compare_folder
 from flows.transfer.outcomes import Outcome, failure_of, outcome_of
 from flows.transfer.remarks import remarks
 from flows.transfer.remembering import listing_digest, may_be_remembered
-from flows.transfer.renames import follow_renames, may_have_renamed
+from flows.transfer.renamed_files import may_have_renamed
+from flows.transfer.renames import follow_renames
 from flows.transfer.true_names import give_names_back
 from state.diff import Change, ChangeKind, Compared
 from state.records import FolderNode, KnownChild

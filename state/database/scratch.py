@@ -72,15 +72,36 @@ class FileSizes:
 
 
 class SeenFile(NamedTuple):
-    """A file that is new in the source, or missing from it."""
+    """A file that is new in the source, or has new content."""
 
     tree: int
     #: Its id in the source.
     file_id: str
+    path: str
     size: int
-    modified_ns: int
-    #: Row id of its folder; None: it has none yet.
-    folder_id: int | None
+    modified_ns: int | None
+    created_ns: int | None
+    #: False for one that was known under this name.
+    is_new: bool
+
+
+class LeftFile(NamedTuple):
+    """A file that Box has and that is not where it was."""
+
+    tree: int
+    #: Its id in the source.
+    file_id: str
+    row_id: int
+    folder_id: int
+    #: An earlier pass missed it already.
+    since_earlier: bool
+
+
+class MayBeOne(NamedTuple):
+    """A new file, and the only one with its id that is not where it was: perhaps one file that moved."""
+
+    new: SeenFile
+    old: LeftFile
 
 
 class FolderLeft(NamedTuple):
@@ -99,9 +120,11 @@ class PassChanges:
         self._connection = connection
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        columns = "tree INTEGER, file_id TEXT, size INTEGER, modified_ns INTEGER, folder_id INTEGER"
-        for table in ("new_files", "missing_files"):
-            connection.execute(f"CREATE TABLE {table} ({columns})")
+        for table, columns in (
+            ("new_files", "path BLOB, size INTEGER, modified_ns INTEGER, created_ns INTEGER, is_new INTEGER"),
+            ("left_files", "row_id INTEGER UNIQUE, folder_id INTEGER, since_earlier INTEGER"),
+        ):
+            connection.execute(f"CREATE TABLE {table} (tree INTEGER, file_id TEXT, {columns})")
             connection.execute(f"CREATE INDEX {table}_by_id ON {table} (tree, file_id)")
         connection.execute("CREATE TABLE left_folders (id INTEGER PRIMARY KEY, tree INTEGER, placed INTEGER)")
         connection.execute("CREATE TABLE moved_folders (id INTEGER PRIMARY KEY)")
@@ -109,12 +132,24 @@ class PassChanges:
         connection.execute("CREATE TABLE proven_folders (id INTEGER PRIMARY KEY)")
 
     def add_new(self, files: Iterable[SeenFile]) -> None:
-        """Take files that are to be sent, and may have been somewhere else before."""
-        self._connection.executemany("INSERT INTO new_files VALUES (?, ?, ?, ?, ?)", files)
+        """Take files that are to be sent; those that are new may have been somewhere else before."""
+        rows = ((*file[:2], _encoded(file.path), *file[3:]) for file in files)
+        self._connection.executemany("INSERT INTO new_files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def add_missing(self, files: Iterable[SeenFile]) -> None:
+    def add_left_files(self, files: Iterable[LeftFile]) -> None:
         """Take files that Box has and the source does not have any more where they were."""
-        self._connection.executemany("INSERT INTO missing_files VALUES (?, ?, ?, ?, ?)", files)
+        rows = ((file.tree, file.file_id, file.row_id, file.folder_id, file.since_earlier) for file in files)
+        self._connection.executemany("INSERT OR IGNORE INTO left_files VALUES (?, ?, ?, ?, ?)", rows)
+
+    def has_left(self, row_id: int) -> bool:
+        """True for what add_left_files() named."""
+        query = "SELECT 1 FROM left_files WHERE row_id = ?"
+        return self._connection.execute(query, (row_id,)).fetchone() is not None
+
+    def new_ids(self, tree: int) -> Iterator[str]:
+        """Yield the ids in the source of the files of a tree that are new."""
+        query = "SELECT file_id FROM new_files WHERE tree = ? AND is_new ORDER BY file_id"
+        yield from (file_id for (file_id,) in self._connection.execute(query, (tree,)))
 
     def add_left(self, folders: Iterable[FolderLeft]) -> None:
         """Take folders that are not where they were."""
@@ -139,20 +174,24 @@ class PassChanges:
         """This folder is gone with so many above it, itself included."""
         self._connection.execute("INSERT OR IGNORE INTO gone_folders VALUES (?, ?)", (folder_id, above))
 
-    def moved_files(self) -> Iterator[SeenFile]:
-        """Yield the files that are missing at one place and new at another, with the folder that they left.
+    def maybe_moved(self) -> Iterator[MayBeOne]:
+        """Yield each new file with the one of its id and tree that is not where it was.
 
-        Of ids that one missing and one new file of the tree have, with one size and one date.
+        Only of ids that one such file has, and no other file of that size among those that are new or changed.
         """
         query = (
-            "SELECT old.tree, old.file_id, old.size, old.modified_ns, old.folder_id FROM missing_files AS old"
-            " JOIN new_files AS new USING (tree, file_id, size, modified_ns)"
-            " WHERE (tree, file_id) IN"
-            " (SELECT tree, file_id FROM missing_files GROUP BY tree, file_id HAVING count(*) = 1)"
-            " AND (tree, file_id) IN"
-            " (SELECT tree, file_id FROM new_files GROUP BY tree, file_id HAVING count(*) = 1)"
+            "SELECT new.tree, new.file_id, new.path, new.size, new.modified_ns, new.created_ns, new.is_new,"
+            " old.row_id, old.folder_id, old.since_earlier"
+            " FROM new_files AS new JOIN left_files AS old USING (tree, file_id) WHERE new.is_new"
+            " AND 1 = (SELECT count(*) FROM left_files AS other"
+            " WHERE other.tree = new.tree AND other.file_id = new.file_id)"
+            " AND 1 = (SELECT count(*) FROM new_files AS other"
+            " WHERE other.tree = new.tree AND other.file_id = new.file_id AND other.size = new.size)"
         )
-        yield from map(SeenFile._make, self._connection.execute(query))
+        for row in self._connection.execute(query):
+            new = SeenFile._make(row[:7])
+            old = LeftFile(new.tree, new.file_id, *row[7:])
+            yield MayBeOne(new._replace(path=_decoded(row[2])), old)
 
     def gone_above(self, folder_id: int | None) -> int:
         """How many folders are gone from this one upwards."""

@@ -38,6 +38,12 @@ class MoveStatements(Statements):
 
         return self.database.read(find)
 
+    def folder_in_box(self, plan_id: int, box_id: str) -> PlacedFolder | None:
+        """The folder of the plan that has this id in Box, with its place by the checkpoint."""
+        query = _PLACED_FOLDER.where(Folder.box_plan_id == plan_id, Folder.box_folder_id == box_id)
+        row = self.database.read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else _placed_folder(row)
+
     def is_void(self, folder_id: int) -> bool:
         """True when nothing of this folder and of what is below it is in Box, or on its way there."""
         return self.database.read(lambda connection: _is_void(connection, folder_id))
@@ -101,6 +107,26 @@ class MoveStatements(Statements):
         the plan; streamed."""
         yield from map(_moved_file, self._pages(_PAIRS_OF_TREES, tree_id))
 
+    def gone_files_by_source_id(self, tree_id: int, ids: Sequence[str]) -> list[tuple[str, int, int]]:
+        """Files of this tree that are GONE and in Box: id in the source, one of `ids`; row id; id of the folder."""
+
+        def find(connection: Connection) -> list[tuple[str, int, int]]:
+            return [
+                (row.source_file_id, row.id, row.folder_id)
+                for chunk in in_chunks(sorted(set(ids)), IDS_PER_STATEMENT)
+                for row in connection.execute(
+                    _GONE_BY_ID.where(_Old.source_file_id.in_(chunk)), {"tree": tree_id}
+                )
+            ]
+
+        return self.database.read(find)
+
+    def files_in_sight(self, tree_id: int, source_id: str, *, size: int) -> list[int]:
+        """Row ids of the files of this tree that have this id in the source and this size, and are not GONE."""
+        which = {"tree": tree_id, "size": size, "source_id": source_id, "new": 0, "most": MANY_NAMES}
+        query = _IN_SIGHT.limit(None).limit(bindparam("most"))
+        return self.database.read(lambda connection: list(connection.execute(query, which).scalars()))
+
     def _pages(self, query: Any, tree_id: int) -> Iterator[Any]:
         after = 0
         while rows := self.database.read(_page(query, tree_id, after)):
@@ -148,7 +174,7 @@ _FOLDER = (
 )
 
 _Above = aliased(Folder)
-_BY_SOURCE_ID = (
+_PLACED_FOLDER = (
     select(
         Folder.id,
         Folder.tree_id,
@@ -166,8 +192,8 @@ _BY_SOURCE_ID = (
     .join(Tree, Tree.id == Folder.tree_id)
     .outerjoin(_Above, _Above.id == Folder.parent_id)
     .outerjoin(Pass, Pass.id == Folder.walked_pass)
-    .where(FOLDER_HAS_SOURCE_ID)
 )
+_BY_SOURCE_ID = _PLACED_FOLDER.where(FOLDER_HAS_SOURCE_ID)
 
 
 def _placed_folder(row: Any) -> PlacedFolder:
@@ -334,6 +360,13 @@ _IN_SIGHT = (
     .where(Item.source_file_id == bindparam("source_id"), Item.id != bindparam("new"))
     .where(Item.status.in_((ItemStatus.UPLOADED, ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.WAIVED)))
     .limit(1)
+)
+
+#: Names of one file that are looked at, at most: two are one too many.
+MANY_NAMES = 1_000
+
+_GONE_BY_ID = select(_Old.source_file_id, _Old.id, _Old.folder_id).where(
+    _IS_GONE, _Old.kind == EntryKind.FILE, _Old.tree_id + 0 == bindparam("tree")
 )
 
 _TAKEN = ("box_file_id", "box_plan_id", "box_version_id", "sha1", "uploaded_at", "uploaded_by", "adopted")

@@ -18,7 +18,7 @@ from typing import Any
 from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.person import Person
 from connectors.box.sandbox.store.records import File, Folder
-from flows.transfer.renames import ASIDE
+from flows.transfer.moved_folders import ASIDE
 from state.records import ItemLine
 
 #: Trees of the plan, each with a person of its own.

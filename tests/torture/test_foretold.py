@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,37 @@ class DrawnShare:
         target = self.rng.choice([each for each in places if each != path])
         path.rename(target / self.name())
 
+    def edit_moved_file(self) -> None:
+        """Another name or place and other bytes, in one pass."""
+        before = set(self.files())
+        self.move_file()
+        self.write((set(self.files()) - before).pop())
+
+    def exchange_files(self) -> None:
+        """Files of one folder get each other's names: two, or three in a circle."""
+        folder = self.rng.choice(self.folders())
+        files = [path for path in self.files() if path.parent == folder]
+        if len(files) > 1:
+            self.exchange(self.rng.sample(files, min(len(files), self.rng.choice([2, 3]))))
+
+    def exchange_folders(self) -> None:
+        """Two folders of one tree, neither below the other, get each other's places."""
+        below = [path for path in self.folders() if path.parent != self.root]
+        if len(below) < 2:
+            return
+        one, other = self.rng.sample(below, 2)
+        is_apart = one not in other.parents and other not in one.parents
+        if is_apart and one.relative_to(self.root).parts[0] == other.relative_to(self.root).parts[0]:
+            self.exchange([one, other])
+
+    def exchange(self, paths: list[Path]) -> None:
+        """Each gets the place of the next one."""
+        aside = paths[-1].with_name("aside")
+        paths[-1].rename(aside)
+        for old, new in reversed(list(pairwise(paths))):
+            old.rename(new)
+        aside.rename(paths[0])
+
     def delete_file(self) -> None:
         """One file less."""
         self.rng.choice(self.files()).unlink()
@@ -99,16 +131,17 @@ class DrawnShare:
         """One change."""
         changes: list[Callable[[], None]] = [
             self.make_file, self.make_folder, self.change_file, self.move_file, self.move_folder,
-            self.delete_file, self.delete_folder, self.change_rights,
+            self.delete_file, self.delete_folder, self.change_rights, self.edit_moved_file, self.exchange_files,
+            self.exchange_folders,
         ]  # fmt: skip
         self.rng.choice(changes)()
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("deletions", ["keep", "trash"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_drawn_passes_are_foretold(tmp_path: Path, seed: int, deletions: str) -> None:
-    """New, changed, moved and deleted files and folders in any mixture, pass after pass."""
+    """New, changed, moved, exchanged and deleted files and folders in any mixture, pass after pass."""
     share = DrawnShare(tmp_path / "share", seed)
     with Sandbox(content="hash") as box:
         program = program_for(
