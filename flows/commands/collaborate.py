@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 from flows.sharing.agreement import agree_with_plan
 from flows.transfer.completing import complete_verified_tree
@@ -20,4 +21,5 @@ def collaborate_share(plan: MigrationPlan, prune: bool = False, dry_run: bool = 
         prune: Take away from Box what an earlier version of the plan gave and this one does not.
         dry_run: Only say what would change.
     """
-    return agree_with_plan(plan, prune=prune, dry_run=dry_run, complete_tree=complete_verified_tree)
+    with traced(plan.name, "collaborate"):
+        return agree_with_plan(plan, prune=prune, dry_run=dry_run, complete_tree=complete_verified_tree)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
 from connectors.source import Source
+from connectors.tracing import Attributes
 from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
 from flows.plan.filters import FilterRules
 from flows.plan.model import MigrationPlan
@@ -38,8 +39,11 @@ from flows.transfer.folders import BoxFolders
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
-from state.records import TreeRecord, WorkerLease
+from state.records import ClaimedItem, FolderNode, TreeRecord, WorkerLease
 from state.statuses import EventKind, TreeState
+
+#: Trees of one batch that its span names.
+TREES_NAMED = 10
 
 
 @dataclass(kw_only=True)
@@ -88,6 +92,8 @@ class Migration:
     trees: list[TreeRecord] = field(default_factory=list)
     #: Their root folders by the trees' ids.
     root_folder_ids: dict[int, int] = field(default_factory=dict)
+    #: Their names by the same.
+    tree_names: dict[int, str] = field(default_factory=dict)
     #: Trees of the plan that an earlier run began and did not complete, and whose folders are away in this one.
     away: list[TreeRecord] = field(default_factory=list)
     #: Those that are no folder of the share but the files at its top.
@@ -120,8 +126,14 @@ class Migration:
         """Work on these trees in this pass from now on."""
         self.pass_id, self.trees = pass_id, list(trees)
         self.root_folder_ids = {tree.id: tree.root_folder_id for tree in trees}
+        self.tree_names = {tree.id: tree.name for tree in trees}
         self.claims.take_up(pass_id, self.tree_ids)
         self.guard.take_up(trees)
+
+    def trees_of(self, found: Iterable[ClaimedItem | FolderNode]) -> Attributes:
+        """What a span says of the trees that these are of; all of them together may be many."""
+        names = sorted({self.tree_names.get(each.tree_id, "") for each in found})
+        return {"boxhaul.tree": names[0]} if len(names) == 1 else {"boxhaul.trees": names[:TREES_NAMED]}
 
     def trees_away(self) -> list[TreeRecord]:
         """Read the trees again whose folders are away, and return those that are not complete."""
