@@ -18,7 +18,7 @@ from flows.closing.steps import refuse_closed, refuse_in_cutover
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
-from flows.orchestration.notifying import notifying, tell_end, tell_limit
+from flows.orchestration.notifying import calls_alarm, notifying, tell_end, tell_limit
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.traces import traced
 from flows.orchestration.watching import watched
@@ -85,7 +85,7 @@ def move_share(
         migration.quick = QuickLook(moment) if moment is not None else None
         choose(migration, filters)
         migration.holds_people, migration.reopens = hold_people, reopen
-        migration.tell = notices.tell
+        migration.tell, migration.alarm = notices.tell, calls_alarm(plan, notices)
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))

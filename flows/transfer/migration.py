@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.run.allotment import Alarm, Allotment
 from flows.run.bandwidth import bandwidth_of
 from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
@@ -39,6 +40,7 @@ from flows.transfer.folders import BoxFolders
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
+from state.errors import StateError
 from state.records import ClaimedItem, FolderNode, TreeRecord, WorkerLease
 from state.statuses import EventKind, TreeState
 
@@ -84,6 +86,8 @@ class Migration:
     #: The service account and the identities: what one of them made in Box is ours.
     our_user_ids: frozenset[str]
 
+    #: Tells people that so much of the month's calls is used up.
+    alarm: Alarm = lambda percent, text: None
     #: Tells people a line about this run.
     tell: Callable[[Tone, str], object] = lambda tone, text: None
 
@@ -211,9 +215,19 @@ def open_migration(
         migration.adopts_trees = anew
         sampling = Sampling(checkpoint, worker, box)
         stack.callback(sampling.end)
+        allotment = None
+        if part is not Part.SENDING:
+            allotment = Allotment(checkpoint, plan_id, plan.box, lambda *told: migration.alarm(*told))
+            stack.callback(_last_look, allotment)
         stack.callback(migration.close)
-        stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop))
+        stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop, allotment))
         yield migration
+
+
+def _last_look(allotment: Allotment) -> None:
+    """A checkpoint that is away says so elsewhere."""
+    with suppress(StateError):
+        allotment.look()
 
 
 def _assemble(
