@@ -200,6 +200,10 @@ class EventKind(StrEnum):
     DOWNLOADED = "downloaded"
     #: Somebody whom the plan does not name was removed from a tree.
     COLLABORATION_REMOVED = "collaboration_removed"
+    #: How many calls the plan had made before this month: {"calls"}; and that so much of the month's was used up, told
+    #: once: {"percent"}.
+    CALLS_BEFORE = "calls_before"
+    CALLS_USED_UP = "calls_used_up"
 
 
 class CollaborationStatus(StrEnum):

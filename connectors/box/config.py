@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from connectors.box.tiers import Tier
+from connectors.box.tiers import LIMITS, Tier
 
 
 class _Options(BaseModel):
@@ -119,6 +119,12 @@ class BoxConfig(_Options):
         description="What the enterprise has bought of Box; inventory and simulate take the largest file and the calls "
         "of a month from it.",
     )
+    calls_per_month: int | None = Field(
+        None,
+        ge=1,
+        description="Calls of the API that the enterprise may make in a month, where it is not what its tier has; "
+        "people are told when 80 % and 95 % of them are used up.",
+    )
     direct_upload_limit_bytes: int = Field(
         50_000_000,
         ge=20_000_000,
@@ -135,6 +141,11 @@ class BoxConfig(_Options):
         None,
         description="Certificates that prove Box's address, for a proxy that opens TLS; the system's when left out.",
     )
+
+    @property
+    def month_of_calls(self) -> int:
+        """Calls of the API in a month: what the plan says, else what the tier has."""
+        return self.calls_per_month or LIMITS[self.tier].calls_per_month
 
     @field_validator("base_url", "upload_url")
     @classmethod

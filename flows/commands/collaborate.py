@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows.orchestration.notifying import notifying
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 from flows.sharing.agreement import agree_with_plan
+from flows.sharing.telling import people_lines
 from flows.transfer.completing import complete_verified_tree
 
 
@@ -20,4 +23,8 @@ def collaborate_share(plan: MigrationPlan, prune: bool = False, dry_run: bool = 
         prune: Take away from Box what an earlier version of the plan gave and this one does not.
         dry_run: Only say what would change.
     """
-    return agree_with_plan(plan, prune=prune, dry_run=dry_run, complete_tree=complete_verified_tree)
+    with traced(plan.name, "collaborate"), notifying(plan, "collaborate") as notices:
+        document = agree_with_plan(plan, prune=prune, dry_run=dry_run, complete_tree=complete_verified_tree)
+        for tone, line in [] if dry_run else people_lines(document):
+            notices.tell(tone, line)
+        return document

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.orchestration.closing import Wishes, cut_over, rehearse
 from flows.orchestration.endings import handed_over
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 
 
@@ -47,4 +48,5 @@ def cutover_share(
         give_up=give_up,
         who=who,
     )
-    return handed_over(rehearse(plan, wishes) if rehearsal and not give_up else cut_over(plan, wishes))
+    with traced(plan.name, "cutover"):
+        return handed_over(rehearse(plan, wishes) if rehearsal and not give_up else cut_over(plan, wishes))

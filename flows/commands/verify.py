@@ -12,6 +12,7 @@ from typing import Any
 from flows.errors import PlanError
 from flows.orchestration.counting import counting
 from flows.orchestration.endings import already_running, verified
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 from flows.reconciliation.against_box import verify_manifest_with_box
 from flows.reconciliation.differences import Ledger
@@ -47,6 +48,7 @@ def verify_share(
     wanted = Wanted(trees=trees, source=source, deep=deep, share=share, dates=dates)
     try:
         with ExitStack() as stack:
+            stack.enter_context(traced(plan.name, "verify"))
             table = stack.enter_context(replacing([plan.path(csv)]))[0] if csv else None
             ledger = Ledger(table)
             stack.enter_context(counting(plan.name, ledger))

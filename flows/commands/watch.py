@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.orchestration.observing import watch
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 
 
@@ -22,4 +23,5 @@ def watch_box(plan: MigrationPlan, once: bool = True, every: float = 10.0) -> di
         once: Tell what there is by now and end; off: go on until the run is cancelled.
         every: Seconds between two looks, at least one.
     """
-    return watch(plan, once=once, every_seconds=every)
+    with traced(plan.name, "watch"):
+        return watch(plan, once=once, every_seconds=every)

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from connectors.box.tiers import LIMITS, Tier
 from flows.words import counted, duration_words, printable, size_words
 
 #: Trees that a terminal shows; --json has all.
@@ -122,4 +123,7 @@ def _month(calls: int, allotment: Mapping[str, Any]) -> str:
     words = (
         f"{share:.1f} times" if share >= 1 else f"{share:.1%} of" if share >= 0.001 else "less than 0.1% of"
     )
-    return f"{words} the {allotment['calls_per_month']:,} calls a month of Box's plan {tier} (box: tier)"
+    allowed = f"{words} the {allotment['calls_per_month']:,} calls a month"
+    if allotment["calls_per_month"] != LIMITS[Tier(tier)].calls_per_month:
+        return f"{allowed} that the enterprise has (box: calls_per_month)"
+    return f"{allowed} of Box's plan {tier} (box: tier)"

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.box.tiers import LIMITS
 from flows.foresight.costs import SENDERS, UPLOADS, Route
 from flows.foresight.notes import SimulatedTree
 from flows.foresight.simulation import Simulation
@@ -147,7 +146,7 @@ def forecast_document(
     end = finish_at(now, seconds, window)
     found = bounds(work, box, users=users, speeds=speeds)
     by_users = {str(each): forecast_seconds(work, box, users=each, speeds=speeds) for each in USERS}
-    allotment = LIMITS[box.tier].calls_per_month
+    allotment = box.month_of_calls
     total = calls.total()
     return {
         "plan": plan.name,

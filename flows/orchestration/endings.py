@@ -34,6 +34,7 @@ TREE_INCOMPLETE = "boxhaul.tree.incomplete"
 QUOTA_EXCEEDED = "boxhaul.quota.exceeded"
 WINDOW_CLOSED = "boxhaul.window.closed"
 RUN_STOPPED = "boxhaul.run.stopped"
+CALLS_USED_UP = "boxhaul.calls.used_up"
 
 #: Trees that the message of a state names.
 NAMED_TREES = 3
@@ -211,6 +212,15 @@ def announce_tree(migration: Migration, tree: TreeRecord) -> None:
             "detail": printable(tree.detail) if tree.detail else None,
             "box_folder_id": tree.box_folder_id,
         },
+    )
+
+
+def announce_calls(plan: str, percent: int, words: str) -> None:
+    """Tell that so much of the month's calls is used up, from whatever thread of a flow run."""
+    emit_event(
+        event=CALLS_USED_UP,
+        resource={"prefect.resource.id": f"boxhaul.plan.{slug(plan)}", "prefect.resource.name": plan},
+        payload={"plan": plan, "percent": percent, "message": printable(words)},
     )
 
 

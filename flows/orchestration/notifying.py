@@ -8,19 +8,26 @@ from typing import Any
 
 from connectors.errors import ConnectorError, QuotaExceeded
 from flows.errors import Interrupted, PlanError, WindowClosed
-from flows.orchestration.endings import closing_words
+from flows.orchestration.endings import announce_calls, closing_words
 from flows.orchestration.run_warnings import said
-from flows.orchestration.tasks import run_log
+from flows.orchestration.tasks import in_flow_run, run_log
 from flows.plan.model import MigrationPlan
 from flows.plan.references import reveal
+from flows.run.allotment import ALARMS, Alarm
 from flows.run.notices import Notices, Tone
 from flows.transfer.migration import Migration
 from state.errors import LeaseHeld, StateError
 
+#: The watch, which lasts until somebody ends it.
+WATCH = "watch"
+
+#: Percent of the month's calls from which on somebody has to act.
+BADLY_USED = max(ALARMS)
+
 
 @contextmanager
-def notifying(plan: MigrationPlan) -> Iterator[Notices]:
-    """Tell people of the run that the body makes, also where it cannot even begin."""
+def notifying(plan: MigrationPlan, what: str = "run") -> Iterator[Notices]:
+    """Tell people of the run that the body makes, also where it cannot even begin. `what`: how it is called."""
     log = run_log()
     notices = Notices(plan.name, target(plan, log.warning), log.info, log.warning)
 
@@ -33,7 +40,7 @@ def notifying(plan: MigrationPlan) -> Iterator[Notices]:
     except LeaseHeld:
         raise  # the other run tells of itself
     except BaseException as exc:
-        _tell_stop(notices, exc)
+        _tell_stop(notices, exc, what)
         raise
     finally:
         notices.close()
@@ -50,6 +57,18 @@ def target(plan: MigrationPlan, warn: Callable[..., object]) -> str | None:
         return None
 
 
+def calls_alarm(plan: MigrationPlan, notices: Notices) -> Alarm:
+    """Tells people, and Prefect where this is a flow run, how much of the month's calls is used up."""
+    shown = in_flow_run()
+
+    def alarm(percent: int, words: str) -> None:
+        notices.tell(Tone.LOOK if percent < BADLY_USED else Tone.BAD, words)
+        if shown:
+            announce_calls(plan.name, percent, words)
+
+    return alarm
+
+
 def tell_end(migration: Migration, summary: Mapping[str, Any]) -> None:
     """The run came to its end: the verdict. What a cutover holds back is no verdict yet."""
     if migration.holds_people:
@@ -64,16 +83,18 @@ def tell_limit(migration: Migration, cause: WindowClosed) -> None:
     migration.tell(Tone.INFO, f"limit reached: {cause}; the next run goes on")
 
 
-def _tell_stop(notices: Notices, cause: BaseException) -> None:
+def _tell_stop(notices: Notices, cause: BaseException, what: str) -> None:
     """A limit, or something that needs a person. Who pressed Ctrl-C knows it."""
     if isinstance(cause, KeyboardInterrupt | Interrupted):
-        notices.tell(Tone.INFO, "run interrupted; its state is saved")
+        if what != WATCH:  # how it ends
+            notices.tell(Tone.INFO, f"{what} interrupted; its state is saved")
     elif isinstance(cause, QuotaExceeded):
-        notices.tell(Tone.BAD, f"limit reached, the run stopped and needs a person: {cause}")
+        notices.tell(Tone.BAD, f"limit reached, the {what} stopped and needs a person: {cause}")
     elif isinstance(cause, PlanError | ConnectorError | StateError):
-        notices.tell(Tone.BAD, f"run stopped, needs a person: {cause}")
+        notices.tell(Tone.BAD, f"{what} stopped, needs a person: {cause}")
     else:
         # The text of a foreign error might hold a secret (P8).
         notices.tell(
-            Tone.BAD, f"run stopped by an error that nobody foresaw, needs a person: {type(cause).__name__}"
+            Tone.BAD,
+            f"{what} stopped by an error that nobody foresaw, needs a person: {type(cause).__name__}",
         )

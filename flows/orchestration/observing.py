@@ -11,9 +11,12 @@ from typing import Any
 
 from flows.errors import PlanError
 from flows.observation.reading import CALL_SECONDS, EventReader
+from flows.orchestration.notifying import WATCH, calls_alarm, notifying
 from flows.orchestration.on_demand import FlowRunContext, emit_event, get_run_logger
 from flows.plan.model import MigrationPlan
-from flows.reporting.events import finding_line
+from flows.reporting.events import finding_line, findings_together
+from flows.run.allotment import Allotment
+from flows.run.notices import Notices, Tone
 from flows.sharing.access import Access, open_access
 from flows.words import printable, slug
 from state.statuses import EventKind
@@ -55,8 +58,9 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str,
     """
     if every_seconds < 1:
         raise PlanError("--every: Box is asked once a second at most")
-    with open_access(plan) as access:
-        found = _tell(access)  # what an earlier one wrote down and could not tell
+    with notifying(plan, WATCH) as notices, open_access(plan) as access:
+        allotment = Allotment(access.checkpoint, access.plan_id, plan.box, calls_alarm(plan, notices))
+        found = _tell(access, notices)  # what an earlier one wrote down and could not tell
         reader = EventReader(access)
         if not reader.sees_everything:
             sys.stderr.write(f"{NARROW}\n")
@@ -64,7 +68,8 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str,
             sys.stderr.write(f"boxhaul: watching; a look every {every_seconds:g} s, Ctrl-C ends it\n")
         while True:
             more = reader.read()
-            found += _tell(access)
+            found += _tell(access, notices)
+            allotment.beat(sum(access.box.call_counts().values()))
             if once and not more:
                 if not found:
                     sys.stderr.write("boxhaul: nothing new\n")
@@ -78,12 +83,14 @@ NARROW = (
 )
 
 
-def _tell(access: Access) -> int:
+def _tell(access: Access, notices: Notices) -> int:
     told = 0
     while findings := access.checkpoint.untold_findings(access.plan_id):
         for _, line in findings:
             _tell_one(access.plan, line.kind, line.detail)
         access.checkpoint.record_told(access.plan_id, findings[-1][0])
+        for words in findings_together([(line.kind, line.detail) for _, line in findings]):
+            notices.tell(Tone.LOOK, words, logged=False)
         told += len(findings)
     return told
 

@@ -18,8 +18,9 @@ from flows.closing.steps import refuse_closed, refuse_in_cutover
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
-from flows.orchestration.notifying import notifying, tell_end, tell_limit
+from flows.orchestration.notifying import calls_alarm, notifying, tell_end, tell_limit
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
+from flows.orchestration.traces import traced
 from flows.orchestration.watching import watched
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.filters import FilterPlan
@@ -68,6 +69,7 @@ def move_share(
     _require_senders(plan, workers)
     require_alone(filters, workers=workers, checksum=checksum)
     with ExitStack() as stack:
+        stack.enter_context(traced(plan.name, "migrate" if retry is None else "retry"))
         notices = stack.enter_context(notifying(plan))
         plan.require_secrets()
         part = Part.CONDUCTING if workers > 0 and in_flow_run() else Part.ALONE
@@ -83,7 +85,7 @@ def move_share(
         migration.quick = QuickLook(moment) if moment is not None else None
         choose(migration, filters)
         migration.holds_people, migration.reopens = hold_people, reopen
-        migration.tell = notices.tell
+        migration.tell, migration.alarm = notices.tell, calls_alarm(plan, notices)
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))
@@ -194,7 +196,7 @@ def run_saved_plan(plan: MigrationPlan, *, trees: Sequence[str], mode: str) -> A
 
 def look_share(plan: MigrationPlan, *, trees: Sequence[str]) -> Any:
     """Walk the share and say what would be sent and how long Box's limits would make it last. Sends nothing."""
-    with open_migration(plan) as migration, watched(migration):
+    with traced(plan.name, DRY_RUN), open_migration(plan) as migration, watched(migration):
         unfinished = migration.checkpoint.current_pass(migration.plan_id) is not None
         with migration.stop.telling_the_cause():
             begin(migration, kind=DRY_RUN, only=trees, revive=False)
@@ -235,6 +237,7 @@ def send_for_others(plan: MigrationPlan, *, account_id: str = "") -> Any:
     name = f"{LEASE_NAME} {flow_run.get_id() or ''} on {socket.gethostname()}"
     try:
         with (
+            traced(plan.name, "send"),
             open_migration(plan, part=Part.SENDING, account_id=account_id, name=name) as migration,
             watched(migration),
         ):

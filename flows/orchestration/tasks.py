@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from connectors.errors import Stopped
+from connectors.tracing import about, carried, span
 from flows.errors import Interrupted
 from flows.orchestration.endings import announce_tree, called, cancelled, incomplete, returned
 from flows.orchestration.on_demand import FlowRunContext, TaskRunContext, get_run_logger, task
@@ -51,7 +52,8 @@ class _Submitted:
 @task(task_run_name="walk")
 def walk_share(migration: Migration) -> Any:
     """List the share folder by folder and write down what differs from the checkpoint."""
-    walking.walk_trees(migration)
+    with span("walk"):
+        walking.walk_trees(migration)
     state = migration.progress.snapshot()
     words = f"walked {counted(state.folders_walked, 'folder')} with {state.entries_seen:,} entries"
     if migration.stop.is_set():
@@ -78,7 +80,8 @@ def upload_batch(migration: Migration, batch: Batch, number: int) -> Any:
 def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
     """Verify one tree against Box's listing, then let its people in; return whether it is done with."""
     try:
-        done = completing.complete_tree(migration, tree)
+        with about(tree.name), span("complete tree"):
+            done = completing.complete_tree(migration, tree)
     except (Stopped, Interrupted) as exc:
         if not in_task_run():
             raise
@@ -157,5 +160,5 @@ def start(threads: ThreadPoolExecutor, step: Any, *args: Any) -> Pending:
     if in_flow_run():
         return _Submitted(step.submit(*args))
     function: Callable[..., Any] = step.fn
-    future: Future[Any] = threads.submit(function, *args)
+    future: Future[Any] = threads.submit(carried(function), *args)
     return future

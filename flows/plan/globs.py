@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from flows.words import normal_form
 
@@ -24,6 +25,17 @@ _NAMED_SETS = {
     "xdigit": "0-9A-Fa-f",
 }
 
+#: An escape in a regular expression outside of a set, and what some of them stand for.
+_CLASS = re.compile(r"\\(.)|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_ASCII = {
+    "d": "0-9",
+    "D": "^0-9",
+    "w": "0-9A-Za-z_",
+    "W": "^0-9A-Za-z_",
+    "s": r"\t\n\f\r ",
+    "S": r"^\t\n\f\r ",
+}
+
 #: Globs of which nobody says in which folders they can match.
 _OPAQUE = re.compile(r"\{[^{}]*(\*\*|/)[^{}]*\}|\{\{|\}\}|\{[^{}]*\{")
 
@@ -37,7 +49,10 @@ def expression(glob: str, *, ignore_case: bool = False) -> re.Pattern[str]:
     start = "^" if glob.startswith("/") else "(?:^|/)"
     try:
         body = _translated(normal_form(glob).removeprefix("/"))
-        return re.compile(f"{start}{body}\\Z", re.IGNORECASE if ignore_case else 0)
+        with warnings.catch_warnings():
+            # A [ in a set of characters is one of them, for rclone as for Python so far.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(f"{start}{body}\\Z", re.IGNORECASE if ignore_case else 0)
     except (ValueError, re.error, OverflowError) as exc:
         raise ValueError(f"the filter {glob!r} cannot be read: {exc}") from None
 
@@ -85,12 +100,21 @@ def _simple(kind: str, text: str) -> str:
     if kind == "one":
         return "[^/]"
     if kind == "raw":
-        return f"(?:{text[2:-2]})"
+        return f"(?:{_CLASS.sub(_ascii, text[2:-2])})"
     if text == "]":
         raise ValueError("a ] without its [")
     if text == "\\":
         raise ValueError("it ends with \\")
+    if kind == "escaped" and (text[1].isalnum() or text[1] > "\x7f"):
+        raise ValueError(
+            f"{text} is not supported; write the character alone, or a regular expression: {{{{…}}}}"
+        )
     return re.escape(text[1:] if kind == "escaped" else text)
+
+
+def _ascii(found: re.Match[str]) -> str:
+    """A class of characters as rclone reads it, which knows ASCII alone; Python's are of all scripts."""
+    return found[0] if found[1] not in _ASCII else f"[{_ASCII[found[1]]}]"
 
 
 def _set_from(glob: str, start: int) -> tuple[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +57,46 @@ def finding_line(detail: Mapping[str, Any]) -> str:
     return (
         f"{at:%Y-%m-%d %H:%M:%S}  {detail['by']}  {detail['what']}  {detail['path'] or detail['tree']}{more}"
     )
+
+
+#: How a watch's findings of one kind begin in a message, the most pressing kind first; those that are only counted.
+TOGETHER = {
+    EventKind.ACCESS_CHANGED: "access changed in Box",
+    EventKind.DOWNLOADED: "downloaded by outsiders",
+    EventKind.PEOPLE_CHANGED: "changed by people in Box",
+}
+
+#: Changes of access, and people, that one line names.
+NAMED = 10
+
+
+def findings_together(findings: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """A line for each tree and kind of finding, of (kind, detail): what was done how often, and by whom."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for kind, detail in findings:
+        found.setdefault((kind, detail["tree"]), []).append(detail)
+    return [
+        f"{words}, {tree}: {_together(kind, details)}"
+        for kind, words in TOGETHER.items()
+        for (each, tree), details in found.items()
+        if each == kind
+    ]
+
+
+def _together(kind: str, details: Sequence[Mapping[str, Any]]) -> str:
+    if kind == EventKind.ACCESS_CHANGED:
+        each = [f"{one['what']} {one['detail']}".rstrip() + f" by {one['by']}" for one in details]
+        return "; ".join(_bounded(each))
+    who = ", ".join(_bounded(sorted({str(one["by"]) for one in details})))
+    if kind == EventKind.DOWNLOADED:
+        return f"{counted(len(details), 'time')} by {who}"
+    done = Counter(str(one["what"]) for one in details)
+    return f"{', '.join(f'{number:,} {what}' for what, number in done.items())}, by {who}"
+
+
+def _bounded(words: Sequence[str]) -> list[str]:
+    more = [f"and {len(words) - NAMED:,} more"] if len(words) > NAMED else []
+    return [*words[:NAMED], *more]
 
 
 def event_words(kind: str, detail: Mapping[str, Any]) -> str:

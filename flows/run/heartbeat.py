@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from connectors.box.destination import BoxDestination
+from flows.run.allotment import Allotment
 from flows.run.progress import Progress
 from flows.run.sampling import Sampling
 from flows.run.stop import StopSignal
@@ -32,6 +33,11 @@ class CallCounts:
         self._saved: dict[str, int] = {}
         self._lock = threading.Lock()
 
+    @property
+    def made(self) -> int:
+        """How many are written down."""
+        return sum(self._saved.values())
+
     def save(self) -> None:
         """Add the calls made since the last time."""
         with self._lock:
@@ -48,9 +54,17 @@ class CallCounts:
 
 @contextmanager
 def heartbeat(
-    checkpoint: Checkpoint, worker: WorkerLease, call_counts: CallCounts, sampling: Sampling, stop: StopSignal
+    checkpoint: Checkpoint,
+    worker: WorkerLease,
+    call_counts: CallCounts,
+    sampling: Sampling,
+    stop: StopSignal,
+    allotment: Allotment | None = None,
 ) -> Iterator[None]:
-    """Prolong the lease, save the call counts and take samples while the body lasts; a lost lease stops the run."""
+    """While the body lasts: prolong the lease, save the call counts, take samples, look at the month's allotment.
+
+    A lost lease stops the run.
+    """
     done = threading.Event()
 
     def beat() -> None:
@@ -61,6 +75,8 @@ def heartbeat(
                     checkpoint.heartbeat(worker)
                 call_counts.save()
                 sampling.beat()
+                if allotment is not None:
+                    allotment.beat(call_counts.made)
             except Exception as exc:  # noqa: BLE001  whatever it is, nobody else hears of it in this thread
                 stop.fail(exc)
                 return

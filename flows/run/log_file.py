@@ -37,6 +37,9 @@ HIDDEN = "***"
 #: The tree that this thread works on.
 _tree: ContextVar[str | None] = ContextVar("tree", default=None)
 
+#: What its records call this run.
+_run: ContextVar[str] = ContextVar("run", default="")
+
 
 class LogFormat(StrEnum):
     """How records are written."""
@@ -73,9 +76,18 @@ def logged(
     except OSError as exc:
         raise PlanError(f"--log-file: {file}: {exc.strerror}") from None
     run = secrets.token_hex(4)
+    named = _run.set(run)
     handler.setFormatter((_JSONLines if form is LogFormat.JSON else _Lines)(plan, run, hidden))
-    with listening(handler, level):
-        yield
+    try:
+        with listening(handler, level):
+            yield
+    finally:
+        _run.reset(named)
+
+
+def run_id() -> str:
+    """What the records of this run call it; empty where nothing is logged into a file."""
+    return _run.get()
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,14 @@ from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
 from connectors.source import Source
+from connectors.tracing import Attributes
 from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
 from flows.plan.filters import FilterRules
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.run.allotment import Alarm, Allotment
 from flows.run.bandwidth import bandwidth_of
 from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
@@ -38,8 +40,12 @@ from flows.transfer.folders import BoxFolders
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
-from state.records import FolderNode, TreeRecord, WorkerLease
+from state.errors import StateError
+from state.records import ClaimedItem, FolderNode, TreeRecord, WorkerLease
 from state.statuses import EventKind, TreeState
+
+#: Trees of one batch that its span names.
+TREES_NAMED = 10
 
 
 @dataclass(kw_only=True)
@@ -80,6 +86,8 @@ class Migration:
     #: The service account and the identities: what one of them made in Box is ours.
     our_user_ids: frozenset[str]
 
+    #: Tells people that so much of the month's calls is used up.
+    alarm: Alarm = lambda percent, text: None
     #: Tells people a line about this run.
     tell: Callable[[Tone, str], object] = lambda tone, text: None
 
@@ -88,6 +96,8 @@ class Migration:
     trees: list[TreeRecord] = field(default_factory=list)
     #: Their root folders by the trees' ids.
     root_folder_ids: dict[int, int] = field(default_factory=dict)
+    #: Their names by the same.
+    tree_names: dict[int, str] = field(default_factory=dict)
     #: Trees of the plan that an earlier run began and did not complete, and whose folders are away in this one.
     away: list[TreeRecord] = field(default_factory=list)
     #: Trees of the plan that this run leaves alone.
@@ -126,8 +136,14 @@ class Migration:
         """Work on these trees in this pass from now on."""
         self.pass_id, self.trees = pass_id, list(trees)
         self.root_folder_ids = {tree.id: tree.root_folder_id for tree in trees}
+        self.tree_names = {tree.id: tree.name for tree in trees}
         self.claims.take_up(pass_id, self.tree_ids)
         self.guard.take_up(trees)
+
+    def trees_of(self, found: Iterable[ClaimedItem | FolderNode]) -> Attributes:
+        """What a span says of the trees that these are of; all of them together may be many."""
+        names = sorted({self.tree_names.get(each.tree_id, "") for each in found})
+        return {"boxhaul.tree": names[0]} if len(names) == 1 else {"boxhaul.trees": names[:TREES_NAMED]}
 
     def trees_away(self) -> list[TreeRecord]:
         """Read the trees again whose folders are away, and return those that are not complete."""
@@ -205,9 +221,19 @@ def open_migration(
         migration.adopts_trees = anew
         sampling = Sampling(checkpoint, worker, box)
         stack.callback(sampling.end)
+        allotment = None
+        if part is not Part.SENDING:
+            allotment = Allotment(checkpoint, plan_id, plan.box, lambda *told: migration.alarm(*told))
+            stack.callback(_last_look, allotment)
         stack.callback(migration.close)
-        stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop))
+        stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop, allotment))
         yield migration
+
+
+def _last_look(allotment: Allotment) -> None:
+    """A checkpoint that is away says so elsewhere."""
+    with suppress(StateError):
+        allotment.look()
 
 
 def _assemble(

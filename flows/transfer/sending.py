@@ -15,6 +15,7 @@ from connectors.box.upload.reader import sha1_of
 from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
 from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile, WholeFile
+from connectors.tracing import about, carried, note, span
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
 from flows.transfer.conflicts import (
@@ -64,13 +65,22 @@ def send_batch(migration: Migration, batch: Batch) -> int:
     Return how many of them were not sent, whatever the reason. Raises what is no file's business, such as a state
     database that is gone.
     """
+    said = {"boxhaul.files": len(batch.items), **migration.trees_of(batch.items)}
+    with span("batch", said):
+        unsent = _send_batch(migration, batch)
+        note({"boxhaul.files_not_sent": unsent})
+        return unsent
+
+
+def _send_batch(migration: Migration, batch: Batch) -> int:
     unkept = UnkeptStreams()
+    send, make_ahead = carried(send_file), carried(_make_ahead)
     pending = []
     for each in with_folders_ahead(batch.items, FILES_AHEAD):
         if not isinstance(each, int):
-            pending.append(migration.senders.submit(send_file, migration, each, unkept))
+            pending.append(migration.senders.submit(send, migration, each, unkept))
         elif migration.part is not Part.SENDING:
-            migration.senders.submit(_make_ahead, migration, each)
+            migration.senders.submit(make_ahead, migration, each)
     wait(pending)
     for kind, detail in unkept.remarks():
         migration.record_event(kind, detail)
@@ -104,6 +114,7 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
     """Look at one file, put it into Box, look again, and hand the result to the recorder; True when Box has it, or has
     something else that the plan leaves to Box."""
     with (
+        about(migration.tree_names.get(item.tree_id, ""), item.path),
         outcome(migration, item),
         migration.in_flight.sending(item.folder_id, item.id, item.path, item.size) as on_its_way,
     ):

@@ -10,6 +10,7 @@ from itertools import islice
 from connectors.box.types import BoxChild, BoxFile, BoxFolder, Known, Place
 from connectors.entry import EntryKind
 from connectors.errors import DestinationGone, ItemError, Rejected
+from connectors.tracing import carried
 from flows.plan.changes import InBox
 from flows.plan.transfer import Verification
 from flows.transfer.conflicts import editor_of
@@ -141,7 +142,9 @@ def _windowed(
     window: set[Future[Differences]] = set()
     while True:
         room = 4 * migration.plan.transfer.walk_threads - len(window)
-        window |= {threads.submit(_verify_or_tell, migration, folder) for folder in islice(source, room)}
+        window |= {
+            threads.submit(carried(_verify_or_tell), migration, folder) for folder in islice(source, room)
+        }
         if not window:
             return
         done, window = wait(window, return_when=FIRST_COMPLETED)

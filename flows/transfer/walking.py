@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
+from connectors.tracing import Attributes, span
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.emptied import (
@@ -97,13 +98,18 @@ def _walk_frontier(migration: Migration) -> None:
             migration.worker, migration.pass_id, tree_ids=ahead, limit=WALK_BATCH
         )
         if folders:
-            walk_folders(migration, folders)
+            with span("walk folders", _said_of(migration, folders)):
+                walk_folders(migration, folders)
             # Nothing is left of the trees before this one, and what a folder holds is of its own tree.
             ahead = ahead[bisect_left(ahead, min(folder.tree_id for folder in folders)) :]
         elif len(ahead) == len(waiting):
             return
         else:
             ahead = waiting  # a worker that died may have left some of those before
+
+
+def _said_of(migration: Migration, folders: Sequence[FolderNode]) -> Attributes:
+    return {"boxhaul.folders": len(folders), **migration.trees_of(folders)}
 
 
 def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:

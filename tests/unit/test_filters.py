@@ -50,6 +50,21 @@ def test_globs(glob: str, matches: list[str], others: list[str]) -> None:
         assert matches == [path for path in matches + others if taken(path, include=[glob])]
 
 
+@pytest.mark.parametrize("glob", [r"\d", r"a\1", r"\é*", r"x\b/", "a\\"])
+def test_backslash_before_what_needs_none_is_refused(glob: str) -> None:
+    """rclone hands it on to its regular expressions, where it is something else, or refuses it."""
+    with pytest.raises(ValidationError, match=r"is not supported; write the character alone|it ends with"):
+        rules(exclude=[glob])
+
+
+def test_classes_of_a_regular_expression_are_of_ascii() -> None:
+    """As rclone's are."""
+    assert not taken("x3", exclude=[r"{{x\d}}"])
+    assert taken("x\N{ARABIC-INDIC DIGIT THREE}", exclude=[r"{{x\d}}"])
+    assert taken("é", exclude=[r"{{\w}}"])
+    assert not taken("é", exclude=[r"{{[^a]\W?}}"])
+
+
 def test_case_counts_unless_it_does_not() -> None:
     """As for rclone, and not as for the plan's exclude patterns."""
     assert taken("a.TMP", exclude=["*.tmp"])

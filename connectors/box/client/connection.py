@@ -48,6 +48,7 @@ from connectors.errors import (
     Stopped,
     TransientError,
 )
+from connectors.tracing import note, span
 
 T = TypeVar("T")
 
@@ -117,7 +118,13 @@ class BoxConnection:
         Without it an outage of Box is waited for, and BoxUnreachable says that it lasted too long.
         settled() is asked before a repeat whether the attempt without an answer took effect: its result, or None.
         """
-        patience = _Patience(self.transport.outages.ended())
+        with span(route):
+            return self._called(route, send, attempts, settled)
+
+    def _called(
+        self, route: str, send: Callable[[], T], attempts: int | None, settled: Callable[[], T | None] | None
+    ) -> T:
+        patience, retries = _Patience(self.transport.outages.ended()), 0
         while True:
             try:
                 return self._once(route, send)
@@ -135,7 +142,8 @@ class BoxConnection:
                 self._wait(exc, patience, attempts)
                 if settled and not isinstance(exc, RateLimited) and (effect := settled()) is not None:
                     return effect
-            self.retries += 1
+            self.retries, retries = self.retries + 1, retries + 1
+            note({"boxhaul.retries": retries})
         raise foreign
 
     def ask(
@@ -261,7 +269,8 @@ class BoxConnection:
     def _answers(self, route: str, url: str) -> bool:
         """Make one call without a repeat; whatever Box itself says counts as an answer, also a refusal."""
         try:
-            self._once(route, lambda: json_object(self.fetch("GET", url).data, route))
+            with span(route):
+                self._once(route, lambda: json_object(self.fetch("GET", url).data, route))
         except (Stopped, BoxUnreachable):
             raise
         except RateLimited as exc:

@@ -36,6 +36,7 @@ from connectors.box.client.trust import trusting
 from connectors.box.config import BoxConfig, checked_url, is_loopback
 from connectors.box.types import Statistics
 from connectors.errors import BoxUnreachable, ConnectorError, ServerBusy
+from connectors.tracing import note, span
 
 TOKEN_ROUTE = "POST /oauth2/token"  # noqa: S105  (a route, not a password)
 #: What counts as an upload in Box's window, too: sending a file, opening and committing a session (facts §6).
@@ -149,8 +150,13 @@ class Transport(NetworkClient):
         asked again.
         """
         self._addresses.require(options.url)
+        if options.url.endswith("/oauth2/token"):
+            with span(TOKEN_ROUTE):
+                return self._fetch(options, TOKEN_ROUTE)
+        return self._fetch(options, current_route.get())
+
+    def _fetch(self, options: FetchOptions, route: str) -> FetchResponse:
         host = options.url.split("/", 3)[2]
-        route = TOKEN_ROUTE if options.url.endswith("/oauth2/token") else current_route.get()
         asked_at = time.time()
         try:
             answer = self._send(options)
@@ -263,6 +269,7 @@ class Transport(NetworkClient):
             self._statuses[status] += 1
             if heard is not None:
                 self._heard = heard
+        note({"http.response.status_code": status})
 
 
 def network_session(config: BoxConfig, transport: Transport, read_seconds: float) -> NetworkSession:

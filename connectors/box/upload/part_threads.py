@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 from connectors.box.types import PartState
+from connectors.tracing import carried
 
 
 class PartSenders:
@@ -63,7 +64,7 @@ class FileParts:
 
     def send(self, put: Callable[[], PartState]) -> None:
         """Run put() in a thread; the room is given back when it ends."""
-        future = self._pool.submit(put)
+        future = self._pool.submit(carried(put))
         future.add_done_callback(self.back)
         self._futures.append(future)
 

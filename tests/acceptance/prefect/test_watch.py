@@ -24,6 +24,7 @@ def test_findings_are_events(
     share = build_share(tmp_path / "share", trees=("Legal",), folders=1, files=1)
     trees = [{"source": "Legal", "collaborators": people}]
     program = plan_for("watched", share=share, trees=trees)
+    program.write_plan(box=program.plan["box"] | {"calls_per_month": 5})
     moved = program.run("migrate")
     assert 0 == moved.code, moved.output
     deployed = program.run("deploy", "--suffix", "watched", "--notify", webhook)
@@ -50,6 +51,9 @@ def test_findings_are_events(
         ("edited", "ann@example.com", "Legal/Q1/file 000.txt", ""),
         ("let in", "ann@example.com", "Legal", "bob@example.com as viewer"),
     } == told
+    used_up = prefect_server.events("boxhaul.calls.used_up")
+    assert {"watched"} == {event["payload"]["plan"] for event in used_up}
+    assert 95 in {event["payload"]["percent"] for event in used_up}
     wait_until(lambda: bool(messages.texts), "somebody is told")
     assert [
         "Boxhaul: access in Box changed | Legal of watched: let in bob@example.com as viewer by ann@example.com."

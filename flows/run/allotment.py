@@ -1,0 +1,61 @@
+"""The month's allotment of Box's calls, which the whole enterprise has: people are told before it is used up.
+
+Known are the calls of the plans that share this checkpoint; other programs of the enterprise use it, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from connectors.box.config import BoxConfig
+from state.checkpoint import Checkpoint
+
+#: Parts of it, in percent, that are told when they are used up: each once a month.
+ALARMS = (95, 80)
+
+#: Seconds between two looks, and the part of the allotment after which it is looked at earlier.
+LOOK_SECONDS, LOOK_SHARE = 60.0, 0.005
+
+#: Told how much is used up, in percent, and the line for people.
+Alarm = Callable[[int, str], object]
+
+
+class Allotment:
+    """Looks now and then how much is used up. One thread at a time."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        plan_id: int,
+        box: BoxConfig,
+        alarm: Alarm,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._checkpoint, self._plan_id = checkpoint, plan_id
+        self._box, self._alarm, self._clock = box, alarm, clock
+        self._next, self._calls = clock(), 0
+
+    def beat(self, calls: int) -> None:
+        """Look, when it is time to; `calls`: what this process has made so far."""
+        if self._clock() < self._next and calls - self._calls < self._box.month_of_calls * LOOK_SHARE:
+            return
+        self._next, self._calls = self._clock() + LOOK_SECONDS, calls
+        self.look()
+
+    def look(self) -> None:
+        """Tell people, when more than they were told of is used up."""
+        allowed = self._box.month_of_calls
+        used = self._checkpoint.calls_of_month(self._plan_id)
+        for percent in ALARMS:
+            if used * 100 >= allowed * percent:
+                if self._checkpoint.is_first_told(self._plan_id, percent):
+                    self._alarm(percent, self._words(percent, used, allowed))
+                return
+
+    def _words(self, percent: int, used: int, allowed: int) -> str:
+        said = "calls_per_month" if self._box.calls_per_month else f"tier: {self._box.tier.value}"
+        return (
+            f"{percent} % of the month's Box calls are used up: {used:,} of {allowed:,} (box: {said}), without what"
+            " other programs of the enterprise call; Box may refuse what is beyond, or have it paid"
+        )
