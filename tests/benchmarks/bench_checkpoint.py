@@ -1,7 +1,7 @@
 """What the checkpoint alone costs: entries a second through walk, claims and results, memory, and bytes a row.
 
 The share is made up as it is listed and Box answers from nothing, so that neither disk nor network counts. Each stage
-is a process of its own over one database; it walks, compares, claims and records as a run does.
+is a process of its own over one database; it walks, compares, claims and records as a run does that follows no moves.
 
     python -m tests.benchmarks.bench_checkpoint [ENTRIES [sqlite|postgresql|URL ...]]
 """
@@ -227,6 +227,10 @@ class _Run:
             progress=self.progress,
             walking=threading.Event(),
             files_only_trees=frozenset(),
+            claims=SimpleNamespace(held=()),
+            follows_moves=False,
+            reads_all=False,
+            quick=None,
             excluded=rules.reason,
             rules=rules.digest,
             plan=SimpleNamespace(
