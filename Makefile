@@ -33,7 +33,7 @@ unit: install  ## Run the fast tests alone
 torture: install  ## Run the kill and fault matrices in full
 	@$(BIN)/python -m pytest -n 2 -m torture tests
 
-bench: install  ## Measure against peers and limits
+bench: install  ## Measure against peers and limits; tables, JSON and pictures in build/benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
 outdated: install  ## Print the dependencies that are behind

@@ -66,6 +66,8 @@ class Fingerprint:
 
     def same_content_as(self, other: Fingerprint) -> bool:
         """True when nothing that both sides know differs."""
+        if self == other:
+            return True
         pairs = (
             (self.modified_ns, other.modified_ns),
             (self.changed_ns, other.changed_ns),

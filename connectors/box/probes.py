@@ -6,8 +6,8 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from connectors.errors import (
     ServerBusy,
     TransientError,
 )
+from connectors.on_error import OnError
 
 PROBE_NAME = "boxhaul check"
 #: A person waits for the answer.
@@ -72,25 +73,27 @@ class Standing:
         self._found: dict[str, tuple[float, str | None]] = {}
         self._in_a_row = Counter[str]()
 
-    @contextmanager
-    def needed(self, ability: str) -> Iterator[None]:
+    def needed(self, ability: str) -> OnError:
         """Let the refusal of one item pass; PermissionMissing instead when the account lacks `ability` as a whole.
 
         ability: as Box names it in a folder's permissions (can_upload, can_invite_collaborator). A probe costs one
         call, for can_upload two, and holds for half a minute, unless ten items in a row are refused.
         LandingFolderMissing when that folder is out of sight.
         """
-        try:
-            yield
-        except ItemError as exc:
-            if ability == UPLOAD and is_foreign(exc):
-                Probes(self._connection).require_upload_host()
-            lacking = self._lacking(ability) if is_forbidden(exc) else None
-            if lacking is None:
-                raise
-            raise PermissionMissing(f"{lacking} {exc}") from exc
-        else:
-            self._in_a_row.pop(ability, None)
+        return OnError(self._refused, ability, otherwise=self._allowed)
+
+    def _allowed(self, ability: str) -> None:
+        self._in_a_row.pop(ability, None)
+
+    def _refused(self, error: BaseException, ability: str) -> bool:
+        if not isinstance(error, ItemError):
+            return False
+        if ability == UPLOAD and is_foreign(error):
+            Probes(self._connection).require_upload_host()
+        lacking = self._lacking(ability) if is_forbidden(error) else None
+        if lacking is not None:
+            raise PermissionMissing(f"{lacking} {error}") from error
+        return False
 
     def _lacking(self, ability: str) -> str | None:
         """Return why nothing at all is allowed any more, from a probe that is fresh enough."""

@@ -11,8 +11,7 @@ import io
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from connectors.box.client.connection import BoxConnection
 from connectors.box.client.refusal import code_of, refusal_of, status_of
@@ -33,6 +32,7 @@ from connectors.errors import (
     PermissionMissing,
     TooLarge,
 )
+from connectors.on_error import OnError
 
 log = logging.getLogger(__name__)
 
@@ -58,21 +58,25 @@ class RefusedAlike:
         self._words: tuple[int, str | None] | None = None
         self._count, self._bound = 0, REFUSALS_IN_A_ROW
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> OnError:
         """Let the refusal of one file pass; PermissionMissing instead when Box refuses every file in these words."""
-        try:
-            yield
-        except ItemError as exc:
-            if refusal_of(exc) is not None and not isinstance(exc, OF_THE_FILE) and self._is_of_all(exc):
-                raise PermissionMissing(
-                    f"Box takes no file from the service account, not even in the landing folder "
-                    f"{self._landing_folder_id}, though it says that it would; ask a Box admin what forbids it, then "
-                    f"run again, and boxhaul retry for the files that it had refused by then. {exc}"
-                ) from exc
-            raise
-        with self._lock:
-            self._count, self._bound = 0, REFUSALS_IN_A_ROW
+        return OnError(self._refused, otherwise=self._taken)
+
+    def _taken(self) -> None:
+        if self._count or self._bound != REFUSALS_IN_A_ROW:
+            with self._lock:
+                self._count, self._bound = 0, REFUSALS_IN_A_ROW
+
+    def _refused(self, error: BaseException) -> bool:
+        if not isinstance(error, ItemError) or refusal_of(error) is None or isinstance(error, OF_THE_FILE):
+            return False
+        if self._is_of_all(error):
+            raise PermissionMissing(
+                f"Box takes no file from the service account, not even in the landing folder "
+                f"{self._landing_folder_id}, though it says that it would; ask a Box admin what forbids it, then "
+                f"run again, and boxhaul retry for the files that it had refused by then. {error}"
+            ) from error
+        return False
 
     def _is_of_all(self, error: ItemError) -> bool:
         words = status_of(error), code_of(error)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.entry import LINK_REASON, Entry, EntryKind, Fault, listed_entry
 from connectors.errors import AccessDenied, NotAFile, ReadFailed
 from connectors.source import AccessTimes, WholeFile
+from connectors.sources.beneath import open_beneath
 from connectors.sources.birth import born_ns
 from connectors.sources.location import Location
 from connectors.sources.paths import bytes_of, name_of
@@ -36,6 +37,10 @@ OF_OTHER_CLOCKS = ("nfs", "cifs", "smb", "ceph", "lustre", "gluster", *UNSTABLE_
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# To look at it alone: what cannot be read can be looked at, and a link is looked at itself. Linux has it.
+_LOOK_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without touching the access time, where the system lets us (P5).
+_QUIET = getattr(os, "O_NOATIME", 0)
 
 
 class LocalConfig(BaseModel):
@@ -93,11 +98,8 @@ class LocalSource(ResilientSource):
         return listed
 
     def _stat(self, path: str) -> Entry:
-        parent, _, name = path.rpartition("/")
-        with self._folder(parent) as folder:
-            found = (
-                os.stat(bytes_of(name), dir_fd=folder, follow_symlinks=False) if name else os.fstat(folder)
-            )
+        with self._folder("") as root:
+            found = _looked_at(root, path) if path else os.fstat(root)
         return self._entry(path, found)
 
     def access_times(self) -> AccessTimes:
@@ -127,21 +129,20 @@ class LocalSource(ResilientSource):
 
     def _read_whole(self, path: str, limit: int) -> WholeFile | None:
         """The look before is one at the handle itself; the look after goes through the folders anew."""
-        parent, _, name = path.rpartition("/")
         try:
-            with self._folder(parent) as folder:
-                file = _LocalFile(_open_file(name or ".", folder))
+            with self._folder("") as root:
+                file = _LocalFile(_open_file_below(root, path))
         except OSError:
             return super()._read_whole(path, limit)  # gone, a link, denied: looking and opening tell which
         try:
             found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
                 return None
             before = self._entry(path, found)
-            content = read_up_to(file, limit + 1) if before.size <= limit else b""
+            content = _content(file, found.st_size)
         finally:
             file.close()
-        if max(before.size, len(content)) > limit:
+        if len(content) > limit:
             return None
         return WholeFile(before, content, self._stat(path), one_handle=True)
 
@@ -155,10 +156,10 @@ class LocalSource(ResilientSource):
         folder = os.open(self._raw_root, _FOLDER_FLAGS & ~os.O_NOFOLLOW)
         try:
             self._require_same_root(folder)
-            for name in path.split("/") if path else ():
-                child = os.open(bytes_of(name), _FOLDER_FLAGS, dir_fd=folder)
+            if path:
+                below = _folder_below(folder, path)
                 os.close(folder)
-                folder = child
+                folder = below
             yield folder
         finally:
             os.close(folder)
@@ -327,13 +328,70 @@ def _mounts_of(device: int, mounts: str | None) -> list[str]:
     return [line for line in mounts.splitlines() if line.split(" ")[2:3] == [wanted]]
 
 
+def _folder_below(root: int, path: str) -> int:
+    """A descriptor of a folder, by one call, or from folder to folder where that does not tell."""
+    found = open_beneath(root, bytes_of(path), _FOLDER_FLAGS)
+    if found is not None:
+        return found
+    folder = root
+    try:
+        for name in path.split("/"):
+            child = os.open(bytes_of(name), _FOLDER_FLAGS, dir_fd=folder)
+            if folder != root:
+                os.close(folder)
+            folder = child
+    except BaseException:
+        if folder != root:
+            os.close(folder)
+        raise
+    return folder
+
+
+def _looked_at(root: int, path: str) -> os.stat_result:
+    """What is there, itself if it is a link."""
+    found = open_beneath(root, bytes_of(path), _LOOK_FLAGS)
+    if found is not None:
+        try:
+            return os.fstat(found)
+        finally:
+            os.close(found)
+    parent, _, name = path.rpartition("/")
+    folder = _folder_below(root, parent) if parent else root
+    try:
+        return os.stat(bytes_of(name), dir_fd=folder, follow_symlinks=False)
+    finally:
+        if folder != root:
+            os.close(folder)
+
+
+def _content(file: _LocalFile, size: int) -> bytes:
+    """What a file of this size holds; one that grew meanwhile shows more.
+
+    The system had room for a byte more: where it gave all that were expected, and not that one, the end is known.
+    """
+    content = file.read(size + 1)
+    return content if len(content) == size else content + read_up_to(file, size + 1 - len(content))
+
+
+def _open_file_below(root: int, path: str) -> int:
+    found = open_beneath(root, bytes_of(path), _FILE_FLAGS | _QUIET) if path else None
+    if found is not None:
+        return found
+    parent, _, name = path.rpartition("/")
+    folder = _folder_below(root, parent) if parent else root
+    try:
+        return _open_file(name or ".", folder)
+    finally:
+        if folder != root:
+            os.close(folder)
+
+
 def _open_file(name: str, folder: int) -> int:
     """Without touching the access time, where the system lets us (P5)."""
-    quiet = getattr(os, "O_NOATIME", 0)
     try:
-        return os.open(bytes_of(name), _FILE_FLAGS | quiet, dir_fd=folder)
+        return os.open(bytes_of(name), _FILE_FLAGS | _QUIET, dir_fd=folder)
     except PermissionError:
-        if not quiet:
+        if not _QUIET:
             raise
         return os.open(bytes_of(name), _FILE_FLAGS, dir_fd=folder)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError, FatalError, NotFound
 from flows.checks.rows import Row, problem, said, warning
-from flows.transfer.naming import compare_folder
+from flows.transfer.naming import new_names
 from flows.words import counted
 
 #: Paths that are named of each kind.
@@ -51,15 +51,18 @@ class Seen:
             if not isinstance(listing, FatalError | NotFound):
                 self.unreadable.add(f"{path or '/'} ({said(listing)})")
             return
+        moving = []
         for entry in listing:
             reason = self.excluded(entry)
+            if reason is None and not entry.is_link:
+                moving.append(entry)
             if not entry.is_link and reason is not None:
                 self.left_out[reason] += 1
             elif entry.kind is EntryKind.JUNCTION and reason is None:
                 self.junctions.add(entry.path)
             elif entry.fault is not None:
                 self.unreadable.add(f"{entry.path} ({entry.fault.detail or entry.fault.reason})")
-        for entry, choice in compare_folder(list(listing), [], excluded=self.excluded)[1]:
+        for entry, choice in new_names(moving):
             self.renamed.add(f"{entry.path} as {choice.box_name} ({choice.reason})")
 
 

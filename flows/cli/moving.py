@@ -60,6 +60,9 @@ def migrate(
     if dry_run:
         _foretell(plan, tree, window, partly=filters is not None or bool(since) or checksum)
         return
+    from flows.commands.migrate import migrate_share
+
+    # After the imports: from load() on the collector looks for garbage, and modules are none.
     loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
     tell = telling.telling(
         loaded,
@@ -71,7 +74,7 @@ def migrate(
         metrics=metrics,
     )
     options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
-    _migrate(plan, loaded, tell, options, quiet=quiet)
+    _migrate(plan, loaded, tell, (migrate_share, loaded, *options), workers=workers, quiet=quiet)
 
 
 def _foretell(plan: Path, tree: list[str] | None, window: str, *, partly: bool) -> None:
@@ -86,19 +89,18 @@ def _migrate(
     plan: Path,
     loaded: MigrationPlan,
     tell: AbstractContextManager[None],
-    options: tuple[Any, ...],
+    flow: tuple[Any, ...],
     *,
+    workers: int,
     quiet: bool,
 ) -> NoReturn:
-    """Run the flow with these parameters after the plan."""
-    from flows.commands.migrate import migrate_share
+    """Run the flow with its parameters."""
     from flows.orchestration.configured import api_url
 
-    _, _, workers, *_ = options
     if workers and not api_url():
         raise PlanError("--workers: other processes are started by a Prefect server; set PREFECT_API_URL")
     with tell:
-        summary = run_flow(migrate_share, loaded, *options)
+        summary = run_flow(*flow)
     if not quiet:
         print_summary(loaded, summary, plan)
     raise typer.Exit(COMPLETE if summary["complete"] else INCOMPLETE)

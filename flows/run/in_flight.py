@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -46,22 +44,25 @@ class InFlight:
         #: In the order in which they were begun.
         self._files: dict[int, OnItsWay] = {}
 
-    @contextmanager
-    def sending(self, folder_id: int, item_id: int, path: str = "", size: int = 0) -> Iterator[OnItsWay]:
+    def sending(self, folder_id: int, item_id: int, path: str = "", size: int = 0) -> _Sending:
         """Count this file as on its way into this folder while the body lasts: until its result is handed in."""
-        file = OnItsWay(path, size)
+        return _Sending(self, folder_id, item_id, OnItsWay(path, size))
+
+    def begin(self, folder_id: int, item_id: int, file: OnItsWay) -> None:
+        """It is on its way: for sending() alone."""
         with self._changed:
             self._folders.setdefault(folder_id, {})[item_id] = False
             self._files[item_id] = file
-        try:
-            yield file
-        finally:
-            with self._changed:
-                del self._files[item_id]
-                del self._folders[folder_id][item_id]
-                if not self._folders[folder_id]:
-                    del self._folders[folder_id]
-                self._changed.notify_all()
+
+    def end(self, folder_id: int, item_id: int) -> None:
+        """Its result is handed in: for sending() alone."""
+        with self._changed:
+            del self._files[item_id]
+            folder = self._folders[folder_id]
+            del folder[item_id]
+            if not folder:
+                del self._folders[folder_id]
+            self._changed.notify_all()
 
     def longest(self, count: int) -> list[OnItsWay]:
         """Return so many files that have been on their way for longest."""
@@ -88,3 +89,22 @@ class InFlight:
                         "Another file is on its way under a name that is one to Box; it comes later."
                     )
                 self._changed.wait(0.2)
+
+
+class _Sending:
+    """One file on its way while the body runs."""
+
+    __slots__ = ("_file", "_folder_id", "_in_flight", "_item_id")
+
+    def __init__(self, in_flight: InFlight, folder_id: int, item_id: int, file: OnItsWay) -> None:
+        self._in_flight = in_flight
+        self._folder_id = folder_id
+        self._item_id = item_id
+        self._file = file
+
+    def __enter__(self) -> OnItsWay:
+        self._in_flight.begin(self._folder_id, self._item_id, self._file)
+        return self._file
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._in_flight.end(self._folder_id, self._item_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +15,9 @@ from state.records import Failed, Uploaded, WorkerLease
 
 #: Results of one commit, at most: about what a second of the fastest sending yields.
 MAX_RESULTS_PER_COMMIT = 1_000
+
+#: Results that wait to be committed, at most: whoever hands in one more waits.
+MOST_WAITING = 10_000
 
 #: Seconds that a result waits for others to share its commit; nobody who waits for the commit waits for this.
 LINGER_SECONDS = 0.05
@@ -41,12 +44,17 @@ class ResultRecorder:
         self._progress = progress
         self._max_attempts = max_attempts
         self._on_error = on_error
-        self._queue: queue.Queue[Uploaded | Failed | None] = queue.Queue(maxsize=10_000)
         self._error: BaseException | None = None
-        #: Set while somebody waits for what was handed in, and once it is as much as a commit takes.
-        self._hurry = threading.Event()
-        self._waiting = 0
         self._lock = threading.Lock()
+        #: What was handed in and is not taken yet; how many more are being committed.
+        self._handed: deque[Uploaded | Failed] = deque()
+        self._committing = 0
+        #: Something was handed in where nothing was, or so much that it is a commit, or somebody waits for it.
+        self._came = threading.Condition(self._lock)
+        #: A commit is over, so that there is room again, and perhaps nothing left.
+        self._over = threading.Condition(self._lock)
+        self._waiting = 0
+        self._closed = False
         #: By id in Box, what was handed in and is not committed yet.
         self._unrecorded: dict[str, Uploaded] = {}
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -56,12 +64,14 @@ class ResultRecorder:
         """Hand in a result. Raises what stopped the writer, if something did."""
         if self._error is not None:
             raise self._error
-        if isinstance(result, Uploaded):
-            with self._lock:
+        with self._lock:
+            while len(self._handed) >= MOST_WAITING:
+                self._over.wait()
+            if isinstance(result, Uploaded):
                 self._unrecorded[result.box_file_id] = result
-        self._queue.put(result)
-        if self._queue.qsize() >= MAX_RESULTS_PER_COMMIT:
-            self._hurry.set()
+            self._handed.append(result)
+            if len(self._handed) in (1, MAX_RESULTS_PER_COMMIT):
+                self._came.notify()
 
     def unrecorded_holder(self, box_file_id: str, *, besides: int) -> Uploaded | None:
         """Return the result of another item that holds this file of Box and is not in the checkpoint yet."""
@@ -72,50 +82,48 @@ class ResultRecorder:
     def flush(self) -> None:
         """Return when everything handed in so far is committed. Raises what stopped the writer."""
         with self._hurrying():
-            self._queue.join()
+            while self._handed or self._committing:
+                self._over.wait()
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
         """Commit what is left and end the thread."""
         with self._hurrying():
-            self._queue.put(None)
-            self._thread.join()
+            self._closed = True
+        self._thread.join()
 
     @contextmanager
     def _hurrying(self) -> Iterator[None]:
-        """Let nothing linger while the body lasts."""
+        """Let nothing linger while the body lasts, which holds the lock."""
         with self._lock:
             self._waiting += 1
-            self._hurry.set()
-        try:
-            yield
-        finally:
-            with self._lock:
+            self._came.notify()
+            try:
+                yield
+            finally:
                 self._waiting -= 1
-            self._calm_down()
-
-    def _calm_down(self) -> None:
-        with self._lock:
-            if not self._waiting:
-                self._hurry.clear()
 
     def _run(self) -> None:
-        open_ended = True
-        while open_ended:
-            taken = [self._queue.get()]
-            if self._queue.qsize() < MAX_RESULTS_PER_COMMIT:
-                self._hurry.wait(LINGER_SECONDS)
-            self._calm_down()
-            while len(taken) < MAX_RESULTS_PER_COMMIT:
-                try:
-                    taken.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            open_ended = None not in taken
-            self._commit([result for result in taken if result is not None])
-            for _ in taken:
-                self._queue.task_done()
+        while taken := self._taken():
+            self._commit(taken)
+            with self._lock:
+                self._committing = 0
+                self._over.notify_all()
+
+    def _taken(self) -> list[Uploaded | Failed]:
+        """Wait for results, and a moment for more of them; none at the end."""
+        with self._lock:
+            while not self._handed and not self._closed:
+                self._came.wait()
+            self._came.wait_for(self._is_in_a_hurry, LINGER_SECONDS)
+            count = min(len(self._handed), MAX_RESULTS_PER_COMMIT)
+            taken = [self._handed.popleft() for _ in range(count)]
+            self._committing = count
+            return taken
+
+    def _is_in_a_hurry(self) -> bool:
+        return bool(self._waiting or self._closed or len(self._handed) >= MAX_RESULTS_PER_COMMIT)
 
     def _commit(self, results: list[Uploaded | Failed]) -> None:
         if not results or self._error is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -11,6 +9,7 @@ from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, BoxVersion, Receipt, Upload
 from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, DigestMismatch, NameAwaited, NameInUse
+from connectors.on_error import OnError
 from flows.plan.transfer import Verification
 from flows.transfer.migration import Migration
 from flows.transfer.naming import other_name
@@ -69,17 +68,17 @@ def editor_of(
     return Editor(latest.author or "somebody", latest.written_at)
 
 
-@contextmanager
-def remembering(migration: Migration, item: ClaimedItem) -> Iterator[None]:
+def remembering(migration: Migration, item: ClaimedItem) -> OnError:
     """Write down what Box's refusal of an upload says of the file, so that the next try begins with it."""
-    try:
-        yield
-    except DigestMismatch as exc:
-        _remember(migration, item, exc.box_id, exc.etag)  # torn content is never left as the last word
-        raise
-    except DestinationGone:
+    return OnError(_remember_refusal, migration, item)
+
+
+def _remember_refusal(error: BaseException, migration: Migration, item: ClaimedItem) -> bool:
+    if isinstance(error, DigestMismatch):
+        _remember(migration, item, error.box_id, error.etag)  # torn content is never left as the last word
+    elif isinstance(error, DestinationGone):
         _forget_what_is_gone(migration, item)
-        raise
+    return False
 
 
 def second_try(migration: Migration, item: ClaimedItem, upload: Upload, error: NameInUse) -> Upload:

@@ -14,6 +14,7 @@ from connectors.box.names import box_name, collision_key, fitted
 from connectors.box.types import BoxFile, Changed, Known, Place, Upload
 from connectors.entry import EntryKind
 from connectors.errors import ChangedInBox, DestinationGone, NameInUse, ServerBusy
+from connectors.on_error import OnError
 from flows.plan.changes import InBox
 from flows.transfer.conflicts import ChangedByPerson, Editor, second_try
 from flows.transfer.migration import Migration
@@ -90,13 +91,16 @@ class PlanDecides:
         raise found
 
 
-@contextmanager
-def left_to_box(migration: Migration, item: ClaimedItem) -> Iterator[None]:
+def left_to_box(migration: Migration, item: ClaimedItem) -> OnError:
     """Let a file that the plan leaves to Box be WAIVED by the plan, which is told once."""
-    try:
-        yield
-    except LeftToBox as exc:
-        settle(migration, item.id, item.path, exc)
+    return OnError(_leave_to_box, migration, item)
+
+
+def _leave_to_box(error: BaseException, migration: Migration, item: ClaimedItem) -> bool:
+    if not isinstance(error, LeftToBox):
+        return False
+    settle(migration, item.id, item.path, error)
+    return True
 
 
 def settle(migration: Migration, item_id: int, path: str, left: LeftToBox) -> None:
@@ -106,22 +110,24 @@ def settle(migration: Migration, item_id: int, path: str, left: LeftToBox) -> No
     migration.recorder.put(Failed(item_id=item_id, reason=left.reason, detail=str(left), settled_by=by))
 
 
-@contextmanager
-def leaving_the_trash(migration: Migration, item: ClaimedItem) -> Iterator[None]:
+def leaving_the_trash(migration: Migration, item: ClaimedItem) -> OnError:
     """Raise LeftToBox for what a person deleted in Box, where the plan leaves that so. A folder that was deleted with
     all that was in it is made again."""
-    try:
-        yield
-    except DestinationGone:
-        if item.box_file_id is None or migration.plan.changes.in_box is not InBox.BOX:
-            raise
-        migration.folders.forget_below_top(item.folder_id)
-        its_folder = migration.checkpoint.folder_chain(item.folder_id)[-1]
-        if its_folder.box_folder_id is None or not _is_gone(migration, item.box_file_id):
-            raise
-        if (words := left_in_trash(migration, item.box_file_id)) is not None:
-            raise LeftToBox(words, reason=LEFT_IN_TRASH) from None
-        raise
+    return OnError(_leave_the_trash, migration, item)
+
+
+def _leave_the_trash(error: BaseException, migration: Migration, item: ClaimedItem) -> bool:
+    if not isinstance(error, DestinationGone) or item.box_file_id is None:
+        return False
+    if migration.plan.changes.in_box is not InBox.BOX:
+        return False
+    migration.folders.forget_below_top(item.folder_id)
+    its_folder = migration.checkpoint.folder_chain(item.folder_id)[-1]
+    if its_folder.box_folder_id is None or not _is_gone(migration, item.box_file_id):
+        return False
+    if (words := left_in_trash(migration, item.box_file_id)) is not None:
+        raise LeftToBox(words, reason=LEFT_IN_TRASH) from None
+    return False
 
 
 def left_in_trash(migration: Migration, box_file_id: str) -> str | None:

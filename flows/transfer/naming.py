@@ -55,6 +55,14 @@ def compare_folder(
     return changes, list(_renames(moving, planned, assigned))
 
 
+def new_names(moving: Sequence[Entry]) -> list[Rename]:
+    """Return which of these entries of one folder would get another name, where nothing of it is in Box yet."""
+    if keep_their_names([each.name for each in moving]):
+        return []
+    planned = plan_names([(each.name, each.kind, None) for each in moving], taken=[])
+    return list(_renames(moving, planned, {}))
+
+
 def _was_read_by_us(entry: Entry, reason: str | None, rows: Mapping[tuple[str, bool], KnownChild]) -> bool:
     """True for what a plan that archives leaves out since somebody read it, and which Box has: to send it was to read
     it, and whoever reads it later does not take it back."""

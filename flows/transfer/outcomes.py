@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum, auto
 
 from connectors.errors import (
@@ -20,6 +18,7 @@ from connectors.errors import (
     Stopped,
     TransientError,
 )
+from connectors.on_error import OnError
 from flows.errors import Interrupted
 from flows.run.unforeseen import unforeseen
 from flows.transfer.migration import Migration
@@ -75,25 +74,30 @@ def failure_of(error: BaseException) -> tuple[str, str]:
     return unforeseen(error)
 
 
-@contextmanager
-def outcome(migration: Migration, item: ClaimedItem) -> Iterator[None]:
+def outcome(migration: Migration, item: ClaimedItem) -> OnError:
     """Turn any error of the body into what becomes of this file: a result, or given back; or stop the run."""
-    try:
+    return OnError(_decide, migration, item)
+
+
+def _decide(error: BaseException, migration: Migration, item: ClaimedItem) -> bool:
+    if isinstance(error, NotFound | AccessDenied) and not migration.stop.is_set():
         try:
-            yield
-        except ConnectorError as exc:
-            if isinstance(exc, NotFound | AccessDenied) and not migration.stop.is_set():
-                migration.guard.require_root(item.tree_id)
-            raise
-    except Exception as exc:
-        means = outcome_of(exc)
-        if means is Outcome.RAISED:
-            raise
-        if means is Outcome.STOP:
-            migration.stop.fail(exc)
-        if migration.stop.is_set() or means is Outcome.PARKED:
-            migration.claims.give_back(item)
-            return
-        again = means is Outcome.AGAIN
-        reason, detail = failure_of(exc)
-        migration.recorder.put(Failed(item_id=item.id, reason=reason, detail=detail, retry=again))
+            migration.guard.require_root(item.tree_id)
+        except Exception as exc:  # noqa: BLE001  it is what is wrong, and is decided on like any other
+            return _decided(exc, migration, item)
+    return _decided(error, migration, item)
+
+
+def _decided(error: BaseException, migration: Migration, item: ClaimedItem) -> bool:
+    means = outcome_of(error)
+    if means is Outcome.RAISED:
+        raise error
+    if means is Outcome.STOP:
+        migration.stop.fail(error)
+    if migration.stop.is_set() or means is Outcome.PARKED:
+        migration.claims.give_back(item)
+        return True
+    again = means is Outcome.AGAIN
+    reason, detail = failure_of(error)
+    migration.recorder.put(Failed(item_id=item.id, reason=reason, detail=detail, retry=again))
+    return True

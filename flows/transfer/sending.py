@@ -145,7 +145,8 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
                 migration.record_event(EventKind.RENAMED, renamed)
             unkept.add(item.path, reading.streams)
             migration.recorder.put(_uploaded(item, reading, receipt))
-            log.debug("in Box: %s, %s", item.path, size_words(item.size))
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("in Box: %s, %s", item.path, size_words(item.size))
         return True
     return False
 

@@ -1,7 +1,7 @@
 """What the checkpoint alone costs: entries a second through walk, claims and results, memory, and bytes a row.
 
 The share is made up as it is listed and Box answers from nothing, so that neither disk nor network counts. Each stage
-is a process of its own over one database; it walks, compares, claims and records as a run does.
+is a process of its own over one database; it walks, compares, claims and records as a run does that follows no moves.
 
     python -m tests.benchmarks.bench_checkpoint [ENTRIES [sqlite|postgresql|URL ...]]
 """
@@ -34,6 +34,7 @@ from state.checkpoint import Checkpoint
 from state.records import ClaimedItem, TreeSpec, Uploaded
 from state.statuses import PassState
 from tests.benchmarks.measuring import measure
+from tests.benchmarks.results import Row, table
 from tests.servers.postgres import PostgresServer, find_programs, unprivileged_user
 
 ENTRIES, FILES_PER_FOLDER = 200_000, 100
@@ -99,8 +100,9 @@ def _file(path: str, number: int) -> Entry:
     )
 
 
-def main(entries: int = ENTRIES, databases: Iterable[str] = ("sqlite", "postgresql")) -> None:
-    """Print a line for each stage on each database."""
+def main(entries: int = ENTRIES, databases: Iterable[str] = ("sqlite", "postgresql")) -> list[Row]:
+    """A row for each step on each database, and one for the bytes of an entry."""
+    rows = []
     for name in databases:
         with _database(name) as url:
             for stage in STAGES:
@@ -114,17 +116,21 @@ def main(entries: int = ENTRIES, databases: Iterable[str] = ("sqlite", "postgres
                 ]
                 took = measure([*command, url])
                 for line in took.output.splitlines():
-                    _tell(name.partition(":")[0], json.loads(line), took.peak_megabytes)
-            print(f"{name.partition(':')[0]:10} {_bytes(url) / entries:,.0f} bytes an entry", flush=True)
+                    rows.append(_row(name.partition(":")[0], json.loads(line), took.peak_megabytes))
+            size = {"bytes an entry": _bytes(url) / entries}
+            rows.append(Row("kept", f"ours, {name.partition(':')[0]}", size))
+    return rows
 
 
-def _tell(name: str, found: dict[str, Any], peak: float) -> None:
+def _row(name: str, found: dict[str, Any], peak: float) -> Row:
     count, wall, cpu = found["entries"], found["wall"], found["cpu"]
-    print(
-        f"{name:10} {WORDS[found['step']]:36} {count / wall:9,.0f}/s  {1e6 * cpu / count:6.1f} µs CPU each here,"
-        f" {1e6 * found['server'] / count:5.1f} in the server; {peak:4.0f} MB at most",
-        flush=True,
-    )
+    figures = {
+        "entries/s": count / wall,
+        "CPU us an entry": 1e6 * cpu / count,
+        "in the server": 1e6 * found["server"] / count,
+        "MB at most": peak,
+    }
+    return Row(WORDS[found["step"]], f"ours, {name}", figures)
 
 
 @contextmanager
@@ -221,6 +227,10 @@ class _Run:
             progress=self.progress,
             walking=threading.Event(),
             files_only_trees=frozenset(),
+            claims=SimpleNamespace(held=()),
+            follows_moves=False,
+            reads_all=False,
+            quick=None,
             excluded=rules.reason,
             rules=rules.digest,
             plan=SimpleNamespace(
@@ -297,4 +307,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--stage"]:
         run_stage(sys.argv[2], int(sys.argv[3]), sys.argv[4])
     else:
-        main(int((sys.argv[1:2] or [ENTRIES])[0]), sys.argv[2:] or ("sqlite", "postgresql"))
+        print(table(main(int((sys.argv[1:2] or [ENTRIES])[0]), sys.argv[2:] or ("sqlite", "postgresql"))))

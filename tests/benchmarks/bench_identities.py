@@ -11,6 +11,7 @@ from pathlib import Path
 from connectors.box.sandbox import Sandbox
 from flows.plan.file import load_plan
 from flows.sharing.uploaders import create_uploaders
+from tests.benchmarks.results import Row, table
 from tests.program import Program, program_for
 
 IDENTITIES = 8
@@ -21,12 +22,14 @@ LIMITS = {"uploads_per_minute": UPLOADS, "calls_per_minute": CALLS, "window_seco
 WINDOWS = 5
 
 
-def main() -> None:
-    """Print uploads in the counted windows, answers 429 and owners of both, and the ratio."""
+def main() -> list[Row]:
+    """Uploads in the counted windows; answers 429 and owners of both, and the ratio, are printed."""
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
         alone = _run(Path(name) / "one", box, 1)
         together = _run(Path(name) / "eight", box, IDENTITIES)
-    print(f"ratio:  {together / alone:.2f} times the uploads with {IDENTITIES} identities")
+    print(f"ratio: {together / alone:.2f} times the uploads with {IDENTITIES} identities")
+    counts = {"1 identity": alone, f"{IDENTITIES} identities": together}
+    return [Row(what, "ours", {f"uploads in {WINDOWS} windows": count}) for what, count in counts.items()]
 
 
 def _run(folder: Path, box: Sandbox, identities: int) -> int:
@@ -63,4 +66,4 @@ def _use(program: Program, identities: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from tests.benchmarks.results import Row, table
 from tests.benchmarks.smb_rivals import medians, ours, process_medians, rclone
 from tests.servers.samba import Samba
 
@@ -37,8 +38,8 @@ print(total, time.perf_counter() - started, time.process_time() - cpu)
 """
 
 
-def main() -> None:
-    """Print MB a second and CPU seconds a GB, medians."""
+def main() -> list[Row]:
+    """MB a second and CPU seconds a GB, medians."""
     server = Samba()
     try:
         server.start()
@@ -56,14 +57,20 @@ def main() -> None:
         shutil.rmtree(server.home, ignore_errors=True)
         COPY.unlink(missing_ok=True)
     rclone_wall, rclone_cpu = process_medians(theirs)
-    print(f"rclone: {SIZE / rclone_wall / 1e6:6.0f} MB/s, {rclone_cpu / SIZE * 1e9:5.2f} CPU s/GB")
-    for name, runs in (("ours:", mine), ("fsspec:", stock)):
-        size, wall, cpu = medians(runs)
-        print(
-            f"{name:7} {size / wall / 1e6:6.0f} MB/s, {cpu / size * 1e9:5.2f} CPU s/GB,"
-            f" {rclone_wall / wall:.2f} x rclone in time"
+    found = {"ours": medians(mine), "rclone": (SIZE, rclone_wall, rclone_cpu), "fsspec": medians(stock)}
+    return [
+        Row(
+            "1 GiB, signed",
+            who,
+            {
+                "MB/s": size / wall / 1e6,
+                "CPU s a GB": cpu / size * 1e9,
+                "times rclone's speed": rclone_wall / wall,
+            },
         )
+        for who, (size, wall, cpu) in found.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -12,20 +12,23 @@ from pathlib import Path
 
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.measuring import Measured, measure
+from tests.benchmarks.results import Row, table
 from tests.program import program_for
 
 SMALL, LARGE, FILES_PER_FOLDER = 50_000, 200_000, 500
 
 
-def main() -> None:
-    """Print both peaks and their ratio."""
+def main() -> list[Row]:
+    """Both peaks; their ratio is printed."""
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
         small, large = (_run(Path(name) / str(count), box, count) for count in (SMALL, LARGE))
-    print(f"{SMALL:7,} entries: {small.peak_megabytes:.0f} MB, {small.cpu_seconds:.1f} s CPU")
-    print(f"{LARGE:7,} entries: {large.peak_megabytes:.0f} MB, {large.cpu_seconds:.1f} s CPU")
     print(
-        f"ratio:  {large.peak_megabytes / small.peak_megabytes:.2f} in memory for {LARGE // SMALL} times the share"
+        f"ratio: {large.peak_megabytes / small.peak_megabytes:.2f} in memory for {LARGE // SMALL} times the share"
     )
+    return [
+        Row(f"{count:,} entries", "ours", {"MB at most": run.peak_megabytes, "CPU s": run.cpu_seconds})
+        for count, run in ((SMALL, small), (LARGE, large))
+    ]
 
 
 def _run(folder: Path, box: Sandbox, count: int) -> Measured:
@@ -40,4 +43,4 @@ def _run(folder: Path, box: Sandbox, count: int) -> Measured:
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -17,6 +17,7 @@ from pathlib import Path
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.box_rclone import REMOTE, Before, box_over_tls, migrate
 from tests.benchmarks.measuring import Measured
+from tests.benchmarks.results import Row, table
 
 FILES, PER_FOLDER, SIZE = 20_000, 100, 1_000
 #: One folder holds this share of all files, and is renamed.
@@ -25,8 +26,8 @@ CHANGED, MOVED, DELETED = 0.01, 0.01, 0.005
 PLAN = {"changes": {"deletions": "trash", "max_delete": "5%"}}
 
 
-def main(files: int = FILES) -> None:
-    """Print calls, bytes, seconds and CPU of both."""
+def main(files: int = FILES) -> list[Row]:
+    """Calls, bytes, seconds and CPU of both; which calls they were is printed."""
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name:
         share = Path(name, "share")
         _build(share, files)
@@ -42,9 +43,9 @@ def main(files: int = FILES) -> None:
                 f"a folder of {int(files * LARGE_FOLDER):,} renamed, {gone:,} deleted"
             )
             ours.box.calls.reset()
-            _tell("ours", migrate(program), ours, share)
+            mine = _row("ours", migrate(program), ours, share)
             words = ("sync", str(share), REMOTE, "--track-renames", "--transfers", "16", "--checkers", "16")
-            _tell("rclone", theirs.rclone(*words), theirs, share)
+            return [mine, _row("rclone", theirs.rclone(*words), theirs, share)]
 
 
 def _build(share: Path, files: int) -> None:
@@ -77,14 +78,13 @@ def _file(tree: Path, number: int) -> Path:
     return tree / f"{number // PER_FOLDER:05d}" / f"{number:06d}.bin"
 
 
-def _tell(name: str, run: Measured, before: Before, share: Path) -> None:
+def _row(name: str, run: Measured, before: Before, share: Path) -> Row:
     calls = before.box.calls
     most = ", ".join(f"{count:,} {route}" for route, count in calls.by_route.most_common(6))
-    print(
-        f"{name + ':':7} {calls.total:,} calls, {calls.bytes_received / 1e6:.2f} MB sent, {run.wall_seconds:.1f} s, "
-        f"{run.cpu_seconds:.1f} CPU s, {run.peak_megabytes:.0f} MB ({most})"
-    )
+    print(f"{name}: {most}")
     _require_equal(before.box, share, name)
+    figures = {"calls": calls.total, "MB sent": calls.bytes_received / 1e6, "s": run.wall_seconds}
+    return Row("a later pass", name, figures | {"CPU s": run.cpu_seconds, "MB at most": run.peak_megabytes})
 
 
 def _require_equal(box: Sandbox, share: Path, name: str) -> None:
@@ -101,4 +101,4 @@ def _require_equal(box: Sandbox, share: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:2]))
+    print(table(main(*(int(word) for word in sys.argv[1:2]))))

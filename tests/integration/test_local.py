@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from connectors.entry import EntryKind
 from connectors.errors import AccessDenied, NotFound, ShareUnreachable
 from connectors.source import Source
+from connectors.sources import beneath
 from connectors.sources.local import LocalSource, has_own_clock, has_stable_ids
 from connectors.sources.patience import Patience
 from connectors.sources.registry import open_source
@@ -31,9 +33,11 @@ def root(tmp_path: Path) -> Root:
     return Root(tmp_path / "root")
 
 
-@pytest.fixture
-def source(root: Root) -> Iterator[Source]:
-    """A source over it."""
+@pytest.fixture(params=["at once", "step by step"])
+def source(root: Root, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    """A source over it, with the system's call that opens a path without following links and without that call."""
+    if request.param == "step by step":
+        monkeypatch.setattr(beneath, "_system_call", None)
     with LocalSource(root.path, patience=Patience(seconds=0.2)) as opened:
         yield opened
 
@@ -83,6 +87,32 @@ def test_a_parent_that_is_a_link_is_not_followed(source: Source, root: Root, pat
             call(path)
     with pytest.raises((AccessDenied, NotFound)):
         source.list_folder(path.rpartition("/")[0])
+
+
+def test_one_call_opens_what_no_link_leads_to(root: Root) -> None:
+    """And leaves to others what a link is on the way of, what is outside, and what is not there."""
+    build_tree(root.path, {"folder": {"file.txt": b"1"}})
+    (root.path / "link").symlink_to("folder")
+    (root.path / "folder" / "up").symlink_to("..")
+    folder = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        found = {
+            path: beneath.open_beneath(folder, path.encode(), os.O_RDONLY | os.O_NOFOLLOW)
+            for path in (
+                "folder/file.txt",
+                "link/file.txt",
+                "folder/up/folder/file.txt",
+                "../outside/secret.txt",
+                "nobody",
+            )
+        }
+    finally:
+        os.close(folder)
+    opened = {path: descriptor for path, descriptor in found.items() if descriptor is not None}
+    for descriptor in opened.values():
+        os.close(descriptor)
+
+    assert list(opened) == (["folder/file.txt"] if sys.platform == "linux" else [])
 
 
 def test_loops_by_symlink_end(source: Source, root: Root) -> None:

@@ -133,8 +133,10 @@ class Outages:
     def answered(self, host: str) -> None:
         """Note that a request got a good answer."""
         self.heard = True
-        self._heard_of.add(host)
-        self.of(host).answered()
+        if host not in self._heard_of:
+            self._heard_of.add(host)
+        outage = self._by_host.get(host) or self.of(host)
+        outage.answered()
 
     def has_answered(self, host: str) -> bool:
         """Return True when this host ever gave a good answer."""

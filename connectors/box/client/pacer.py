@@ -13,8 +13,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import Stopped
@@ -58,6 +57,8 @@ class Pacer:
         self.waited_seconds = 0.0
         self._uploads = _Window(uploads, window_seconds, clock())
         self._calls = _Window(calls, window_seconds, clock())
+        #: By whether it is an upload, what a call counts in.
+        self._windows = {True: (self._calls, self._uploads), False: (self._calls,)}
         self._clock = clock
         self._sleep = sleep
         self._now = now
@@ -84,22 +85,33 @@ class Pacer:
                 self._uploads.occupy(uploads, free_at)
                 self._calls.occupy(calls, free_at)
 
-    @contextmanager
-    def call(self, *, upload: bool = False) -> Iterator[None]:
+    def call(self, *, upload: bool = False) -> _Place:
         """Hold a place while the body runs. Waits for one; Stopped when the stop event is set meanwhile.
 
         An exception of the reserve callback leaves as it is, before anything was sent.
         """
-        windows = [self._calls, self._uploads] if upload else [self._calls]
+        return _Place(self, upload=upload)
+
+    def enter(self, *, upload: bool) -> None:
+        """Take a place: for call() alone."""
+        windows = self._windows[upload]
+        turn = self._turns[upload]
+        # Mostly nobody waits, and a place is free.
+        if turn.acquire(blocking=False):
+            try:
+                if self._took(windows):
+                    return
+            finally:
+                turn.release()
         self._enter(windows, upload=upload)
-        try:
-            yield
-        finally:
-            with self._changed:
-                free_at = self._clock() + self.window_seconds
-                for window in windows:
-                    window.answered(free_at)
-                self._changed.notify_all()
+
+    def leave(self, *, upload: bool) -> None:
+        """Give the place back, one window from now: for call() alone."""
+        with self._changed:
+            free_at = self._clock() + self.window_seconds
+            for window in self._windows[upload]:
+                window.answered(free_at)
+            self._changed.notify_all()
 
     def pause(self, seconds: float) -> None:
         """Begin no call for so many seconds: the server said so."""
@@ -133,7 +145,17 @@ class Pacer:
 
     # --- private ---
 
-    def _enter(self, windows: list[_Window], *, upload: bool) -> None:
+    def _took(self, windows: Sequence[_Window]) -> bool:
+        with self._changed:
+            if self._stop.is_set() or self._delay(windows) != 0:
+                return False
+            self._top_up(windows)
+            now = self._clock()
+            for window in windows:
+                window.take(now)
+            return True
+
+    def _enter(self, windows: Sequence[_Window], *, upload: bool) -> None:
         began = self._clock()
         with self._changed:
             self._waiting_uploads += upload
@@ -153,7 +175,7 @@ class Pacer:
                 self._waiting_uploads -= upload
                 self.waited_seconds += self._clock() - began
 
-    def _delay(self, windows: list[_Window]) -> float | None:
+    def _delay(self, windows: Sequence[_Window]) -> float | None:
         """Seconds until a place may be free; 0: now; None: not before an answer arrives."""
         now = self._clock()
         delay: float | None = max(0.0, self._not_before - now)
@@ -179,7 +201,7 @@ class Pacer:
         finally:
             self._changed.acquire()
 
-    def _top_up(self, windows: list[_Window]) -> None:
+    def _top_up(self, windows: Sequence[_Window]) -> None:
         """Reserve a new block when one of these windows has used its own up."""
         if self._reserve is None or all(window.allowance > 0 for window in windows):
             return
@@ -188,6 +210,22 @@ class Pacer:
         )
         self._reserve(uploads + self._uploads.in_flight, calls + self._calls.in_flight)
         self._uploads.allowance, self._calls.allowance = uploads, calls
+
+
+class _Place:
+    """A place in the budget while the body runs."""
+
+    __slots__ = ("_pacer", "_upload")
+
+    def __init__(self, pacer: Pacer, *, upload: bool) -> None:
+        self._pacer = pacer
+        self._upload = upload
+
+    def __enter__(self) -> None:
+        self._pacer.enter(upload=self._upload)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._pacer.leave(upload=self._upload)
 
 
 class _Window:

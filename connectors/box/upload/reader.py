@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 from connectors.box.client.errors import NotBox
@@ -140,14 +140,9 @@ def sha1_of(open_file: OpenFile, size: int, check_source: CheckSource | None = N
     return digest.hexdigest()
 
 
-@contextmanager
-def opened(open_file: OpenFile) -> Iterator[SourceFile]:
+def opened(open_file: OpenFile) -> closing[SourceFile]:
     """Open the source file inside a Box call: an error of opening it comes out as NotBox."""
     try:
-        source = open_file()
+        return closing(open_file())
     except Exception as exc:
         raise NotBox(exc) from exc
-    try:
-        yield source
-    finally:
-        source.close()

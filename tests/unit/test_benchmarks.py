@@ -1,0 +1,66 @@
+"""What benchmarks print and keep: the same figures as a table, as JSON and as a picture."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks.results import Row, keep, read, table
+
+ROWS = [
+    Row("0 ms a call", "ours", {"files/s": 1_433.2, "CPU ms a file": 0.731}),
+    Row("0 ms a call", "rclone <1.75>", {"files/s": 43.04}),
+]
+
+
+def test_the_table() -> None:
+    """A column for each figure; what was not measured has none."""
+    assert [
+        "what         who            files/s  CPU ms a file",
+        "0 ms a call  ours             1,433          0.731",
+        "0 ms a call  rclone <1.75>       43              -",
+    ] == table(ROWS).splitlines()
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    """JSON that gives the rows back and says what machine it was, and a picture that shows each figure."""
+    kept, picture = keep(tmp_path / "new", "upload", ROWS)
+
+    assert read(kept) == ROWS
+    document = json.loads(kept.read_text())
+    assert {"benchmark", "at", "python", "processor", "cores", "load", "rows"} == set(document)
+    drawing = picture.read_text()
+    assert drawing.startswith("<svg")
+    for words in ("files/s", "CPU ms a file", "rclone &lt;1.75&gt;: 0 ms a call", "0.731"):
+        assert words in drawing
+
+
+def test_nothing_found_leaves_nothing(tmp_path: Path) -> None:
+    """No empty picture."""
+    assert ([], []) == (keep(tmp_path, "upload", []), list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("name", benchmarks.names())
+def test_every_benchmark_returns_rows(name: str) -> None:
+    """So that all of them are kept and drawn alike."""
+    # Read, not imported: all of them together bring half of the program.
+    module = ast.parse((Path(benchmarks.__file__).parent / f"bench_{name}.py").read_text(encoding="utf-8"))
+    [main] = [each for each in module.body if isinstance(each, ast.FunctionDef) and each.name == "main"]
+    assert main.returns is not None
+    assert "list[Row]" == ast.unparse(main.returns)
+
+
+def test_one_benchmark_from_its_name_to_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table is printed, and the files are where they were asked for."""
+    monkeypatch.setattr("tests.benchmarks.bench_memory.main", lambda: ROWS)
+
+    assert 0 == benchmarks.main(["--out", str(tmp_path), "memory"])
+    assert {"memory.json", "memory.svg"} == {path.name for path in tmp_path.iterdir()}
+    assert table(ROWS) in capsys.readouterr().out
+    assert 2 == benchmarks.main(["nobody"])
