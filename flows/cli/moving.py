@@ -54,15 +54,12 @@ def migrate(
     sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
     filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
     if reopen is not bool(why.strip()):
-        raise PlanError(
-            "--reopen and --why belong together: say who agreed, and why; an auditor will read it"
-        )
+        raise PlanError("--reopen and --why belong together: say who agreed and why; an auditor reads it")
     if dry_run:
         _foretell(plan, tree, window, partly=filters is not None or bool(since) or checksum)
         return
-    from flows.commands.migrate import migrate_share
+    from flows.commands.migrate import migrate_share  # before load(): from there on garbage is looked for
 
-    # After the imports: from load() on the collector looks for garbage, and modules are none.
     loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
     tell = telling.telling(
         loaded,

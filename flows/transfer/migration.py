@@ -188,9 +188,8 @@ def open_migration(
         checkpoint = stack.enter_context(closing(open_checkpoint(plan, create=True)))
         source = stack.enter_context(closing(open_share(plan)))
         source.stop_with(stop.event)
-        plan_id = begin_plan(
-            checkpoint, plan, source_url=source.display_url, auth=box_config(plan).auth, anew=anew
-        )
+        auth = box_config(plan).auth
+        plan_id = begin_plan(checkpoint, plan, source_url=source.display_url, auth=auth, anew=anew)
         plan = as_the_share_spells(plan, source)
         worker = register(checkpoint, plan_id, name=name)
         stack.callback(checkpoint.release_worker, worker)
@@ -221,13 +220,21 @@ def open_migration(
         migration.adopts_trees = anew
         sampling = Sampling(checkpoint, worker, box)
         stack.callback(sampling.end)
-        allotment = None
-        if part is not Part.SENDING:
-            allotment = Allotment(checkpoint, plan_id, plan.box, lambda *told: migration.alarm(*told))
-            stack.callback(_last_look, allotment)
+        allotment = stack.enter_context(_watched_allotment(migration)) if part is not Part.SENDING else None
         stack.callback(migration.close)
         stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop, allotment))
         yield migration
+
+
+@contextmanager
+def _watched_allotment(migration: Migration) -> Iterator[Allotment]:
+    allotment = Allotment(
+        migration.checkpoint, migration.plan_id, migration.plan.box, lambda *told: migration.alarm(*told)
+    )
+    try:
+        yield allotment
+    finally:
+        _last_look(allotment)
 
 
 def _last_look(allotment: Allotment) -> None:

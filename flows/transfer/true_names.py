@@ -14,8 +14,8 @@ from connectors.box.types import Known, Place
 from connectors.entry import EntryKind
 from connectors.errors import ItemError
 from flows.transfer.migration import Migration
+from flows.transfer.moved_folders import ASIDE
 from flows.transfer.naming import OUT_OF_SIGHT
-from flows.transfer.renames import ASIDE
 from state.change_records import RenamedEntry
 from state.records import KnownChild
 from state.statuses import EventKind
