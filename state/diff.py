@@ -85,8 +85,9 @@ def diff_folder(
     known_by_key = {_key(child.name, child.kind): child for child in known}
     changes = []
     for entry in listing:
-        child = known_by_key.pop(_key_of(entry, known_by_key), None)
-        change = _compare(entry, child, box_names, _reason(entry, excluded))
+        name = entry.name
+        child = known_by_key.pop(_key_of(name, entry, known_by_key), None) if known_by_key else None
+        change = _compare(name, entry, child, box_names, _reason(entry, excluded))
         if reads_all and change.kind is ChangeKind.UNCHANGED and _is_in_box(child):
             change = replace(change, kind=ChangeKind.CHANGED, read_again=True)
         if change.kind is not ChangeKind.UNCHANGED:
@@ -109,12 +110,12 @@ def _key(name: str, kind: EntryKind) -> tuple[str, bool]:
     return name, kind is EntryKind.FOLDER
 
 
-def _key_of(entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple[str, bool]:
+def _key_of(name: str, entry: Entry, known: Mapping[tuple[str, bool], KnownChild]) -> tuple[str, bool]:
     if entry.may_be_folder:
-        folder = known.get((entry.name, True))
+        folder = known.get((name, True))
         if folder is not None and folder.status not in _OUT_OF_SIGHT:
-            return entry.name, True
-    return _key(entry.name, entry.kind)
+            return name, True
+    return _key(name, entry.kind)
 
 
 def _reason(entry: Entry, excluded: Callable[[Entry], str | None]) -> str | None:
@@ -129,16 +130,16 @@ def _fault(entry: Entry) -> Fault | None:
 
 
 def _compare(
-    entry: Entry, known: KnownChild | None, box_names: Mapping[str, str], reason: str | None
+    name: str, entry: Entry, known: KnownChild | None, box_names: Mapping[str, str], reason: str | None
 ) -> Change:
     kind = _kind_of_change(entry, known, reason)
     failed = _fault(entry) if kind is ChangeKind.FAILED else None
     return Change(
         kind=kind,
-        name=entry.name,
+        name=name,
         entry=entry,
         known=known,
-        box_name=_box_name(entry, known, box_names),
+        box_name=_box_name(name, known, box_names),
         reason=failed.reason if failed else reason,
         detail=failed.detail if failed else None,
     )
@@ -171,10 +172,10 @@ def _kind_of_fault(known: KnownChild | None) -> ChangeKind:
     return ChangeKind.UNCHANGED if settled else ChangeKind.FAILED
 
 
-def _box_name(entry: Entry, known: KnownChild | None, box_names: Mapping[str, str]) -> str:
+def _box_name(name: str, known: KnownChild | None, box_names: Mapping[str, str]) -> str:
     """A name once given stays, except that what comes back may find its name taken meanwhile."""
     if known is None:
-        return box_names.get(entry.name, entry.name)
+        return box_names.get(name, name)
     if known.status in _OUT_OF_SIGHT:
-        return box_names.get(entry.name, known.box_name)
+        return box_names.get(name, known.box_name)
     return known.box_name

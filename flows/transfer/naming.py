@@ -30,29 +30,46 @@ def compare_folder(
 
     Also which of those names are other ones than the entries have. `reads_all`: as for diff_folder().
     """
-    # Each entry is asked for once; a listing has no name twice.
-    reasons = {entry.name: None if entry.is_link else excluded(entry) for entry in listing}
+    # Each entry is asked for once, and for its name; a listing has no name twice.
+    names_of = [entry.name for entry in listing]
+    reasons = {
+        name: None if entry.is_link else excluded(entry)
+        for name, entry in zip(names_of, listing, strict=True)
+    }
     rows = {_place(child.name, child.kind): child for child in known}
-    reasons |= {entry.name: None for entry in listing if _was_read_by_us(entry, reasons[entry.name], rows)}
-    moving = [entry for entry in listing if not entry.is_link and reasons[entry.name] is None]
-    own = {entry.name: row for entry in moving if (row := _row_of(entry, rows)) is not None}
+    if rows:
+        reasons |= {
+            entry.name: None for entry in listing if _was_read_by_us(entry, reasons[entry.name], rows)
+        }
+    moving = {
+        name: entry
+        for name, entry in zip(names_of, listing, strict=True)
+        if reasons[name] is None and not entry.is_link
+    }
+    own = (
+        {name: row for name, entry in moving.items() if (row := _row_of(name, entry, rows)) is not None}
+        if rows
+        else {}
+    )
     assigned = {
         name: row.box_name for name, row in own.items() if row.placed or row.status not in OUT_OF_SIGHT
     }
     others = [child for child in known if child.placed and own.get(child.name) is not child]
-    newcomers = [entry for entry in moving if entry.name not in assigned]
+    newcomers = [entry for name, entry in moving.items() if name not in assigned]
 
     def reason(entry: Entry) -> str | None:
         return reasons[entry.name]
 
-    if not newcomers or (not assigned and not others and keep_their_names([each.name for each in moving])):
+    if not newcomers or (not assigned and not others and keep_their_names(moving)):
         # Nobody gets another name than it has, or has already.
         return diff_folder(listing, known, box_names={}, excluded=reason, reads_all=reads_all), []
     taken = _names_held(others, newcomers, listing)
-    planned = plan_names([(each.name, each.kind, assigned.get(each.name)) for each in moving], taken=taken)
+    planned = plan_names(
+        [(name, each.kind, assigned.get(name)) for name, each in moving.items()], taken=taken
+    )
     names = {name: choice.box_name for name, choice in planned.items()}
     changes = diff_folder(listing, known, box_names=names, excluded=reason, reads_all=reads_all)
-    return changes, list(_renames(moving, planned, assigned))
+    return changes, list(_renames(list(moving.values()), planned, assigned))
 
 
 def new_names(moving: Sequence[Entry]) -> list[Rename]:
@@ -74,14 +91,14 @@ def _was_read_by_us(entry: Entry, reason: str | None, rows: Mapping[tuple[str, b
     return (row.fingerprint.size, row.fingerprint.modified_ns) == (entry.size, entry.modified_ns)
 
 
-def _row_of(entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
+def _row_of(name: str, entry: Entry, rows: Mapping[tuple[str, bool], KnownChild]) -> KnownChild | None:
     """The checkpoint's row of an entry: a file and a folder of one name are two things, as for diff_folder()."""
-    folder = rows.get((entry.name, True))
+    folder = rows.get((name, True))
     if entry.kind is EntryKind.FOLDER:
         return folder
     if entry.may_be_folder and folder is not None and folder.status not in OUT_OF_SIGHT:
         return folder
-    return rows.get((entry.name, False))
+    return rows.get((name, False))
 
 
 def _names_held(
