@@ -58,7 +58,7 @@ def migrate(
             "--reopen and --why belong together: say who agreed, and why; an auditor will read it"
         )
     if dry_run:
-        _foretell(plan, tree, window, partly=filters is not None or bool(since) or checksum)
+        print_simulation(plan, tree or [], window=window, chosen=(checksum, since, filters))
         return
     loaded = with_transfer(load(plan), bandwidth=bwlimit, threads=threads)
     tell = telling.telling(
@@ -72,14 +72,6 @@ def migrate(
     )
     options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
     _migrate(plan, loaded, tell, options, quiet=quiet)
-
-
-def _foretell(plan: Path, tree: list[str] | None, window: str, *, partly: bool) -> None:
-    if partly:
-        raise PlanError(
-            "--dry-run: filters of a run, --since and --checksum are not simulated; leave them out"
-        )
-    print_simulation(plan, tree or [], window=window)
 
 
 def _migrate(
