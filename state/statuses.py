@@ -226,3 +226,5 @@ class SurveyKind(StrEnum):
 
     INVENTORY = "inventory"
     FORECAST = "forecast"
+    #: No look at a share: which files of Box are the plan's own reports.
+    REPORTS = "reports"

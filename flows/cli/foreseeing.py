@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli import filtering
 from flows.cli.options import JSONOption, PlanArgument, TreeOption, WindowOption
+from flows.cli.pass_options import ChecksumOption, SinceOption
 from flows.console import console, load, print_json, run_flow
 from flows.errors import Interrupted
+
+if TYPE_CHECKING:
+    from flows.plan.filters import FilterPlan
 
 
 @contextmanager
@@ -62,10 +67,26 @@ def simulate(
     probe: Annotated[
         bool, typer.Option("--probe", help="Measure the line by 8 MB that are sent and removed again.")
     ] = False,
+    checksum: ChecksumOption = False,
+    since: SinceOption = "",
+    include: filtering.IncludeOption = None,
+    exclude: filtering.ExcludeOption = None,
+    filter_from: filtering.FilterFromOption = None,
+    ignore_case: filtering.IgnoreCaseOption = False,
+    min_size: filtering.MinSizeOption = "",
+    max_size: filtering.MaxSizeOption = "",
+    min_age: filtering.MinAgeOption = "",
+    max_age: filtering.MaxAgeOption = "",
     as_json: JSONOption = False,
 ) -> None:
-    """Say what the next pass would do, by how many Box calls and until when; sends nothing."""
-    print_simulation(plan, tree or [], line_speed, window, probe=probe, as_json=as_json)
+    """Say what the next pass would do, by how many Box calls and until when; sends nothing.
+
+    --checksum, --since and the filters choose what migrate with the same flags would send.
+    """
+    sizes = {"min_size": min_size, "max_size": max_size, "min_age": min_age, "max_age": max_age}
+    filters = filtering.filters_of(include, exclude, filter_from, ignore_case=ignore_case, **sizes)
+    chosen = (checksum, since, filters)
+    print_simulation(plan, tree or [], line_speed, window, probe=probe, chosen=chosen, as_json=as_json)
 
 
 def print_simulation(
@@ -75,6 +96,7 @@ def print_simulation(
     window: str = "",
     *,
     probe: bool = False,
+    chosen: tuple[bool, str, FilterPlan | None] = (False, "", None),
     as_json: bool = False,
 ) -> None:
     """Simulate a pass, and print what came of it."""
@@ -82,7 +104,7 @@ def print_simulation(
     from flows.foresight.forecast_table import simulation_table
 
     with looking_alone():
-        document = run_flow(simulate_pass, load(plan), trees, line_speed, window, probe)
+        document = run_flow(simulate_pass, load(plan), trees, line_speed, window, probe, *chosen)
     if as_json:
         print_json(document)
     else:

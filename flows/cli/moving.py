@@ -56,7 +56,7 @@ def migrate(
     if reopen is not bool(why.strip()):
         raise PlanError("--reopen and --why belong together: say who agreed and why; an auditor reads it")
     if dry_run:
-        _foretell(plan, tree, window, partly=filters is not None or bool(since) or checksum)
+        print_simulation(plan, tree or [], window=window, chosen=(checksum, since, filters))
         return
     from flows.commands.migrate import migrate_share  # before load(): from there on garbage is looked for
 
@@ -72,14 +72,6 @@ def migrate(
     )
     options = (tree or [], window, workers, check, new_checkpoint, checksum, since, why, filters)
     _migrate(plan, loaded, tell, (migrate_share, loaded, *options), workers=workers, quiet=quiet)
-
-
-def _foretell(plan: Path, tree: list[str] | None, window: str, *, partly: bool) -> None:
-    if partly:
-        raise PlanError(
-            "--dry-run: filters of a run, --since and --checksum are not simulated; leave them out"
-        )
-    print_simulation(plan, tree or [], window=window)
 
 
 def _migrate(

@@ -152,6 +152,10 @@ def report(
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Its Ed25519 key (PEM); else one is made, once.")
     ] = None,
+    upload: Annotated[
+        bool,
+        typer.Option("--upload", help="Also put it into Box, where the plan's report: {upload_to} says."),
+    ] = False,
 ) -> None:
     """Write the report: HTML with pictures, a workbook, CSV and JSON of every item; on request a signed manifest."""
     from flows.reporting.report import write_report
@@ -171,5 +175,11 @@ def report(
         paths, key = write_manifest(loaded, manifest, sign)
         written += paths
         sys.stderr.write(f"signed by the Ed25519 key whose public half is {key}\n")
+    if upload:
+        from flows.reconciliation.report_in_box import upload_reports
+        from flows.words import printable
+
+        for line in upload_reports(loaded, plain=plain, say=say):
+            sys.stderr.write(f"in Box: {printable(line)}\n")
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants

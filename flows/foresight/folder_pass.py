@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from connectors.entry import Entry, EntryKind
-from flows.foresight.costs import Route, pages_of, sending_calls
+from flows.foresight.costs import pages_of, sending_calls
 from flows.foresight.moved_files import has_same_content
-from flows.foresight.notes import UNKNOWN, PassNotes, Place
+from flows.foresight.notes import UNKNOWN, PassNotes, Place, Unmade
 from flows.transfer.identity import Looked
 from state.change_records import PlacedFolder
 from state.diff import Change, ChangeKind
@@ -28,11 +28,13 @@ class FolderPass:
         changes: Mapping[str, Change],
         moved: Mapping[str, PlacedFolder],
         renamed: Collection[str],
+        left: Collection[str] = (),
     ) -> None:
-        """`moved`: folders that came to this one, by their names. `renamed`: names that files got in this folder."""
+        """`moved`: folders that came to this one, by their names. `renamed`: names that files got in this folder.
+        `left`: what a quick pass leaves for a whole one."""
         self._notes, self._place, self._tree = notes, place, place.tree
         self._rows = {(child.name, child.kind is EntryKind.FOLDER): child for child in known}
-        self._changes, self._moved, self._renamed = changes, moved, renamed
+        self._changes, self._moved, self._renamed, self._left = changes, moved, renamed, left
         self._new: list[Entry] = []
         self._changed: list[Entry] = []
         #: Something is put into it, so that Box's listing of it is compared.
@@ -43,6 +45,8 @@ class FolderPass:
 
     def add(self, entry: Entry) -> None:
         """Decide what becomes of one entry."""
+        if entry.name in self._left:
+            return
         change = self._changes.get(entry.name)
         row = change.known if change is not None else self._row_of(entry)
         kind = change.kind if change is not None else ChangeKind.UNCHANGED
@@ -67,24 +71,33 @@ class FolderPass:
             self._notes.note_moved(moved)
             self._tree.items["moved"] += 1
             self._is_filled = True
+            self._need()
             self.below.append(Place(self._tree, entry.path, moved.id, placed=True))
             return
         comes_back = row is not None and placed and row.status in OUT_OF_SIGHT
         self._is_filled |= not placed or comes_back
         self._tree.items["unchanged" if placed else "new"] += 1
         row_id = row.id if row is not None else UNKNOWN
-        self.below.append(Place(self._tree, entry.path, row_id, placed=placed, comes_back=comes_back))
+        unmade = None if placed else Unmade(self._tree, self._place.unmade)
+        self.below.append(Place(self._tree, entry.path, row_id, placed, comes_back, unmade))
 
     def _add_file(self, entry: Entry, row: KnownChild | None, kind: ChangeKind) -> None:
         if kind is ChangeKind.UNCHANGED and _has(row, ItemStatus.WAIVED):
             self._tree.items["waived"] += 1
             return
         placed = row is not None and row.placed
-        if row is not None and placed and _is_known_content(entry, row, kind):
+        is_known = row is not None and placed and _is_known_content(entry, row, kind)
+        # What is the same by its date alone waits to be read.
+        waits = not is_known or (kind is not ChangeKind.UNCHANGED and not _is_out_of_sight(row))
+        if waits and not self._notes.selection.takes(entry.path, entry.size, entry.modified_ns):
+            self._leave_out(entry, row, kind)
+            return
+        if is_known:
             # Out of sight it was compared with nothing.
-            self._is_filled |= row.status in OUT_OF_SIGHT
+            self._is_filled |= _is_out_of_sight(row)
             self._tree.items["moved" if entry.name in self._renamed else "unchanged"] += 1
             return
+        self._need()
         self._in_box += not placed
         self._is_filled = True
         self._tree.items["moved" if entry.name in self._renamed else "changed" if placed else "new"] += 1
@@ -95,6 +108,20 @@ class FolderPass:
         self._tree.calls.update(sending_calls(entry.size, self._notes.plan, is_version=placed))
         (self._changed if placed else self._new).append(entry)
 
+    def _leave_out(self, entry: Entry, row: KnownChild | None, kind: ChangeKind) -> None:
+        """The filters of the run do: it stays pending, or failed as it is, and may have been somewhere else all the
+        same."""
+        if kind is ChangeKind.UNCHANGED and _has(row, ItemStatus.FAILED):
+            self._tree.items["failed"] += 1
+            return
+        self._tree.left_out += 1
+        self._tree.left_out_bytes += entry.size
+        (self._new if row is None or not row.placed else self._changed).append(entry)
+
+    def _need(self) -> None:
+        if self._place.unmade is not None:
+            self._place.unmade.need()
+
     def settle(self) -> None:
         """Count the folder itself, and Box's listing of it."""
         place, notes = self._place, self._notes
@@ -102,21 +129,17 @@ class FolderPass:
         is_needed = not self._tree.files_only or self._tree.sent > 0 or place.placed
         if not is_needed:
             return
-        if not place.placed:
-            self._tree.calls[Route.MAKE_FOLDER] += self._made()
+        if place.unmade is not None:
+            self._tree.unmade += not place.unmade.is_root
+            self._tree.root_is_unmade |= place.unmade.is_root
         if notes.lists_in_box and (self._is_filled or not place.placed or place.comes_back):
             self._tree.pages += pages_of(self._in_box)
             if place.row_id != UNKNOWN:
                 notes.note_proven(place.row_id)
 
-    def _made(self) -> int:
-        """How many folders are made: this one, and those above a tree's own that no other tree has made."""
-        spec = self._tree.spec
-        if self._place.path != spec.source:
-            return 1
-        names = spec.folder.split("/")
-        paths = ["/".join(names[:depth]) for depth in range(1, len(names) + 1)]
-        return sum(self._notes.made(path) for path in paths)
+
+def _is_out_of_sight(row: KnownChild | None) -> bool:
+    return row is not None and row.status in OUT_OF_SIGHT
 
 
 def _has(row: KnownChild | None, status: ItemStatus) -> bool:

@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.box.tiers import LIMITS, Tier
+from flows.transfer.choosing import left_out_words
+from flows.transfer.quick import quick_words
 from flows.words import counted, duration_words, printable, size_words
 
 #: Trees that a terminal shows; --json has all.
@@ -107,6 +109,10 @@ def forecast_lines(document: Mapping[str, Any]) -> Iterator[str]:
             f"{counted(items['emptied'], 'folder lists', 'folders list')} nothing of what"
             f" {'it' if items['emptied'] == 1 else 'they'} had before and would fail; is a disk mounted there?"
         )
+    if document["left_out"]["files"]:
+        yield left_out_words(document["left_out"]["files"], document["left_out"]["bytes"])
+    if document["quick"] is not None:
+        yield quick_words(document["quick"])
     if items["too_large"]:
         yield f"{counted(items['too_large'], 'file')} larger than Box takes; boxhaul inventory lists them"
     if items["renamed"]:

@@ -48,7 +48,7 @@ def shared_and_proven(simulation: Simulation, checkpoint: Checkpoint) -> int:
     for tree in simulation.trees:
         if simulation.plan.box.identities and tree.sent:
             _let_uploaders_in(tree, simulation.plan)
-        if tree.items["failed"]:
+        if tree.stays_incomplete:
             continue  # it stays incomplete: nobody is let in, and Box is not asked what it has
         tree.calls[Route.LIST] += tree.pages
         let_in = _let_people_in(tree, simulation.plan, checkpoint, known_users)
@@ -60,7 +60,7 @@ def _let_uploaders_in(tree: SimulatedTree, plan: MigrationPlan) -> None:
     """Uploaders become editors of a tree when its first file is sent, and are taken out when it completes."""
     uploaders = len(plan.box.identities)
     tree.calls[Route.LET_IN] += uploaders
-    if not tree.items["failed"]:
+    if not tree.stays_incomplete:
         tree.calls.update({Route.GRANTS: 1, Route.TAKE_OUT: uploaders})
 
 
@@ -120,7 +120,7 @@ def overhead(plan: MigrationPlan, *, uploads: int) -> Counter[str]:
 def workload(trees: Sequence[SimulatedTree], calls: Mapping[str, int]) -> Workload:
     """Return what all this asks of Box; the listing of the tree that comes last has no sending beside it."""
     sending = [tree for tree in trees if tree.sent]
-    last = 0 if not sending or sending[-1].items["failed"] else sending[-1].pages
+    last = 0 if not sending or sending[-1].stays_incomplete else sending[-1].pages
     senders = sum(count for route, count in calls.items() if route in SENDERS)
     return Workload(
         uploads=sum(count for route, count in calls.items() if route in UPLOADS),
@@ -135,7 +135,7 @@ def forecast_document(
     simulation: Simulation, shared: int, *, speeds: Speeds, window: Window | None, now: datetime | None = None
 ) -> dict[str, Any]:
     """Return the forecast as `boxhaul simulate --json` prints it."""
-    plan, trees = simulation.plan, simulation.trees
+    plan, trees, selection = simulation.plan, simulation.trees, simulation.selection
     uploads, size = sum(tree.sent for tree in trees), sum(tree.bytes for tree in trees)
     calls = sum((tree.calls for tree in trees), overhead(plan, uploads=uploads))
     work, box = workload(trees, calls), plan.box
@@ -173,6 +173,11 @@ def forecast_document(
         "speeds": {"line": speeds.line, "source": speeds.source},
         "trees": [_tree_document(tree) for tree in trees],
         "stops": _stops(simulation),
+        "left_out": {
+            "files": sum(tree.left_out for tree in trees),
+            "bytes": sum(tree.left_out_bytes for tree in trees),
+        },
+        "quick": selection.quick.document() if selection.quick is not None else None,
     }
 
 

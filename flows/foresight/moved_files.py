@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from connectors.box.values import box_date
+from connectors.entry import Entry
 from flows.foresight.costs import Route, sending_calls
-from flows.foresight.notes import SimulatedTree
-from flows.plan.model import MigrationPlan
+from flows.foresight.notes import PassNotes, SimulatedTree
 from flows.transfer.identity import Looked, is_one_file
 from flows.transfer.moved_folders import Looks
 from state.change_records import PlacedFile
-from state.database.scratch import LeftFile, MayBeOne, PassChanges
+from state.database.scratch import LeftFile, MayBeOne, SeenFile
 
 T = TypeVar("T")
 
@@ -20,11 +20,21 @@ T = TypeVar("T")
 AT_ONCE = 500
 
 
+def is_known_elsewhere(looks: Looks, tree: SimulatedTree, entry: Entry) -> bool:
+    """True for a new file with id, size and date of one that the tree has: a quick pass leaves it to a whole one."""
+    if tree.record is None or entry.file_id is None or entry.modified_ns is None:
+        return False
+    there = looks.checkpoint.files_in_sight(tree.record.id, entry.file_id, size=entry.size)
+    rows = looks.checkpoint.placed_files(there).values() if there else ()
+    return any(row.modified_ns == entry.modified_ns for row in rows)
+
+
 class MovedFiles:
     """Follows them once a simulated walk has ended, by the rules of file_moves.py."""
 
-    def __init__(self, looks: Looks, plan: MigrationPlan, changes: PassChanges) -> None:
-        self._looks, self._plan, self._changes = looks, plan, changes
+    def __init__(self, looks: Looks, notes: PassNotes) -> None:
+        self._looks, self._plan, self._changes = looks, notes.plan, notes.changes
+        self._selection = notes.selection
         self._looked_at = set[int]()
 
     def follow(self, trees: Sequence[SimulatedTree]) -> None:
@@ -56,6 +66,13 @@ class MovedFiles:
                 for file_id, row_id, folder_id in gone
             )
 
+    def _takes(self, new: SeenFile) -> bool:
+        return self._selection.takes(new.path, new.size, new.modified_ns)
+
+    def _unsend(self, tree: SimulatedTree, new: SeenFile) -> None:
+        tree.calls.subtract(sending_calls(new.size, self._plan, is_version=False))
+        tree.bytes, tree.sent = tree.bytes - new.size, tree.sent - 1
+
     def _is_one(self, tree: SimulatedTree, row: PlacedFile, each: MayBeOne) -> bool:
         assert tree.record is not None  # noqa: S101  (held)
         new = each.new
@@ -71,16 +88,18 @@ class MovedFiles:
         above = self._changes.gone_above(old.folder_id)
         if old.since_earlier:
             above += len(self._looks.checkpoint.gone_folders_above(old.folder_id))
-        tree.calls.subtract(sending_calls(new.size, self._plan, is_version=False))
-        tree.items.update({"new": -1, "moved": 1, "gone_in_box": -1, "gone": -(not old.since_earlier)})
+        tree.items.update({"moved": 1, "gone_in_box": -1, "gone": -(not old.since_earlier)})
         tree.gone_files -= not above
         tree.calls[Route.MOVE_FILE] += 1
         if old.folder_id not in self._looked_at:
             self._looked_at.add(old.folder_id)
             tree.calls[Route.FOLDER] += above
-        if has_same_content(Looked.at(row), Looked(new.size, new.modified_ns, new.created_ns)):
-            tree.bytes, tree.sent = tree.bytes - new.size, tree.sent - 1
-        else:
+        if not self._takes(new):
+            return
+        self._unsend(tree, new)
+        tree.items["new"] -= 1
+        if not has_same_content(Looked.at(row), Looked(new.size, new.modified_ns, new.created_ns)):
+            tree.bytes, tree.sent = tree.bytes + new.size, tree.sent + 1
             tree.items["same_size"] += row.size == new.size
             tree.calls.update(sending_calls(new.size, self._plan, is_version=True))
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from connectors.box.names import path_key
 from connectors.box.tiers import LIMITS
 from connectors.entry import Entry
+from flows.foresight.selection import Selection
 from flows.plan.model import MigrationPlan
 from flows.plan.transfer import Verification
 from state.change_records import PlacedFolder
@@ -45,6 +46,41 @@ class SimulatedTree:
     gone_files: int = 0
     gone_folders: int = 0
     gone_pages: int = 0
+    #: Files and bytes that the filters of the run leave out.
+    left_out: int = 0
+    left_out_bytes: int = 0
+    #: Folders below its own that Box does not have, and those of them into which something is sent.
+    unmade: int = 0
+    needed: int = 0
+    #: The same of its own: it is to be made; something is sent into it, or below it.
+    root_is_unmade: bool = False
+    root_is_needed: bool = False
+    #: A quick pass looks at it, and no whole one has proven it yet.
+    is_not_whole: bool = False
+
+    @property
+    def stays_incomplete(self) -> bool:
+        """True for a tree that is neither proven nor shared by this pass."""
+        return bool(self.items["failed"] or self.left_out or self.is_not_whole)
+
+
+@dataclass(eq=False, slots=True)
+class Unmade:
+    """A folder that Box does not have yet, and the one above it if that is none either."""
+
+    tree: SimulatedTree
+    above: Unmade | None
+    is_root: bool = False
+    is_needed: bool = False
+
+    def need(self) -> None:
+        """Something is sent into it: it is made, and all above it."""
+        folder: Unmade | None = self
+        while folder is not None and not folder.is_needed:
+            folder.is_needed = True
+            self.tree.needed += not folder.is_root
+            self.tree.root_is_needed |= folder.is_root
+            folder = folder.above
 
 
 class Place(NamedTuple):
@@ -58,13 +94,15 @@ class Place(NamedTuple):
     placed: bool
     #: It comes back into sight, so that Box's listing of it is compared again.
     comes_back: bool = False
+    #: None: Box has it.
+    unmade: Unmade | None = None
 
 
 class PassNotes:
     """What the folders of a simulated pass tell each other: moves, new files, folders that are made or compared."""
 
-    def __init__(self, plan: MigrationPlan, changes: PassChanges) -> None:
-        self.plan, self.changes = plan, changes
+    def __init__(self, plan: MigrationPlan, changes: PassChanges, selection: Selection) -> None:
+        self.plan, self.changes, self.selection = plan, changes, selection
         self.largest_file = LIMITS[plan.box.tier].largest_file
         self._made: set[tuple[str, ...]] = set()
 

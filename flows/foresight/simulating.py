@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.foresight.forecasting import forecast_document, shared_and_proven
 from flows.foresight.scope import scope_of
+from flows.foresight.selection import Selection
 from flows.foresight.simulation import Simulation
 from flows.plan.connections import open_checkpoint, open_share
 from flows.plan.model import MigrationPlan
@@ -25,8 +26,15 @@ class PassSimulation:
     """A simulation on its way, and what there is to say of it meanwhile."""
 
     def __init__(
-        self, plan: MigrationPlan, *, trees: list[str], speeds: Speeds, window: Window | None
+        self,
+        plan: MigrationPlan,
+        *,
+        trees: list[str],
+        speeds: Speeds,
+        window: Window | None,
+        selection: Selection,
     ) -> None:
+        self._selection = selection
         self._plan, self._only, self._speeds, self._window = plan, trees, speeds, window
         self._stop = threading.Event()
         self._words: Callable[[], str] = lambda: "opening the share"
@@ -46,14 +54,15 @@ class PassSimulation:
             try:
                 plan, plan_id, known, specs = scope_of(self._plan, source, checkpoint)
                 moving = chosen(specs, self._only)
-                simulation = Simulation(plan, source, checkpoint, changes, plan_id)
+                simulation = Simulation(plan, source, checkpoint, changes, plan_id, self._selection)
                 self._words = lambda: _progress(simulation)
                 simulation.walk([spec for spec in specs if spec.name in moving], known, self._stop)
             finally:
                 self._stop.set()
             shared = shared_and_proven(simulation, checkpoint)
             document = forecast_document(simulation, shared, speeds=self._speeds, window=self._window)
-            self._keep(checkpoint, plan_id, document)
+            if self._selection.is_whole:  # a part is no forecast of the whole
+                self._keep(checkpoint, plan_id, document)
         return document
 
     def _keep(self, checkpoint: Checkpoint, plan_id: int | None, document: dict[str, Any]) -> None:

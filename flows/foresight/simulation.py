@@ -16,8 +16,9 @@ from connectors.errors import ConnectorError, FatalError, Stopped
 from connectors.source import Source
 from flows.foresight.costs import Route, pages_of
 from flows.foresight.folder_pass import OUT_OF_SIGHT, FolderPass
-from flows.foresight.moved_files import MovedFiles
-from flows.foresight.notes import UNKNOWN, PassNotes, Place, SimulatedTree
+from flows.foresight.moved_files import MovedFiles, is_known_elsewhere
+from flows.foresight.notes import UNKNOWN, PassNotes, Place, SimulatedTree, Unmade
+from flows.foresight.selection import Selection
 from flows.plan.changes import Deletions
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
@@ -27,7 +28,7 @@ from flows.transfer.emptied import is_mount_point
 from flows.transfer.moved_folders import Moved, moved_here
 from flows.transfer.moves import follows_moves
 from flows.transfer.naming import compare_folder
-from flows.transfer.renamed_files import renamed_here
+from flows.transfer.renamed_files import Renamed, renamed_here
 from state.checkpoint import Checkpoint
 from state.database.scratch import FolderLeft, LeftFile, PassChanges
 from state.diff import Change, ChangeKind
@@ -48,12 +49,14 @@ class Simulation:
         checkpoint: Checkpoint,
         changes: PassChanges,
         plan_id: int | None,
+        selection: Selection | None = None,
     ) -> None:
+        self.selection = selection or Selection()
         self.plan, self.source, self.checkpoint = plan, source, checkpoint
         self.excluded = PlanRules(plan).reason
         self.trees: list[SimulatedTree] = []
         self.listed = 0
-        self._notes = PassNotes(plan, changes)
+        self._notes = PassNotes(plan, changes, self.selection)
         #: 0: the checkpoint knows nothing of the plan.
         self.plan_id = plan_id or 0
         self._moves = False
@@ -72,7 +75,11 @@ class Simulation:
         whole = not self.plan.trees
         for number, spec in enumerate(specs):
             record = records.get((spec.name, spec.source, spec.folder))
-            self.trees.append(SimulatedTree(spec, record, whole and spec.source == "", number=number))
+            tree = SimulatedTree(spec, record, whole and spec.source == "", number=number)
+            tree.is_not_whole = self.selection.quick is not None and (
+                record is None or not self.checkpoint.was_verified(record.id)
+            )
+            self.trees.append(tree)
         self._moves = follows_moves(self.plan) and any(tree.box_folder_id for tree in known)
         waiting = [_root(tree) for tree in reversed(self.trees)]
         while waiting:
@@ -99,33 +106,50 @@ class Simulation:
         tree = place.tree
         if tree.record is not None and place.row_id == tree.record.root_folder_id:
             self._guard.root_lists([tree.record], place.path, listing)
-        whole = with_unlisted(self.source, place.path, listing, known, stop.is_set)
+        quick = self.selection.quick
+        whole = listing
+        if quick is None:  # nothing is gone by a quick pass
+            whole = with_unlisted(self.source, place.path, listing, known, stop.is_set)
         own = [
             entry
             for entry in whole
             if not tree.files_only or not moves_as_folder(entry) or self.excluded(entry) is not None
         ]
-        renamed = renamed_here(self, own, known) if self._moves else None
-        known = known if renamed is None else renamed.known
-        changes, renames = compare_folder(own, known, excluded=self.excluded)
+        renamed = renamed_here(self, own, known) if self._moves and quick is None else Renamed(known)
+        known = renamed.known
+        reads_all = self.selection.reads_all
+        changes, renames = compare_folder(own, known, excluded=self.excluded, reads_all=reads_all)
+        found = {change.name for change in changes if change.entry is not None}
+        changes = changes if quick is None else quick.chosen(changes)
+        left = found.difference(change.name for change in changes)
+        if quick is not None and self._moves and not tree.is_not_whole:
+            known_elsewhere = self._known_elsewhere(tree, own, known)
+            quick.leave(len(known_elsewhere - left))
+            left |= known_elsewhere
         tree.items["renamed"] += len(renames)
         by_name = {change.name: change for change in changes if change.entry is not None}
         moved = self._moved_here(place, own, known, by_name)
         if not moved.rows and self._looks_emptied(own, known):
             return self._emptied(place, own, known)
-        tree.calls.update({Route.MOVE_FOLDER: moved.calls, Route.MOVE_FILE: renamed.calls if renamed else 0})
-        folder = FolderPass(
-            self._notes, place, known, by_name, moved.rows, renamed.names if renamed else frozenset()
-        )
+        tree.calls.update({Route.MOVE_FOLDER: moved.calls, Route.MOVE_FILE: renamed.calls})
+        folder = FolderPass(self._notes, place, known, by_name, moved.rows, renamed.names, left)
         for entry in own:
             folder.add(entry)
         self._note_missing(place, changes)
         folder.settle()
         return folder.below
 
+    def _known_elsewhere(
+        self, tree: SimulatedTree, own: Sequence[Entry], known: Sequence[KnownChild]
+    ) -> set[str]:
+        """Names of new files that moved here, or are one more name of a file: nothing says which in a quick pass."""
+        placed = {child.name for child in known if child.placed}
+        new = [entry for entry in own if entry.kind is EntryKind.FILE and entry.name not in placed]
+        return {entry.name for entry in new if is_known_elsewhere(self, tree, entry)}
+
     def _looks_emptied(self, own: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
         """True for what a pass would take for a disk that is not mounted, and fail (emptied.py)."""
-        if self.plan.source.may_be_empty:
+        if self.plan.source.may_be_empty or self.selection.quick is not None:
             return False
         there = [
             child
@@ -140,7 +164,13 @@ class Simulation:
         place.tree.items.update({"failed": 1, "emptied": 1})
         there = {entry.name: entry for entry in own if moves_as_folder(entry)}
         return [
-            Place(place.tree, there[child.name].path, child.id, placed=child.placed)
+            Place(
+                place.tree,
+                there[child.name].path,
+                child.id,
+                placed=child.placed,
+                unmade=None if child.placed else Unmade(place.tree, place.unmade),
+            )
             for child in known
             if child.kind is EntryKind.FOLDER and child.name in there and child.status not in OUT_OF_SIGHT
         ]
@@ -190,11 +220,23 @@ class Simulation:
             tree, pages = self.trees[left.tree], self._gone_below(left)
             if left.placed:
                 tree.gone_folders, tree.gone_pages = tree.gone_folders + 1, tree.gone_pages + pages
-        if self._moves:
-            MovedFiles(self, self.plan, self._notes.changes).follow(self.trees)
+        if self._moves and self.selection.quick is None:
+            MovedFiles(self, self._notes).follow(self.trees)
         for tree in self.trees:
+            self._make_folders(tree)
             self._prove_what_was_left(tree)
         self._trash()
+
+    def _make_folders(self, tree: SimulatedTree) -> None:
+        """All that Box does not have; those alone that something is sent into where filters leave something out."""
+        is_part = tree.left_out > 0
+        tree.calls[Route.MAKE_FOLDER] += tree.needed if is_part else tree.unmade
+        if not (tree.root_is_needed if is_part else tree.root_is_unmade):
+            return
+        # Its own, and those above it that no other tree has made.
+        names = tree.spec.folder.split("/")
+        paths = ["/".join(names[:depth]) for depth in range(1, len(names) + 1)]
+        tree.calls[Route.MAKE_FOLDER] += sum(self._notes.made(path) for path in paths)
 
     def _gone_below(self, left: FolderLeft) -> int:
         """Count what is in a folder that is gone; return the pages of Box's listings of it and all below it."""
@@ -221,7 +263,7 @@ class Simulation:
 
     def _prove_what_was_left(self, tree: SimulatedTree) -> None:
         """Folders that an earlier pass put something into and did not compare with Box any more."""
-        if tree.record is None or not self._notes.lists_in_box or tree.items["failed"]:
+        if tree.record is None or not self._notes.lists_in_box or tree.stays_incomplete:
             return
         for folder in self.checkpoint.folders_to_verify(tree.record.id):
             if not self._notes.changes.is_proven(folder.id):
@@ -230,7 +272,8 @@ class Simulation:
 
     def _trash(self) -> None:
         """What goes to the trash, unless something is not in Box by then or more is gone than the plan allows."""
-        if self.plan.changes.deletions is not Deletions.TRASH or any(t.items["failed"] for t in self.trees):
+        trashes = self.selection.is_whole and self.plan.changes.deletions is Deletions.TRASH
+        if not trashes or any(tree.items["failed"] for tree in self.trees):
             return
         gone = {
             tree.number: self.checkpoint.count_gone(tree.record.id) + tree.items["gone_in_box"]
@@ -280,8 +323,10 @@ class Simulation:
 def _root(tree: SimulatedTree) -> Place:
     record = tree.record
     if record is None:
-        return Place(tree, tree.spec.source, UNKNOWN, placed=False)
-    return Place(tree, tree.spec.source, record.root_folder_id, placed=record.box_folder_id is not None)
+        return Place(tree, tree.spec.source, UNKNOWN, placed=False, unmade=Unmade(tree, None, is_root=True))
+    placed = record.box_folder_id is not None
+    unmade = None if placed else Unmade(tree, None, is_root=True)
+    return Place(tree, tree.spec.source, record.root_folder_id, placed=placed, unmade=unmade)
 
 
 def _not_listed(place: Place, error: ConnectorError) -> None:

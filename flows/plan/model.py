@@ -39,6 +39,7 @@ from flows.plan.form import prepare_form
 from flows.plan.notify import NotifyPlan, spelled_out
 from flows.plan.people import CollaboratorPlan, SharedLinkPlan
 from flows.plan.references import expand, file_fields, masked, reference_or_mask, reveal, secret_fields
+from flows.plan.report import ReportPlan
 from flows.plan.sample import share_of
 from flows.plan.secrets import (
     MASK,
@@ -225,6 +226,10 @@ class MigrationPlan(PlanModel):
             description="Who is told how runs go; none: the log alone. notify: ${NAME} is short for its url.",
         ),
         BeforeValidator(spelled_out),
+    ] = None
+    report: Annotated[
+        ReportPlan | None,
+        Field(title="Report", description="Where in Box boxhaul report --upload puts the report."),
     ] = None
     base_dir: Annotated[
         str,

@@ -36,6 +36,11 @@ class Comparison:
         return frozenset(tree.box_folder_id for tree in self.all_trees if tree.box_folder_id)
 
     @cached_property
+    def own_files(self) -> frozenset[tuple[str, str | None]]:
+        """Reports of the plan that were put into Box: id and sha1. What somebody wrote over one is not ours."""
+        return frozenset(self.access.checkpoint.own_files(self.access.plan.checkpoint_name))
+
+    @cached_property
     def tree_ids(self) -> frozenset[int]:
         """Ids of the trees that are compared."""
         return frozenset(tree.id for tree in self.trees)

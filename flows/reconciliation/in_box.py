@@ -112,7 +112,12 @@ class FolderLook:
 
     def tell_extra(self, suspects: Sequence[Suspect]) -> None:
         """Tell of what Box has here and the checkpoint has nowhere, or in a tree that is not compared."""
-        extra = [(suspect.kind, suspect.listed) for suspect in suspects if suspect.listed is not None]
+        own = self._comparison.own_files
+        extra = [
+            (suspect.kind, suspect.listed)
+            for suspect in suspects
+            if suspect.listed is not None and (suspect.listed.id, suspect.listed.sha1) not in own
+        ]
         if not extra:
             return
         access = self._comparison.access

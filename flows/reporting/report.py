@@ -17,12 +17,14 @@ from flows.reporting.course import course_of
 from flows.reporting.files import replacing
 from flows.reporting.findings import Findings
 from flows.reporting.items import write_lines
+from flows.reporting.one_tree import of_one_tree, without_free_text
 from flows.reporting.page import Told, draw_figures, render
 from flows.reporting.shape import Shape
 from flows.reporting.status import status_document
 from flows.reporting.telling import Telling, silent
 from flows.reporting.workbook import workbook
 from state.checkpoint import Checkpoint
+from state.records import TreeRecord
 from state.reports.events import events
 from state.reports.history import at_work, samples
 from state.reports.lines import item_lines
@@ -44,12 +46,15 @@ def write_report(
     folder: Path | None = None,
     *,
     plain: bool = False,
+    tree: TreeRecord | None = None,
     say: Callable[[str], object] = silent,
     show: Callable[[Sequence[Figure]], object] = silent,
 ) -> list[Path]:
     """Write report.html, items.csv, items.json and report.xlsx; the paths. `say` gets a line now and then.
 
     `show` gets the pictures, once they are drawn.
+
+    `tree`: a report of this tree alone, without a word of any other (one_tree.py).
 
     `plain`: no pictures and no workbook, which take most of the time; an earlier workbook goes, since it would tell
     of another moment.
@@ -61,11 +66,13 @@ def write_report(
     document = status_document(plan)
     if document["pass"] is None:
         raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
+    if tree is not None:
+        document = of_one_tree(document, tree)
     paths = [target / name for name in FILES if not plain or name != WORKBOOK]
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(paths) as files:
-            drawn = _write(plan, document, target, files, say)
+            drawn = _write(plan, document, target, files, say, tree)
         if plain:
             (target / WORKBOOK).unlink(missing_ok=True)
         else:
@@ -81,6 +88,7 @@ def _write(
     target: Path,
     files: list[TextIO],
     say: Callable[[str], object],
+    tree: TreeRecord | None = None,
 ) -> Sequence[Figure] | None:
     """Fill the files: one pass over the items for all of them, then the page. Returns its pictures."""
     page, table, lines, *books = files
@@ -96,12 +104,18 @@ def _write(
             opened = [workbook(cast(Any, book).buffer, target, document["trees"]) for book in books]
             sheets = [stack.enter_context(each).take for each in opened]
             others = (findings.take, shape.take, *sheets, Telling(plan.name, entries, say).take)
-            write_lines(item_lines(checkpoint, plan_id), table, lines, others)
+            if tree is None:
+                write_lines(item_lines(checkpoint, plan_id), table, lines, others)
+            else:
+                own = map(without_free_text, item_lines(checkpoint, plan_id, tree_id=tree.id))
+                write_lines(own, table, lines, others)
         shape.end()
-        _read_events(plan, document, findings, checkpoint, plan_id)
-        found = samples(checkpoint, plan_id)
-        spans = at_work(checkpoint, plan_id, found)
-    course = course_of(plan, document, shape.arrivals, found, spans)
+        course = None
+        if tree is None:
+            _read_events(plan, document, findings, checkpoint, plan_id)
+            found = samples(checkpoint, plan_id)
+            spans = at_work(checkpoint, plan_id, found)
+            course = course_of(plan, document, shape.arrivals, found, spans)
     told = Told(findings=findings, shape=shape, course=course)
     drawn = draw_figures(document, told) if books else None
     page.write(render(plan, document, told, drawn))

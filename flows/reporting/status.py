@@ -44,7 +44,7 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     named = [tree for tree in document["trees"] if tree["in_plan"]]
     arrived = all(tree["state"] in ("complete", "closed") for tree in named)
     document["complete"] = bool(named) and arrived and not document["not_begun"]
-    document["totals"] = _totals(named)
+    document["totals"] = sums_of(named)
     document["forecast"] = _forecast(forecast, document)
     document["eta_seconds"] = seconds_at_least(document["totals"]["files"]["pending"], plan.box)
     return document
@@ -63,7 +63,7 @@ def _forecast(
     return {**forecast, "calls_since": since, "words": words}
 
 
-def _totals(trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def sums_of(trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Sums over the trees that the plan names, for all who show some: items, files and bytes as a tree has them."""
     return {
         part: {name: sum(tree[part][name] for tree in trees) for name in names}

@@ -160,9 +160,9 @@ class Renamed(NamedTuple):
     #: The children of the folder, as they are known afterwards.
     known: list[KnownChild]
     #: Names of those that were renamed.
-    names: frozenset[str]
+    names: frozenset[str] = frozenset()
     #: Calls of Box: one for each, and one for whichever steps aside in a circle.
-    calls: int
+    calls: int = 0
 
 
 def renamed_here(looks: Looks, listing: list[Entry], known: list[KnownChild]) -> Renamed:

@@ -199,7 +199,10 @@ def _not_left_to_box(
     left = migration.checkpoint.left_to_box(folder.id) if others else {}
     found = [left[child.id] for child in others if child.id in left]
     differences.restored += [row_id for row_id, was_trashed in found if was_trashed]
-    return [child.name for child in others if child.id not in left]
+    others = [child for child in others if child.id not in left]
+    # The plan's own reports lie there by request.
+    own = migration.checkpoint.own_files(migration.plan.checkpoint_name) if others else set()
+    return [child.name for child in others if (child.id, child.sha1) not in own]
 
 
 def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | None:

@@ -30,9 +30,11 @@ NEVER_SEEN = "its content was never seen"
 FOLDERS_PER_QUERY = 10
 
 
-def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True) -> Iterator[ItemLine]:
-    """Every entry of the plan, streamed: tree by tree; in each, a folder's own line, then what is in it by name, then
-    its subfolders by name in the same way.
+def item_lines(
+    checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True, tree_id: int | None = None
+) -> Iterator[ItemLine]:
+    """Every entry of the plan, or of one tree, streamed: tree by tree; in each, a folder's own line, then what is in it
+    by name, then its subfolders by name in the same way.
 
     What is GONE stays in it, unless `with_gone` is False. A tree's root, which is no entry of it, has a line only
     when it FAILED, is WAIVED or GONE. Memory: a group of folders and the path to them, whatever the size of the share.
@@ -40,6 +42,8 @@ def item_lines(checkpoint: Checkpoint, plan_id: int, *, with_gone: bool = True) 
     """
     unwanted = () if with_gone else (ItemStatus.GONE,)
     for tree in checkpoint.trees(plan_id):
+        if tree_id not in (None, tree.id):
+            continue
         folders = _folders_in_order(checkpoint, tree.root_folder_id)
         while group := [folder for _, folder in zip(range(FOLDERS_PER_QUERY), folders, strict=False)]:
             yield from _lines_of_group(checkpoint, tree.name, group, unwanted)

@@ -25,6 +25,19 @@ class SurveyStatements(Statements):
 
         self.database.write(record)
 
+    def reports_in_box(self, plan_name: str) -> dict[str, dict[str, Any]]:
+        """The plan's own reports that were put into Box, by what each is of: id, version, sha1, name."""
+        kept = self.last_survey(plan_name, SurveyKind.REPORTS)
+        return {} if kept is None else kept[1]["files"]
+
+    def own_files(self, plan_name: str) -> set[tuple[str, str]]:
+        """Ids and sha1 of those files, as they were left."""
+        return {(file["id"], file["sha1"]) for file in self.reports_in_box(plan_name).values()}
+
+    def record_reports_in_box(self, plan_name: str, files: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep these in place of what was known."""
+        self.record_survey(plan_name, SurveyKind.REPORTS, {"files": {key: dict(files[key]) for key in files}})
+
     def last_survey(self, plan_name: str, kind: SurveyKind) -> tuple[datetime, dict[str, Any]] | None:
         """When the last one of this kind was made, and what it found; None where there was none."""
         query = select(Survey.at, Survey.document).where(Survey.plan_name == plan_name, Survey.kind == kind)

@@ -54,14 +54,15 @@ def simulated(program: Program, *options: str) -> dict[str, Any]:
     return document
 
 
-def assert_foretold(program: Program, box: Sandbox, *, code: int = 0) -> dict[str, Any]:
+def assert_foretold(program: Program, box: Sandbox, *flags: str, code: int = 0) -> dict[str, Any]:
     """Simulate, then migrate: nothing is asked by the one, and the other asks what was foretold."""
     box.calls.reset()
-    document = simulated(program)
+    document = simulated(program, *flags)
     assert 0 == box.calls.total
-    finished = program.run("migrate")
-    # What would fail leaves its tree incomplete.
-    assert (code or int(document["items"]["failed"] > 0)) == finished.code, finished.output
+    finished = program.run("migrate", *flags)
+    # What would fail or is left out leaves its tree incomplete.
+    lacks = document["items"]["failed"] + document["left_out"]["files"]
+    assert (code or int(lacks > 0)) == finished.code, finished.output
     assert dict(box.calls.by_route) == document["calls"]["by_route"]
     assert sum(box.calls.by_route.values()) == document["calls"]["total"]
     return document
@@ -124,6 +125,9 @@ def test_large_files(tmp_path: Path, box: Sandbox) -> None:
     assert (0, 1, 2) == items(again, "new", "changed", "unchanged")
 
 
+SECOND: Tree = {**MANY, "A": {**MANY["A"], "old": {"1": b"1", "deep": {"2": b"2"}}}}  # type: ignore[dict-item]
+
+
 def change(share: Path) -> None:
     """Everything that people do to a share between two passes."""
     (share / "A/0.txt").write_bytes(b"other bytes")
@@ -148,8 +152,7 @@ def change(share: Path) -> None:
 @pytest.mark.parametrize("deletions", [pytest.param("keep", marks=pytest.mark.torture), "trash"])
 def test_second_pass(tmp_path: Path, box: Sandbox, deletions: str) -> None:
     """Changes, moves, a swap, one renamed and edited, a new folder, deletions, rights alone: as is then carried out."""
-    tree: Tree = {**MANY, "A": {**MANY["A"], "old": {"1": b"1", "deep": {"2": b"2"}}}}  # type: ignore[dict-item]
-    share = build(tmp_path / "share", tree)
+    share = build(tmp_path / "share", SECOND)
     changes = {"deletions": deletions, "max_delete": "50%"}
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, changes=changes)
     assert_foretold(program, box)
@@ -158,6 +161,40 @@ def test_second_pass(tmp_path: Path, box: Sandbox, deletions: str) -> None:
 
     assert (2, 1, 6) == items(document, "new", "changed", "moved")
     assert (5, 5 if deletions == "trash" else 0) == items(document, "gone", "trashed")
+
+
+@pytest.mark.gate(1)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--since", "30d"],
+        ["--include", "*.txt", "--exclude", "*"],
+        ["--exclude", "/A/empty/**"],
+        ["--max-size", "1B"],
+        ["--max-age", "30d"],
+        ["--since", "30d", "--exclude", "/A/new/**"],
+        ["--checksum"],
+        ["--tree", "B", "--include", "*"],
+    ],
+)
+def test_a_part_is_foretold(tmp_path: Path, box: Sandbox, flags: list[str]) -> None:
+    """What a run with filters, by time or by content sends, first and then; a whole one does the rest."""
+    tree: Tree = {**SECOND, "C": {"d": {"e": {}}}}
+    share = build(tmp_path / "share", tree)
+    changes = {"deletions": "trash", "max_delete": "50%"}
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, changes=changes)
+    is_quick = "--since" in flags
+    first = assert_foretold(program, box, *flags, code=int(is_quick))
+    assert_foretold(program, box)
+    change(share)
+    (share / "A/fresh.txt").write_bytes(b"written now")
+    second = assert_foretold(program, box, *flags)
+    finished = program.run("migrate")
+
+    for document in (first, second):
+        assert is_quick is (document["quick"] is not None)
+        assert 0 == document["items"]["trashed"] or "--checksum" in flags
+    assert 0 == finished.code, finished.output
 
 
 @pytest.mark.torture

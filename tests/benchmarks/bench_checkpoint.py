@@ -233,6 +233,10 @@ class _Run:
             quick=None,
             excluded=rules.reason,
             rules=rules.digest,
+            reads_all=False,
+            follows_moves=False,
+            quick=None,
+            claims=SimpleNamespace(held=()),
             plan=SimpleNamespace(
                 transfer=SimpleNamespace(verify=Verification.LISTING),
                 source=SimpleNamespace(may_be_empty=False),

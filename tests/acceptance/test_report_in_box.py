@@ -1,0 +1,171 @@
+"""`boxhaul report --upload`: the report beside the content, seen by nobody who may not see what it tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.box.sandbox import Sandbox
+from tests.acceptance.account.test_landing import share_folder
+from tests.program import Program, program_for
+from tests.trees import build_tree
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+
+#: What the people of the tree Sales must not read of the other one.
+OF_THE_OTHER = ("Wages", "bob@example.com", "payslip", "severance", "424,242", "424242")
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    """A Box that keeps what it is sent, with one colleague in it."""
+    with Sandbox() as box:
+        box.add_user(ANN, name="Ann Example")
+        yield box
+
+
+@pytest.fixture
+def program(tmp_path: Path, box: Sandbox) -> Program:
+    """After a complete run: two trees with people of their own."""
+    box.add_user(BOB, name="Bob Example")
+    share = tmp_path / "share"
+    share.mkdir()
+    build_tree(
+        share, {"Sales": {"a.txt": b"a", "sub": {"b.txt": b"b"}}, "Wages": {"payslip.txt": b"x" * 424_242}}
+    )
+    (share / "Wages/severance.txt").symlink_to("payslip.txt")
+    (share / "Wages/payslip.txt").rename(share / "Wages/payslip..txt")
+    trees = [
+        {"source": "Sales", "collaborators": [{"login": ANN, "role": "editor"}]},
+        {"source": "Wages", "collaborators": [{"login": BOB, "role": "viewer"}]},
+    ]
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    program.write_plan(report={"upload_to": "tree"})
+    assert 0 == program.run("migrate").code
+    return program
+
+
+def person(box: Sandbox, login: str) -> Any:
+    """The hands of somebody in the web app."""
+    return box.person(next(user for user in box.core.store.users.values() if user.login == login))
+
+
+def text_of(box: Sandbox, path: str) -> str:
+    """What Box has of a file."""
+    return (box.content(box.files()[path].id) or b"").decode()
+
+
+def verified(program: Program) -> set[tuple[str, str]]:
+    """Kind and path of each difference."""
+    document = json.loads(program.run("verify", "--json").stdout)
+    return {(each["kind"], each["path"]) for each in document["differences"]}
+
+
+def test_each_tree_has_its_own(program: Program, box: Sandbox) -> None:
+    """Nothing of the other tree is in it, and verify takes it for ours."""
+    uploaded = program.run("report", "--upload", "--plain")
+    page, table = "Sales/boxhaul report of Sales.html", "Sales/boxhaul items of Sales.csv"
+    first = {path: file.id for path, file in box.files().items()}
+
+    assert 0 == uploaded.code, uploaded.output
+    assert {page, table, "Wages/boxhaul report of Wages.html"} <= set(first)
+    told = text_of(box, page) + text_of(box, table)
+    assert "a.txt" in told and ANN in told
+    assert [] == [word for word in OF_THE_OTHER if word in told]
+    assert set() == verified(program)
+
+
+@pytest.mark.torture
+def test_once_more_is_a_version(program: Program, box: Sandbox) -> None:
+    """Of the same two files; a further pass takes them for ours."""
+    assert 0 == program.run("report", "--upload", "--plain").code
+    page = "Sales/boxhaul report of Sales.html"
+    first = {path: file.id for path, file in box.files().items()}
+
+    assert 0 == program.run("report", "--upload").code  # with pictures
+    assert first == {path: file.id for path, file in box.files().items()}
+    assert 2 == len(box.core.store.files[first[page]].versions) + 1
+    assert [] == [word for word in OF_THE_OTHER if word in text_of(box, page)]
+    assert 0 == program.run("migrate").code
+    assert set() == verified(program)
+    assert 0 == program.run("report", "--plain").code
+    assert "boxhaul items of" not in (program.folder / "test-report/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.torture
+def test_what_is_somebody_elses_stays(program: Program, box: Sandbox) -> None:
+    """A file of that name, and one of ours that somebody wrote a version of: ours gets another name each time."""
+    ann, folder = person(box, ANN), str(box.tree()["Sales"]["id"])
+    ann.accept()
+    ann.upload("boxhaul report of Sales.html", b"hers", folder)
+    uploaded = program.run("report", "--upload", "--plain")
+    second = "Sales/boxhaul report of Sales (2).html"
+
+    assert 0 == uploaded.code, uploaded.output
+    assert "is not ours, and stays as it is" in uploaded.stderr
+    assert "hers" == text_of(box, "Sales/boxhaul report of Sales.html")
+    assert {("extra_in_box", "Sales/boxhaul report of Sales.html")} == verified(program)
+
+    ann.edit(box.files()[second].id, b"her remarks")
+    assert 0 == program.run("report", "--upload", "--plain").code
+    assert "her remarks" == text_of(box, second)
+    assert "Sales/boxhaul report of Sales (3).html" in box.files()
+    assert {
+        ("extra_in_box", "Sales/boxhaul report of Sales.html"),
+        ("extra_in_box", second),
+    } == verified(program)
+
+
+@pytest.mark.torture
+def test_the_landing_folder(program: Program, box: Sandbox) -> None:
+    """The whole report, where the service account alone sees it."""
+    program.write_plan(report={"upload_to": "landing"})
+    uploaded = program.run("report", "--upload", "--plain")
+    assert 0 == uploaded.code, uploaded.output
+    told = text_of(box, "boxhaul report of test.html")
+    assert "Sales" in told and "Wages" in told and BOB in told
+    assert set() == verified(program)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("who", ["a person of a tree", "a group", "somebody else"])
+def test_who_is_let_into_the_landing_folder(tmp_path: Path, box: Sandbox, who: str) -> None:
+    """People of trees, and groups, whose members nobody can tell, are refused; others are named."""
+    boss = box.add_user("boss@example.com", space_amount=1_000_000)
+    folder = share_folder(box, boss, "co-owner")
+    share = tmp_path / "share"
+    share.mkdir()
+    build_tree(share, {"Sales": {"a.txt": b"a"}})
+    program = program_for(
+        tmp_path / "run",
+        box,
+        {"url": share.as_uri()},
+        trees=[{"source": "Sales", "collaborators": [{"login": ANN, "role": "viewer"}]}],
+    )
+    program.plan["box"]["landing_folder_id"] = folder
+    program.write_plan()
+    assert 0 == program.run("migrate").code
+    accessible: dict[str, Any] = {"type": "user", "login": ANN}
+    if who == "a group":
+        accessible = {"type": "group", "id": box.add_group("Finance").id}
+    elif who == "somebody else":
+        box.add_user("auditor@example.com")
+        accessible = {"type": "user", "login": "auditor@example.com"}
+    with box.core.store.lock:
+        body = {"item": {"type": "folder", "id": folder}, "role": "viewer", "accessible_by": accessible}
+        box.core.collaborations.create(boss, body)
+    uploaded = program.run("report", "--upload", "--plain")
+
+    if who == "somebody else":
+        assert 0 == uploaded.code, uploaded.output
+        assert "auditor@example.com" in uploaded.stderr
+        assert [path for path in box.files() if path.endswith("boxhaul report of test.html")]
+    else:
+        assert (2, 1) == (uploaded.code, uploaded.stderr.count("let into the landing folder")), (
+            uploaded.output
+        )
+        assert not [path for path in box.files() if "boxhaul" in path]
