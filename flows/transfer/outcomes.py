@@ -19,9 +19,11 @@ from connectors.errors import (
     ReadFailed,
     Stopped,
     TransientError,
+    WayRefused,
 )
 from flows.errors import Interrupted
 from flows.run.unforeseen import unforeseen
+from flows.transfer.choosing import leave_out_refused
 from flows.transfer.migration import Migration
 from state.errors import StateError
 from state.records import ClaimedItem, Failed
@@ -48,6 +50,7 @@ TABLE: tuple[tuple[type[BaseException], Outcome], ...] = (
     (Stopped, Outcome.PARKED),
     (Interrupted, Outcome.PARKED),
     (FatalError, Outcome.STOP),
+    (WayRefused, Outcome.PARKED),
     (TransientError, Outcome.AGAIN),
     (DestinationGone, Outcome.AGAIN),
     (Locked, Outcome.AGAIN),
@@ -91,6 +94,8 @@ def outcome(migration: Migration, item: ClaimedItem) -> Iterator[None]:
             raise
         if means is Outcome.STOP:
             migration.stop.fail(exc)
+        if isinstance(exc, WayRefused):
+            leave_out_refused(migration, exc)
         if migration.stop.is_set() or means is Outcome.PARKED:
             migration.claims.give_back(item)
             return
