@@ -211,6 +211,16 @@ class NotPermitted(ItemError):
     reason = "not_permitted"
 
 
+class WayRefused(ItemError):
+    """Box refuses whatever is sent in this way; the files stay pending, and a run that sent the others ends with 3."""
+
+    reason = "way_refused"
+
+    def __init__(self, message: str = "", *, way: str = "") -> None:
+        super().__init__(message)
+        self.way = way
+
+
 class ChangedWhileReading(ItemError):
     """The file changed while it was read; it is taken again in the next pass."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from connectors.box.events import BoxEvents
 from connectors.box.items import BoxItems
 from connectors.box.name_forms import NameForms
 from connectors.box.probes import Probes, Standing
-from connectors.box.refused_alike import RefusedAlike
+from connectors.box.refused_alike import RefusedAlike, UploaderRefused, way_of
 from connectors.box.types import (
     Account,
     BoxChild,
@@ -83,7 +84,9 @@ class BoxDestination:
             for user_id in (config.identities if uploading is None else uploading)
         }
         self._standing = Standing(self._service, config.landing_folder_id)
-        self._refused_alike = RefusedAlike(self._service, config.landing_folder_id)
+        self._refused_alike = RefusedAlike(
+            self._service, config.landing_folder_id, large_size=config.direct_upload_limit_bytes
+        )
         self._names = NameForms()
         self._borrow_lock = threading.Lock()
         self._parts = PartSenders(config.part_threads)
@@ -199,11 +202,11 @@ class BoxDestination:
         of this one file across processes (large files only). check_source is asked before the last byte leaves.
         NameInUse: Box holds other content under this name (box_id, sha1, etag say which). DigestMismatch: Box stored
         other bytes (box_id, etag: send a version over it). ChangedWhileReading: nothing was stored. Also TooLarge,
-        NameRejected, DestinationGone, LockedInBox, NotPermitted (here) or PermissionMissing (the whole account),
+        NameRejected, DestinationGone, LockedInBox, NotPermitted (here), WayRefused or PermissionMissing (the account),
         QuotaExceeded, and whatever the source raised.
         """
         store = sessions or MemorySessions()
-        with self._standing.needed("can_upload"), self._refused_alike.watched():
+        with self._standing.needed("can_upload"):
             return self._names.send(
                 item.name,
                 EntryKind.FILE,
@@ -357,20 +360,32 @@ class BoxDestination:
         self, item: Upload, name: str, open_file: OpenFile, store: SessionStore, check: CheckSource | None
     ) -> Receipt:
         item = item if name == item.name else replace(item, name=name)
-        if item.size < self.config.direct_upload_limit_bytes:
-            return put_direct(self._pick_uploader(), item, open_file, check)
-        stored = store.load()
+        while True:
+            with suppress(UploaderRefused):
+                return self._put_as(item, open_file, store, check)
+
+    def _put_as(
+        self, item: Upload, open_file: OpenFile, store: SessionStore, check: CheckSource | None
+    ) -> Receipt:
+        large = item.size >= self.config.direct_upload_limit_bytes
+        stored = store.load() if large else None
         if stored is not None and self._is_taken_out(stored.identity):
             self.abort_session(stored)  # nobody but its opener can go on with it
             store.clear()
             stored = None
         connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
-        if not self._uploaders:
-            self.whoami()
-        return put_session(connection, item, open_file, store, self._parts, check)
+        others = len(self._uploaders.keys() - self._refused_alike.uploaders - {connection.user_id})
+        with self._refused_alike.watched(connection, item, way_of(item.file_id, large=large), others=others):
+            if not large:
+                return put_direct(connection, item, open_file, check)
+            if not self._uploaders:
+                self.whoami()
+            return put_session(connection, item, open_file, store, self._parts, check)
 
     def _is_taken_out(self, identity: str | None) -> bool:
-        """True for somebody who uploaded for the plan once, and whom it does not name any more."""
+        """True for who uploaded for the plan once and is not named any more, or whom Box refuses whatever he sends."""
+        if identity in self._refused_alike.uploaders:
+            return True
         if identity is None or identity in self.config.identities:
             return False
         return identity != self.whoami().id
@@ -400,4 +415,6 @@ class BoxDestination:
         """Return the connection whose upload budget is the least used."""
         if not self._uploaders:
             return self._service
-        return min(self._uploaders.values(), key=lambda each: each.pacer.pressure())
+        refused = self._refused_alike.uploaders
+        able = [each for user_id, each in self._uploaders.items() if user_id not in refused]
+        return min(able or self._uploaders.values(), key=lambda each: each.pacer.pressure())

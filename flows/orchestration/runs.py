@@ -30,7 +30,13 @@ from flows.run.forecast import forecast_words, seconds_at_least
 from flows.run.leases import LEASE_NAME, Part
 from flows.run.window import Window
 from flows.transfer.beginning import DRY_RUN, begin
-from flows.transfer.choosing import choose, left_out, require_alone, revive_chosen
+from flows.transfer.choosing import (
+    choose,
+    left_out,
+    require_alone,
+    require_no_way_refused,
+    revive_chosen,
+)
 from flows.transfer.completing import VERIFY_ROUNDS
 from flows.transfer.deletions import follow_deletions
 from flows.transfer.ending import finish_pass, give_up, unfinished_pass
@@ -135,6 +141,7 @@ def _move(
         waiting = migration.trees
         for _ in range(VERIFY_ROUNDS):
             waiting = move_trees(migration, waiting)
+    require_no_way_refused(migration)
     if migration.quick is not None:
         told["quick"] = migration.quick.document()
     if migration.filters is not None:

@@ -60,6 +60,11 @@ class Claims:
         self._chosen, self._stopping = chosen, stopping
 
     @property
+    def chosen(self) -> Callable[[ClaimedItem], bool] | None:
+        """What choose() was given last; None: all files."""
+        return self._chosen
+
+    @property
     def held(self) -> list[int]:
         """The trees that hold() named last."""
         return sorted(self._held)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from connectors.box.refused_alike import way_of
+from connectors.errors import PermissionMissing, WayRefused
 from flows.errors import PlanError
 from flows.plan.changes import Deletions
 from flows.plan.filters import FilterPlan, FilterRules
@@ -52,6 +54,30 @@ def revive_chosen(migration: Migration) -> None:
             after = failed[-1].id
             again = [file.id for file in failed if takes(file.path, file.size, file.modified_ns)]
             checkpoint.revive_files(again, worker=migration.worker)
+
+
+def leave_out_refused(migration: Migration, error: WayRefused) -> None:
+    """Send nothing more in this way in this run: what waits for it stays pending, and the others go on (P11)."""
+    before, refused = migration.claims.chosen, migration.refused_ways
+    is_first = not refused
+    refused.setdefault(error.way, str(error))
+    if not is_first:
+        return
+    limit = migration.box.config.direct_upload_limit_bytes
+
+    def chosen(item: ClaimedItem) -> bool:
+        if way_of(item.box_file_id, large=item.size >= limit) not in refused:
+            return before is None or before(item)
+        migration.progress.leave_out(item.size)
+        return False
+
+    migration.claims.choose(chosen, migration.stop.is_set)
+
+
+def require_no_way_refused(migration: Migration) -> None:
+    """PermissionMissing, once all else is sent, where Box refuses one way of sending."""
+    if migration.refused_ways:
+        raise PermissionMissing("; ".join(migration.refused_ways.values()))
 
 
 def sent_whole(migration: Migration, trees: Sequence[TreeRecord]) -> Sequence[TreeRecord]:

@@ -120,6 +120,8 @@ class Migration:
     quick: QuickLook | None = None
     #: What of the trees this run sends; the rest stays pending. None: all of it.
     filters: FilterRules | None = None
+    #: Ways of sending that Box refuses whatever is sent, with what is said of each.
+    refused_ways: dict[str, str] = field(default_factory=dict)
     #: By tree, how often Box's listing differed from the checkpoint in this run.
     mismatches: Counter[int] = field(default_factory=Counter)
     #: Folders that look emptied, by their ids: the end of the walk says whether what they held was moved.

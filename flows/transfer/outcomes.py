@@ -17,10 +17,12 @@ from connectors.errors import (
     ReadFailed,
     Stopped,
     TransientError,
+    WayRefused,
 )
 from connectors.on_error import OnError
 from flows.errors import Interrupted
 from flows.run.unforeseen import unforeseen
+from flows.transfer.choosing import leave_out_refused
 from flows.transfer.migration import Migration
 from state.errors import StateError
 from state.records import ClaimedItem, Failed
@@ -47,6 +49,7 @@ TABLE: tuple[tuple[type[BaseException], Outcome], ...] = (
     (Stopped, Outcome.PARKED),
     (Interrupted, Outcome.PARKED),
     (FatalError, Outcome.STOP),
+    (WayRefused, Outcome.PARKED),
     (TransientError, Outcome.AGAIN),
     (DestinationGone, Outcome.AGAIN),
     (Locked, Outcome.AGAIN),
@@ -94,6 +97,8 @@ def _decided(error: BaseException, migration: Migration, item: ClaimedItem) -> b
         raise error
     if means is Outcome.STOP:
         migration.stop.fail(error)
+    if isinstance(error, WayRefused):
+        leave_out_refused(migration, error)
     if migration.stop.is_set() or means is Outcome.PARKED:
         migration.claims.give_back(item)
         return True

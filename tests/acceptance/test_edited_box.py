@@ -211,3 +211,33 @@ def test_content_that_went_back_after_a_version_that_nobody_wrote_down(
         line = report_items(program)["Team/x/a.txt"]
         assert ("uploaded", sha1(b"a.txt")) == (line["status"], line["sha1"])
         assert sha1(b"a.txt") == box.files()["Team/x/a.txt"].sha1
+
+
+@pytest.mark.torture
+def test_new_versions_that_box_refuses_whatever_they_are(tmp_path: Path, box: Sandbox) -> None:
+    """Fifteen files changed and two are new: the new ones arrive, nine fail, the others wait, and the run ends with 3
+    and one line. Once Box takes them, the next run sends what waited, and retry the nine."""
+    share = tmp_path / "other share"
+    share.mkdir()
+    build_tree(share, {"A": {f"{number}.txt": b"%d" % number for number in range(15)}})
+    program = program_for(tmp_path / "other", box, {"url": share.as_uri()}, trees=[{"source": "A"}])
+    assert 0 == program.run("migrate").code
+    build_tree(share / "A", {f"{number}.txt": b"now %d" % number for number in range(15)})
+    build_tree(share / "A", {"new": {"a.txt": b"a"}, "new.txt": b"new"})
+    refusal = box.faults.next("POST /files/:id/content")
+    refusal.status(403, error="access_denied_insufficient_permissions").times(None)
+
+    stopped = program.run("migrate")
+
+    assert 3 == stopped.code, stopped.output
+    assert "Box takes no new versions" in stopped.stderr
+    assert {"A/new.txt", "A/new/a.txt"} <= set(box.files())
+    tree = program.status()["trees"][0]
+    assert (9, 6, "stopped") == (
+        tree["items"]["failed"],
+        tree["items"]["pending"],
+        tree["incomplete_reason"],
+    )
+    box.faults.clear()
+    assert 0 == program.run("retry").code
+    assert {2} == {file.versions for path, file in box.files().items() if "new" not in path}

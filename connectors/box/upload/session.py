@@ -41,7 +41,7 @@ from connectors.box.upload.receipts import (
     box_dates,
     first_entry,
 )
-from connectors.box.upload.session_store import SessionStore
+from connectors.box.upload.session_store import MemorySessions, SessionStore
 from connectors.box.values import json_object, moment_of
 from connectors.errors import (
     AccessDenied,
@@ -161,6 +161,16 @@ def abort(connection: BoxConnection, session: SessionState) -> None:
             raise
 
 
+def open_and_give_back(connection: BoxConnection, item: Upload) -> None:
+    """Open a session for a file of this size and give it back at once: whether Box would take such a file."""
+    work = _Work(connection, item, _nothing, MemorySessions(), PartSenders(1))
+    abort(connection, _create(work))
+
+
+def _nothing() -> SourceFile:
+    raise NotImplementedError("nothing is sent through such a session")
+
+
 # --- private ---
 
 
@@ -173,7 +183,7 @@ class _Work:
     open_file: OpenFile
     store: SessionStore
     senders: PartSenders
-    check_source: CheckSource | None
+    check_source: CheckSource | None = None
     #: SHA-1 of the whole file once it was read to the end.
     known_sha1: str | None = None
 

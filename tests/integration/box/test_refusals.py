@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -17,6 +18,7 @@ from connectors.errors import (
     NotPermitted,
     PermissionMissing,
     RequestTooLarge,
+    WayRefused,
 )
 from tests.integration.box.files import Sessions, content, opener, upload
 
@@ -278,3 +280,79 @@ def test_files_that_are_refused_alike_stop_nothing_else(
     assert 31 == box.calls.by_route["POST /files/content"]
     assert {} == box.files()
     assert put(to, landing)
+
+
+def version(to: BoxDestination, landing: str, file_id: str, number: int) -> object:
+    """Another content of a file, which has its etag."""
+    info = to.file_info(file_id)
+    data = b"%d" % number
+    return to.put(upload(landing, info.name, data, file_id=file_id, etag=info.etag), opener(data))
+
+
+def refusals(act: Callable[[], object], *, times: int = 40) -> tuple[int, WayRefused]:
+    """How many were refused by themselves before all of that way were."""
+    for blamed in range(times):
+        try:
+            act()
+        except WayRefused as exc:
+            return blamed, exc
+        except ItemError:
+            continue
+    raise AssertionError("never told")
+
+
+def test_new_versions_alone(box: Sandbox, to: BoxDestination, landing: str) -> None:
+    """Ten in a row cost one try; no more is asked for then. New files arrive before and after, and stop nothing."""
+    receipt = to.put(upload(landing, "a", b"x"), opener(b"x"))
+    box.faults.next("POST /files/:id/content").status(403, error=DENIED).times(None)
+    numbers = iter(range(99))
+
+    def act() -> None:
+        number = next(numbers)
+        to.put(upload(landing, f"{number}", b"x"), opener(b"x"))
+        version(to, landing, receipt.file_id, number)
+
+    blamed, told = refusals(act)
+
+    assert (9, "new versions") == (blamed, told.way)
+    assert DENIED in str(told)
+    asked = box.calls.by_route["POST /files/:id/content"]
+    with pytest.raises(WayRefused):
+        version(to, landing, receipt.file_id, 99)
+    assert asked == box.calls.by_route["POST /files/:id/content"]
+    assert put_large(to, landing)
+    assert not [name for name in box.files() if "boxhaul check" in name]
+
+
+def test_upload_sessions_alone(box: Sandbox, to: BoxDestination, landing: str) -> None:
+    """So it is of large files."""
+    box.faults.next("POST /files/upload_sessions").status(403, error=DENIED).times(None)
+
+    blamed, told = refusals(lambda: put_large(to, landing))
+
+    assert (9, "upload sessions of large files") == (blamed, told.way)
+    assert put(to, landing)
+    assert [] == box.open_sessions()
+
+
+def test_one_uploader_alone(box: Sandbox, config: BoxConfig) -> None:
+    """Every file of one uploader is refused: after ten of his the others send them; with the last one the run ends."""
+    users = [box.add_user(f"AppUser_{n}@boxdevedition.com", kind="app") for n in range(2)]
+    folder = box.person(box.service_account).make_folder("Tree")
+    for user in users:
+        box.person(box.service_account).invite(folder, user.login, "editor")
+    with BoxDestination(config.model_copy(update={"identities": [user.id for user in users]})) as to:
+        refusal = box.faults.next("POST /files/content").by(users[0].id)
+        refusal.status(403, error=DENIED).times(None)
+        refused = 0
+        for number in range(60):
+            try:
+                to.put(upload(folder, f"{number}", b"x"), opener(b"x"))
+            except ItemError:
+                refused += 1
+        assert 9 == refused
+        box.faults.next("POST /files/content").by(users[1].id).status(403, error=DENIED).times(None)
+        with pytest.raises(PermissionMissing, match=f"the uploader {users[1].id}.*no other uploader"):
+            for number in range(60, 80):
+                with suppress(NotPermitted):
+                    to.put(upload(folder, f"{number}", b"x"), opener(b"x"))

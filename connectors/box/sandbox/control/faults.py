@@ -137,6 +137,11 @@ class Fault:
         self.subject = subject
         return self
 
+    def by(self, user_id: str) -> Fault:
+        """Strike only calls of this user, by the token that they carry."""
+        self.subject = f"by {user_id}"
+        return self
+
     def matches(self, route: str, mentions: Callable[[str], bool] = _nothing) -> bool:
         """The pattern is the route's template, or a glob over templates; the subject is mentioned."""
         if self.pattern not in {"*", route} and not fnmatchcase(route, self.pattern):

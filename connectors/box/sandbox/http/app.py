@@ -127,7 +127,9 @@ class Application:
         if not faults.rules:
             return None
         with self.core.store.lock:
-            return faults.find(request.route, request.mentions)
+            return faults.find(
+                request.route, lambda word: request.mentions(word) or self.core.auth.is_by(request, word)
+            )
 
     # --- answering ---
 

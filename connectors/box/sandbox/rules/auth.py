@@ -143,6 +143,12 @@ class Auth:
         if as_user is not None:
             request.user = self._impersonate(user, as_user.decode("latin-1"))
 
+    def is_by(self, request: Request, who: str) -> bool:
+        """Tell whether a call carries a token of this user, given as "by ID"."""
+        value = request.headers.get(b"authorization", b"").decode("latin-1").partition(" ")[2].strip()
+        token = self.tokens.get(value)
+        return token is not None and who == f"by {token.user.id}"
+
     def _impersonate(self, user: User, user_id: str) -> User:
         """The user of As-User (box.md §1.7): never oneself, never a service account; 404 outside the enterprise."""
         settings = self.store.settings
