@@ -1,4 +1,4 @@
-"""The four commands of deployments/README.md, by somebody who has no Prefect server yet."""
+"""The commands of deployments/README.md, by somebody who has no Prefect server yet."""
 
 from __future__ import annotations
 
