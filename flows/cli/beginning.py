@@ -43,7 +43,10 @@ def init(
         str, typer.Option(help="2. Who reads it; the password is asked for, or is in SHARE_PASSWORD.")
     ] = "",
     box_config: Annotated[
-        str, typer.Option(metavar="FILE", help="3. Configuration file from Box's developer console.")
+        str,
+        typer.Option(
+            metavar="FILE", help="3. Configuration file from Box's developer console; none: no Box yet."
+        ),
     ] = "",
     landing: Annotated[
         str, typer.Option(metavar="ID", help="4. Box folder under which trees arrive; 0: the account's root.")
@@ -63,6 +66,10 @@ def init(
         raise PlanError(f"{plan}: there is no such folder")
     answers = _asked(plan, _Given(source, username, box_config, landing, name))
     _write(plan, answers)
+
+
+#: The answer of who has no Box yet.
+NO_BOX = "none"
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,8 @@ def _asked(plan: Path, given: _Given) -> Answers:
         return _tried(plan, answer, try_share)
 
     def login(file: str) -> Answers:
+        if file.lower() == NO_BOX:
+            return replace(answers, has_box=False)
         return _tried(plan, replace(answers, **_box_config(plan, file)), try_login)
 
     def folder(number: str) -> Answers:
@@ -123,12 +132,19 @@ def _asked(plan: Path, given: _Given) -> Answers:
             if given.source or not sys.stdin.isatty():
                 raise
             say(f"   {exc}")  # the user is not to blame: the share is asked for again
-    question = "3. Box's configuration file, from the developer console"
+    question = (
+        f"3. Box's configuration file, from the developer console ({NO_BOX}: to rehearse without a Box)"
+    )
     answers = _answer(question, "--box-config", given.box_config, login, "box_config.json")
-    question = "4. Box folder under which they arrive (id; 0: the service account's own root)"
-    answers = _answer(question, "--landing", given.landing, folder, "0")
+    if answers.has_box:
+        answers = _landing(given, folder)
     usual = re.sub(r"[^A-Za-z0-9._-]+", "-", answers.url.rstrip("/").rpartition("/")[2]).strip("-._")
     return _answer("5. What is this plan called?", "--name", given.name, named, usual or "share")
+
+
+def _landing(given: _Given, folder: Callable[[str], Answers]) -> Answers:
+    question = "4. Box folder under which they arrive (id; 0: the service account's own root)"
+    return _answer(question, "--landing", given.landing, folder, "0")
 
 
 def _has_readers(url: str) -> bool:
@@ -226,4 +242,9 @@ def _write(plan: Path, answers: Answers) -> None:
         said = f"written: {file}, with the password, for you alone"
         there = f"{plan.absolute().parent / '.env'} is there already: add {PASSWORD}=... to it yourself"
         say(said if file else there)
-    say(f"next: boxhaul check {plan}, then boxhaul migrate {plan}")
+    if answers.has_box:
+        say(f"next: boxhaul check {plan}, then boxhaul migrate {plan}")
+    else:
+        say(
+            f"next: boxhaul rehearse {plan}; with a Box, its file as {answers.config_file}, then boxhaul check {plan}"
+        )

@@ -25,7 +25,15 @@ from flows.deploy.deployments import (
 )
 from flows.deploy.options import DeployOptions
 from flows.deploy.saved_plan import blocks_words, save_plan
-from flows.deploy.server import LOCAL_API_URL, admitted, ensure_server, ensure_work_pool, ui_url
+from flows.deploy.server import (
+    LOCAL_API_URL,
+    WORK_POOL,
+    admitted,
+    ensure_server,
+    ensure_work_pool,
+    prefect_command,
+    ui_url,
+)
 from flows.plan.model import MigrationPlan
 
 
@@ -46,4 +54,5 @@ def deploy_plan(plan: MigrationPlan, options: DeployOptions) -> Iterator[str]:
             choose_plan(client, filled, saved)
             yield from remove_former(client, filled, plan)
             yield from register_automations(client, options, ui_url(url))
+    yield f"worker: keep one running: {prefect_command()} worker start --pool {WORK_POOL}"
     yield f"UI: {ui_url(url)}/deployments"

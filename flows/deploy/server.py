@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +147,14 @@ def read_settings(path: Path) -> dict[str, str]:
     """The `NAME=value` lines of an environment file."""
     lines = (line.split("  #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def prefect_command() -> str:
+    """Prefect's command as a shell takes it: its own, which pipx puts on nobody's PATH."""
+    own = Path(sys.executable).with_name("prefect")
+    found = shutil.which("prefect")
+    is_on_path = found is not None and Path(found).resolve() == own.resolve()
+    return "prefect" if is_on_path else shlex.quote(str(own))
 
 
 def ensure_work_pool(client: SyncPrefectClient) -> str:

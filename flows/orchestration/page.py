@@ -26,11 +26,11 @@ from flows.reporting.failures import first_by_reason
 from flows.reporting.report import write_report
 from flows.run.leases import Part
 from flows.transfer.migration import Migration
-from flows.words import counted, duration_words, normal_form, printable, size_words, slug
+from flows.words import counted, normal_form, printable, size_words, slug
 from state.records import Counts, TreeReport
 from state.reports.events import events
 from state.reports.lines import failures
-from state.reports.sums import add_up, slowest_folders
+from state.reports.sums import add_up
 from state.statuses import EventKind, TreeState
 
 if TYPE_CHECKING:
@@ -119,7 +119,6 @@ class _RunPage:
         self._try(self._draw_trees)
         self._try(self._draw_failures)
         if self.finished:
-            self._try(self._draw_slowest)
             self._try(self._draw_report)
             self._try(self._draw_overview)
 
@@ -198,21 +197,6 @@ class _RunPage:
         words = f"{migration.plan.name}: {len(rows):,} of {of}, by reason"
         self._table("failures", rows, words)
 
-    def _draw_slowest(self) -> None:
-        migration = self._migration
-        slow = [
-            {
-                "tree": printable(sums.tree),
-                "folder": printable(sums.path),
-                "files": f"{sums.files:,}",
-                "size": size_words(sums.size),
-                "first to last file": duration_words(sums.upload_time.total_seconds()),
-            }
-            for sums in slowest_folders(migration.checkpoint, migration.plan_id)
-            if sums.upload_time is not None
-        ]
-        self._table("slowest", slow, f"{migration.plan.name}: slowest folders")
-
     def _table(self, name: str, rows: Sequence[dict[str, Any]], words: str) -> None:
         """These rows as a table; none at all, where an earlier attempt had some, is no table."""
         if rows:
@@ -229,6 +213,7 @@ class _RunPage:
     def _show_pictures(self, figures: Sequence[Figure]) -> None:
         from flows.orchestration.pictures import in_markdown
 
+        self._table("slowest", slowest_rows(figures), f"{self._migration.plan.name}: slowest folders")
         if figures:
             words = f"{self._migration.plan.name}: pictures of the report"
             self._artifacts.put("markdown", f"{self._key}-pictures", in_markdown(figures), words)
@@ -240,6 +225,16 @@ class _RunPage:
         moving = [now[tree.id] for tree in migration.trees]
         trees = sorted(moving, key=lambda tree: (tree.state is TreeState.COMPLETE, tree.id))
         return migration.checkpoint.tree_reports([tree.id for tree in trees[:limit]])
+
+
+def slowest_rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """The folders that took longest, as the report has them: pauses, and the time between runs, made none slow."""
+    return [
+        dict(zip(each.columns, row, strict=True))
+        for each in figures
+        if each.key == "slowest"
+        for row in each.rows
+    ]
 
 
 class _Curve:

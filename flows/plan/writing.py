@@ -49,6 +49,8 @@ class Answers:
     has_password: bool = False
     config_file: str
     landing: str = "0"
+    #: False where there is no Box yet, and its file comes later.
+    has_box: bool = True
     #: Of a Box that is not Box's own: a sandbox.
     base_url: str = ""
     upload_url: str = ""

@@ -86,6 +86,15 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
+def test_without_a_box_the_plan_is_one_to_rehearse(tmp_path: Path) -> None:
+    """Box's file may come later; the last line says what can be done until then."""
+    (tmp_path / "share" / "A").mkdir(parents=True)
+    written = boxhaul("init", "--source", str(tmp_path / "share"), "--box-config", "none", folder=tmp_path)
+    assert 0 == written.returncode, written.stderr
+    assert "next: boxhaul rehearse plan.yaml; with a Box, its file as box_config.json" in written.stderr
+    assert "box_config.json" in (tmp_path / "plan.yaml").read_text()
+
+
 def test_five_questions_make_a_plan_that_passes_check(tmp_path: Path, box: Sandbox, samba: Samba) -> None:
     """Wrong answers are told at once and asked for again; the password is in .env alone, and the plan moves files."""
     empty(samba.root)

@@ -208,14 +208,14 @@ def test_the_readme_lists_every_deployment_and_no_other() -> None:
     assert shipped == listed
 
 
-def test_the_readme_needs_four_commands_that_exist() -> None:
-    """From a checkout to the form in the browser."""
+def test_the_readme_needs_three_commands_that_exist() -> None:
+    """From a plan to the form in the browser."""
     block = re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)[0]
     lines = [line.partition("#")[0].split() for line in block.splitlines() if line.strip()]
 
-    assert 4 == len(lines)
-    assert lines[1][1] in boxhaul_commands()
-    assert ["prefect", "worker", "start", "--pool", WORK_POOL] == lines[2]
+    assert 3 == len(lines)
+    assert lines[0][1] in boxhaul_commands()
+    assert ["prefect", "worker", "start", "--pool", WORK_POOL] == lines[1]
 
 
 def test_the_readme_names_files_that_are_there() -> None:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from flows.orchestration.page import slowest_rows
 from flows.reporting.pictures.drawing import Figure
 from flows.reporting.pictures.figures import figures
 from flows.reporting.shape import Shape
@@ -88,3 +89,16 @@ def test_share_of_empty_files_and_of_many_trees() -> None:
     assert 41 == len(share.rows)
     assert "other trees" == share.rows[-1][0]
     assert len(share.wide) < 60_000
+
+
+def test_table_of_slow_folders_on_the_page_of_a_run_leaves_pauses_out() -> None:
+    """What `orchestration.page` shows is what the report has: a night between two runs makes no folder slow."""
+    lines = [
+        line("A/slow/1", at=0), line("A/slow/2", at=300),
+        line("A/waited/1", at=0), line("A/waited/2", at=80_000), line("A/waited/3", at=80_010),
+    ]  # fmt: skip
+    rows = slowest_rows(drawn([tree("A")], lines))
+
+    assert [("A/slow", "2"), ("A/waited", "3")] == [(row["Folder"], row["Files"]) for row in rows]
+    assert ["5 min", "10 s"] == [row["Time"] for row in rows]
+    assert [] == slowest_rows([])

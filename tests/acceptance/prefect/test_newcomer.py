@@ -1,4 +1,4 @@
-"""The four commands of deployments/README.md, by somebody who has no Prefect server yet."""
+"""The commands of deployments/README.md, by somebody who has no Prefect server yet."""
 
 from __future__ import annotations
 
@@ -71,8 +71,20 @@ def test_from_nothing_to_the_first_run(program: Program, box: Sandbox) -> None:
     started = re.search(r"^server: started at (\S+), process (\d+), log", deployed.output, re.MULTILINE)
     assert started is not None, deployed.output
     server = psutil.Process(int(started[2]))
+    told = re.search(
+        r"^worker: keep one running: (.+) worker start --pool boxhaul$", deployed.output, re.MULTILINE
+    )
+    assert told is not None, deployed.output
     worker = subprocess.Popen(
-        prefect(program, "worker", "start", "--pool", "boxhaul"),
+        [
+            "env",
+            f"PREFECT_HOME={program.environment['PREFECT_HOME']}",
+            told[1],
+            "worker",
+            "start",
+            "--pool",
+            "boxhaul",
+        ],
         cwd=program.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

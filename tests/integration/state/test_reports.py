@@ -16,7 +16,7 @@ from state.records import TreeSpec
 from state.reports.events import events
 from state.reports.lines import failures, item_lines, renames
 from state.reports.status import plan_status
-from state.reports.sums import biggest_folders, failures_by_reason, slowest_folders
+from state.reports.sums import failures_by_reason
 from state.statuses import CollaborationStatus, ItemStatus, PassState
 from tests.integration.state.scene import Scene
 
@@ -228,20 +228,6 @@ def test_renames_are_listed(scene: Scene) -> None:
         ("A/sub", "sub (1)"),
         ("A/f", "f_"),
     ]
-
-
-def test_biggest_and_slowest_folders(scene: Scene) -> None:
-    """Folders by the bytes directly in them, and by the time from their first to their last file."""
-    scene.walk({"small": {"a": 1, "b": 1}, "big": {"c": 100}, "never": {"d": 5}})
-    for item in scene.claim():
-        if not item.path.startswith("A/never"):
-            scene.clock.forward(7)
-            scene.checkpoint.record_results(scene.worker, [scene.uploaded(item)])
-    biggest = biggest_folders(scene.checkpoint, scene.plan_id, limit=2)
-    slowest = slowest_folders(scene.checkpoint, scene.plan_id, limit=1)
-
-    assert [(sums.path, sums.files, sums.size) for sums in biggest] == [("A/big", 1, 100), ("A/never", 1, 5)]
-    assert [("A/small", timedelta(seconds=7))] == [(sums.path, sums.upload_time) for sums in slowest]
 
 
 def test_events_keeps_what_happened(scene: Scene) -> None:
