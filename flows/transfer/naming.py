@@ -46,11 +46,9 @@ def compare_folder(
         for name, entry in zip(names_of, listing, strict=True)
         if reasons[name] is None and not entry.is_link
     }
-    own = (
-        {name: row for name, entry in moving.items() if (row := _row_of(name, entry, rows)) is not None}
-        if rows
-        else {}
-    )
+    own = {}
+    if rows:
+        own = {name: row for name, each in moving.items() if (row := _row_of(name, each, rows)) is not None}
     assigned = {
         name: row.box_name for name, row in own.items() if row.placed or row.status not in OUT_OF_SIGHT
     }
