@@ -6,8 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from typing import Any, TypeVar
+
+from flows.run.job import Job
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -76,7 +77,7 @@ class Senders:
         self._lock = threading.Lock()
         #: Who may send waits for a job, each job wakes one of them; who may not waits until more may.
         self._job_came, self._more_may = threading.Condition(self._lock), threading.Condition(self._lock)
-        self._jobs: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._jobs: deque[Job[Any]] = deque()
         self._threads: list[threading.Thread] = []
         self._ended = False
         self._began, self._results = clock(), 0
@@ -88,28 +89,27 @@ class Senders:
         """How many may send at once now."""
         return self._width.now
 
-    def submit(self, function: Callable[..., T], /, *args: Any) -> Future[T]:
+    def submit(self, function: Callable[..., T], /, *args: Any) -> Job[T]:
         """Run it in a thread, in its turn. RuntimeError after shutdown()."""
-        future: Future[T] = Future()
+        job = Job(function, args)
         with self._lock:
             if self._ended:
                 raise RuntimeError("the senders were shut down")
-            self._jobs.append((future, function, args))
+            self._jobs.append(job)
             self._start_threads()
             self._job_came.notify()
-        return future
+        return job
 
     def map(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
         """Run it for each of them, and return what they returned; raises the first error in their order."""
-        return [future.result() for future in [self.submit(function, item) for item in items]]
+        return [job.result() for job in [self.submit(function, item) for item in items]]
 
     def shutdown(self) -> None:
         """Begin nothing more, cancel what waits for its turn, and wait until all threads have ended."""
         with self._lock:
             self._ended = True
-            for future, _, _ in self._jobs:
-                if future.cancel():
-                    future.set_running_or_notify_cancel()
+            for job in self._jobs:
+                job.cancel()
             self._jobs.clear()
             self._job_came.notify_all()
             self._more_may.notify_all()
@@ -128,18 +128,11 @@ class Senders:
 
     def _work(self, number: int) -> None:
         while (job := self._next_job(number)) is not None:
-            future, function, args = job
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = function(*args)
-                except BaseException as exc:  # noqa: BLE001  (whoever waits for the future gets it)
-                    future.set_exception(exc)
-                else:
-                    future.set_result(result)
-            del job, future, args
+            job.run()
+            del job
             self._measure()
 
-    def _next_job(self, number: int) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None:
+    def _next_job(self, number: int) -> Job[Any] | None:
         with self._lock:
             while not self._ended:
                 if number >= self._width.now:

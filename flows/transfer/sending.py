@@ -6,7 +6,6 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
 from contextlib import suppress
 from itertools import islice
 
@@ -71,13 +70,14 @@ def send_batch(migration: Migration, batch: Batch) -> int:
             pending.append(migration.senders.submit(send_file, migration, each, unkept))
         elif migration.part is not Part.SENDING:
             migration.senders.submit(_make_ahead, migration, each)
-    wait(pending)
+    for job in reversed(pending):  # the last first, so that not each of them wakes this thread up
+        job.wait()
     for kind, detail in unkept.remarks():
         migration.record_event(kind, detail)
-    for error in [future.exception() for future in pending]:
+    for error in [job.exception() for job in pending]:
         if error is not None:
             raise error
-    return sum(not future.result() for future in pending)
+    return sum(not job.result() for job in pending)
 
 
 def with_folders_ahead(items: Sequence[ClaimedItem], ahead: int) -> Iterator[ClaimedItem | int]:

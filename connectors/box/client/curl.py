@@ -89,6 +89,10 @@ class Headers(Mapping[str, str]):
         return self._fields
 
 
+#: How a request is made: method, whether it has a body, seconds for the connection and for nothing passing, proxy.
+_Way = tuple[str, bool, float, float, str | None]
+
+
 class Answer(NamedTuple):
     """What came back."""
 
@@ -130,20 +134,11 @@ class EasyHandles:
         handle = self._mine()
         curl, failures = handle.curl, []  # type: tuple[Any, list[BaseException]]
         set_option = curl.setopt
-        set_option(pycurl.URL, url)
-        set_option(pycurl.HTTPHEADER, headers)
-        set_option(pycurl.CONNECTTIMEOUT_MS, round(connect_seconds * 1000))
-        set_option(pycurl.LOW_SPEED_TIME, max(1, round(read_seconds)))
         proxy = select_proxy(url, self.proxies) if self.proxies else None
-        if self.proxies:
-            set_option(pycurl.PROXY, proxy or "")
-        if body is None:
-            set_option(pycurl.HTTPGET, 1)
-        else:
-            set_option(pycurl.UPLOAD, 1)
+        handle.prepare(url, headers, (method, body is not None, connect_seconds, read_seconds, proxy))
+        if body is not None:
             set_option(pycurl.INFILESIZE_LARGE, len(body) if isinstance(body, Content) else body.len)
             set_option(pycurl.READFUNCTION, _reading(body, failures))
-        set_option(pycurl.CUSTOMREQUEST, method)
         try:
             return handle.perform()
         except pycurl.error as exc:
@@ -186,11 +181,15 @@ class _Exchange:
 class _Handle:
     """An easy handle of one thread of one process."""
 
-    __slots__ = ("__weakref__", "_exchange", "curl", "pid")
+    __slots__ = ("__weakref__", "_exchange", "_headers", "_url", "_way", "curl", "pid")
 
     def __init__(self, trust: Trust) -> None:
         self.pid = os.getpid()
         self.curl: Any = pycurl.Curl()
+        #: What the last request was prepared with: mostly it is what the next one needs.
+        self._url = ""
+        self._headers: Sequence[str] = ()
+        self._way: _Way | None = None
         self._exchange = exchange = _Exchange()
         for option, value in (
             (pycurl.NOSIGNAL, 1),
@@ -212,6 +211,25 @@ class _Handle:
             # libcurl waits without Python: Ctrl-C would be noticed when it is done.
             self.curl.setopt(pycurl.NOPROGRESS, 0)
             self.curl.setopt(pycurl.XFERINFOFUNCTION, _go_on)
+
+    def prepare(self, url: str, headers: Sequence[str], way: _Way) -> None:
+        """Set what differs from the request before."""
+        set_option = self.curl.setopt
+        if url != self._url:
+            set_option(pycurl.URL, url)
+            self._url = url
+        if headers != self._headers:
+            set_option(pycurl.HTTPHEADER, headers)
+            self._headers = headers
+        if way != self._way:
+            self._way = None  # until all of it is set
+            method, has_body, connect_seconds, read_seconds, proxy = way
+            set_option(pycurl.CONNECTTIMEOUT_MS, round(connect_seconds * 1000))
+            set_option(pycurl.LOW_SPEED_TIME, max(1, round(read_seconds)))
+            set_option(pycurl.PROXY, proxy or "")
+            set_option(*((pycurl.UPLOAD, 1) if has_body else (pycurl.HTTPGET, 1)))
+            set_option(pycurl.CUSTOMREQUEST, method)
+            self._way = way
 
     def perform(self) -> Answer:
         exchange = self._exchange
