@@ -10,7 +10,6 @@ import gc
 import os
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -29,6 +28,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # it brings all that reads mail
+
         print(f"boxhaul {version('boxhaul')}")  # noqa: T201  what was asked for
         raise typer.Exit
 
