@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
 from connectors.entry import Entry, EntryKind, Fault
 from connectors.errors import NameRejected, PathForbidden
 
+#: Python itself reads names of files so, whatever is in them: anywhere but under a locale of another encoding.
+_SAME_AS_PYTHONS = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()) == (
+    "utf-8",
+    "surrogateescape",
+)
+
 
 def name_of(listed: str | bytes) -> str:
     """Return the name of a file of this machine: its bytes as UTF-8, others as surrogates, whatever the locale says."""
+    if _SAME_AS_PYTHONS and type(listed) is str:
+        return listed
     return os.fsencode(listed).decode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""Job: one call that another thread makes, and what came of it. A concurrent.futures.Future at a third of its price."""
+"""Job: one call that another thread makes, and what came of it: a Future of concurrent.futures at half the price."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_the_plans_number_is_the_most(most: int) -> None:
 
 
 def test_everything_runs_once_and_answers() -> None:
-    """Results and errors arrive with their futures."""
+    """Results and errors arrive with their jobs."""
     senders, done = Senders(64), []
 
     def work(number: int) -> int:
