@@ -223,7 +223,7 @@ def _possible(
     possible = [
         _Rename(file=files[child.id], entry=entry)
         for child, entry in pairs
-        if child.id in files and _is_one_file(migration, files[child.id], entry)
+        if child.id in files and is_one_file(migration, files[child.id], entry)
     ]
     holders = {child.name: child.id for child in known}
     while True:
@@ -262,7 +262,7 @@ def _pairs(
     return found
 
 
-def _is_one_file(migration: Migration, file: PlacedFile, entry: Entry) -> bool:
+def is_one_file(migration: Migration, file: PlacedFile, entry: Entry) -> bool:
     """Of equal ids: size and date are the same, or it was created at the same moment, or it was there already when the
     other one was sent, so that the id was not given out anew."""
     if file.is_claimed or file.adopted:
