@@ -96,6 +96,9 @@ class PlacedFile:
     size: int
     modified_ns: int | None
     created_ns: int | None
+    source_file_id: str | None
+    folder_id: int
+    folder_path: str
     #: As MovedFile.known_since.
     known_since: datetime | None
 

@@ -59,7 +59,7 @@ def possible_renames(
     possible = [
         FileRename(file=files[child.id], entry=entry)
         for child, entry in pairs
-        if child.id in files and _is_ours_and_one(looks, files[child.id], entry)
+        if child.id in files and is_ours_and_one(looks, files[child.id], entry)
     ]
     holders = {child.name: child.id for child in known}
     while True:
@@ -98,7 +98,7 @@ def _pairs(
     return found
 
 
-def _is_ours_and_one(looks: Looks, file: PlacedFile, entry: Entry) -> bool:
+def is_ours_and_one(looks: Looks, file: PlacedFile, entry: Entry) -> bool:
     """True for one file of equal ids that this plan put there, and that nobody is about to send."""
     if file.is_claimed or file.adopted:
         return False

@@ -19,6 +19,7 @@ from flows.transfer.emptied import (
     was_a_disk,
     was_moved_away,
 )
+from flows.transfer.exchanges import follow_exchanges
 from flows.transfer.file_moves import follow_file_moves
 from flows.transfer.migration import Migration
 from flows.transfer.moves import FolderMoves
@@ -235,29 +236,49 @@ def _record_unchanged(migration: Migration, listed: Sequence[tuple[FolderNode, l
 
 def _compare_and_record(migration: Migration, listed: Sequence[Listed]) -> None:
     known = migration.checkpoint.known_children_of([folder.id for folder, _, _ in listed])
-    found: list[tuple[FolderNode, list[Entry], Compared]] = []
+    whole, renamed = list[Listed](), False
     for folder, listing, digest in listed:
         with _failing(migration, folder):
-            whole = listing
-            if migration.quick is None:  # nothing is gone by a quick pass
-                whole = with_unlisted(
-                    migration.source, folder.path, listing, known[folder.id], migration.stop.is_set
-                )
-            # What had to be asked for by name is asked for again each time.
-            digest = digest if whole is listing and migration.quick is None else None
-            whole = _own(migration, folder, whole)
-            if (
-                migration.quick is None
-                and migration.follows_moves
-                and may_have_renamed(whole, known[folder.id])
-            ):
-                follow_renames(migration, folder, whole, known[folder.id])
-                known[folder.id] = migration.checkpoint.known_children(folder.id)
-            changes = _compare(migration, folder, whole, known[folder.id])
+            each = _whole(migration, folder, listing, digest, known[folder.id])
+            renamed = _follow_names(migration, folder, each[1], known[folder.id]) or renamed
+            whole.append(each)
+    if renamed:  # a file that changed folders is in the rows of both
+        known = migration.checkpoint.known_children_of([folder.id for folder, _, _ in whole])
+    found: list[tuple[FolderNode, list[Entry], Compared]] = []
+    for folder, listing, digest in whole:
+        with _failing(migration, folder):
+            changes = _compare(migration, folder, listing, known[folder.id])
             if changes is not None:
-                found.append((folder, whole, _compared(folder, changes, digest, known[folder.id])))
+                found.append((folder, listing, _compared(folder, changes, digest, known[folder.id])))
     if found:
         _record(migration, found)
+
+
+def _whole(
+    migration: Migration,
+    folder: FolderNode,
+    listing: list[Entry],
+    digest: str | None,
+    known: Sequence[KnownChild],
+) -> Listed:
+    """With what was found when it was asked for by name, which is asked for again each time."""
+    whole = listing
+    if migration.quick is None:  # nothing is gone by a quick pass
+        whole = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
+    digest = digest if whole is listing and migration.quick is None else None
+    return folder, _own(migration, folder, whole), digest
+
+
+def _follow_names(
+    migration: Migration, folder: FolderNode, listing: list[Entry], known: Sequence[KnownChild]
+) -> bool:
+    """Follow files that have each other's names or places; True where the rows may have changed."""
+    if migration.quick is not None or not migration.follows_moves or not may_have_renamed(listing, known):
+        return False
+    # Read anew: an exchange with a folder before this one may have changed it.
+    follow_exchanges(migration, folder, listing, migration.checkpoint.known_children(folder.id))
+    follow_renames(migration, folder, listing, migration.checkpoint.known_children(folder.id))
+    return True
 
 
 def _compared(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, literal_column, select, update
 from sqlalchemy.orm import aliased
 
-from connectors.entry import EntryKind
+from connectors.entry import EntryKind, Fingerprint
 from state.change_records import PlacedFile, RenamedEntry
 from state.database.models import FOLDER_IS_RENAMED, ITEM_IS_RENAMED, Folder, Item, Pass
 from state.records import WorkerLease
@@ -33,6 +33,45 @@ class RenameStatements(Statements):
             return found
 
         return self.database.read(find)
+
+    def placed_files_seen_as(self, tree_id: int, seen: Fingerprint) -> list[PlacedFile]:
+        """Files of the tree that are UPLOADED and had this id, size and date; two at most."""
+        query = _PLACED.where(Item.tree_id == tree_id, Item.kind == EntryKind.FILE, Item.size == seen.size)
+        query = query.where(Item.status == ItemStatus.UPLOADED, Item.source_file_id == seen.file_id)
+        query = query.where(Item.modified_ns == seen.modified_ns).limit(2)
+        return self.database.read(
+            lambda connection: [_placed_file(row) for row in connection.execute(query).all()]
+        )
+
+    def placed_file_of(self, tree_id: int, box_id: str) -> PlacedFile | None:
+        """The file of the tree that has this id in Box."""
+        query = _PLACED.where(Item.box_file_id == box_id, Item.tree_id == tree_id).limit(1)
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return _placed_file(rows[0]) if rows else None
+
+    def record_file_exchanged(
+        self,
+        item_id: int,
+        *,
+        folder_id: int,
+        name: str,
+        box_name: str,
+        box_etag: str | None,
+        worker: WorkerLease,
+    ) -> None:
+        """This file has another place in its tree, in the source as in Box; no other row has it."""
+
+        def exchange(connection: Connection) -> None:
+            row = connection.execute(select(Item.folder_id, Item.tree_id).where(Item.id == item_id)).one()
+            values = {"folder_id": folder_id, "name": name, "box_etag": box_etag}
+            values["box_name"] = None if box_name == name else box_name
+            connection.execute(update(Item).where(Item.id == item_id).values(values))
+            folders = [row.folder_id, folder_id]
+            forget_listings(connection, folders)
+            connection.execute(update(Folder).where(Folder.id.in_(folders)).values(unproven=True))
+            unverify(connection, row.tree_id)
+
+        self.write_as(worker, exchange)
 
     def seen_anew(
         self, pass_id: int, tree_ids: Sequence[int], sizes: Sequence[int]
@@ -97,8 +136,12 @@ class RenameStatements(Statements):
         self.write_as(worker, rename)
 
 
+_Of = aliased(Folder)
 _PLACED = select(
     Item.id,
+    Item.folder_id,
+    _Of.path.label("folder_path"),
+    Item.source_file_id,
     Item.name,
     Item.box_name,
     Item.box_file_id,
@@ -110,7 +153,7 @@ _PLACED = select(
     Item.modified_ns,
     Item.created_ns,
     known_since(Item).label("known_since"),
-).where(Item.box_file_id.is_not(None))
+).where(Item.box_file_id.is_not(None), _Of.id == Item.folder_id)
 
 
 _NEW = (
@@ -202,5 +245,8 @@ def _placed_file(row: Any) -> PlacedFile:
         size=row.size,
         modified_ns=row.modified_ns,
         created_ns=row.created_ns,
+        source_file_id=row.source_file_id,
+        folder_id=row.folder_id,
+        folder_path=row.folder_path,
         known_since=row.known_since,
     )

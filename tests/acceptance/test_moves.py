@@ -116,6 +116,31 @@ def test_into_a_folder_of_the_same_pass(program: Program, box: Sandbox, share: P
     assert_same(box, share)
 
 
+@pytest.mark.torture
+def test_everything_swaps(program: Program, box: Sandbox, share: Path) -> None:
+    """Two files of one folder and two of two folders, then two folders of two parents: ids and versions stay."""
+    before = ids(box)
+    for one, other in (("A/x/deep/1.txt", "A/x/deep/2.txt"), ("A/4.txt", "Z/7.txt")):
+        swap(share, one, other)
+    assert {RENAME: 6} == {route: count for route, count in calls_of(program, box).items() if route != LIST}
+    swap(share, "A/x", "M/y")
+    assert {MOVE: 3} == {route: count for route, count in calls_of(program, box).items() if route != LIST}
+
+    after = ids(box)
+    assert (before["A/4.txt"], before["Z/7.txt"]) == (after["Z/7.txt"], after["A/4.txt"])
+    assert (before["A/x"], before["M/y"]) == (after["M/y"], after["A/x"])
+    assert before["A/x/deep/1.txt"] == after["M/y/deep/2.txt"]
+    assert {1} == set(assert_same(box, share).values())
+    assert {} == calls_of(program, box)
+
+
+def swap(share: Path, one: str, other: str) -> None:
+    """Each gets the other's place."""
+    (share / one).rename(share / "aside")
+    (share / other).rename(share / one)
+    (share / "aside").rename(share / other)
+
+
 def test_two_folders_swap_their_names(program: Program, box: Sandbox, share: Path) -> None:
     """Three calls: one steps aside for a moment."""
     before = ids(box)
