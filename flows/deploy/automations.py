@@ -18,19 +18,26 @@ from flows.errors import PlanError
 def register_automations(client: SyncPrefectClient, options: DeployOptions, ui: str) -> Iterator[str]:
     """Make what ships, bring up to date what is there; what would only tell, and has nobody to tell, is not made."""
     block_id = _notification_block(client, options.notify) if options.notify else None
+    untold = []
     for entry in yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text(encoding="utf-8")):
-        yield f"automation: {entry['name']}{_register(client, entry, block_id, ui)}"
+        done = _register(client, entry, block_id, ui)
+        if done is None:
+            untold.append(entry["name"].removeprefix("Boxhaul: "))
+        else:
+            yield f"automation: {entry['name']}{done}"
+    if untold:
+        yield f"automations not made, which have nobody to tell (--notify TYPE/NAME): {', '.join(untold)}"
 
 
-def _register(client: SyncPrefectClient, entry: dict[str, Any], block_id: str | None, ui: str) -> str:
-    """What was done, as words after its name."""
+def _register(client: SyncPrefectClient, entry: dict[str, Any], block_id: str | None, ui: str) -> str | None:
+    """What was done, as words after its name; None for nothing, since it has nobody to tell."""
     made = automation_of(entry, block_id, ui)
     known = client.read_automations_by_name(entry["name"])
     mended = mended_automation(made, known, entry, ui) if known else made
     for another in known[1:] if mended.actions else known:
         client.delete_automation(another.id)
     if not mended.actions:
-        return f" {'taken away' if known else 'not made'}, it has nobody to tell: --notify TYPE/NAME"
+        return " taken away, it has nobody to tell: --notify TYPE/NAME" if known else None
     if not known:
         client.create_automation(mended)
         return ""

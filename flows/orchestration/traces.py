@@ -89,7 +89,8 @@ def _opened() -> OpenTelemetry | None:
         from flows.run.tracing import OpenTelemetry
     except ImportError:
         warn(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the run is not traced: pipx install 'boxhaul[otel]' brings it"
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the run is not traced:"
+            " pipx install --force 'boxhaul[otel]' brings it"
         )
         return None
     try:

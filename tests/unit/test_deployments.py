@@ -19,9 +19,9 @@ from prefect.events.schemas.automations import Automation
 from prefect.flows import Flow
 from prefect.settings.legacy import _get_settings_fields
 
-from flows.deploy.automations import automation_of, is_the_same, mended_automation
+from flows.deploy.automations import automation_of, is_the_same, mended_automation, register_automations
 from flows.deploy.deployments import fill_in, flow_name, keep_what_people_set
-from flows.deploy.options import DEPLOYMENTS
+from flows.deploy.options import DEPLOYMENTS, DeployOptions
 from flows.deploy.saved_plan import SavedPlan
 from flows.deploy.server import read_settings, ui_url
 from flows.orchestration.dispatch import ORPHAN_SECONDS
@@ -227,6 +227,22 @@ def test_the_order_of_a_trigger_s_events_is_no_difference() -> None:
         there = there.model_copy(update={"trigger": there.trigger.model_copy(update=turned)})
 
         assert is_the_same(made, there)
+
+
+def test_automations_that_have_nobody_to_tell_are_one_line() -> None:
+    """Those that keep runs going have a line each."""
+
+    class Client:
+        def read_automations_by_name(self, name: str) -> list[Automation]:
+            return []
+
+        def create_automation(self, made: Any) -> None:
+            assert made.actions
+
+    lines = list(register_automations(Client(), DeployOptions(), UI))  # type: ignore[arg-type]
+    assert 2 == sum(line.startswith("automation: ") for line in lines)
+    assert 3 == len(lines)
+    assert "automations not made, which have nobody to tell (--notify TYPE/NAME): a run failed, " in lines[-1]
 
 
 def test_an_automation_of_0_1_0_that_did_nothing_is_left_without_an_action() -> None:

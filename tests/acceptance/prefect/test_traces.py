@@ -14,7 +14,7 @@ from tests.servers.prefect import PrefectServer, wait_until, working
 TREES = ("Accounting", "Legal")
 
 
-@pytest.mark.torture  # the same without Prefect: acceptance/test_traces.py, unit/test_traces.py
+@pytest.mark.torture  # the same without Prefect: acceptance/test_traces.py, integration/test_tracing.py
 def test_senders_are_below_the_run_that_conducts(
     plan_for: PlanFor,
     slow_box: Sandbox,
