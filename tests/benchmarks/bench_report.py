@@ -1,0 +1,69 @@
+"""What the report of a large checkpoint costs: CPU an entry, peak memory, size of the page; with a limit for each.
+
+The stages of `checkpoint` make the checkpoint. What is measured is `boxhaul report`, with pictures and workbook and as
+`--plain`, over one number of entries and over five times as many. Memory grows up to the 64 MB that SQLite keeps of a
+database, and then no more (P9); CPU grows with the lines of CSV and JSON, which are nearly all that is done.
+
+    python -m tests.benchmarks.bench_report [ENTRIES]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.measuring import Measured, measure
+
+#: Entries of the larger checkpoint, and how much smaller the other one is.
+ENTRIES, TIMES = 100_000, 5
+
+#: Bytes of the page; CPU seconds for 1,000 more entries; MB at the most, of a plain report and of a whole one.
+PAGE_BYTES, SECONDS = 2_000_000, 0.3
+MEGABYTES = {"plain": 180, "whole": 300}
+
+PLAN = """\
+name: bench
+source: {url: "file:///s"}
+box: {auth: {method: ccg, client_id: a, client_secret: b, enterprise_id: "1"}, landing_folder_id: "0"}
+"""
+
+
+def main(entries: int = ENTRIES) -> None:
+    """Print a line for each report; RuntimeError where one is over a limit."""
+    with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name:
+        folders = [_checkpoint(Path(name), count) for count in (entries // TIMES, entries)]
+        for kind, options in (("plain", ["--plain"]), ("whole", [])):
+            small, large = (_report(folder, options) for folder in folders)
+            seconds = 1000 * (large.cpu_seconds - small.cpu_seconds) / (entries - entries // TIMES)
+            growth = large.peak_megabytes / small.peak_megabytes
+            page = (folders[1] / "out/report.html").stat().st_size
+            print(
+                f"{kind} {entries:9,} entries: {large.cpu_seconds:6.1f} s CPU,"
+                f" {1000 * seconds:3.0f} µs more an entry, {large.peak_megabytes:4.0f} MB,"
+                f" {growth:.2f} times the memory of {entries // TIMES:,}, page {page:,} bytes",
+                flush=True,
+            )
+            if page > PAGE_BYTES or large.peak_megabytes > MEGABYTES[kind] or seconds > SECONDS:
+                raise RuntimeError(f"over a limit: {PAGE_BYTES:,} bytes, {MEGABYTES[kind]} MB, {SECONDS} s")
+
+
+def _checkpoint(folder: Path, entries: int) -> Path:
+    place = folder / str(entries)
+    place.mkdir()
+    url = f"sqlite:///{place}/state.db"
+    for stage in ("first", "send"):
+        measure(
+            [sys.executable, "-m", "tests.benchmarks.bench_checkpoint", "--stage", stage, str(entries), url]
+        )
+    (place / "plan.yaml").write_text(f"{PLAN}state_url: {url}\n")
+    return place
+
+
+def _report(folder: Path, options: list[str]) -> Measured:
+    command = ["report", str(folder / "plan.yaml"), "--out", str(folder / "out"), *options]
+    return measure([sys.executable, "-m", "flows.cli", *command])
+
+
+if __name__ == "__main__":
+    main(int((sys.argv[1:2] or [ENTRIES])[0]))
