@@ -15,7 +15,7 @@ ADVICE = {
     "destination_gone": "Restore the folder in Box, or the account's access to it, then run boxhaul retry.",
     DIFFERENT_IN_BOX: f"Box holds other content than was sent. {_RUN_AGAIN}; boxhaul verify names who changed it.",
     "digest_mismatch": f"{_RUN_AGAIN}: the file is sent once more and compared again.",
-    FOLDER_EMPTIED: "See whether the folder was really emptied; if so say source: {may_be_empty: true}.",
+    FOLDER_EMPTIED: "See whether it was really emptied or taken away; if so say source: {may_be_empty: true}.",
     GONE_FROM_BOX: f"It is not in Box any more. {_RUN_AGAIN}, or waive it if it was removed on purpose.",
     "item_error": "Read its line in the list, then run boxhaul retry or boxhaul waive.",
     "locked": "Have the program closed that holds it open, then run boxhaul retry.",
@@ -38,6 +38,7 @@ ADVICE = {
     "transient": f"{_RUN_AGAIN}.",
     "unclassified": "Look at it on the server, then exclude it by a rule of the plan, or waive it.",
     UNFORESEEN: "Look into the log of the run, which has the whole of the error, and report it.",
+    "way_refused": "Ask a Box admin what forbids new versions, or upload sessions; then run boxhaul migrate.",
 }
 
 
