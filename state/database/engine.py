@@ -313,7 +313,8 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
         # 40 MB of log between checkpoints: each of them waits for the disk.
         "wal_autocheckpoint = 10000",
         "foreign_keys = ON",
-        "cache_size = -65536",
+        # 32 MB for each connection, of which a command has up to three; the system keeps the file as well.
+        "cache_size = -32768",
         "temp_store = FILE",
     ):
         cursor.execute(f"PRAGMA {pragma}")
