@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
@@ -90,15 +90,37 @@ class RenameStatements(Statements):
 
     def entries_with_other_names(self, tree_ids: Sequence[int]) -> Iterator[RenamedEntry]:
         """Files and folders of these trees, in sight and free, with a "~" in their name in Box, which is not their own;
-        streamed."""
-        kinds = ((_OTHER_FILE_NAMES, EntryKind.FILE), (_OTHER_FOLDER_NAMES, EntryKind.FOLDER))
+        streamed, files folder by folder."""
+        for tree_id in sorted(tree_ids):
+            which: dict[str, Any] = {"tree": tree_id, "folder": 0, "after": 0}
+            while rows := self.database.read(_page(_OTHER_FILE_NAMES, which)):
+                for row in rows:
+                    if row.kind == EntryKind.FILE and row.status in _IN_SIGHT and row.claimed_by is None:
+                        yield _renamed_entry(row, EntryKind.FILE)
+                which |= {"folder": rows[-1].folder_id, "after": rows[-1].id}
         for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
-            for query, kind in kinds:
-                after = 0
-                while rows := self.database.read(_page(query, {"trees": list(chunk), "after": after})):
-                    for row in rows:
-                        yield _renamed_entry(row, kind)
-                    after = rows[-1].id
+            which = {"trees": list(chunk), "after": 0}
+            while rows := self.database.read(_page(_OTHER_FOLDER_NAMES, which)):
+                for row in rows:
+                    yield _renamed_entry(row, EntryKind.FOLDER)
+                which |= {"after": rows[-1].id}
+
+    def record_name_to_come(self, entry: RenamedEntry, *, box_name: str, worker: WorkerLease) -> None:
+        """What is not in Box yet will have this name there, unless somebody is about to put it there, or has by now."""
+
+        def rename(connection: Connection) -> None:
+            named: Any
+            if entry.kind is EntryKind.FOLDER:
+                waits = (Folder.box_folder_id.is_(None), Folder.create_claimed_at.is_(None))
+                named = update(Folder).where(Folder.id == entry.row_id, *waits).values(box_name=box_name)
+            else:
+                waits = (Item.box_file_id.is_(None), Item.claimed_by.is_(None))
+                name = None if box_name == entry.name else box_name
+                named = update(Item).where(Item.id == entry.row_id, *waits).values(box_name=name)
+            connection.execute(named)
+            forget_listings(connection, [entry.folder_id])
+
+        self.write_as(worker, rename)
 
     def record_folder_renamed(
         self, folder_id: int, *, box_name: str, box_etag: str | None, worker: WorkerLease
@@ -174,6 +196,7 @@ _SENT_SINCE = _NEW.where(
 
 _Above = aliased(Folder)
 _IN_SIGHT = (ItemStatus.UPLOADED, ItemStatus.PENDING)
+# Asked for a status, SQLite would go through all files of the tree that have it, in place of the few with other names.
 _OTHER_FILE_NAMES = (
     select(
         Item.id,
@@ -184,12 +207,14 @@ _OTHER_FILE_NAMES = (
         Item.box_file_id.label("box_id"),
         Item.box_etag,
         Item.box_version_id,
+        Item.kind,
+        Item.status,
+        Item.claimed_by,
     )
     .join(_Above, _Above.id == Item.folder_id)
-    .where(Item.tree_id.in_(bindparam("trees", expanding=True)), ITEM_IS_RENAMED, Item.box_name.like("%~%"))
-    .where(Item.kind == EntryKind.FILE, Item.status.in_(_IN_SIGHT), Item.claimed_by.is_(None))
-    .where(Item.id > bindparam("after"))
-    .order_by(Item.id)
+    .where(Item.tree_id == bindparam("tree"), ITEM_IS_RENAMED, Item.box_name.like("%~%"))
+    .where(tuple_(Item.folder_id, Item.id) > tuple_(bindparam("folder"), bindparam("after")))
+    .order_by(Item.folder_id, Item.id)
     .limit(ROWS_PER_STATEMENT)
 )
 _OTHER_FOLDER_NAMES: Any = (
