@@ -279,7 +279,11 @@ def _assemble(
         stop=stop,
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
         claims=Claims(
-            checkpoint, worker, batch_items=batch_items(plan, part), batch_bytes=transfer.batch_bytes
+            checkpoint,
+            worker,
+            batch_items=batch_items(plan, part),
+            batch_bytes=transfer.batch_bytes,
+            is_shared=part is Part.CONDUCTING,
         ),
         folders=_folders(access, part, worker, our_user_ids, stop),
         editors=editors,
