@@ -10,7 +10,14 @@ from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
 from state.change_records import PlacedFile, RenamedEntry
-from state.database.models import FOLDER_IS_RENAMED, ITEM_IS_RENAMED, Folder, Item, Pass
+from state.database.models import (
+    FOLDER_IS_RENAMED,
+    ITEM_IS_GONE_FROM_SOURCE,
+    ITEM_IS_RENAMED,
+    Folder,
+    Item,
+    Pass,
+)
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import forget_listings
@@ -43,6 +50,16 @@ class RenameStatements(Statements):
             lambda connection: [_placed_file(row) for row in connection.execute(query).all()]
         )
 
+    def gone_files_seen_as(self, tree_id: int, seen: Fingerprint) -> list[PlacedFile]:
+        """Files of the tree that are GONE, and of which Box has this id, size and date of the source; two at most."""
+        query = _PLACED.where(ITEM_IS_GONE_FROM_SOURCE, Item.source_file_id == seen.file_id, Item.in_box)
+        # "+ 0": as for what moved, only the index of what is gone is of use here.
+        query = query.where(Item.tree_id + 0 == tree_id, Item.kind == EntryKind.FILE, Item.size == seen.size)
+        query = query.where(Item.modified_ns == seen.modified_ns).limit(2)
+        return self.database.read(
+            lambda connection: [_placed_file(row) for row in connection.execute(query).all()]
+        )
+
     def placed_file_of(self, tree_id: int, box_id: str) -> PlacedFile | None:
         """The file of the tree that has this id in Box."""
         query = _PLACED.where(Item.box_file_id == box_id, Item.tree_id == tree_id).limit(1)
@@ -59,13 +76,17 @@ class RenameStatements(Statements):
         box_etag: str | None,
         worker: WorkerLease,
     ) -> None:
-        """This file has another place in its tree, in the source as in Box; no other row has it."""
+        """This file has another place in its tree, in the source as in Box; no other row has it. Was it GONE, it is
+        back."""
 
         def exchange(connection: Connection) -> None:
             row = connection.execute(select(Item.folder_id, Item.tree_id).where(Item.id == item_id)).one()
             values = {"folder_id": folder_id, "name": name, "box_etag": box_etag}
             values["box_name"] = None if box_name == name else box_name
             connection.execute(update(Item).where(Item.id == item_id).values(values))
+            was_gone = (Item.id == item_id, Item.status == ItemStatus.GONE)
+            back = {"status": ItemStatus.UPLOADED, "reason": None, "detail": None}
+            connection.execute(update(Item).where(*was_gone).values(back))
             folders = [row.folder_id, folder_id]
             forget_listings(connection, folders)
             connection.execute(update(Folder).where(Folder.id.in_(folders)).values(unproven=True))
