@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from connectors.box.names import collision_key
 from connectors.box.types import Known, Place
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ChangedInBox, ItemError
+from connectors.errors import OF_ONE_ENTRY, ChangedInBox, ItemError
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.renamed_files import is_ours_and_one, own_name
@@ -69,7 +69,7 @@ def follow_exchanges(
         if first is not None and not _is_aside(child) and here[child.name].file_id in waiting:
             # The exchange was undone in the source: who has the place is here, and this one is found where it went.
             own = migration.checkpoint.placed_files([waiting[here[child.name].file_id]])
-            with suppress(ItemError):
+            with suppress(*OF_ONE_ENTRY):
                 step_aside(migration, folder, first)
                 for file in own.values():
                     rename_in_box(migration, folder, file, first.name, first.box_name)
@@ -89,7 +89,7 @@ def _write_down_places(migration: Migration, folder: FolderNode, aside: Sequence
     One listing of the folder, and one call for each that is not in it any more.
     """
     checkpoint = migration.checkpoint
-    with suppress(ItemError):
+    with suppress(*OF_ONE_ENTRY):
         parent = migration.folders.box_id(folder.id)
         there = {child.id: child for child in migration.box.list_folder(parent) if child.type == "file"}
         files = checkpoint.placed_files([child.id for child in aside])
@@ -179,7 +179,7 @@ def _carry_out(migration: Migration, folder: FolderNode, first: PlacedFile, step
         for step in steps:
             file = aside if step.file.id == first.id else step.file
             _move(migration, file, step, place)
-    except ItemError as exc:
+    except OF_ONE_ENTRY as exc:
         _tell(migration, EventKind.MOVE_NOT_FOLLOWED, steps, f" ({exc})")
         return
     _tell(migration, EventKind.MOVE_FOLLOWED, steps)

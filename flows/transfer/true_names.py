@@ -12,7 +12,7 @@ from contextlib import suppress
 from connectors.box.names import box_name, collision_key
 from connectors.box.types import Known, Place
 from connectors.entry import EntryKind
-from connectors.errors import ItemError
+from connectors.errors import OF_ONE_ENTRY
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.naming import OUT_OF_SIGHT
@@ -32,7 +32,7 @@ def give_names_back(migration: Migration, tree_ids: Sequence[int]) -> None:
         if entry.folder_id != folder_id:  # those of one folder come one after the other
             folder_id, names = entry.folder_id, _Names(migration.checkpoint.known_children(entry.folder_id))
         if names.are_free(entry, own):
-            with suppress(ItemError):
+            with suppress(*OF_ONE_ENTRY):
                 _give_back(migration, entry, own)
 
 
