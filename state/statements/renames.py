@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, literal_column, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, literal_column, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
@@ -25,6 +25,9 @@ from state.statements.listing import unverify
 from state.statements.moves import known_since
 from state.statuses import ItemStatus
 
+#: Files of one size in a tree among which one is looked for by its id.
+MANY_OF_A_SIZE = 1_000
+
 
 class RenameStatements(Statements):
     """Files that were renamed where they are."""
@@ -42,13 +45,27 @@ class RenameStatements(Statements):
         return self.database.read(find)
 
     def placed_files_seen_as(self, tree_id: int, seen: Fingerprint) -> list[PlacedFile]:
-        """Files of the tree that are UPLOADED and had this id, size and date; two at most."""
-        query = _PLACED.where(Item.tree_id == tree_id, Item.kind == EntryKind.FILE, Item.size == seen.size)
-        query = query.where(Item.status == ItemStatus.UPLOADED, Item.source_file_id == seen.file_id)
-        query = query.where(Item.modified_ns == seen.modified_ns).limit(2)
-        return self.database.read(
-            lambda connection: [_placed_file(row) for row in connection.execute(query).all()]
+        """Files of the tree that are UPLOADED and had this id, size and date; two at most.
+
+        None where more files than MANY_OF_A_SIZE have that size: no index finds the one among them, and where a whole
+        share got new ids this is asked for each of its files.
+        """
+        of_the_size = and_(
+            Item.tree_id == tree_id,
+            Item.status == ItemStatus.UPLOADED,
+            Item.kind == EntryKind.FILE,
+            Item.size == seen.size,
         )
+        too_many = select(Item.id).where(of_the_size).offset(MANY_OF_A_SIZE).limit(1)
+        query = _PLACED.where(of_the_size, Item.source_file_id == seen.file_id)
+        query = query.where(Item.modified_ns == seen.modified_ns).limit(2)
+
+        def find(connection: Connection) -> list[PlacedFile]:
+            if connection.execute(too_many).first() is not None:
+                return []
+            return [_placed_file(row) for row in connection.execute(query).all()]
+
+        return self.database.read(find)
 
     def gone_files_seen_as(self, tree_id: int, seen: Fingerprint) -> list[PlacedFile]:
         """Files of the tree that are GONE, and of which Box has this id, size and date of the source; two at most."""

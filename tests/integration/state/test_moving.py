@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
 from connectors.entry import EntryKind
 from connectors.errors import NotFound
+from state.database.models import Item
 from state.records import Failed
+from state.statements import renames
 from state.statuses import ItemStatus
 from tests.integration.state.scene import Scene
 
@@ -43,6 +50,24 @@ def test_files_missed_under_the_old_name_are_tried_under_the_new_one(scene: Scen
         child for child in scene.checkpoint.known_children(scene.folder_id("new")) if child.name == "c"
     ]
     assert (ItemStatus.FAILED, "access_denied") == (denied.status, denied.reason)
+
+
+def test_file_of_a_size_that_many_have(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked for among as many as that, and among no more."""
+    scene.walk({"a": 7, "b": 7, "c": 7, "other": 8})
+    scene.send_everything()
+    wanted = scene.child("b")
+    scene.checkpoint.database.write(
+        lambda connection: connection.execute(
+            update(Item).where(Item.id == wanted.id).values(source_file_id="id")
+        )
+    )
+    seen = replace(wanted.fingerprint, file_id="id")
+
+    monkeypatch.setattr(renames, "MANY_OF_A_SIZE", 3)
+    assert ["b"] == [file.name for file in scene.checkpoint.placed_files_seen_as(scene.tree.id, seen)]
+    monkeypatch.setattr(renames, "MANY_OF_A_SIZE", 2)
+    assert [] == scene.checkpoint.placed_files_seen_as(scene.tree.id, seen)
 
 
 def test_name_to_come(scene: Scene) -> None:
