@@ -46,12 +46,12 @@ class ResultRecorder:
         self._on_error = on_error
         self._error: BaseException | None = None
         self._lock = threading.Lock()
-        #: What was handed in and is not taken yet; how many more are being committed.
+        #: What was handed in and is not taken yet; how many were handed in so far, and how many commits are done with.
         self._handed: deque[Uploaded | Failed] = deque()
-        self._committing = 0
+        self._came_in, self._done = 0, 0
         #: Something was handed in where nothing was, or so much that it is a commit, or somebody waits for it.
         self._came = threading.Condition(self._lock)
-        #: A commit is over, so that there is room again, and perhaps nothing left.
+        #: A commit is over, so that there is room again.
         self._over = threading.Condition(self._lock)
         self._waiting = 0
         self._closed = False
@@ -70,6 +70,7 @@ class ResultRecorder:
             if isinstance(result, Uploaded):
                 self._unrecorded[result.box_file_id] = result
             self._handed.append(result)
+            self._came_in += 1
             if len(self._handed) in (1, MAX_RESULTS_PER_COMMIT):
                 self._came.notify()
 
@@ -82,7 +83,8 @@ class ResultRecorder:
     def flush(self) -> None:
         """Return when everything handed in so far is committed. Raises what stopped the writer."""
         with self._hurrying():
-            while self._handed or self._committing:
+            so_far = self._came_in
+            while self._done < so_far:
                 self._over.wait()
         if self._error is not None:
             raise self._error
@@ -108,7 +110,7 @@ class ResultRecorder:
         while taken := self._taken():
             self._commit(taken)
             with self._lock:
-                self._committing = 0
+                self._done += len(taken)
                 self._over.notify_all()
 
     def _taken(self) -> list[Uploaded | Failed]:
@@ -118,9 +120,7 @@ class ResultRecorder:
                 self._came.wait()
             self._came.wait_for(self._is_in_a_hurry, LINGER_SECONDS)
             count = min(len(self._handed), MAX_RESULTS_PER_COMMIT)
-            taken = [self._handed.popleft() for _ in range(count)]
-            self._committing = count
-            return taken
+            return [self._handed.popleft() for _ in range(count)]
 
     def _is_in_a_hurry(self) -> bool:
         return bool(self._waiting or self._closed or len(self._handed) >= MAX_RESULTS_PER_COMMIT)

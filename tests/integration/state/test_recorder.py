@@ -110,6 +110,31 @@ def test_result_alone_is_written_down_soon(sqlite_scene: Scene) -> None:
     assert arrived.is_set()
 
 
+def test_end_of_a_batch_does_not_wait_for_what_comes_in_meanwhile(
+    sqlite_scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another batch goes on: its results are no reason for this one to wait."""
+    recorder = recorder_of(sqlite_scene, errors := [])
+    first, second, *_ = sqlite_scene.claim()
+    flushed, in_time, plain = threading.Event(), list[bool](), Checkpoint.record_results
+
+    def slow(self: Checkpoint, worker: WorkerLease, results: list[Uploaded], **more: int) -> object:
+        if results[0].item_id == first.id:
+            recorder.put(sqlite_scene.uploaded(second))
+        else:
+            in_time.append(flushed.wait(20))
+        return plain(self, worker, results, **more)
+
+    monkeypatch.setattr(Checkpoint, "record_results", slow)
+    recorder.put(sqlite_scene.uploaded(first))
+    recorder.flush()
+    flushed.set()
+    recorder.close()
+
+    assert [True] == in_time
+    assert [] == errors
+
+
 def test_full_commit_does_not_linger(
     sqlite_scene: Scene, commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
