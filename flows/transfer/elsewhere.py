@@ -49,8 +49,8 @@ def held_back(migration: Migration, trees: Sequence[TreeRecord]) -> HeldBack:
     Lists those, and asks Box nothing. Raises FatalError, and Stopped.
     """
     others = _others(migration, trees)
-    waived = list(migration.checkpoint.waived_files(migration.plan_id))
-    if not others and not waived:
+    waived = migration.checkpoint.waived_files
+    if not others and next(waived(migration.plan_id), None) is None:
         return HeldBack()
     gone = _Gone()
     for tree in trees:
@@ -60,7 +60,7 @@ def held_back(migration: Migration, trees: Sequence[TreeRecord]) -> HeldBack:
                     f"more than {COMPARED_AT_MOST:,} files are gone, too many to look for each of them"
                 )
             gone.add(entry)
-    for path, seen in waived:
+    for path, seen in waived(migration.plan_id) if gone.folder_of else ():
         gone.compare(path, seen)
     for tree in others if gone.folder_of else ():
         if (everything := _look_through(migration, tree, gone)) is not None:

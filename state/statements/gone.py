@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
@@ -64,12 +64,14 @@ class GoneStatements(Statements):
 
     def waived_files(self, plan_id: int) -> Iterator[tuple[str, Fingerprint]]:
         """Path, and what was seen, of every file that a person waived and that Box does not have; streamed."""
-        after = 0
-        while rows := self.database.read(_page_of_plan(plan_id, after)):
-            for row in rows:
-                seen = Fingerprint(size=row.size, modified_ns=row.modified_ns, file_id=row.source_file_id)
-                yield f"{row.path}/{row.name}".lstrip("/"), seen
-            after = rows[-1].id
+        trees = select(Tree.id).where(Tree.plan_id == plan_id).order_by(Tree.id)
+        for tree_id in self.database.read(lambda connection: connection.execute(trees).scalars().all()):
+            after = (-1, 0)
+            while rows := self.database.read(_page_by_size(tree_id, after)):
+                for row in rows:
+                    seen = Fingerprint(size=row.size, modified_ns=row.modified_ns, file_id=row.source_file_id)
+                    yield f"{row.path}/{row.name}".lstrip("/"), seen
+                after = rows[-1].size, rows[-1].id
 
     def children_in_box(self, folder_id: int) -> list[GoneEntry]:
         """Everything of this folder that is in Box, whatever its status."""
@@ -201,10 +203,12 @@ _ALL_FILES = (
 _WAIVED_FILES = (
     select(Item.id, Item.name, Item.size, Item.modified_ns, Item.source_file_id, _Above.path)
     .join(_Above, _Above.id == Item.folder_id)
-    .where(Item.tree_id.in_(select(Tree.id).where(Tree.plan_id == bindparam("plan"))))
-    .where(Item.status == ItemStatus.WAIVED, Item.kind == EntryKind.FILE, Item.box_file_id.is_(None))
-    .where(Item.id > bindparam("after"))
-    .order_by(Item.id)
+    .where(Item.tree_id == bindparam("tree"), Item.status == ItemStatus.WAIVED, Item.kind == EntryKind.FILE)
+    .where(tuple_(Item.size, Item.id) > tuple_(bindparam("size"), bindparam("after")))
+    .where(Item.box_file_id.is_(None))
+    .order_by(
+        Item.size, Item.id
+    )  # as the index has them: sorted by ids, each page would go through all of them
     .limit(ROWS_PER_STATEMENT)
 )
 _TOP_FILES = _ALL_FILES.where(not_(_GOES_WITH_IT))
@@ -217,8 +221,9 @@ def _page(query: Any, tree_id: int, after: int) -> Any:
     return lambda connection: connection.execute(query, {"tree": tree_id, "after": after}).all()
 
 
-def _page_of_plan(plan_id: int, after: int) -> Any:
-    return lambda connection: connection.execute(_WAIVED_FILES, {"plan": plan_id, "after": after}).all()
+def _page_by_size(tree_id: int, after: tuple[int, int]) -> Any:
+    which = {"tree": tree_id, "size": after[0], "after": after[1]}
+    return lambda connection: connection.execute(_WAIVED_FILES, which).all()
 
 
 def _gone_folder(row: Any) -> GoneEntry:

@@ -119,12 +119,19 @@ class RenameStatements(Statements):
         Of those that were sent meanwhile only the ones of these sizes.
         """
         for tree_id in tree_ids:
-            for query in (_NEW_FILES, _SENT_SINCE):
-                after = 0
-                which = {"tree": tree_id, "pass": pass_id, "sizes": list(sizes)}
-                while rows := self.database.read(_page(query, {**which, "after": after})):
-                    yield from ((row.source_file_id, row.size, row.modified_ns) for row in rows)
-                    after = rows[-1].id
+            for row in self._seen_anew(tree_id, {"pass": pass_id, "sizes": list(sizes)}):
+                yield row.source_file_id, row.size, row.modified_ns
+
+    def _seen_anew(self, tree_id: int, sent: dict[str, Any]) -> Iterator[Any]:
+        for status in (ItemStatus.PENDING, ItemStatus.FAILED):
+            which: dict[str, Any] = {"tree": tree_id, "status": status, "size": -1, "after": 0}
+            while rows := self.database.read(_page(_NEW_FILES, which)):
+                yield from rows
+                which |= {"size": rows[-1].size, "after": rows[-1].id}
+        which = {"tree": tree_id, **sent, "after": 0}
+        while rows := self.database.read(_page(_SENT_SINCE, which)):
+            yield from rows
+            which |= {"after": rows[-1].id}
 
     def entries_with_other_names(self, tree_ids: Sequence[int]) -> Iterator[RenamedEntry]:
         """Files and folders of these trees, in sight and free, with a "~" in their name in Box, which is not their own;
@@ -218,17 +225,21 @@ _PLACED = select(
 
 _NEW = (
     select(Item.id, Item.source_file_id, Item.size, Item.modified_ns)
-    .where(Item.tree_id == bindparam("tree"), Item.kind == EntryKind.FILE, Item.id > bindparam("after"))
-    .where(Item.source_file_id.is_not(None))
-    .order_by(Item.id)
+    .where(Item.tree_id == bindparam("tree"), Item.kind == EntryKind.FILE, Item.source_file_id.is_not(None))
     .limit(ROWS_PER_STATEMENT)
 )
-_NEW_FILES = _NEW.where(Item.status.in_((ItemStatus.PENDING, ItemStatus.FAILED)), Item.box_file_id.is_(None))
+_NEW_FILES = (
+    _NEW.where(Item.status == bindparam("status"), Item.box_file_id.is_(None))
+    .where(tuple_(Item.size, Item.id) > tuple_(bindparam("size"), bindparam("after")))
+    .order_by(
+        Item.size, Item.id
+    )  # as the index has them: sorted by ids, each page would go through all of them
+)
 _PASS_BEGAN = select(Pass.started_at).where(Pass.id == bindparam("pass")).scalar_subquery()
-_SENT_SINCE = _NEW.where(
-    Item.status == ItemStatus.UPLOADED,
-    Item.size.in_(bindparam("sizes", expanding=True)),
-    Item.uploaded_at >= _PASS_BEGAN,
+_SENT_SINCE = (
+    _NEW.where(Item.status == ItemStatus.UPLOADED, Item.size.in_(bindparam("sizes", expanding=True)))
+    .where(Item.uploaded_at >= _PASS_BEGAN, Item.id > bindparam("after"))
+    .order_by(Item.id)
 )
 
 

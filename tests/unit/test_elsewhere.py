@@ -1,0 +1,48 @@
+"""What is gone from one tree, and may be in another: held back by what tells it again."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from connectors.entry import EntryKind, Fingerprint
+from flows.transfer.elsewhere import held_back
+from state.change_records import GoneEntry
+
+FILES = 10_000
+
+
+def waived_files(plan_id: int) -> Iterator[tuple[str, Fingerprint]]:
+    """Very many, with long paths; the last one has the name of the one that is gone."""
+    for number in range(FILES):
+        yield f"{'long ' * 200}/{number}", Fingerprint(size=number, modified_ns=number)
+    yield "B/gone.txt", Fingerprint(size=1, modified_ns=1)
+
+
+def test_waived_files_are_compared_one_by_one() -> None:
+    """However many were waived, they are not held in memory all at once."""
+    gone = GoneEntry(
+        kind=EntryKind.FILE, row_id=5, folder_id=3, path="A/gone.txt", box_id="1", box_name="gone.txt",
+        parent_box_id="2",
+    )  # fmt: skip
+    tree: Any = SimpleNamespace(id=1)
+    migration: Any = SimpleNamespace(
+        plan_id=1,
+        plan=SimpleNamespace(trees=[tree]),
+        trees=[tree],
+        not_chosen=[],
+        checkpoint=SimpleNamespace(
+            waived_files=waived_files,
+            gone_files=lambda tree_id: [gone],
+            gone_folders_above=lambda folder_id: [],
+        ),
+    )
+    tracemalloc.start()
+    held = held_back(migration, [tree])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert {5: "B/gone.txt"} == held.files
+    assert peak < FILES * 100
