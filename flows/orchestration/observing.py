@@ -60,6 +60,7 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str,
         raise PlanError("--every: Box is asked once a second at most")
     with notifying(plan, WATCH) as notices, open_access(plan) as access:
         allotment = Allotment(access.checkpoint, access.plan_id, plan.box, calls_alarm(plan, notices))
+        allotment.begin()
         found = _tell(access, notices)  # what an earlier one wrote down and could not tell
         reader = EventReader(access)
         if not reader.sees_everything:

@@ -36,6 +36,10 @@ class Allotment:
         self._box, self._alarm, self._clock = box, alarm, clock
         self._next, self._calls = clock(), 0
 
+    def begin(self) -> None:
+        """Before this process has written down a call: what was made before the first look ever counts for no month."""
+        self._checkpoint.calls_of_month(self._plan_id)
+
     def beat(self, calls: int) -> None:
         """Look, when it is time to; `calls`: what this process has made so far."""
         if self._clock() < self._next and calls - self._calls < self._box.month_of_calls * LOOK_SHARE:

@@ -233,6 +233,7 @@ def _watched_allotment(migration: Migration) -> Iterator[Allotment]:
     allotment = Allotment(
         migration.checkpoint, migration.plan_id, migration.plan.box, lambda *told: migration.alarm(*told)
     )
+    allotment.begin()
     try:
         yield allotment
     finally:
