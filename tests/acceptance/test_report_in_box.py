@@ -44,6 +44,8 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
         {"source": "Wages", "collaborators": [{"login": BOB, "role": "viewer"}]},
     ]
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    uploader = box.add_user("AppUser_1@boxdevedition.com", kind="app")
+    program.plan["box"]["identities"] = [uploader.id]
     program.write_plan(report={"upload_to": "tree"})
     assert 0 == program.run("migrate").code
     return program
@@ -119,6 +121,15 @@ def test_what_is_somebody_elses_stays(program: Program, box: Sandbox) -> None:
         ("extra_in_box", second),
     } == verified(program)
 
+    table = "Sales/boxhaul items of Sales.csv"
+    copy = text_of(box, table).encode()
+    ann.trash(box.files()[table].id)
+    hers = ann.upload("boxhaul items of Sales.csv", copy, folder)
+    assert 0 == program.run("report", "--upload", "--plain").code
+    assert "Sales/boxhaul items of Sales (2).csv" in box.files()
+    assert hers == box.files()[table].id
+    assert ("extra_in_box", table) in verified(program)
+
 
 @pytest.mark.torture
 def test_the_landing_folder(program: Program, box: Sandbox) -> None:
@@ -129,6 +140,16 @@ def test_the_landing_folder(program: Program, box: Sandbox) -> None:
     told = text_of(box, "boxhaul report of test.html")
     assert "Sales" in told and "Wages" in told and BOB in told
     assert set() == verified(program)
+
+
+@pytest.mark.torture
+def test_a_tree_whose_report_box_refuses_is_told(program: Program, box: Sandbox) -> None:
+    """The others have theirs, and the exit code says that one has none."""
+    box.faults.next("POST /files/content").status(403)
+    uploaded = program.run("report", "--upload", "--plain")
+    assert 1 == uploaded.code, uploaded.output
+    assert "the report of Sales was not put into Box: " in uploaded.stderr
+    assert "Wages/boxhaul report of Wages.html" in box.files()
 
 
 @pytest.mark.torture
