@@ -134,7 +134,9 @@ class _Uploading:
 
     def _put(self, folder_id: str, name: str, *, key: str, tree: TreeRecord | None) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="boxhaul-") as place:
-            write_report(self._access.plan, Path(place), plain=self._plain, tree=tree, say=self._say)
+            write_report(
+                self._access.plan, Path(place), plain=self._plain, tree=tree, in_box=True, say=self._say
+            )
             for part, pattern in PARTS.items():
                 box_name = fitted(pattern.format(name.replace("/", " ").replace("\\", " ")), "")
                 receipt = self._store(Path(place) / part, folder_id, box_name, f"{key}|{part}")

@@ -35,7 +35,11 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
     share = tmp_path / "share"
     share.mkdir()
     build_tree(
-        share, {"Sales": {"a.txt": b"a", "sub": {"b.txt": b"b"}}, "Wages": {"payslip.txt": b"x" * 424_242}}
+        share,
+        {
+            "Sales": {"a.txt": b"a", "old.bak": b"o", "sub": {"b.txt": b"b"}},
+            "Wages": {"payslip.txt": b"x" * 424_242},
+        },
     )
     (share / "Wages/severance.txt").symlink_to("payslip.txt")
     (share / "Wages/payslip.txt").rename(share / "Wages/payslip..txt")
@@ -46,7 +50,7 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
     uploader = box.add_user("AppUser_1@boxdevedition.com", kind="app")
     program.plan["box"]["identities"] = [uploader.id]
-    program.write_plan(report={"upload_to": "tree"})
+    program.write_plan(report={"upload_to": "tree"}, filters={"exclude": ["/{Sales,Wages}/*.bak"]})
     assert 0 == program.run("migrate").code
     return program
 
@@ -76,8 +80,9 @@ def test_each_tree_has_its_own(program: Program, box: Sandbox) -> None:
     assert 0 == uploaded.code, uploaded.output
     assert {page, table, "Wages/boxhaul report of Wages.html"} <= set(first)
     told = text_of(box, page) + text_of(box, table)
-    assert "a.txt" in told and ANN in told
+    assert "a.txt" in told and "old.bak" in told and ANN in told
     assert [] == [word for word in OF_THE_OTHER if word in told]
+    assert 'href="' not in told.replace('href="#main"', "").replace('href="data:,"', "")  # nothing to follow
     assert set() == verified(program)
 
 
@@ -138,6 +143,7 @@ def test_the_landing_folder(program: Program, box: Sandbox) -> None:
     uploaded = program.run("report", "--upload", "--plain")
     assert 0 == uploaded.code, uploaded.output
     told = text_of(box, "boxhaul report of test.html")
+    assert "items.csv" not in told and "list of entries beside this page" in told
     assert "Sales" in told and "Wages" in told and BOB in told
     assert set() == verified(program)
 
