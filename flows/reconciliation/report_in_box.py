@@ -78,6 +78,11 @@ class _Uploading:
         folder_id = self._access.plan.box.landing_folder_id
         if folder_id != "0":  # nobody is let into the account's own root
             self._refuse_people_of_trees(folder_id)
+            if (access := self._access.box.landing_folder().link_access) in ("open", "company"):
+                self._say(
+                    f"the landing folder has a shared link ({access}): whoever has it reads the report, and"
+                    " who is let into which tree"
+                )
         yield from self._put(folder_id, self._access.plan.name, key="", tree=None)
 
     def of_each_tree(self) -> Iterator[str]:

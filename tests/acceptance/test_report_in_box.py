@@ -185,11 +185,13 @@ def test_who_is_let_into_the_landing_folder(tmp_path: Path, box: Sandbox, who: s
     with box.core.store.lock:
         body = {"item": {"type": "folder", "id": folder}, "role": "viewer", "accessible_by": accessible}
         box.core.collaborations.create(boss, body)
+    box.person(boss).link(folder)
     uploaded = program.run("report", "--upload", "--plain")
 
     if who == "somebody else":
         assert 0 == uploaded.code, uploaded.output
         assert "auditor@example.com" in uploaded.stderr
+        assert "has a shared link (open): whoever has it reads the report" in uploaded.stderr
         assert [path for path in box.files() if path.endswith("boxhaul report of test.html")]
     else:
         assert (2, 1) == (uploaded.code, uploaded.stderr.count("let into the landing folder")), (
