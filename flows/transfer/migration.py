@@ -86,8 +86,8 @@ class Migration:
     #: The service account and the identities: what one of them made in Box is ours.
     our_user_ids: frozenset[str]
 
-    #: Tells people that so much of the month's calls is used up.
-    alarm: Alarm = lambda percent, text: None
+    #: Tells people that so much of the month's calls is used up; None where nobody listens.
+    alarm: Alarm | None = None
     #: Tells people a line about this run.
     tell: Callable[[Tone, str], object] = lambda tone, text: None
 
@@ -231,7 +231,7 @@ def open_migration(
 @contextmanager
 def _watched_allotment(migration: Migration) -> Iterator[Allotment]:
     allotment = Allotment(
-        migration.checkpoint, migration.plan_id, migration.plan.box, lambda *told: migration.alarm(*told)
+        migration.checkpoint, migration.plan_id, migration.plan.box, lambda: migration.alarm
     )
     allotment.begin()
     try:
