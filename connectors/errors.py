@@ -307,6 +307,10 @@ class BoxUnreachable(FatalError):
     reason = "box_unreachable"
 
 
+#: What a call about one entry may end with, when all its repeats are used up, though Box goes on answering others.
+OF_ONE_ENTRY = (ItemError, ServerBusy, ConnectionLost)
+
+
 def item_error(reason: str, detail: str) -> ItemError:
     """Return the error of a reason code with this message; a plain ItemError for a code that none has."""
     kinds = {kind.reason: kind for kind in ItemError.__subclasses__()}

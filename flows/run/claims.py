@@ -26,12 +26,20 @@ class Claims:
     """The files of one pass that wait to be sent. For the one thread that hands them out; give_back() for all."""
 
     def __init__(
-        self, checkpoint: Checkpoint, worker: WorkerLease, *, batch_items: int, batch_bytes: int
+        self,
+        checkpoint: Checkpoint,
+        worker: WorkerLease,
+        *,
+        batch_items: int,
+        batch_bytes: int,
+        is_shared: bool = False,
     ) -> None:
+        """`is_shared`: other processes send as well, and may set files aside."""
         self._checkpoint = checkpoint
         self._worker = worker
         self._batch_items = batch_items
         self._batch_bytes = batch_bytes
+        self._is_shared = is_shared
         self._pass_id = 0
         self._tree_ids: list[int] = []
         #: Trees whose files the rules of this pass let through.
@@ -99,8 +107,9 @@ class Claims:
         return batch
 
     def has_pending_files(self) -> bool:
-        """Tell whether any file that may be sent is neither settled nor failed, whoever holds it."""
-        if self._chosen is not None:
+        """Tell whether any file that may be sent is neither settled nor failed, whoever holds it; not what was set
+        aside, which nobody sends during this run."""
+        if self._chosen is not None or self._is_shared:
             return self._checkpoint.has_files_to_send(self._worker, self._fit_to_send())
         return self._checkpoint.has_pending_files(self._fit_to_send())
 

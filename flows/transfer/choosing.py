@@ -12,9 +12,17 @@ from connectors.errors import PermissionMissing, WayRefused
 from flows.errors import PlanError
 from flows.plan.changes import Deletions
 from flows.plan.filters import FilterPlan, FilterRules
+from flows.run.leases import Part
 from flows.transfer.migration import Migration
 from flows.words import counted, size_words
 from state.records import ClaimedItem, TreeRecord
+
+#: What is said where a process that only sends found that Box refuses one way of sending.
+REFUSED_TO_SENDERS = (
+    "Box takes no new files, new versions or upload sessions, whatever they are, from a process that sends for this"
+    " one, whose log says which; ask a Box admin what forbids it, then run again, and boxhaul retry for the files that"
+    " it had refused by then"
+)
 
 
 def require_alone(filters: FilterPlan | None, *, workers: int, checksum: bool) -> None:
@@ -75,9 +83,12 @@ def leave_out_refused(migration: Migration, error: WayRefused) -> None:
 
 
 def require_no_way_refused(migration: Migration) -> None:
-    """PermissionMissing, once all else is sent, where Box refuses one way of sending."""
+    """PermissionMissing, once all else is sent, where Box refuses one way of sending, here or to whoever sends for
+    this process: nothing else is set aside where several send."""
     if migration.refused_ways:
         raise PermissionMissing("; ".join(migration.refused_ways.values()))
+    if migration.part is Part.CONDUCTING and migration.checkpoint.has_files_set_aside(migration.tree_ids):
+        raise PermissionMissing(REFUSED_TO_SENDERS)
 
 
 def sent_whole(migration: Migration, trees: Sequence[TreeRecord]) -> Sequence[TreeRecord]:

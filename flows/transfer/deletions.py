@@ -17,7 +17,7 @@ from typing import Any
 
 from connectors.box.types import BoxChild, BoxFile, BoxFolder, Known
 from connectors.entry import EntryKind
-from connectors.errors import ChangedInBox, DestinationGone, ItemError
+from connectors.errors import OF_ONE_ENTRY, ChangedInBox, DestinationGone
 from flows.errors import TooManyDeletions
 from flows.plan.changes import Deletions
 from flows.transfer.elsewhere import HeldBack, held_back
@@ -166,7 +166,7 @@ def _trash(migration: Migration, entry: GoneEntry, told: _Told, held: HeldBack) 
     except ChangedInBox as exc:
         _keep(migration, entry, told, str(exc))
         return
-    except ItemError as exc:
+    except OF_ONE_ENTRY as exc:
         told.add(EventKind.GONE_AND_KEPT, f"{entry.path} ({exc})")
         return
     count = migration.checkpoint.record_trashed(

@@ -39,6 +39,21 @@ _IDS_OF_A_TOP = ("1", "2", "100")
 #: Each ext file system has this folder at its root, with the same id.
 _OF_THE_FILE_SYSTEM = "lost+found"
 
+#: Folders that look emptied, and are judged at the end of the walk, at most: where more do, a disk is away.
+EMPTIED_AT_MOST = 100_000
+
+#: What is said of a folder that looks emptied.
+EMPTIED = (
+    "it lists nothing of what it had before; is a disk mounted there?"
+    " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
+)
+
+#: What is said of a mount point that went with its disk.
+DISK_GONE = (
+    "it is not there any more, and it was the top of another disk than the folder above it; is that mounted?"
+    " If it really was taken away, say so in the plan: source: {may_be_empty: true}"
+)
+
 Children = Callable[[Sequence[int]], Mapping[int, list[KnownChild]]]
 
 
@@ -54,26 +69,48 @@ def looks_emptied(migration: Migration, listing: Sequence[Entry], known: Sequenc
     return is_mount_point(migration.source, below, listing, known, excluded=migration.excluded)
 
 
-def was_moved_away(migration: Migration, listing: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
-    """Return True when all that is missing from a folder was moved: this walk has seen each file of it elsewhere.
+class Missing:
+    """What is missing from a folder, and whether all of it was moved: the walk has seen each file of it elsewhere.
 
-    To be asked once the walk has seen all. Elsewhere is where it was not before: two disks of a server may give the
-    same ids to what they hold. One of the files at least has its size and date still.
+    Elsewhere is where it was not before: two disks of a server may give the same ids to what they hold. One of the
+    files at least has its size and date still.
     """
-    names = {entry.name for entry in listing}
-    gone = [child for child in known if child.status not in OUT_OF_SIGHT and child.name not in names]
-    left = {child.fingerprint.file_id for child in gone if child.kind is EntryKind.FILE} - {None, "0"}
-    if not gone or len(left) < len(gone):
-        return False  # a folder among them, or a file without an id
-    contents = {(each.file_id, each.size, each.modified_ns) for each in (child.fingerprint for child in gone)}
-    sizes = sorted({size for _, size, _ in contents})
-    proven = False
+
+    def __init__(self, listing: Sequence[Entry], known: Sequence[KnownChild]) -> None:
+        names = {entry.name for entry in listing}
+        gone = [child for child in known if child.status not in OUT_OF_SIGHT and child.name not in names]
+        ids = {child.fingerprint.file_id for child in gone if child.kind is EntryKind.FILE} - {None, "0"}
+        #: Ids of the files; empty where that does not say all: there is a folder among them, or a file without an id.
+        self.ids = ids if len(ids) == len(gone) else set()
+        self.contents = {
+            (each.file_id, each.size, each.modified_ns) for each in (child.fingerprint for child in gone)
+        }
+        self._left, self._proven = set(self.ids), False
+
+    def see(self, seen: tuple[str, int, int | None]) -> None:
+        """A file of this id, size and date is where it was not before."""
+        self._left.discard(seen[0])
+        self._proven = self._proven or seen in self.contents
+
+    @property
+    def was_moved(self) -> bool:
+        """True when all of it was seen elsewhere."""
+        return self._proven and not self._left
+
+
+def look_for(migration: Migration, missing: Sequence[Missing]) -> None:
+    """Let each of these know what the walk, which is over, has seen where it was not before: one look for all."""
+    wanted: dict[str | None, list[Missing]] = {}
+    for each in missing:
+        for file_id in each.ids:
+            wanted.setdefault(file_id, []).append(each)
+    if not wanted:
+        return
+    sizes = sorted({size for each in missing if each.ids for _, size, _ in each.contents})
     for seen in migration.checkpoint.seen_anew(migration.pass_id, migration.tree_ids, sizes):
-        left.discard(seen[0])
-        proven = proven or seen in contents
-        if proven and not left:
-            return True
-    return False
+        migration.stop.raise_if_stopped()
+        for each in wanted.get(seen[0], ()):
+            each.see(seen)
 
 
 def is_mount_point(

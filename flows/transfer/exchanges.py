@@ -2,8 +2,9 @@
 
 The place of each is held by the next one, and that of the last one by the first: what stands there now is asked of
 the source, place by place. One steps aside where it is, then each goes to its place: one call each, and one more. A run
-after a kill finds the one that stepped aside, and goes on; where the rest of the way is not to be seen any more, that
-one counts as gone, and is found again as a file that moved, or is sent anew.
+after a kill finds the one that stepped aside, and goes on. Where the rest of the way is not to be seen any more, that
+one gets the place where it is found; who has that place steps aside in its turn, counts as gone, and is found again as
+a file that moved.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from connectors.box.names import collision_key
 from connectors.box.types import Known, Place
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ItemError
+from connectors.errors import OF_ONE_ENTRY, ChangedInBox, ItemError
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.renamed_files import is_ours_and_one, own_name
@@ -45,11 +46,14 @@ def follow_exchanges(
     migration: Migration, folder: FolderNode, listing: Sequence[Entry], known: Sequence[KnownChild]
 ) -> None:
     """Let the files of this folder that changed places with files of others go there in Box; the rows follow."""
+    here = {entry.name: entry for entry in listing if entry.kind is EntryKind.FILE and entry.fault is None}
+    ids = {entry.file_id for entry in here.values()}
     if any(_is_aside(child) for child in known):
         _write_down_places(migration, folder, [child for child in known if _is_aside(child)])
         known = migration.checkpoint.known_children(folder.id)
-    here = {entry.name: entry for entry in listing if entry.kind is EntryKind.FILE and entry.fault is None}
-    ids = {entry.file_id for entry in here.values()}
+        migration.displaced |= {
+            child.id for child in known if _is_aside(child) and child.fingerprint.file_id not in ids
+        }
     left = [
         child
         for child in known
@@ -65,7 +69,7 @@ def follow_exchanges(
         if first is not None and not _is_aside(child) and here[child.name].file_id in waiting:
             # The exchange was undone in the source: who has the place is here, and this one is found where it went.
             own = migration.checkpoint.placed_files([waiting[here[child.name].file_id]])
-            with suppress(ItemError):
+            with suppress(*OF_ONE_ENTRY):
                 step_aside(migration, folder, first)
                 for file in own.values():
                     rename_in_box(migration, folder, file, first.name, first.box_name)
@@ -85,7 +89,7 @@ def _write_down_places(migration: Migration, folder: FolderNode, aside: Sequence
     One listing of the folder, and one call for each that is not in it any more.
     """
     checkpoint = migration.checkpoint
-    with suppress(ItemError):
+    with suppress(*OF_ONE_ENTRY):
         parent = migration.folders.box_id(folder.id)
         there = {child.id: child for child in migration.box.list_folder(parent) if child.type == "file"}
         files = checkpoint.placed_files([child.id for child in aside])
@@ -125,7 +129,8 @@ def _record(
 
 
 def _circle(migration: Migration, tree_id: int, first: PlacedFile, entry: Entry) -> list[_Step]:
-    """Who goes where, from the place of the first one on; empty where that does not lead back to it."""
+    """Who goes where, from the place of the first one on; empty where that leads neither back to it nor to one that a
+    run which was ended left aside."""
     steps: list[_Step] = []
     holder = first
     for _ in range(PLACES):
@@ -139,6 +144,8 @@ def _circle(migration: Migration, tree_id: int, first: PlacedFile, entry: Entry)
         steps.append(_Step(file=file, holder=holder))
         if file.id == first.id:
             return steps if len({step.holder.folder_id for step in steps}) > 1 else []
+        if _is_displaced(migration, file):
+            return steps
         holder = file
         try:
             entry = migration.source.stat(f"{file.folder_path}/{file.name}".lstrip("/"))
@@ -150,7 +157,17 @@ def _circle(migration: Migration, tree_id: int, first: PlacedFile, entry: Entry)
 def _row_of(migration: Migration, tree_id: int, entry: Entry) -> PlacedFile | None:
     """The one file of the tree that Box has, and that had this id, size and date; None where several have."""
     rows = migration.checkpoint.placed_files_seen_as(tree_id, entry.fingerprint)
-    return rows[0] if len(rows) == 1 and not rows[0].name.startswith(ASIDE) else None
+    if not rows and migration.displaced:
+        gone = migration.checkpoint.gone_files_seen_as(tree_id, entry.fingerprint)
+        rows = [row for row in gone if row.id in migration.displaced]
+    if len(rows) != 1 or (rows[0].name.startswith(ASIDE) and rows[0].box_name != rows[0].name):
+        return None
+    return rows[0]
+
+
+def _is_displaced(migration: Migration, file: PlacedFile) -> bool:
+    """True for who was left aside: nobody waits for the place that it had."""
+    return file.name.startswith(ASIDE) or file.id in migration.displaced
 
 
 def _carry_out(migration: Migration, folder: FolderNode, first: PlacedFile, steps: list[_Step]) -> None:
@@ -158,14 +175,25 @@ def _carry_out(migration: Migration, folder: FolderNode, first: PlacedFile, step
     place = first  # as it was before
     try:
         is_aside = first.name.startswith(ASIDE) and first.box_name == first.name
-        aside = first if is_aside else step_aside(migration, folder, first)
+        aside = first if is_aside else _aside(migration, folder, first, steps)
         for step in steps:
             file = aside if step.file.id == first.id else step.file
             _move(migration, file, step, place)
-    except ItemError as exc:
+    except OF_ONE_ENTRY as exc:
         _tell(migration, EventKind.MOVE_NOT_FOLLOWED, steps, f" ({exc})")
         return
     _tell(migration, EventKind.MOVE_FOLLOWED, steps)
+
+
+def _aside(migration: Migration, folder: FolderNode, first: PlacedFile, steps: list[_Step]) -> PlacedFile:
+    """Let it step aside; one that none of these steps brings to a place may have left the folder in Box already."""
+    if any(step.file.id == first.id for step in steps):
+        return step_aside(migration, folder, first)
+    migration.displaced.add(first.id)
+    try:
+        return step_aside(migration, folder, first)
+    except ChangedInBox:
+        return first
 
 
 def _move(migration: Migration, file: PlacedFile, step: _Step, first: PlacedFile) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from connectors.box.types import Known, Place
 from connectors.entry import EntryKind
-from connectors.errors import ItemError
+from connectors.errors import OF_ONE_ENTRY
 from flows.transfer.deletions import require_place
 from flows.transfer.identity import Looked, is_one_file
 from flows.transfer.migration import Migration
@@ -42,7 +42,7 @@ def _is_left_alone(migration: Migration, folder_id: int) -> bool:
     try:
         for gone in migration.checkpoint.gone_folders_above(folder_id):
             require_place(gone, migration.box.folder_info(gone.box_id))
-    except ItemError:
+    except OF_ONE_ENTRY:
         return False
     return True
 
@@ -68,7 +68,7 @@ def _follow_file(migration: Migration, move: MovedFile) -> None:
     try:
         new = Place(migration.folders.box_id(move.folder_id), move.box_name)
         changed = migration.box.items.move(known, old, new)
-    except ItemError as exc:
+    except OF_ONE_ENTRY as exc:
         tell_copy(migration, folder, move.old_path, move.path, exc)
         return
     migration.checkpoint.record_file_moved(

@@ -126,6 +126,8 @@ class Migration:
     mismatches: Counter[int] = field(default_factory=Counter)
     #: Folders that look emptied, by their ids: the end of the walk says whether what they held was moved.
     emptied: dict[int, FolderNode] = field(default_factory=dict)
+    #: Rows of files that a run which was ended left aside, and whose places in their folders others have by now.
+    displaced: set[int] = field(default_factory=set)
     #: Set while a walk may still find something.
     walking: threading.Event = field(default_factory=threading.Event)
 
@@ -280,7 +282,11 @@ def _assemble(
         stop=stop,
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
         claims=Claims(
-            checkpoint, worker, batch_items=batch_items(plan, part), batch_bytes=transfer.batch_bytes
+            checkpoint,
+            worker,
+            batch_items=batch_items(plan, part),
+            batch_bytes=transfer.batch_bytes,
+            is_shared=part is Part.CONDUCTING,
         ),
         folders=_folders(access, part, worker, our_user_ids, stop),
         editors=editors,

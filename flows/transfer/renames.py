@@ -20,7 +20,7 @@ from dataclasses import replace
 from connectors.box.names import collision_key, fitted
 from connectors.box.types import BoxChild, Known, Place
 from connectors.entry import Entry, EntryKind
-from connectors.errors import ItemError
+from connectors.errors import OF_ONE_ENTRY
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.renamed_files import (
@@ -74,7 +74,7 @@ class _Carrying:
                     renames.append(replace(each, file=step_aside(self._migration, self._folder, each.file)))
                     continue
                 rename_in_box(self._migration, self._folder, each.file, each.entry.name, each.box_name)
-            except ItemError as exc:
+            except OF_ONE_ENTRY as exc:
                 for left in (each, *renames):
                     self._tell(EventKind.MOVE_NOT_FOLLOWED, left, f" ({exc})")
                 return
@@ -146,7 +146,7 @@ def _take_up(
                     rename_in_box(migration, folder, file, file.name, wanted)
             if file.name.startswith(ASIDE) and file.box_name != file.name:
                 step_aside(migration, folder, file)
-    except ItemError:
+    except OF_ONE_ENTRY:
         pass  # the renames are refused as well, and tell why
     return corrected
 
@@ -174,6 +174,6 @@ def _bring_back(
         own = own_name(file.name)
         names = (own, *(fitted(own, f" ({number})") for number in range(2, BACK_NAMES)))
         name = next((each for each in names if collision_key(each) not in taken), file.name)
-        with suppress(ItemError):  # it stays findable by its name aside
+        with suppress(*OF_ONE_ENTRY):  # it stays findable by its name aside
             rename_in_box(migration, folder, file, name, name)
             taken.add(collision_key(name))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from connectors.box.names import box_name, collision_key
 from connectors.box.types import Known, Place
 from connectors.entry import EntryKind
-from connectors.errors import ItemError
+from connectors.errors import OF_ONE_ENTRY
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.naming import OUT_OF_SIGHT
@@ -23,50 +23,57 @@ from state.statuses import EventKind
 
 def give_names_back(migration: Migration, tree_ids: Sequence[int]) -> None:
     """Once the walk of these trees has ended and what moved is moved. What Box refuses stays as it is."""
+    folder_id, names = 0, _Names(())
     for entry in migration.checkpoint.entries_with_other_names(tree_ids):
         migration.stop.raise_if_stopped()
         own = box_name(entry.name, entry.kind)
         if entry.name.startswith(ASIDE) or collision_key(own) == collision_key(entry.box_name):
             continue
-        known = migration.checkpoint.known_children(entry.folder_id)
-        if _is_free(entry, own, known) and _was_held(own, known):
-            with suppress(ItemError):
+        if entry.folder_id != folder_id:  # those of one folder come one after the other
+            folder_id, names = entry.folder_id, _Names(migration.checkpoint.known_children(entry.folder_id))
+        if names.are_free(entry, own):
+            with suppress(*OF_ONE_ENTRY):
                 _give_back(migration, entry, own)
 
 
-def _is_free(entry: RenamedEntry, own: str, known: Sequence[KnownChild]) -> bool:
-    """True when nothing that is there, or that Box has, holds the name, or would like to."""
-    others = [each for each in known if (each.id, each.kind) != (entry.row_id, entry.kind)]
-    held = [each for each in others if each.placed or each.status not in OUT_OF_SIGHT]
-    keys = {collision_key(name) for each in held for name in (each.box_name, box_name(each.name, each.kind))}
-    return collision_key(own) not in keys
+class _Names:
+    """Who has which names of one folder."""
 
+    def __init__(self, known: Sequence[KnownChild]) -> None:
+        #: Of what is there, or Box has: those that have the name, or would like to.
+        self._holders: dict[str, set[tuple[int, EntryKind]]] = {}
+        #: Had by what Box does not have any more; a name that only Box takes for another's stays away.
+        self._left: set[str] = set()
+        for each in known:
+            if each.placed or each.status not in OUT_OF_SIGHT:
+                for name in (each.box_name, box_name(each.name, each.kind)):
+                    self._holders.setdefault(collision_key(name), set()).add((each.id, each.kind))
+            else:
+                self._left.add(collision_key(each.box_name))
 
-def _was_held(own: str, known: Sequence[KnownChild]) -> bool:
-    """True when something had it that is not in Box any more; a name that only Box takes for another's stays away."""
-    return any(
-        collision_key(each.box_name) == collision_key(own) and not each.placed
-        for each in known
-        if each.status in OUT_OF_SIGHT
-    )
+    def are_free(self, entry: RenamedEntry, own: str) -> bool:
+        """True when something had this name, and nobody else has it now."""
+        key = collision_key(own)
+        return key in self._left and self._holders.get(key, set()) <= {(entry.row_id, entry.kind)}
 
 
 def _give_back(migration: Migration, entry: RenamedEntry, own: str) -> None:
-    etag = None
-    if entry.box_id is not None:
-        parent = migration.folders.box_id(entry.folder_id)
-        known = Known(
-            kind=entry.kind,
-            box_id=entry.box_id,
-            name=entry.box_name,
-            etag=entry.box_etag,
-            version_id=entry.box_version_id,
-        )
-        changed = migration.box.items.move(known, Place(parent, entry.box_name), Place(parent, own))
-        own, etag = changed.name, changed.etag if changed.same_content else entry.box_etag
-        words = f"{entry.path} has its own name in Box again, which was another entry's"
-        detail = {"path": entry.path.rpartition("/")[0], "count": 1, "names": [words]}
-        migration.record_event(EventKind.MOVE_FOLLOWED, detail)
+    if entry.box_id is None:
+        migration.checkpoint.record_name_to_come(entry, box_name=own, worker=migration.worker)
+        return
+    parent = migration.folders.box_id(entry.folder_id)
+    known = Known(
+        kind=entry.kind,
+        box_id=entry.box_id,
+        name=entry.box_name,
+        etag=entry.box_etag,
+        version_id=entry.box_version_id,
+    )
+    changed = migration.box.items.move(known, Place(parent, entry.box_name), Place(parent, own))
+    own, etag = changed.name, changed.etag if changed.same_content else entry.box_etag
+    words = f"{entry.path} has its own name in Box again, which was another entry's"
+    detail = {"path": entry.path.rpartition("/")[0], "count": 1, "names": [words]}
+    migration.record_event(EventKind.MOVE_FOLLOWED, detail)
     if entry.kind is EntryKind.FOLDER:
         migration.checkpoint.record_folder_renamed(
             entry.row_id, box_name=own, box_etag=etag, worker=migration.worker

@@ -13,11 +13,15 @@ from connectors.tracing import Attributes, span
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.emptied import (
+    DISK_GONE,
+    EMPTIED,
+    EMPTIED_AT_MOST,
+    Missing,
     disks_that_are_gone,
     is_below_a_disk_that_is_away,
+    look_for,
     looks_emptied,
     was_a_disk,
-    was_moved_away,
 )
 from flows.transfer.exchanges import follow_exchanges
 from flows.transfer.file_moves import follow_file_moves
@@ -39,18 +43,6 @@ WALK_BATCH = 256
 
 #: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
 ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
-
-#: What is said of a folder that looks emptied.
-EMPTIED = (
-    "it lists nothing of what it had before; is a disk mounted there?"
-    " If it really was emptied, say so in the plan: source: {may_be_empty: true}"
-)
-
-#: What is said of a mount point that went with its disk.
-DISK_GONE = (
-    "it is not there any more, and it was the top of another disk than the folder above it; is that mounted?"
-    " If it really was taken away, say so in the plan: source: {may_be_empty: true}"
-)
 
 #: A folder, what it lists, and the digest of that.
 Listed = tuple[FolderNode, list[Entry], str | None]
@@ -290,8 +282,28 @@ def _compared(
 
 
 def _judge_emptied(migration: Migration) -> None:
-    """Once the walk has seen all: folders that look emptied are failed, unless what they held was moved elsewhere."""
+    """Once the walk has seen all: folders that look emptied are failed, unless what they held was moved elsewhere.
+
+    Many of them at once, since what is new is looked through for that.
+    """
     while migration.emptied and not migration.stop.is_set():
+        emptied = _next_emptied(migration)
+        look_for(migration, [missing for *_, missing in emptied if missing is not None])
+        for folder, whole, known, missing in emptied:
+            with _failing(migration, folder):
+                if missing is not None and not missing.was_moved:
+                    _fail_folder(migration, folder, FOLDER_EMPTIED, EMPTIED)
+                    continue
+                changes = _compare(migration, folder, whole, known, judged=True)
+                _record(migration, [(folder, whole, _compared(folder, changes or [], None, known))])
+
+
+def _next_emptied(
+    migration: Migration,
+) -> list[tuple[FolderNode, list[Entry], list[KnownChild], Missing | None]]:
+    """List some of these folders once more, with what is missing from each; None where it does not look so now."""
+    found: list[tuple[FolderNode, list[Entry], list[KnownChild], Missing | None]] = []
+    while migration.emptied and sum(len(known) for _, _, known, _ in found) < ENTRIES_AT_ONCE:
         folder_id, seen = migration.emptied.popitem()
         folder = migration.checkpoint.folder_chain(folder_id)[-1]
         if folder.path != seen.path:
@@ -300,11 +312,9 @@ def _judge_emptied(migration: Migration) -> None:
             listing = _own(migration, folder, migration.source.list_folder(folder.path))
             known = migration.checkpoint.known_children(folder_id)
             whole = with_unlisted(migration.source, folder.path, listing, known, migration.stop.is_set)
-            if looks_emptied(migration, whole, known) and not was_moved_away(migration, whole, known):
-                _fail_folder(migration, folder, FOLDER_EMPTIED, EMPTIED)
-            else:
-                changes = _compare(migration, folder, whole, known, judged=True)
-                _record(migration, [(folder, whole, _compared(folder, changes or [], None, known))])
+            missing = Missing(whole, known) if looks_emptied(migration, whole, known) else None
+            found.append((folder, whole, known, missing))
+    return found
 
 
 def _compare(
@@ -317,7 +327,10 @@ def _compare(
 ) -> list[Change] | None:
     """What is to be recorded of this folder; None when it looks emptied, and is judged later."""
     if not judged and looks_emptied(migration, listing, known):
-        migration.emptied[folder.id] = folder
+        if len(migration.emptied) < EMPTIED_AT_MOST:
+            migration.emptied[folder.id] = folder
+        else:
+            _fail_folder(migration, folder, FOLDER_EMPTIED, EMPTIED)
         return None
     changes, renames = compare_folder(
         listing, known, excluded=migration.excluded, reads_all=migration.reads_all

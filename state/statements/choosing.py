@@ -32,6 +32,8 @@ _FREE = {
 
 _ON_THEIR_WAY = select(Item.id).where(ITEM_IS_CLAIMED, Item.claim != SET_ASIDE).limit(1)
 
+_PUT_ASIDE = select(Item.id).where(ITEM_IS_CLAIMED, Item.claim == SET_ASIDE).limit(1)
+
 _FAILED_FILES = (
     select(Item.id, Folder.path, Item.name, Item.size, Item.modified_ns)
     .join(Folder, Folder.id == Item.folder_id)
@@ -59,7 +61,7 @@ class ChoosingStatements(Statements):
         self.write_as(worker, put)
 
     def has_files_to_send(self, worker: WorkerLease, tree_ids: Sequence[int]) -> bool:
-        """True while any file of these trees is PENDING that this worker did not set aside, whoever holds it."""
+        """True while any file of these trees is PENDING that nobody set aside, whoever holds it."""
         others = [
             _ON_THEIR_WAY.where(Item.claimed_by == worker.id),
             _ON_THEIR_WAY.where(Item.claimed_by != worker.id),
@@ -75,6 +77,20 @@ class ChoosingStatements(Statements):
                     if connection.execute(mine).first() is not None:
                         return True
             return False
+
+        return self.database.read(has_some)
+
+    def has_files_set_aside(self, tree_ids: Sequence[int]) -> bool:
+        """True while a worker has set a file of these trees aside."""
+
+        def has_some(connection: Connection) -> bool:
+            return any(
+                connection.execute(
+                    _PUT_ASIDE.where(Item.tree_id.in_(chunk), Item.status == ItemStatus.PENDING)
+                ).first()
+                is not None
+                for chunk in in_chunks(tree_ids, IDS_PER_STATEMENT)
+            )
 
         return self.database.read(has_some)
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, and_, bindparam, literal_column, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind, Fingerprint
 from state.change_records import PlacedFile, RenamedEntry
-from state.database.models import FOLDER_IS_RENAMED, ITEM_IS_RENAMED, Folder, Item, Pass
+from state.database.models import (
+    FOLDER_IS_RENAMED,
+    ITEM_IS_GONE_FROM_SOURCE,
+    ITEM_IS_RENAMED,
+    Folder,
+    Item,
+    Pass,
+)
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import forget_listings
 from state.statements.listing import unverify
 from state.statements.moves import known_since
 from state.statuses import ItemStatus
+
+#: Files of one size in a tree among which one is looked for by its id.
+MANY_OF_A_SIZE = 1_000
 
 
 class RenameStatements(Statements):
@@ -35,9 +45,33 @@ class RenameStatements(Statements):
         return self.database.read(find)
 
     def placed_files_seen_as(self, tree_id: int, seen: Fingerprint) -> list[PlacedFile]:
-        """Files of the tree that are UPLOADED and had this id, size and date; two at most."""
-        query = _PLACED.where(Item.tree_id == tree_id, Item.kind == EntryKind.FILE, Item.size == seen.size)
-        query = query.where(Item.status == ItemStatus.UPLOADED, Item.source_file_id == seen.file_id)
+        """Files of the tree that are UPLOADED and had this id, size and date; two at most.
+
+        None where more files than MANY_OF_A_SIZE have that size: no index finds the one among them, and where a whole
+        share got new ids this is asked for each of its files.
+        """
+        of_the_size = and_(
+            Item.tree_id == tree_id,
+            Item.status == ItemStatus.UPLOADED,
+            Item.kind == EntryKind.FILE,
+            Item.size == seen.size,
+        )
+        too_many = select(Item.id).where(of_the_size).offset(MANY_OF_A_SIZE).limit(1)
+        query = _PLACED.where(of_the_size, Item.source_file_id == seen.file_id)
+        query = query.where(Item.modified_ns == seen.modified_ns).limit(2)
+
+        def find(connection: Connection) -> list[PlacedFile]:
+            if connection.execute(too_many).first() is not None:
+                return []
+            return [_placed_file(row) for row in connection.execute(query).all()]
+
+        return self.database.read(find)
+
+    def gone_files_seen_as(self, tree_id: int, seen: Fingerprint) -> list[PlacedFile]:
+        """Files of the tree that are GONE, and of which Box has this id, size and date of the source; two at most."""
+        query = _PLACED.where(ITEM_IS_GONE_FROM_SOURCE, Item.source_file_id == seen.file_id, Item.in_box)
+        # "+ 0": as for what moved, only the index of what is gone is of use here.
+        query = query.where(Item.tree_id + 0 == tree_id, Item.kind == EntryKind.FILE, Item.size == seen.size)
         query = query.where(Item.modified_ns == seen.modified_ns).limit(2)
         return self.database.read(
             lambda connection: [_placed_file(row) for row in connection.execute(query).all()]
@@ -59,13 +93,17 @@ class RenameStatements(Statements):
         box_etag: str | None,
         worker: WorkerLease,
     ) -> None:
-        """This file has another place in its tree, in the source as in Box; no other row has it."""
+        """This file has another place in its tree, in the source as in Box; no other row has it. Was it GONE, it is
+        back."""
 
         def exchange(connection: Connection) -> None:
             row = connection.execute(select(Item.folder_id, Item.tree_id).where(Item.id == item_id)).one()
             values = {"folder_id": folder_id, "name": name, "box_etag": box_etag}
             values["box_name"] = None if box_name == name else box_name
             connection.execute(update(Item).where(Item.id == item_id).values(values))
+            was_gone = (Item.id == item_id, Item.status == ItemStatus.GONE)
+            back = {"status": ItemStatus.UPLOADED, "reason": None, "detail": None}
+            connection.execute(update(Item).where(*was_gone).values(back))
             folders = [row.folder_id, folder_id]
             forget_listings(connection, folders)
             connection.execute(update(Folder).where(Folder.id.in_(folders)).values(unproven=True))
@@ -90,15 +128,37 @@ class RenameStatements(Statements):
 
     def entries_with_other_names(self, tree_ids: Sequence[int]) -> Iterator[RenamedEntry]:
         """Files and folders of these trees, in sight and free, with a "~" in their name in Box, which is not their own;
-        streamed."""
-        kinds = ((_OTHER_FILE_NAMES, EntryKind.FILE), (_OTHER_FOLDER_NAMES, EntryKind.FOLDER))
+        streamed, files folder by folder."""
+        for tree_id in sorted(tree_ids):
+            which: dict[str, Any] = {"tree": tree_id, "folder": 0, "after": 0}
+            while rows := self.database.read(_page(_OTHER_FILE_NAMES, which)):
+                for row in rows:
+                    if row.kind == EntryKind.FILE and row.status in _IN_SIGHT and row.claimed_by is None:
+                        yield _renamed_entry(row, EntryKind.FILE)
+                which |= {"folder": rows[-1].folder_id, "after": rows[-1].id}
         for chunk in in_chunks(sorted(tree_ids), IDS_PER_STATEMENT):
-            for query, kind in kinds:
-                after = 0
-                while rows := self.database.read(_page(query, {"trees": list(chunk), "after": after})):
-                    for row in rows:
-                        yield _renamed_entry(row, kind)
-                    after = rows[-1].id
+            which = {"trees": list(chunk), "after": 0}
+            while rows := self.database.read(_page(_OTHER_FOLDER_NAMES, which)):
+                for row in rows:
+                    yield _renamed_entry(row, EntryKind.FOLDER)
+                which |= {"after": rows[-1].id}
+
+    def record_name_to_come(self, entry: RenamedEntry, *, box_name: str, worker: WorkerLease) -> None:
+        """What is not in Box yet will have this name there, unless somebody is about to put it there, or has by now."""
+
+        def rename(connection: Connection) -> None:
+            named: Any
+            if entry.kind is EntryKind.FOLDER:
+                waits = (Folder.box_folder_id.is_(None), Folder.create_claimed_at.is_(None))
+                named = update(Folder).where(Folder.id == entry.row_id, *waits).values(box_name=box_name)
+            else:
+                waits = (Item.box_file_id.is_(None), Item.claimed_by.is_(None))
+                name = None if box_name == entry.name else box_name
+                named = update(Item).where(Item.id == entry.row_id, *waits).values(box_name=name)
+            connection.execute(named)
+            forget_listings(connection, [entry.folder_id])
+
+        self.write_as(worker, rename)
 
     def record_folder_renamed(
         self, folder_id: int, *, box_name: str, box_etag: str | None, worker: WorkerLease
@@ -174,6 +234,7 @@ _SENT_SINCE = _NEW.where(
 
 _Above = aliased(Folder)
 _IN_SIGHT = (ItemStatus.UPLOADED, ItemStatus.PENDING)
+# Asked for a status, SQLite would go through all files of the tree that have it, in place of the few with other names.
 _OTHER_FILE_NAMES = (
     select(
         Item.id,
@@ -184,12 +245,14 @@ _OTHER_FILE_NAMES = (
         Item.box_file_id.label("box_id"),
         Item.box_etag,
         Item.box_version_id,
+        Item.kind,
+        Item.status,
+        Item.claimed_by,
     )
     .join(_Above, _Above.id == Item.folder_id)
-    .where(Item.tree_id.in_(bindparam("trees", expanding=True)), ITEM_IS_RENAMED, Item.box_name.like("%~%"))
-    .where(Item.kind == EntryKind.FILE, Item.status.in_(_IN_SIGHT), Item.claimed_by.is_(None))
-    .where(Item.id > bindparam("after"))
-    .order_by(Item.id)
+    .where(Item.tree_id == bindparam("tree"), ITEM_IS_RENAMED, Item.box_name.like("%~%"))
+    .where(tuple_(Item.folder_id, Item.id) > tuple_(bindparam("folder"), bindparam("after")))
+    .order_by(Item.folder_id, Item.id)
     .limit(ROWS_PER_STATEMENT)
 )
 _OTHER_FOLDER_NAMES: Any = (

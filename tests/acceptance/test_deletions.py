@@ -226,6 +226,28 @@ def test_own_name_is_given_back(program: Program, box: Sandbox, share: Path) -> 
     assert {} == calls_of(program, box)
 
 
+@pytest.mark.torture
+def test_what_box_has_no_answer_for(program: Program, box: Sandbox, share: Path) -> None:
+    """Box answers one deletion, one move and one new name with 500 whenever it is asked: all else goes on, and a later
+    run does what is left."""
+    (share / "B/5.txt").unlink()
+    (share / "B/5.TXT").mkdir()
+    calls_of(program, box)
+    (share / "B/6.txt").unlink()
+    (share / "A/4.txt").rename(share / "B/moved.txt")
+    (share / "A/new.txt").write_bytes(b"new")
+    for route in ("PUT /files/:id", "PUT /folders/:id", DELETE_FILE):
+        box.faults.next(route).status(500).times(None)
+
+    assert 0 == program.run("migrate").code
+
+    assert {"All/A/new.txt", "All/B/moved.txt", "All/B/6.txt"} <= set(box.files())
+    box.faults.clear()
+    calls_of(program, box)
+    assert_same(box, share)
+    assert {} == calls_of(program, box)
+
+
 TREES = {"trees": [{"source": "A"}, {"source": "B"}], "changes": TRASH}
 
 

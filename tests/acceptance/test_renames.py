@@ -347,6 +347,26 @@ def test_killed_in_an_exchange(program: Program, box: Sandbox, share: Path, cras
 
 
 @pytest.mark.torture
+@pytest.mark.parametrize(
+    "crash", [f"{when}|{RENAME}|{number}" for number in (1, 2, 3, 4) for when in ("before", "after")]
+)
+def test_killed_in_an_exchange_of_three(program: Program, box: Sandbox, share: Path, crash: str) -> None:
+    """The next run finishes it where it ended, with no byte: each content keeps its id, and Box has nothing else."""
+    before, places = ids(box), ("A/a.txt", "M/x/z.txt", "A/x/in x.txt")
+    put_elsewhere(share, *places)
+    with Victims() as victims:
+        assert -9 == victims.run(program, "migrate", crash=crash).code
+
+    assert set(calls_of(program, box)) <= {RENAME, LOOK}
+
+    after = ids(box)
+    for old, new in zip(places, (*places[1:], places[0]), strict=True):
+        assert before[old] == after[new]
+    assert {1} == set(assert_same(box, share).values())
+    assert {} == calls_of(program, box)
+
+
+@pytest.mark.torture
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_exchange_that_box_refuses(program: Program, box: Sandbox, share: Path, number: int) -> None:
     """One is locked in Box: nothing is left aside, and each place holds what the share has there."""

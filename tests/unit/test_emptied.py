@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from connectors.entry import Entry, EntryKind, Fault, Fingerprint
 from connectors.errors import AccessDenied
 from connectors.source import Source
-from flows.transfer.emptied import is_mount_point
+from flows.run.stop import StopSignal
+from flows.transfer.emptied import Missing, is_mount_point, look_for
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
@@ -163,3 +165,28 @@ def test_what_is_below_is_counted_no_further_than_needed() -> None:
 
     assert is_mount_point(source, children, NOTES, known, excluded=lambda entry: None)
     assert len(asked) < 50
+
+
+def test_what_is_missing_from_many_folders_is_looked_for_once() -> None:
+    """All of one was moved, half of another; a third had a folder, too, and of a fourth only ids are seen."""
+    moved, half, with_folder, other_dates = (files(2, at=at) for at in (10, 20, 30, 40))
+    looks: list[Sequence[int]] = []
+
+    def seen_anew(pass_id: int, tree_ids: Sequence[int], sizes: Sequence[int]) -> object:
+        looks.append(sizes)
+        seen = [*moved, half[0], *with_folder]
+        yield from ((each.file_id, each.size, each.modified_ns) for each in seen)
+        yield from ((each.file_id, each.size, 1) for each in other_dates)
+
+    migration: Any = SimpleNamespace(
+        checkpoint=SimpleNamespace(seen_anew=seen_anew), pass_id=1, tree_ids=[1], stop=StopSignal()
+    )
+    listed = [moved, half, [*with_folder, folder("F")], other_dates]
+    missing = [Missing([], [child(each) for each in entries]) for entries in listed]
+
+    look_for(migration, missing)
+
+    assert [True, False, False, False] == [each.was_moved for each in missing]
+    assert [[100, 101]] == looks
+    look_for(migration, missing[2:3])
+    assert 1 == len(looks)

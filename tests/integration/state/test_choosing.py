@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from connectors.errors import PermissionMissing
 from flows.run.claims import Claims
+from flows.run.leases import Part
+from flows.transfer.choosing import require_no_way_refused
 from state.records import ClaimedItem, Failed
 from state.statuses import ItemStatus
 from tests.integration.state.scene import Scene
@@ -42,6 +50,29 @@ def test_what_is_set_aside_waits_for_the_end_of_the_lease(scene: Scene) -> None:
     assert 2 == scene.checkpoint.tree_report(scene.tree.id).files.pending
     scene.checkpoint.release_worker(scene.worker)
     assert ["g", "h"] == names(scene, other)
+
+
+def test_whoever_conducts_does_not_wait_for_what_a_sender_set_aside(scene: Scene) -> None:
+    """Box refuses that sender one way of sending, whatever is sent: the run ends with it, and says so."""
+    scene.walk({"f": 10, "g": 20})
+    sender = scene.checkpoint.register_worker(scene.plan_id, name="sender")
+    claims = Claims(scene.checkpoint, scene.worker, batch_items=1, batch_bytes=10_000, is_shared=True)
+    claims.take_up(scene.pass_id, [scene.tree.id])
+    migration: Any = SimpleNamespace(
+        checkpoint=scene.checkpoint, part=Part.CONDUCTING, refused_ways={}, tree_ids=[scene.tree.id]
+    )
+    first, other = scene.checkpoint.claim_batch(
+        sender, tree_ids=[scene.tree.id], max_items=10, max_bytes=10_000
+    )
+    assert claims.has_pending_files()
+    scene.checkpoint.record_results(sender, [scene.uploaded(first)])
+    require_no_way_refused(migration)
+
+    scene.checkpoint.set_aside(sender, [other.id])
+
+    assert not claims.has_pending_files()
+    with pytest.raises(PermissionMissing, match="a process that sends"):
+        require_no_way_refused(migration)
 
 
 def test_failures_are_tried_again_one_by_one(scene: Scene) -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from connectors.entry import EntryKind
 from connectors.errors import NotFound
+from state.database.models import Item
 from state.records import Failed
+from state.statements import renames
 from state.statuses import ItemStatus
 from tests.integration.state.scene import Scene
 
@@ -42,3 +50,45 @@ def test_files_missed_under_the_old_name_are_tried_under_the_new_one(scene: Scen
         child for child in scene.checkpoint.known_children(scene.folder_id("new")) if child.name == "c"
     ]
     assert (ItemStatus.FAILED, "access_denied") == (denied.status, denied.reason)
+
+
+def test_file_of_a_size_that_many_have(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked for among as many as that, and among no more."""
+    scene.walk({"a": 7, "b": 7, "c": 7, "other": 8})
+    scene.send_everything()
+    wanted = scene.child("b")
+    scene.checkpoint.database.write(
+        lambda connection: connection.execute(
+            update(Item).where(Item.id == wanted.id).values(source_file_id="id")
+        )
+    )
+    seen = replace(wanted.fingerprint, file_id="id")
+
+    monkeypatch.setattr(renames, "MANY_OF_A_SIZE", 3)
+    assert ["b"] == [file.name for file in scene.checkpoint.placed_files_seen_as(scene.tree.id, seen)]
+    monkeypatch.setattr(renames, "MANY_OF_A_SIZE", 2)
+    assert [] == scene.checkpoint.placed_files_seen_as(scene.tree.id, seen)
+
+
+def test_name_to_come(scene: Scene) -> None:
+    """Who was found with another name in Box than its own, and is sent by that before it gets its own, keeps what Box
+    has; so does who is about to be. The others will have their own."""
+    scene.walk({"a": 1, "b": 1, "c": 1, "d": {}})
+    for child in scene.checkpoint.known_children(scene.root_id):
+        renamed = {"box_name": f"{child.name} ~2", "box_etag": None, "worker": scene.worker}
+        if child.kind is EntryKind.FOLDER:
+            scene.checkpoint.record_folder_renamed(child.id, **renamed)
+        else:
+            scene.checkpoint.record_file_renamed(child.id, name=child.name, **renamed)
+    found = list(scene.checkpoint.entries_with_other_names([scene.tree.id]))
+    assert ["A/a", "A/b", "A/c", "A/d"] == [entry.path for entry in found]
+    sent, claimed = scene.claim(max_items=2)
+    scene.checkpoint.record_results(scene.worker, [scene.uploaded(sent)])
+    scene.create_folders()
+    assert {"A/a", "A/b"} == {sent.path, claimed.path}
+
+    for entry in found:
+        scene.checkpoint.record_name_to_come(entry, box_name=entry.name, worker=scene.worker)
+
+    names = {child.name: child.box_name for child in scene.checkpoint.known_children(scene.root_id)}
+    assert {"a": "a ~2", "b": "b ~2", "c": "c", "d": "d ~2"} == names

@@ -97,6 +97,7 @@ def exercise(scene: Scene) -> None:
         list(lines(checkpoint, scene.plan_id))
     scene.clock.forward(100)
     checkpoint.register_worker(scene.plan_id, name="second")
+    list(checkpoint.entries_with_other_names([scene.tree.id]))
 
 
 @pytest.fixture
@@ -158,6 +159,7 @@ def test_no_statement_scans_a_table_of_the_share(recorded: tuple[Checkpoint, Rec
         (r"SELECT folders.*WHERE folders\.parent_id IN", "(parent_id=?"),
         (r"SELECT folders.*WHERE folders\.parent_id = \?", "(parent_id=?"),
         (r"UPDATE items SET status.*items\.status = 'failed'", "INDEX ix_items_"),
+        (r"SELECT items.*items\.box_name LIKE", "ix_items_renamed"),
     ],
 )
 def test_hot_queries_use_their_index(recorded: tuple[Checkpoint, Recorder], pattern: str, index: str) -> None:
