@@ -281,13 +281,7 @@ def _assemble(
         landing=landing,
         stop=stop,
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
-        claims=Claims(
-            checkpoint,
-            worker,
-            batch_items=batch_items(plan, part),
-            batch_bytes=transfer.batch_bytes,
-            is_shared=part is Part.CONDUCTING,
-        ),
+        claims=_claims(plan, part, checkpoint, worker),
         folders=_folders(access, part, worker, our_user_ids, stop),
         editors=editors,
         access=access,
@@ -301,6 +295,16 @@ def _assemble(
         excluded=rules.reason,
         rules=rules.digest,
         our_user_ids=our_user_ids,
+    )
+
+
+def _claims(plan: MigrationPlan, part: Part, checkpoint: Checkpoint, worker: WorkerLease) -> Claims:
+    return Claims(
+        checkpoint,
+        worker,
+        batch_items=batch_items(plan, part),
+        batch_bytes=plan.transfer.batch_bytes,
+        is_shared=part is Part.CONDUCTING,
     )
 
 

@@ -179,7 +179,9 @@ def test_plan_that_does_not_find_its_checkpoint(
     program: Program, box: Sandbox, tmp_path: Path, change: str
 ) -> None:
     """Another name, state_url or place of the plan file: what is in Box already is told, not sent again."""
-    time.sleep(1.1)  # Box tells whole seconds: what it got in the second in which a plan begins may be the plan's own
+    time.sleep(
+        1.1
+    )  # Box tells whole seconds: what it got in the second in which a plan begins may be the plan's own
     sent = box.calls.by_route["POST /files/content"]
     if change == "name":
         program.write_plan(name="renamed")
