@@ -32,6 +32,8 @@ class PlanOrigin:
     source_url: str
     landing_folder_id: str
     box: BoxIdentity
+    #: False before its trees were looked for: until then nothing is known that another share or Box would make wrong.
+    is_begun: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -17,6 +17,9 @@ from flows.cli.options import JSONOption, PlanArgument, TreeOption
 from flows.console import console, load, print_json, print_verification, run_flow, say
 from flows.errors import PlanError
 from flows.exit_codes import BAD_PLAN, COMPLETE, INCOMPLETE
+
+if TYPE_CHECKING:
+    from flows.plan.model import MigrationPlan
 
 
 def verify(
@@ -175,11 +178,19 @@ def report(
         paths, key = write_manifest(loaded, manifest, sign)
         written += paths
         sys.stderr.write(f"signed by the Ed25519 key whose public half is {key}\n")
-    if upload:
-        from flows.reconciliation.report_in_box import upload_reports
-        from flows.words import printable
-
-        for line in upload_reports(loaded, plain=plain, say=say):
-            sys.stderr.write(f"in Box: {printable(line)}\n")
+    is_whole = _put_into_box(loaded, plain=plain) if upload else True
     for path in written:
         print(path)  # noqa: T201  paths on stdout are what a script wants
+    if not is_whole:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _put_into_box(plan: MigrationPlan, *, plain: bool) -> bool:
+    """Say what was put where; return whether that is all."""
+    from flows.reconciliation.report_in_box import upload_reports
+    from flows.words import printable
+
+    lines, is_whole = upload_reports(plan, plain=plain, say=say)
+    for line in lines:
+        sys.stderr.write(f"in Box: {printable(line)}\n")
+    return is_whole

@@ -152,6 +152,8 @@ def read_settings(path: Path) -> dict[str, str]:
 def prefect_command() -> str:
     """Prefect's command as a shell takes it: its own, which pipx puts on nobody's PATH."""
     own = Path(sys.executable).with_name("prefect")
+    if not own.exists():  # a system's Python has its programs elsewhere
+        return f"{shlex.quote(sys.executable)} -m prefect"
     found = shutil.which("prefect")
     is_on_path = found is not None and Path(found).resolve() == own.resolve()
     return "prefect" if is_on_path else shlex.quote(str(own))

@@ -59,7 +59,9 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str,
     if every_seconds < 1:
         raise PlanError("--every: Box is asked once a second at most")
     with notifying(plan, WATCH) as notices, open_access(plan) as access:
-        allotment = Allotment(access.checkpoint, access.plan_id, plan.box, calls_alarm(plan, notices))
+        alarm = calls_alarm(plan, notices)
+        allotment = Allotment(access.checkpoint, access.plan_id, plan.box, lambda: alarm)
+        allotment.begin()
         found = _tell(access, notices)  # what an earlier one wrote down and could not tell
         reader = EventReader(access)
         if not reader.sees_everything:

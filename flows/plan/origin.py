@@ -93,7 +93,12 @@ def refuse_differences(known: PlanOrigin, plan: MigrationPlan, *, box: BoxIdenti
 
 
 def differences(known: PlanOrigin, plan: MigrationPlan, *, box: BoxIdentity) -> list[str]:
-    """Return what the checkpoint says of the plan and the plan does not; what either does not know is no difference."""
+    """Return what the checkpoint says of the plan and the plan does not; what either does not know is no difference.
+
+    Nothing before the plan is begun: nothing is believed then.
+    """
+    if not known.is_begun:
+        return []
     was = known.box
     app = f"{was.client_id} of {was.account_login}" if was.account_login else was.client_id
     told = [

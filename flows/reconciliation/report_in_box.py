@@ -36,8 +36,9 @@ NAMES = 20
 Say = Callable[[str], object]
 
 
-def upload_reports(plan: MigrationPlan, *, plain: bool, say: Say) -> list[str]:
-    """Write the report that the plan says and put it into Box; return what was put where, a line each.
+def upload_reports(plan: MigrationPlan, *, plain: bool, say: Say) -> tuple[list[str], bool]:
+    """Write the report that the plan says and put it into Box; return what was put where, a line each, and whether
+    that is all.
 
     PlanError where somebody of a single tree would see the whole plan's, where nothing is known of the plan, and while
     a run of it uses the account.
@@ -46,9 +47,9 @@ def upload_reports(plan: MigrationPlan, *, plain: bool, say: Say) -> list[str]:
     try:
         with open_access(plan) as opened, budget_held(opened) as access:
             uploading = _Uploading(access, plain=plain, say=say)
-            if wanted.upload_to is UploadTo.TREE:
-                return list(uploading.of_each_tree())
-            return list(uploading.of_the_plan())
+            is_of_trees = wanted.upload_to is UploadTo.TREE
+            lines = list(uploading.of_each_tree() if is_of_trees else uploading.of_the_plan())
+            return lines, uploading.is_whole
     except LeaseHeld as exc:
         raise PlanError(f"--upload: {exc}; upload the report when that is over") from exc
 
@@ -69,12 +70,19 @@ class _Uploading:
         self._access, self._plain, self._say = access, plain, say
         self._plan_name = access.plan.checkpoint_name
         self._known = access.checkpoint.reports_in_box(self._plan_name)
+        #: False once the report of a tree was not put into Box.
+        self.is_whole = True
 
     def of_the_plan(self) -> Iterator[str]:
         """The whole report, into the landing folder."""
         folder_id = self._access.plan.box.landing_folder_id
         if folder_id != "0":  # nobody is let into the account's own root
             self._refuse_people_of_trees(folder_id)
+            if (access := self._access.box.landing_folder().link_access) in ("open", "company"):
+                self._say(
+                    f"the landing folder has a shared link ({access}): whoever has it reads the report, and"
+                    " who is let into which tree"
+                )
         yield from self._put(folder_id, self._access.plan.name, key="", tree=None)
 
     def of_each_tree(self) -> Iterator[str]:
@@ -91,6 +99,7 @@ class _Uploading:
             try:
                 yield from self._put(tree.box_folder_id, tree.name, key=str(tree.id), tree=tree)
             except ItemError as exc:  # one tree's business (P11)
+                self.is_whole = False
                 self._say(f"the report of {tree.name} was not put into Box: {exc}")
 
     def _refuse_people_of_trees(self, folder_id: str) -> None:
@@ -130,7 +139,9 @@ class _Uploading:
 
     def _put(self, folder_id: str, name: str, *, key: str, tree: TreeRecord | None) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="boxhaul-") as place:
-            write_report(self._access.plan, Path(place), plain=self._plain, tree=tree, say=self._say)
+            write_report(
+                self._access.plan, Path(place), plain=self._plain, tree=tree, in_box=True, say=self._say
+            )
             for part, pattern in PARTS.items():
                 box_name = fitted(pattern.format(name.replace("/", " ").replace("\\", " ")), "")
                 receipt = self._store(Path(place) / part, folder_id, box_name, f"{key}|{part}")
@@ -149,6 +160,8 @@ class _Uploading:
             try:
                 item = Upload(folder_id=folder_id, name=wanted, size=size)
                 receipt = self._access.box.put(item, lambda: cast(SourceFile, _OwnFile(file)))
+                if receipt.adopted and not self._is_by_us(receipt.file_id):
+                    raise NameInUse(f"{wanted} is a person's copy")
             except NameInUse:
                 self._say(
                     f"{wanted} in folder {folder_id} is not ours, and stays as it is: ours gets another name"
@@ -166,6 +179,11 @@ class _Uploading:
             return None
         is_ours = there.version_id == known["version"] and there.sha1 == known["sha1"]
         return there.etag if is_ours and there.parent_id == folder_id and not there.trashed else None
+
+    def _is_by_us(self, file_id: str) -> bool:
+        """Tell whether nobody but the account had a hand in a file."""
+        there, account = self._access.box.file_info(file_id), self._access.box.whoami()
+        return {there.created_by_id, there.modified_by_id} == {account.id}
 
     def _remember(self, key: str, receipt: Receipt) -> None:
         self._known[key] = {

@@ -1,7 +1,7 @@
 """A report of one tree alone, for the people of that tree: no name, person or number of any other tree is in it. Pure.
 
 Free text is left out as well, since nobody can tell what it names: why something failed in the server's words, why it
-was waived, what a run remarked. The reason codes stay, and the plan's own report has all of it.
+was waived, what a run remarked, and the plan's own rules. Reason codes stay, and the plan's own report has all of it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from flows.plan.exclude import DEFAULT_EXCLUDE, rule_reason
 from flows.reporting.status import sums_of
 from state.records import ItemLine, TreeRecord
+
+#: How the reason of a rule begins; those that name nothing of the share; and what the others become.
+_RULE = rule_reason("")
+_USUAL = frozenset(rule_reason(pattern) for pattern in DEFAULT_EXCLUDE)
+_ARCHIVE = rule_reason("archive, ")
+_OWN_RULE = rule_reason("of the plan")
 
 
 def of_one_tree(document: Mapping[str, Any], tree: TreeRecord) -> dict[str, Any]:
@@ -42,4 +49,11 @@ def of_one_tree(document: Mapping[str, Any], tree: TreeRecord) -> dict[str, Any]
 
 def without_free_text(line: ItemLine) -> ItemLine:
     """Return the line without what a person or a server wrote."""
-    return replace(line, detail=None, waived_by=None, waived_why=None)
+    return replace(line, reason=_plain(line.reason), detail=None, waived_by=None, waived_why=None)
+
+
+def _plain(reason: str | None) -> str | None:
+    """A glob of the plan may name folders of several trees."""
+    if reason is None or not reason.startswith(_RULE) or reason in _USUAL or reason.startswith(_ARCHIVE):
+        return reason
+    return _OWN_RULE

@@ -47,6 +47,7 @@ def write_report(
     *,
     plain: bool = False,
     tree: TreeRecord | None = None,
+    in_box: bool = False,
     say: Callable[[str], object] = silent,
     show: Callable[[Sequence[Figure]], object] = silent,
 ) -> list[Path]:
@@ -54,7 +55,8 @@ def write_report(
 
     `show` gets the pictures, once they are drawn.
 
-    `tree`: a report of this tree alone, without a word of any other (one_tree.py).
+    `tree`: a report of this tree alone, without a word of any other (one_tree.py). `in_box`: the page goes into Box,
+    where nothing but the list of entries is beside it.
 
     `plain`: no pictures and no workbook, which take most of the time; an earlier workbook goes, since it would tell
     of another moment.
@@ -68,6 +70,7 @@ def write_report(
         raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
     if tree is not None:
         document = of_one_tree(document, tree)
+    document["in_box"] = in_box
     paths = [target / name for name in FILES if not plain or name != WORKBOOK]
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -29,12 +29,17 @@ class Allotment:
         checkpoint: Checkpoint,
         plan_id: int,
         box: BoxConfig,
-        alarm: Alarm,
+        alarm: Callable[[], Alarm | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`alarm`: asked for at each look; while there is none, nobody would hear it, and nothing counts as told."""
         self._checkpoint, self._plan_id = checkpoint, plan_id
         self._box, self._alarm, self._clock = box, alarm, clock
         self._next, self._calls = clock(), 0
+
+    def begin(self) -> None:
+        """Before this process has written down a call: what was made before the first look ever counts for no month."""
+        self._checkpoint.calls_of_month(self._plan_id)
 
     def beat(self, calls: int) -> None:
         """Look, when it is time to; `calls`: what this process has made so far."""
@@ -45,12 +50,15 @@ class Allotment:
 
     def look(self) -> None:
         """Tell people, when more than they were told of is used up."""
+        alarm = self._alarm()
+        if alarm is None:
+            return
         allowed = self._box.month_of_calls
         used = self._checkpoint.calls_of_month(self._plan_id)
         for percent in ALARMS:
             if used * 100 >= allowed * percent:
                 if self._checkpoint.is_first_told(self._plan_id, percent):
-                    self._alarm(percent, self._words(percent, used, allowed))
+                    alarm(percent, self._words(percent, used, allowed))
                 return
 
     def _words(self, percent: int, used: int, allowed: int) -> str:

@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from connectors.errors import ConnectorError
 from connectors.tracing import Attributes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -136,7 +137,7 @@ class OpenTelemetry:
     def _current(
         self, name: str, attributes: Attributes, kind: SpanKind, above: contexts.Context | None
     ) -> Iterator[Span]:
-        """An error's text may hold a path: its reason alone is said (P8)."""
+        """An error's text may hold a path: its reason code alone is said, or its type where it is not ours (P8)."""
         with self._tracer.start_as_current_span(
             name,
             context=above,
@@ -148,25 +149,25 @@ class OpenTelemetry:
             try:
                 yield span
             except BaseException as exc:
-                reason = str(getattr(exc, "reason", "") or type(exc).__name__)
+                reason = exc.reason if isinstance(exc, ConnectorError) else type(exc).__name__
                 span.set_attribute("error.type", reason)
                 span.set_status(StatusCode.ERROR)
                 raise
 
 
 class _Quiet(SpanExporter):
-    """OTLP's own exporter without its words: they may hold what the headers or the address hold."""
+    """OTLP's own exporter, without OpenTelemetry's words: they may hold what the headers or the address hold."""
 
     def __init__(self, warn: Callable[[str], object]) -> None:
         asked = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT") or os.environ.get(
             "OTEL_EXPORTER_OTLP_TIMEOUT"
         )
+        logger = logging.getLogger("opentelemetry")
+        if logger.propagate:  # for good: a thread that is not waited for may speak later
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
+        # A header that it cannot read is shown at once.
         self._exporter = OTLPSpanExporter(timeout=None if asked else REQUEST_SECONDS)
-        for name in ("opentelemetry.exporter.otlp", "opentelemetry.sdk._shared_internal"):
-            logger = logging.getLogger(name)
-            if logger.propagate:  # for good: a thread that is not waited for may speak later
-                logger.addHandler(logging.NullHandler())
-                logger.propagate = False
         self._warn = warn
         #: False once a request was not taken, until one is.
         self.reaches = True

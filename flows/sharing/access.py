@@ -162,7 +162,7 @@ def open_access(plan: MigrationPlan, *, begins: bool = False) -> Iterator[Access
     with ExitStack() as stack:
         checkpoint = stack.enter_context(closing(open_checkpoint(plan, create=True)))
         plan_id = _begun_plan(plan, checkpoint) if begins else known_plan(plan, checkpoint)
-        box = stack.enter_context(open_box(plan))
+        box = stack.enter_context(open_box(plan, uploading=()))  # uploaders are let into no folder by now
         require_account(checkpoint, plan, box.whoami())
         yield Access(plan, plan_id, checkpoint, box, TreeEditors(checkpoint, box))
 

@@ -86,8 +86,8 @@ class Migration:
     #: The service account and the identities: what one of them made in Box is ours.
     our_user_ids: frozenset[str]
 
-    #: Tells people that so much of the month's calls is used up.
-    alarm: Alarm = lambda percent, text: None
+    #: Tells people that so much of the month's calls is used up; None where nobody listens.
+    alarm: Alarm | None = None
     #: Tells people a line about this run.
     tell: Callable[[Tone, str], object] = lambda tone, text: None
 
@@ -233,8 +233,9 @@ def open_migration(
 @contextmanager
 def _watched_allotment(migration: Migration) -> Iterator[Allotment]:
     allotment = Allotment(
-        migration.checkpoint, migration.plan_id, migration.plan.box, lambda *told: migration.alarm(*told)
+        migration.checkpoint, migration.plan_id, migration.plan.box, lambda: migration.alarm
     )
+    allotment.begin()
     try:
         yield allotment
     finally:
@@ -280,13 +281,7 @@ def _assemble(
         landing=landing,
         stop=stop,
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
-        claims=Claims(
-            checkpoint,
-            worker,
-            batch_items=batch_items(plan, part),
-            batch_bytes=transfer.batch_bytes,
-            is_shared=part is Part.CONDUCTING,
-        ),
+        claims=_claims(plan, part, checkpoint, worker),
         folders=_folders(access, part, worker, our_user_ids, stop),
         editors=editors,
         access=access,
@@ -300,6 +295,16 @@ def _assemble(
         excluded=rules.reason,
         rules=rules.digest,
         our_user_ids=our_user_ids,
+    )
+
+
+def _claims(plan: MigrationPlan, part: Part, checkpoint: Checkpoint, worker: WorkerLease) -> Claims:
+    return Claims(
+        checkpoint,
+        worker,
+        batch_items=batch_items(plan, part),
+        batch_bytes=plan.transfer.batch_bytes,
+        is_shared=part is Part.CONDUCTING,
     )
 
 

@@ -99,10 +99,13 @@ def _of_month(kind: EventKind, plans: Sequence[int], month: datetime) -> Select[
 
 
 def _plans_of_enterprise(connection: Connection, plan_id: int) -> list[int]:
-    """The plans whose calls count together; the plan alone where its enterprise is not known."""
+    """The plans whose calls count together; the plan alone where its enterprise is not known.
+
+    One transaction at a time has them: what another one of these wrote down is seen.
+    """
     own = select(Plan.enterprise_id).where(Plan.id == plan_id).scalar_subquery()
     query = select(Plan.id).where((Plan.id == plan_id) | (Plan.enterprise_id == own)).order_by(Plan.id)
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(query.with_for_update(key_share=True)).scalars())
 
 
 def _sampled(connection: Connection, plan_id: int, month: datetime) -> int:

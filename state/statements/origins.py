@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
-from state.database.models import Plan
+from state.database.models import Plan, Tree
 from state.records import BoxIdentity, PlanOrigin
 from state.statements.base import Statements
 
@@ -20,6 +20,7 @@ _ORIGINS = select(
     Plan.enterprise_id,
     Plan.account_id,
     Plan.account_login,
+    exists().where(Tree.plan_id == Plan.id).label("is_begun"),
 )
 
 
@@ -38,11 +39,19 @@ class OriginStatements(Statements):
         return self.database.read(lambda connection: [_origin(row) for row in connection.execute(query)])
 
     def record_box(self, plan_id: int, box: BoxIdentity) -> None:
-        """Write down which Box the plan belongs to, as far as that is not known yet; what is known stays."""
+        """Write down which Box the plan belongs to, as far as that is not known yet; what is known stays.
+
+        Before the plan is begun the last one counts: what somebody mistyped binds nobody.
+        """
 
         def record(connection: Connection) -> None:
-            known = _origin(connection.execute(_ORIGINS.where(Plan.id == plan_id)).one()).box
-            new = {key: value for key, value in asdict(box).items() if value and not getattr(known, key)}
+            known = _origin(connection.execute(_ORIGINS.where(Plan.id == plan_id)).one())
+            new = {
+                key: value
+                for key, value in asdict(box).items()
+                if (value and not (known.is_begun and getattr(known.box, key)))
+                or (not known.is_begun and box.account_id is None)
+            }
             if new:
                 connection.execute(update(Plan).where(Plan.id == plan_id).values(new))
 
@@ -72,4 +81,5 @@ def _origin(row: Any) -> PlanOrigin:
             account_id=row.account_id,
             account_login=row.account_login,
         ),
+        is_begun=bool(row.is_begun),
     )

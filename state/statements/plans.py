@@ -71,7 +71,7 @@ class PlanStatements(Statements):
     """Plans and trees."""
 
     def ensure_plan(self, *, name: str, source_url: str, landing_folder_id: str) -> int:
-        """Plan id; PlanMismatch when the name is known for another source/landing folder.
+        """Plan id; PlanMismatch when the name is known for another source/landing folder and the plan was begun.
 
         `source_url` is kept and shown: it carries no password.
         """
@@ -82,6 +82,9 @@ class PlanStatements(Statements):
             connection.execute(insert, {**values, "created_at": self.now(connection)})
             row = connection.execute(select(Plan).where(Plan.name == name)).one()
             if (row.source_url, row.landing_folder_id) != (source_url, landing_folder_id):
+                if connection.execute(select(Tree.id).where(Tree.plan_id == row.id).limit(1)).first() is None:
+                    connection.execute(update(Plan).where(Plan.id == row.id).values(values))
+                    return int(row.id)
                 raise PlanMismatch(
                     f"the checkpoint holds a plan {name!r} from {row.source_url} into folder {row.landing_folder_id}, "
                     f"not from {source_url} into {landing_folder_id}; give one of them another name"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,29 @@ def test_rehearsal_keeps_a_place_of_its_own(program: Program) -> None:
     assert "nothing is known of the plan test yet" in status.stderr
 
 
+def test_what_was_mistyped_before_anything_moved_binds_nobody(
+    tmp_path: Path, box: Sandbox, share: Path
+) -> None:
+    """A wrong app, landing folder or share stops the first run; put right, the plan just goes on."""
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=[{"source": "Accounting"}])
+    right = dict(program.plan)
+    app = {"method": "ccg", "client_id": "mistyped", "client_secret": "s", "enterprise_id": "4711"}
+    for wrong in (
+        {"box": right["box"] | {"auth": app}},
+        {"box": right["box"] | {"landing_folder_id": "4711"}},
+        {"source": {"url": share.with_name("shore").as_uri()}},
+    ):
+        program.write_plan(**right | wrong)
+        assert program.run("migrate").code in (2, 3)
+
+    program.write_plan(**right)
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    program.write_plan(box=right["box"] | {"auth": app})
+    assert 2 == program.run("status").code
+
+
 @pytest.mark.parametrize("command", ["migrate", "status", "report", "collaborate"])
 @pytest.mark.gate(1)
 def test_another_landing_folder_is_refused(program: Program, box: Sandbox, command: str) -> None:
@@ -155,6 +179,9 @@ def test_plan_that_does_not_find_its_checkpoint(
     program: Program, box: Sandbox, tmp_path: Path, change: str
 ) -> None:
     """Another name, state_url or place of the plan file: what is in Box already is told, not sent again."""
+    time.sleep(
+        1.1
+    )  # Box tells whole seconds: what it got in the second in which a plan begins may be the plan's own
     sent = box.calls.by_route["POST /files/content"]
     if change == "name":
         program.write_plan(name="renamed")

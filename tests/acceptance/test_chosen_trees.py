@@ -197,12 +197,16 @@ def test_retry_before_any_run_is_refused(program: Program, box: Sandbox) -> None
 
 
 def test_dry_run_leaves_failures_as_they_are(program: Program, box: Sandbox) -> None:
-    """Who only looks turns no failure into something that is still to be sent."""
+    """Who only looks turns no failure into something that is still to be sent, and hears no alarm in people's place."""
     program.write_plan(transfer={"max_attempts": 1})
     box.faults.next("POST /files/content").status(400, error="bad_digest").times(None)
     assert 1 == program.run("migrate").code
     before = [tree_of(program, name) | {"as_of": ""} for name in "AB"]
+    program.write_plan(box=program.plan["box"] | {"calls_per_month": 1}, transfer={"max_attempts": 1})
 
     look_share(load_plan(program.plan_path), trees=[])
 
     assert before == [tree_of(program, name) | {"as_of": ""} for name in "AB"], "it looked, and that is all"
+    program.run("migrate")
+    [log] = program.folder.glob("*.log")
+    assert 1 == log.read_text().count(" of 1 (box: calls_per_month)"), "nobody heard it before"

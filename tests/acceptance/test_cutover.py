@@ -115,7 +115,7 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
 
 @pytest.mark.parametrize("when", ["inside", "after"])
 @pytest.mark.parametrize("step", [step.value for step in Step])
-@pytest.mark.gate(4)
+@pytest.mark.gate(3)
 def test_killed_at_each_step_it_goes_on(
     program: Program, box: Sandbox, share: Path, step: str, when: str
 ) -> None:
@@ -186,7 +186,7 @@ def run_and(program: Program, change: Any) -> Finished:
             if "looking again in" in line:
                 change()
 
-    with program.start("cutover", "--quiet", "20s", "--yes") as process:
+    with program.start("cutover", "--quiet", "8s", "--yes") as process:
         assert process.stdout is not None
         reader = threading.Thread(target=read, args=[process.stderr])
         reader.start()

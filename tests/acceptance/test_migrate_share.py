@@ -70,6 +70,7 @@ class MigrationContract:
         finished = program.run("migrate", timeout=1_500)
 
         assert finished.code == 0, finished.output
+        print(box.calls.by_route, box.calls.by_status)
         calls = box.calls.by_route
         listings = calls.pop("GET /folders/:id/items")
         parts = calls["PUT /files/upload_sessions/:id"]
@@ -142,6 +143,7 @@ class TestLocal(ATenth, MigrationContract):
         yield {"url": share.as_uri()}, {}
 
 
+@pytest.mark.torture
 class TestS3(ATenth, MigrationContract):
     """From an S3-compatible server, moving between clouds; it takes 5 ms an object."""
 

@@ -104,6 +104,8 @@ def test_mail_and_chat_are_told(
 def test_people_who_are_let_in_and_who_fail_are_told(program: Program, chat: Messages, box: Sandbox) -> None:
     """`collaborate`: a line for each tree that something was done for; a dry run and a run without work tell nobody."""
     program.environment["CHAT"] = by_webhook(chat)
+    assert 2 == program.run("collaborate", "--dry-run").code  # no run has begun the plan
+    assert [] == chat.texts
     program.run("migrate")
     box.add_user("bob@example.com")
     people = [{"login": "ann@example.com"}, {"login": "bob@example.com", "role": "viewer"}]

@@ -35,7 +35,11 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
     share = tmp_path / "share"
     share.mkdir()
     build_tree(
-        share, {"Sales": {"a.txt": b"a", "sub": {"b.txt": b"b"}}, "Wages": {"payslip.txt": b"x" * 424_242}}
+        share,
+        {
+            "Sales": {"a.txt": b"a", "old.bak": b"o", "sub": {"b.txt": b"b"}},
+            "Wages": {"payslip.txt": b"x" * 424_242},
+        },
     )
     (share / "Wages/severance.txt").symlink_to("payslip.txt")
     (share / "Wages/payslip.txt").rename(share / "Wages/payslip..txt")
@@ -44,7 +48,9 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
         {"source": "Wages", "collaborators": [{"login": BOB, "role": "viewer"}]},
     ]
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
-    program.write_plan(report={"upload_to": "tree"})
+    uploader = box.add_user("AppUser_1@boxdevedition.com", kind="app")
+    program.plan["box"]["identities"] = [uploader.id]
+    program.write_plan(report={"upload_to": "tree"}, filters={"exclude": ["/{Sales,Wages}/*.bak"]})
     assert 0 == program.run("migrate").code
     return program
 
@@ -74,8 +80,9 @@ def test_each_tree_has_its_own(program: Program, box: Sandbox) -> None:
     assert 0 == uploaded.code, uploaded.output
     assert {page, table, "Wages/boxhaul report of Wages.html"} <= set(first)
     told = text_of(box, page) + text_of(box, table)
-    assert "a.txt" in told and ANN in told
+    assert "a.txt" in told and "old.bak" in told and ANN in told
     assert [] == [word for word in OF_THE_OTHER if word in told]
+    assert 'href="' not in told.replace('href="#main"', "").replace('href="data:,"', "")  # nothing to follow
     assert set() == verified(program)
 
 
@@ -119,6 +126,15 @@ def test_what_is_somebody_elses_stays(program: Program, box: Sandbox) -> None:
         ("extra_in_box", second),
     } == verified(program)
 
+    table = "Sales/boxhaul items of Sales.csv"
+    copy = text_of(box, table).encode()
+    ann.trash(box.files()[table].id)
+    hers = ann.upload("boxhaul items of Sales.csv", copy, folder)
+    assert 0 == program.run("report", "--upload", "--plain").code
+    assert "Sales/boxhaul items of Sales (2).csv" in box.files()
+    assert hers == box.files()[table].id
+    assert ("extra_in_box", table) in verified(program)
+
 
 @pytest.mark.torture
 def test_the_landing_folder(program: Program, box: Sandbox) -> None:
@@ -127,8 +143,19 @@ def test_the_landing_folder(program: Program, box: Sandbox) -> None:
     uploaded = program.run("report", "--upload", "--plain")
     assert 0 == uploaded.code, uploaded.output
     told = text_of(box, "boxhaul report of test.html")
+    assert "items.csv" not in told and "list of entries beside this page" in told
     assert "Sales" in told and "Wages" in told and BOB in told
     assert set() == verified(program)
+
+
+@pytest.mark.torture
+def test_a_tree_whose_report_box_refuses_is_told(program: Program, box: Sandbox) -> None:
+    """The others have theirs, and the exit code says that one has none."""
+    box.faults.next("POST /files/content").status(403)
+    uploaded = program.run("report", "--upload", "--plain")
+    assert 1 == uploaded.code, uploaded.output
+    assert "the report of Sales was not put into Box: " in uploaded.stderr
+    assert "Wages/boxhaul report of Wages.html" in box.files()
 
 
 @pytest.mark.torture
@@ -158,11 +185,13 @@ def test_who_is_let_into_the_landing_folder(tmp_path: Path, box: Sandbox, who: s
     with box.core.store.lock:
         body = {"item": {"type": "folder", "id": folder}, "role": "viewer", "accessible_by": accessible}
         box.core.collaborations.create(boss, body)
+    box.person(boss).link(folder)
     uploaded = program.run("report", "--upload", "--plain")
 
     if who == "somebody else":
         assert 0 == uploaded.code, uploaded.output
         assert "auditor@example.com" in uploaded.stderr
+        assert "has a shared link (open): whoever has it reads the report" in uploaded.stderr
         assert [path for path in box.files() if path.endswith("boxhaul report of test.html")]
     else:
         assert (2, 1) == (uploaded.code, uploaded.stderr.count("let into the landing folder")), (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
+from connectors.errors import NotFound
 from flows.orchestration import traces
 from flows.orchestration.traces import LABEL, traced
 from tests.servers.otlp import OtlpReceiver, otlp_receiver
@@ -32,6 +34,41 @@ def test_nonsense_in_a_variable_ends_no_run(
     with traced("plan", "migrate"):
         ran = True
     assert ran
+
+
+@pytest.mark.parametrize("header", ["Authorization: Bearer s3cr3t", "x-key=s3 cr3t\ts3cr3t"])
+def test_header_that_cannot_be_read_is_said_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture, header: str
+) -> None:
+    """OpenTelemetry would write the whole of it, with the secret, into the log."""
+    from flows.run.tracing import OpenTelemetry
+
+    said = logging.getLogger("opentelemetry")
+    monkeypatch.setattr(said, "propagate", True)
+    monkeypatch.setattr(said, "handlers", [])
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", header)
+    monkeypatch.setenv(RECEIVER, receiver.url)
+    OpenTelemetry("1", lambda words: None).close()
+    assert [] == [line for line in caplog.messages if "s3cr3t" in line]
+
+
+def test_foreign_errors_own_words_are_no_attribute(
+    monkeypatch: pytest.MonkeyPatch, receiver: OtlpReceiver
+) -> None:
+    """What a library calls its reason may be a sentence with a path; ours is a code."""
+    from flows.run.tracing import OpenTelemetry
+
+    class Foreign(Exception):
+        reason = "no such file: /Wages/payslip.txt"
+
+    monkeypatch.setenv(RECEIVER, receiver.url)
+    tracer = OpenTelemetry("1", lambda words: None)
+    for error in (Foreign(), NotFound("/Wages/payslip.txt")):
+        with suppress(Exception), tracer.span("batch", {}):
+            raise error
+    tracer.close()
+    told = sorted(span.attributes["error.type"] for span in receiver.spans)
+    assert ["Foreign", "not_found"] == told
 
 
 def test_flow_run_hands_its_span_on(monkeypatch: pytest.MonkeyPatch, receiver: OtlpReceiver) -> None:

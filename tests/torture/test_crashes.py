@@ -16,7 +16,7 @@ pytest_plugins = ["tests.torture.stage"]
 #: In `make torture`; the first ones go through every named place.
 SEEDS = 230
 #: Of them, in the ordinary suite: spread over the places.
-FEW = range(0, SEEDS, SEEDS // 14)
+FEW = range(0, SEEDS, SEEDS // 11)
 
 
 @pytest.mark.parametrize("seed", FEW)

@@ -23,7 +23,7 @@ from flows.deploy.automations import automation_of, is_the_same, mended_automati
 from flows.deploy.deployments import fill_in, flow_name, keep_what_people_set
 from flows.deploy.options import DEPLOYMENTS, DeployOptions
 from flows.deploy.saved_plan import SavedPlan
-from flows.deploy.server import read_settings, ui_url
+from flows.deploy.server import prefect_command, read_settings, ui_url
 from flows.orchestration.dispatch import ORPHAN_SECONDS
 from flows.plan.model import MigrationPlan
 
@@ -389,3 +389,16 @@ def test_no_probe_ends_a_worker_whose_server_is_away() -> None:
 
     assert ["worker"] == [pod["name"] for pod in pods]
     assert [] == [pod["name"] for pod in pods if "livenessProbe" in pod]
+
+
+def test_prefects_command_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside Python, where an environment or pipx has it; by Python itself where a system keeps the two apart."""
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python3"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert f"{tmp_path}/python3 -m prefect" == prefect_command()
+
+    own = tmp_path / "prefect"
+    own.touch(mode=0o755)
+    assert str(own) == prefect_command()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "prefect" == prefect_command()

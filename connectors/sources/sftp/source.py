@@ -163,7 +163,7 @@ class SFTPSource(ResilientSource):
                 raise self._refused
             if self._connected is None or not self._connected.usable:
                 try:
-                    self._connected = SFTPFileSystem(self._config)
+                    self._connected = self._logged_in()
                 except Exception as exc:
                     error = login_error(exc, self.display_url)
                     if isinstance(error, AuthenticationFailed):
@@ -171,6 +171,14 @@ class SFTPSource(ResilientSource):
                         self._refused = error
                     raise error from exc
             return self._connected
+
+    def _logged_in(self) -> SFTPFileSystem:
+        """Connect. Once more where the line breaks on the way: a server that refuses us, or to which too many log in at
+        once, may end it before its reason is heard."""
+        try:
+            return SFTPFileSystem(self._config)
+        except asyncssh.ConnectionLost:
+            return SFTPFileSystem(self._config)
 
     def _give_up(self, filesystem: SFTPFileSystem) -> None:
         with self._lock:

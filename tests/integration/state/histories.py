@@ -147,7 +147,11 @@ class Play:
         migration: Any = SimpleNamespace(
             follows_moves=False,
             reads_all=False,
-            claims=SimpleNamespace(held=[]),
+            quick=None,
+            is_dry=True,  # names are given back in Box, which is not here
+            emptied={},
+            trees_of=lambda found: {},
+            claims=SimpleNamespace(held=[], hold=lambda found: None),
             checkpoint=self.checkpoint,
             worker=self.worker,
             pass_id=self.pass_id,

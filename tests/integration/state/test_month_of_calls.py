@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -63,3 +64,16 @@ def test_each_part_is_told_once_a_month(scene: Scene, clock: ManualClock) -> Non
     assert not told(scene.plan_id, 80)
     clock.now = datetime(2026, 3, 1, tzinfo=UTC)
     assert told(scene.plan_id, 80)
+
+
+def test_of_two_plans_that_see_it_at_once_one_tells(scene: Scene) -> None:
+    """Runs of several plans of one enterprise look by themselves."""
+    second = scene.checkpoint.ensure_plan(name="second", source_url="file:///x", landing_folder_id="0")
+    scene.checkpoint.database.write(
+        lambda connection: connection.execute(text("update plans set enterprise_id = '1'"))
+    )
+    plans = [scene.plan_id, second] * 2
+    with ThreadPoolExecutor(len(plans)) as threads:
+        for percent in range(1, 21):
+            told = threads.map(lambda plan_id: scene.checkpoint.is_first_told(plan_id, percent), plans)  # noqa: B023
+            assert [False, False, False, True] == sorted(told)

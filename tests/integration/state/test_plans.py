@@ -25,8 +25,11 @@ def test_plan_is_found_by_its_name(checkpoint: Checkpoint) -> None:
 
 
 def test_plan_of_another_source_is_refused(checkpoint: Checkpoint) -> None:
-    """The same name for another share or landing folder is a PlanMismatch that names both."""
-    checkpoint.ensure_plan(name="p", source_url="file:///s", landing_folder_id="0")
+    """The same name for another share or landing folder is a PlanMismatch that names both, once it has trees."""
+    mistyped = checkpoint.ensure_plan(name="p", source_url="file:///r", landing_folder_id="9")
+    begun = checkpoint.ensure_plan(name="p", source_url="file:///s", landing_folder_id="0")
+    assert mistyped == begun
+    checkpoint.ensure_trees(begun, [TreeSpec(source="A", folder="A", name="A")])
 
     with pytest.raises(PlanMismatch, match=r"file:///s.*file:///t"):
         checkpoint.ensure_plan(name="p", source_url="file:///t", landing_folder_id="0")

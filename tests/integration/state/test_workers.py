@@ -152,6 +152,7 @@ def everything(checkpoint: Checkpoint) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
+@pytest.mark.gate(16)
 def test_fence_keeps_out_what_a_dead_worker_says_of_tree_and_pass(scene: Scene, sentence: str) -> None:
     """After a takeover the state is the other one's to write; while the worker lives, the same words are written."""
     scene.walk({"f": 1, "g": 2, "d": {"h": 3}, "empty": {}})
