@@ -49,29 +49,33 @@ class GoneStatements(Statements):
 
         What was found to be kept is left out. A tree's own folder never is among them.
         """
-        for query, of_row in ((_TOP_FOLDERS, _gone_folder), (_TOP_FILES, _gone_file)):
-            after = 0
-            while rows := self.database.read(_page(query, tree_id, after)):
-                yield from map(of_row, rows)
-                after = rows[-1].id
+        after = 0
+        while rows := self.database.read(_page(_TOP_FOLDERS, tree_id, after)):
+            yield from map(_gone_folder, rows)
+            after = rows[-1].id
+        yield from map(_gone_file, self._by_size(_TOP_FILES, tree_id))
 
     def gone_files(self, tree_id: int) -> Iterator[GoneEntry]:
         """Every file of this tree that is GONE and in Box, wherever it was, streamed; not those found to be kept."""
-        after = 0
-        while rows := self.database.read(_page(_ALL_FILES, tree_id, after)):
-            yield from map(_gone_file, rows)
-            after = rows[-1].id
+        yield from map(_gone_file, self._by_size(_ALL_FILES, tree_id))
 
     def waived_files(self, plan_id: int) -> Iterator[tuple[str, Fingerprint]]:
         """Path, and what was seen, of every file that a person waived and that Box does not have; streamed."""
         trees = select(Tree.id).where(Tree.plan_id == plan_id).order_by(Tree.id)
         for tree_id in self.database.read(lambda connection: connection.execute(trees).scalars().all()):
-            after = (-1, 0)
-            while rows := self.database.read(_page_by_size(tree_id, after)):
-                for row in rows:
-                    seen = Fingerprint(size=row.size, modified_ns=row.modified_ns, file_id=row.source_file_id)
-                    yield f"{row.path}/{row.name}".lstrip("/"), seen
-                after = rows[-1].size, rows[-1].id
+            for row in self._by_size(_WAIVED_FILES, tree_id):
+                if row.kind != EntryKind.FILE:
+                    continue
+                seen = Fingerprint(size=row.size, modified_ns=row.modified_ns, file_id=row.source_file_id)
+                yield f"{row.path}/{row.name}".lstrip("/"), seen
+
+    def _by_size(self, query: Any, tree_id: int) -> Iterator[Any]:
+        """Rows of one status, page by page in the order of their index: sorted by ids, each page would go
+        through all of them."""
+        which = {"tree": tree_id, "kind": "", "size": -1, "after": 0}
+        while rows := self.database.read(_page_of(query, which)):
+            yield from rows
+            which |= {"kind": rows[-1].kind, "size": rows[-1].size, "after": rows[-1].id}
 
     def children_in_box(self, folder_id: int) -> list[GoneEntry]:
         """Everything of this folder that is in Box, whatever its status."""
@@ -176,6 +180,7 @@ _FOLDERS = select(
 
 _FILES = select(
     Item.id,
+    Item.kind,
     Item.folder_id,
     _Above.path,
     Item.name,
@@ -197,18 +202,15 @@ _TOP_FOLDERS = (
     .order_by(Folder.id)
     .limit(ROWS_PER_STATEMENT)
 )
-_ALL_FILES = (
-    _FILES.where(_GONE_FILE, Item.id > bindparam("after")).order_by(Item.id).limit(ROWS_PER_STATEMENT)
-)
+_BY_SIZE = (Item.kind, Item.size, Item.id)
+_NEXT_BY_SIZE = tuple_(*_BY_SIZE) > tuple_(bindparam("kind"), bindparam("size"), bindparam("after"))
+_ALL_FILES = _FILES.where(_GONE_FILE, _NEXT_BY_SIZE).order_by(*_BY_SIZE).limit(ROWS_PER_STATEMENT)
 _WAIVED_FILES = (
-    select(Item.id, Item.name, Item.size, Item.modified_ns, Item.source_file_id, _Above.path)
+    select(Item.id, Item.kind, Item.name, Item.size, Item.modified_ns, Item.source_file_id, _Above.path)
     .join(_Above, _Above.id == Item.folder_id)
-    .where(Item.tree_id == bindparam("tree"), Item.status == ItemStatus.WAIVED, Item.kind == EntryKind.FILE)
-    .where(tuple_(Item.size, Item.id) > tuple_(bindparam("size"), bindparam("after")))
-    .where(Item.box_file_id.is_(None))
-    .order_by(
-        Item.size, Item.id
-    )  # as the index has them: sorted by ids, each page would go through all of them
+    .where(Item.tree_id == bindparam("tree"), Item.status == ItemStatus.WAIVED)
+    .where(Item.box_file_id.is_(None), _NEXT_BY_SIZE)
+    .order_by(*_BY_SIZE)
     .limit(ROWS_PER_STATEMENT)
 )
 _TOP_FILES = _ALL_FILES.where(not_(_GOES_WITH_IT))
@@ -221,9 +223,8 @@ def _page(query: Any, tree_id: int, after: int) -> Any:
     return lambda connection: connection.execute(query, {"tree": tree_id, "after": after}).all()
 
 
-def _page_by_size(tree_id: int, after: tuple[int, int]) -> Any:
-    which = {"tree": tree_id, "size": after[0], "after": after[1]}
-    return lambda connection: connection.execute(_WAIVED_FILES, which).all()
+def _page_of(query: Any, which: dict[str, Any]) -> Any:
+    return lambda connection: connection.execute(query, which).all()
 
 
 def _gone_folder(row: Any) -> GoneEntry:

@@ -100,6 +100,8 @@ def exercise(scene: Scene) -> None:
     list(checkpoint.entries_with_other_names([scene.tree.id]))
     list(checkpoint.seen_anew(scene.pass_id, [scene.tree.id], [1, 2]))
     list(checkpoint.waived_files(scene.plan_id))
+    list(checkpoint.gone_files(scene.tree.id))
+    list(checkpoint.gone_at_the_top(scene.tree.id))
 
 
 @pytest.fixture
@@ -163,6 +165,7 @@ def test_no_statement_scans_a_table_of_the_share(recorded: tuple[Checkpoint, Rec
         (r"UPDATE items SET status.*items\.status = 'failed'", "INDEX ix_items_"),
         (r"SELECT items.*items\.box_name LIKE", "ix_items_renamed"),
         (r"SELECT items.*ORDER BY items\.size, items\.id", "kind=? AND size>?"),
+        (r"SELECT items.*ORDER BY items\.kind, items\.size, items\.id", "status=? AND (kind,size)>"),
         (r"SELECT items.*items\.size IN \(\?, \?\) AND items\.uploaded_at", "kind=? AND size=?"),
     ],
 )
