@@ -360,27 +360,30 @@ class BoxDestination:
         self, item: Upload, name: str, open_file: OpenFile, store: SessionStore, check: CheckSource | None
     ) -> Receipt:
         item = item if name == item.name else replace(item, name=name)
-        while True:
-            with suppress(UploaderRefused):
-                return self._put_as(item, open_file, store, check)
-
-    def _put_as(
-        self, item: Upload, open_file: OpenFile, store: SessionStore, check: CheckSource | None
-    ) -> Receipt:
         large = item.size >= self.config.direct_upload_limit_bytes
-        stored = store.load() if large else None
-        if stored is not None and self._is_taken_out(stored.identity):
-            self.abort_session(stored)  # nobody but its opener can go on with it
-            store.clear()
-            stored = None
-        connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
-        others = len(self._uploaders.keys() - self._refused_alike.uploaders - {connection.user_id})
-        with self._refused_alike.watched(connection, item, way_of(item.file_id, large=large), others=others):
-            if not large:
-                return put_direct(connection, item, open_file, check)
-            if not self._uploaders:
-                self.whoami()
-            return put_session(connection, item, open_file, store, self._parts, check)
+        while True:  # until an uploader has sent it whom Box lets
+            stored = self._session_of(store) if large else None
+            connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
+            others = len(self._uploaders.keys() - self._refused_alike.uploaders - {connection.user_id})
+            way = way_of(item.file_id, large=large)
+            with (
+                suppress(UploaderRefused),
+                self._refused_alike.watched(connection, item, way, others=others),
+            ):
+                if not large:
+                    return put_direct(connection, item, open_file, check)
+                if not self._uploaders:
+                    self.whoami()
+                return put_session(connection, item, open_file, store, self._parts, check)
+
+    def _session_of(self, store: SessionStore) -> SessionState | None:
+        """The session to go on with. One whose opener is not asked any more is given back: nobody else can use it."""
+        stored = store.load()
+        if stored is None or not self._is_taken_out(stored.identity):
+            return stored
+        self.abort_session(stored)
+        store.clear()
+        return None
 
     def _is_taken_out(self, identity: str | None) -> bool:
         """True for who uploaded for the plan once and is not named any more, or whom Box refuses whatever he sends."""

@@ -15,6 +15,7 @@ from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
 from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile, WholeFile
 from connectors.tracing import about, carried, note, span
+from flows.run.job import Job
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
 from flows.transfer.conflicts import (
@@ -65,29 +66,30 @@ def send_batch(migration: Migration, batch: Batch) -> int:
     database that is gone.
     """
     said = {"boxhaul.files": len(batch.items), **migration.trees_of(batch.items)}
+    unkept = UnkeptStreams()
     with span("batch", said):
-        unsent = _send_batch(migration, batch)
+        send, make_ahead = carried(send_file), carried(_make_ahead)
+        pending = []
+        for each in with_folders_ahead(batch.items, FILES_AHEAD):
+            if not isinstance(each, int):
+                pending.append(migration.senders.submit(send, migration, each, unkept))
+            elif migration.part is not Part.SENDING:
+                migration.senders.submit(make_ahead, migration, each)
+        for job in reversed(pending):  # the last first, so that not each of them wakes this thread up
+            job.wait()
+        for kind, detail in unkept.remarks():
+            migration.record_event(kind, detail)
+        unsent = _not_sent(pending)
         note({"boxhaul.files_not_sent": unsent})
         return unsent
 
 
-def _send_batch(migration: Migration, batch: Batch) -> int:
-    unkept = UnkeptStreams()
-    send, make_ahead = carried(send_file), carried(_make_ahead)
-    pending = []
-    for each in with_folders_ahead(batch.items, FILES_AHEAD):
-        if not isinstance(each, int):
-            pending.append(migration.senders.submit(send, migration, each, unkept))
-        elif migration.part is not Part.SENDING:
-            migration.senders.submit(make_ahead, migration, each)
-    for job in reversed(pending):  # the last first, so that not each of them wakes this thread up
-        job.wait()
-    for kind, detail in unkept.remarks():
-        migration.record_event(kind, detail)
-    for error in [job.exception() for job in pending]:
+def _not_sent(jobs: Sequence[Job[bool]]) -> int:
+    """How many of these did not send their file; raises the first error of any."""
+    for error in [job.exception() for job in jobs]:
         if error is not None:
             raise error
-    return sum(not job.result() for job in pending)
+    return sum(not job.result() for job in jobs)
 
 
 def with_folders_ahead(items: Sequence[ClaimedItem], ahead: int) -> Iterator[ClaimedItem | int]:
