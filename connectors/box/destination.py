@@ -354,8 +354,6 @@ class BoxDestination:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    # --- private ---
-
     def _put(
         self, item: Upload, name: str, open_file: OpenFile, store: SessionStore, check: CheckSource | None
     ) -> Receipt:
@@ -366,10 +364,8 @@ class BoxDestination:
             connection = self._connection_of(stored.identity) if stored else self._pick_uploader()
             others = len(self._uploaders.keys() - self._refused_alike.uploaders - {connection.user_id})
             way = way_of(item.file_id, large=large)
-            with (
-                suppress(UploaderRefused),
-                self._refused_alike.watched(connection, item, way, others=others),
-            ):
+            watched = self._refused_alike.watched(connection, item, way, others=others)
+            with suppress(UploaderRefused), watched:
                 if not large:
                     return put_direct(connection, item, open_file, check)
                 if not self._uploaders:
