@@ -189,7 +189,7 @@ class RefusedAlike:
         folder_id = item.folder_id
         return (
             self._tried(connection, folder_id, way) == words
-            and self._tried(self._service, folder_id, way) != words
+            and self._tried(self._service, folder_id, way) is None
         )
 
     def _tried(self, connection: BoxConnection, folder_id: str, way: Way) -> Words | None:
