@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from connectors.box.names import collision_key
-from connectors.box.types import Known, Place
+from connectors.box.types import Place
 from connectors.entry import Entry, EntryKind
 from connectors.errors import OF_ONE_ENTRY, ChangedInBox, ItemError
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
-from flows.transfer.renamed_files import is_ours_and_one, own_name
+from flows.transfer.renamed_files import is_ours_and_one, known_in_box, own_name
 from flows.transfer.renames import rename_in_box, step_aside
 from state.change_records import PlacedFile
 from state.records import FolderNode, KnownChild
@@ -201,13 +201,7 @@ def _move(migration: Migration, file: PlacedFile, step: _Step, first: PlacedFile
     name = own_name(holder.name)
     # Who stepped aside in an earlier run has lost sight of its name in Box.
     box_name = name if holder.id == first.id and first.name.startswith(ASIDE) else holder.box_name
-    known = Known(
-        kind=EntryKind.FILE,
-        box_id=file.box_id,
-        name=file.box_name,
-        etag=file.box_etag,
-        version_id=file.box_version_id,
-    )
+    known = known_in_box(file)
     old = Place(migration.folders.box_id(file.folder_id), file.box_name)
     new = Place(migration.folders.box_id(holder.folder_id), box_name)
     changed = migration.box.items.move(known, old, new)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from connectors.box.names import collision_key, fitted
+from connectors.box.types import Known
 from connectors.entry import Entry, EntryKind
 from flows.transfer.identity import Looked, is_one_file
 from flows.transfer.moved_folders import ASIDE, Looks
@@ -34,6 +35,17 @@ def aside_name(box_id: str, name: str) -> str:
 def own_name(name: str) -> str:
     """Return the name that a file had before it stepped aside; the same where it did not."""
     return name.partition(" ")[2] or name if name.startswith(ASIDE) else name
+
+
+def known_in_box(file: PlacedFile) -> Known:
+    """What Box is to have of this file still, so that no call goes over what somebody changed there."""
+    return Known(
+        kind=EntryKind.FILE,
+        box_id=file.box_id,
+        name=file.box_name,
+        etag=file.box_etag,
+        version_id=file.box_version_id,
+    )
 
 
 def may_have_renamed(listing: Sequence[Entry], known: Sequence[KnownChild]) -> bool:

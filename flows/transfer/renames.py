@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from connectors.box.names import collision_key, fitted
-from connectors.box.types import BoxChild, Known, Place
-from connectors.entry import Entry, EntryKind
+from connectors.box.types import BoxChild, Place
+from connectors.entry import Entry
 from connectors.errors import OF_ONE_ENTRY
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
@@ -28,6 +28,7 @@ from flows.transfer.renamed_files import (
     aside_name,
     files_aside,
     is_file,
+    known_in_box,
     named_renames,
     next_rename,
     own_name,
@@ -103,13 +104,7 @@ def rename_in_box(
 ) -> PlacedFile:
     """One call, and one transaction. ChangedInBox when somebody gave it another name or place there."""
     parent = migration.folders.box_id(folder.id)
-    known = Known(
-        kind=EntryKind.FILE,
-        box_id=file.box_id,
-        name=file.box_name,
-        etag=file.box_etag,
-        version_id=file.box_version_id,
-    )
+    known = known_in_box(file)
     changed = migration.box.items.move(known, Place(parent, file.box_name), Place(parent, box_name))
     # Of what somebody else wrote the etag that was known stays: whoever sends a version is to look at it.
     etag = changed.etag if changed.same_content else file.box_etag
