@@ -27,6 +27,7 @@ _NAMED_SETS = {
 
 #: An escape in a regular expression outside of a set, and what some of them stand for.
 _CLASS = re.compile(r"\\(.)|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_IN_SET = re.compile(r"\\(.)", re.DOTALL)
 _ASCII = {
     "d": "0-9",
     "D": "^0-9",
@@ -113,8 +114,13 @@ def _simple(kind: str, text: str) -> str:
 
 
 def _ascii(found: re.Match[str]) -> str:
-    """A class of characters as rclone reads it, which knows ASCII alone; Python's are of all scripts."""
-    return found[0] if found[1] not in _ASCII else f"[{_ASCII[found[1]]}]"
+    """A class of characters as rclone reads it, which knows ASCII alone; Python's are of all scripts.
+
+    The opposite of a class inside of a set stays as Python reads it: no set says it in other words.
+    """
+    if found[1] in _ASCII:
+        return f"[{_ASCII[found[1]]}]"
+    return _IN_SET.sub(lambda each: _ASCII[each[1]] if each[1] in "dws" else each[0], found[0])
 
 
 def _set_from(glob: str, start: int) -> tuple[str, int]:

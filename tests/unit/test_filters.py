@@ -60,7 +60,9 @@ def test_backslash_before_what_needs_none_is_refused(glob: str) -> None:
 def test_classes_of_a_regular_expression_are_of_ascii() -> None:
     """As rclone's are."""
     assert not taken("x3", exclude=[r"{{x\d}}"])
-    assert taken("x\N{ARABIC-INDIC DIGIT THREE}", exclude=[r"{{x\d}}"])
+    for glob in (r"{{x\d}}", r"{{x[\d]}}", r"{{x[-\w]}}"):
+        assert taken("x\N{ARABIC-INDIC DIGIT THREE}", exclude=[glob]), glob
+        assert not taken("x3", exclude=[glob]), glob
     assert taken("é", exclude=[r"{{\w}}"])
     assert not taken("é", exclude=[r"{{[^a]\W?}}"])
 
