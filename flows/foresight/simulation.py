@@ -24,7 +24,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
 from flows.run.root_guard import RootGuard
 from flows.transfer.absent import with_unlisted
-from flows.transfer.emptied import is_mount_point
+from flows.transfer.emptied import Missing, is_mount_point
 from flows.transfer.moved_folders import Moved, moved_here
 from flows.transfer.moves import follows_moves
 from flows.transfer.naming import compare_folder
@@ -63,6 +63,8 @@ class Simulation:
         self._guard = RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty)
         #: Rows of folders that changed places with one of another parent.
         self._swapped = set[int]()
+        #: Folders that look emptied, each with the paths in it that were looked at all the same.
+        self._emptied: list[tuple[Place, frozenset[str]]] = []
         #: Set when a run would stop before its first deletion: so many are gone.
         self.too_many_deletions = 0
 
@@ -81,7 +83,11 @@ class Simulation:
             )
             self.trees.append(tree)
         self._moves = follows_moves(self.plan) and any(tree.box_folder_id for tree in known)
-        waiting = [_root(tree) for tree in reversed(self.trees)]
+        self._walk([_root(tree) for tree in reversed(self.trees)], stop)
+        self._judge_emptied(stop)
+        self._follow_missing()
+
+    def _walk(self, waiting: list[Place], stop: threading.Event) -> None:
         while waiting:
             if stop.is_set():
                 raise Stopped
@@ -95,14 +101,37 @@ class Simulation:
                 if isinstance(listing, ConnectorError):
                     _not_listed(place, listing)
                 else:
+                    self.listed += 1
                     waiting += self._look(place, listing, rows.get(place.row_id, []), stop)
-        self._follow_missing()
+
+    def _judge_emptied(self, stop: threading.Event) -> None:
+        """Once the walk has seen all, as a pass does: they fail, unless what they held was moved elsewhere."""
+        for place, seen in self._emptied:
+            try:
+                listing = self.source.list_folder(place.path)
+            except ConnectorError as exc:
+                _not_listed(place, exc)
+                continue
+            known = self.checkpoint.known_children(place.row_id)
+            missing = Missing(with_unlisted(self.source, place.path, listing, known, stop.is_set), known)
+            for found in self._notes.changes.new_with(missing.ids):
+                missing.see(found)
+            if not missing.was_moved:
+                place.tree.items.update({"failed": 1, "emptied": 1})
+                continue
+            below = self._look(place, listing, known, stop, judged=True)
+            self._walk([each for each in below if each.path not in seen], stop)
 
     def _look(
-        self, place: Place, listing: list[Entry], known: list[KnownChild], stop: threading.Event
+        self,
+        place: Place,
+        listing: list[Entry],
+        known: list[KnownChild],
+        stop: threading.Event,
+        *,
+        judged: bool = False,
     ) -> list[Place]:
         """Count what a pass would do in this folder, and return those in it that are to be looked at."""
-        self.listed += 1
         tree = place.tree
         if tree.record is not None and place.row_id == tree.record.root_folder_id:
             self._guard.root_lists([tree.record], place.path, listing)
@@ -126,11 +155,13 @@ class Simulation:
             known_elsewhere = self._known_elsewhere(tree, own, known)
             quick.leave(len(known_elsewhere - left))
             left |= known_elsewhere
-        tree.items["renamed"] += len(renames)
         by_name = {change.name: change for change in changes if change.entry is not None}
         moved = self._moved_here(place, own, known, by_name)
-        if not moved.rows and self._looks_emptied(own, known):
-            return self._emptied(place, own, known)
+        if not judged and not moved.rows and self._looks_emptied(own, known):
+            below = _below_emptied(place, own, known)
+            self._emptied.append((place, frozenset(each.path for each in below)))
+            return below
+        tree.items["renamed"] += len(renames)
         tree.calls.update({Route.MOVE_FOLDER: moved.calls, Route.MOVE_FILE: renamed.calls})
         folder = FolderPass(self._notes, place, known, by_name, moved.rows, renamed.names, left)
         for entry in own:
@@ -158,22 +189,6 @@ class Simulation:
         ]
         below = self.checkpoint.known_children_of
         return is_mount_point(self.source, below, own, there, excluded=self.excluded)
-
-    def _emptied(self, place: Place, own: Sequence[Entry], known: Sequence[KnownChild]) -> list[Place]:
-        """The folder fails; what is known of it stays, and known folders that are there are looked at all the same."""
-        place.tree.items.update({"failed": 1, "emptied": 1})
-        there = {entry.name: entry for entry in own if moves_as_folder(entry)}
-        return [
-            Place(
-                place.tree,
-                there[child.name].path,
-                child.id,
-                placed=child.placed,
-                unmade=None if child.placed else Unmade(place.tree, place.unmade),
-            )
-            for child in known
-            if child.kind is EntryKind.FOLDER and child.name in there and child.status not in OUT_OF_SIGHT
-        ]
 
     def _moved_here(
         self, place: Place, own: list[Entry], known: Sequence[KnownChild], by_name: Mapping[str, Change]
@@ -333,3 +348,19 @@ def _not_listed(place: Place, error: ConnectorError) -> None:
     if isinstance(error, FatalError | Stopped):
         raise error
     place.tree.items["failed"] += 1
+
+
+def _below_emptied(place: Place, own: Sequence[Entry], known: Sequence[KnownChild]) -> list[Place]:
+    """Known folders in one that looks emptied: those that are there are looked at all the same."""
+    there = {entry.name: entry for entry in own if moves_as_folder(entry)}
+    return [
+        Place(
+            place.tree,
+            there[child.name].path,
+            child.id,
+            placed=child.placed,
+            unmade=None if child.placed else Unmade(place.tree, place.unmade),
+        )
+        for child in known
+        if child.kind is EntryKind.FOLDER and child.name in there and child.status not in OUT_OF_SIGHT
+    ]

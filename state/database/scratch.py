@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -173,6 +173,14 @@ class PassChanges:
     def add_gone(self, folder_id: int, *, above: int) -> None:
         """This folder is gone with so many above it, itself included."""
         self._connection.execute("INSERT OR IGNORE INTO gone_folders VALUES (?, ?)", (folder_id, above))
+
+    def new_with(self, file_ids: Collection[str | None]) -> Iterator[tuple[str, int, int | None]]:
+        """Yield id, size and date of each new file that has one of these ids."""
+        query = "SELECT file_id, size, modified_ns FROM new_files WHERE tree = ? AND file_id = ? AND is_new"
+        trees = [tree for (tree,) in self._connection.execute("SELECT DISTINCT tree FROM new_files")]
+        for file_id in file_ids:
+            for tree in trees:
+                yield from self._connection.execute(query, (tree, file_id))
 
     def maybe_moved(self) -> Iterator[MayBeOne]:
         """Yield each new file with the one of its id and tree that is not where it was.
