@@ -24,7 +24,6 @@ def test_senders_are_below_the_run_that_conducts(
 ) -> None:
     """One trace of two processes, told apart by the spans of their runs."""
     server, box = prefect_server, slow_box
-    server.ask("POST", "/work_pools/", {"name": "boxhaul", "type": "process"})
     uploader = box.add_user("AppUser_1@boxdevedition.com", kind="app")
     share = build_share(tmp_path / "share", trees=TREES, folders=2, files=40)
     program = plan_for("traced", share=share, state_url="${FLEET_STATE_URL}", transfer={"batch_items": 10})
