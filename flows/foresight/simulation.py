@@ -24,7 +24,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
 from flows.run.root_guard import RootGuard
 from flows.transfer.absent import with_unlisted
-from flows.transfer.emptied import Missing, is_mount_point
+from flows.transfer.emptied import EMPTIED_AT_MOST, Missing, is_mount_point
 from flows.transfer.moved_folders import Moved, moved_here
 from flows.transfer.moves import follows_moves
 from flows.transfer.naming import compare_folder
@@ -37,6 +37,9 @@ from state.statuses import EventKind
 
 #: Folders listed at a time.
 FOLDERS_AT_ONCE = 64
+
+#: What a folder that looks emptied counts as.
+EMPTIED_FOLDER = {"failed": 1, "emptied": 1}
 
 
 class Simulation:
@@ -117,7 +120,7 @@ class Simulation:
             for found in self._notes.changes.new_with(missing.ids):
                 missing.see(found)
             if not missing.was_moved:
-                place.tree.items.update({"failed": 1, "emptied": 1})
+                place.tree.items.update(EMPTIED_FOLDER)
                 continue
             below = self._look(place, listing, known, stop, judged=True)
             self._walk([each for each in below if each.path not in seen], stop)
@@ -159,7 +162,10 @@ class Simulation:
         moved = self._moved_here(place, own, known, by_name)
         if not judged and not moved.rows and self._looks_emptied(own, known):
             below = _below_emptied(place, own, known)
-            self._emptied.append((place, frozenset(each.path for each in below)))
+            if len(self._emptied) < EMPTIED_AT_MOST:
+                self._emptied.append((place, frozenset(each.path for each in below)))
+            else:
+                tree.items.update(EMPTIED_FOLDER)
             return below
         tree.items["renamed"] += len(renames)
         tree.calls.update({Route.MOVE_FOLDER: moved.calls, Route.MOVE_FILE: renamed.calls})

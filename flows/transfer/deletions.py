@@ -66,7 +66,8 @@ def follow_deletions(migration: Migration) -> dict[str, Any]:
     held = HeldBack()
     if policy is Deletions.TRASH and any(gone.values()):
         held = held_back(migration, trees)
-        _require_few(migration, trees, sum(gone.values()), held)
+        if held.everything is None:  # else nothing is about to be deleted
+            _require_few(migration, trees, sum(gone.values()), held)
         if (why := _nothing_goes(migration, held)) is not None:
             log.warning("%s: nothing goes to the trash in this run", why)
             policy = Deletions.REPORT

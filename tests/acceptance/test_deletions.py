@@ -332,8 +332,9 @@ def test_moved_to_where_nobody_can_look(tmp_path: Path, box: Sandbox, share: Pat
 
 @pytest.mark.torture
 def test_moved_to_a_tree_that_is_away(tmp_path: Path, box: Sandbox, share: Path) -> None:
-    """The folder of B is not in the share for a moment."""
-    program = program_on(tmp_path / "run", box, share, None, **TREES)
+    """The folder of B is not in the share for a moment. Nothing goes then, so that the cap stops nobody either."""
+    capped = TREES | {"changes": TRASH | {"max_delete": 0}}
+    program = program_on(tmp_path / "run", box, share, None, **capped)
     assert 0 == program.run("migrate").code
     put_into_b(share)
     (share / "B").rename(share.parent / "B")

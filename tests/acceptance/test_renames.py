@@ -2,75 +2,45 @@
 
 from __future__ import annotations
 
-import os
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from flows.orchestration.runs import move_share
-from flows.plan.file import load_plan
 from flows.transfer.moved_folders import ASIDE
 from state.checkpoint import Checkpoint
 from state.reports.events import events
 from state.statuses import EventKind
-from tests.acceptance.changing import OVERHEAD, assert_same, ids, program_on
+from tests.acceptance.changing import assert_same, ids, program_on
 from tests.acceptance.proof import sums_add_up
+from tests.acceptance.renaming import (
+    LOOK,
+    MAKE,
+    MOVE,
+    RENAME,
+    SEND,
+    VERSION,
+    calls_of,
+    migrate,
+    moved_once,
+    small_share,
+    turned,
+)
 from tests.acceptance.shares import digest
 from tests.program import Program
 from tests.torture.victims import Victims
-from tests.trees import Tree, build_tree
-
-MOVE, RENAME, MAKE = "PUT /folders/:id", "PUT /files/:id", "POST /folders"
-LOOK = "GET /files/:id"
-SEND, VERSION, LIST = "POST /files/content", "POST /files/:id/content", "GET /folders/:id/items"
-
-TREE: Tree = {
-    "A": {"a.txt": b"one", "b.txt": b"two, longer", "c.txt": b"three", "x": {"in x.txt": b"x"}, "empty": {}},
-    "M": {"x": {"in the other x.txt": b"y", "z.txt": b"z"}, "5.txt": b"five"},
-}
-LONG_AGO = 1_500_000_000
 
 
 @pytest.fixture
 def share(tmp_path: Path) -> Path:
     """A small local share with old dates."""
-    root = tmp_path / "share"
-    root.mkdir()
-    build_tree(root, TREE)
-    for number, path in enumerate(sorted(root.rglob("*.txt"))):
-        os.utime(path, (LONG_AGO + number, LONG_AGO + number + 0.5))
-    return root
+    return small_share(tmp_path / "share")
 
 
 @pytest.fixture
 def program(tmp_path: Path, box: Sandbox, share: Path) -> Program:
     """The program, after a first complete pass."""
-    program = program_on(tmp_path / "run", box, share, None)
-    assert migrate(program)["complete"]
-    return program
-
-
-def migrate(program: Program) -> dict[str, object]:
-    """Run the plan in this process."""
-    summary: dict[str, object] = move_share(load_plan(program.plan_path), check=False)
-    return summary
-
-
-def calls_of(program: Program, box: Sandbox, *, complete: bool = True) -> dict[str, int]:
-    """Calls by route of one complete run, without the overhead that every run has, and without listings."""
-    box.calls.reset()
-    assert complete is migrate(program)["complete"]
-    return {route: count for route, count in box.calls.by_route.items() if route not in (*OVERHEAD, LIST)}
-
-
-def turned(folder: Path, *names: str) -> None:
-    """Each file gets the next one's name, the last one the first one's."""
-    (folder / names[-1]).rename(folder / "aside")
-    for old, new in reversed(list(pairwise(names))):
-        (folder / old).rename(folder / new)
-    (folder / "aside").rename(folder / names[0])
+    return moved_once(tmp_path / "run", box, share)
 
 
 @pytest.mark.parametrize(
@@ -280,116 +250,6 @@ def test_folders_of_two_parents(program: Program, box: Sandbox, share: Path) -> 
     assert before["A/x/in x.txt"] == after["M/x/in x.txt"]
     assert {1} == set(assert_same(box, share).values())
     assert {} == calls_of(program, box)
-
-
-def put_elsewhere(share: Path, *places: str) -> None:
-    """Each file gets the next one's place, the last one the first one's."""
-    (share / places[-1]).rename(share / "aside")
-    for old, new in reversed(list(pairwise(places))):
-        (share / old).rename(share / new)
-    (share / "aside").rename(share / places[0])
-
-
-@pytest.mark.parametrize(
-    "places",
-    [
-        pytest.param(("A/a.txt", "M/5.txt"), marks=pytest.mark.torture),
-        ("A/a.txt", "M/x/z.txt", "A/x/in x.txt"),
-    ],
-)
-def test_files_of_several_folders_in_a_circle(
-    program: Program, box: Sandbox, share: Path, places: tuple[str, ...]
-) -> None:
-    """One call each and one more, no bytes and no version: every content keeps its id; the next pass is silent."""
-    before = ids(box)
-    put_elsewhere(share, *places)
-
-    assert {RENAME: len(places) + 1} == calls_of(program, box)
-
-    after = ids(box)
-    for old, new in zip(places, (*places[1:], places[0]), strict=True):
-        assert before[old] == after[new]
-    assert {1} == set(assert_same(box, share).values())
-    assert {} == calls_of(program, box)
-    assert 0 == sums_add_up(program)["totals"]["items"]["gone"]
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize(
-    "crash", [f"{when}|{RENAME}|{number}" for when in ("before", "after") for number in (1, 2, 3)]
-)
-@pytest.mark.parametrize("then", ["as it was", "put back", "deleted"])
-def test_killed_in_an_exchange(program: Program, box: Sandbox, share: Path, crash: str, then: str) -> None:
-    """The next run finishes it, whatever the places are by then: no bytes are sent, nothing is lost or left aside."""
-    before = ids(box)
-    put_elsewhere(share, "A/a.txt", "M/5.txt")
-    with Victims() as victims:
-        assert -9 == victims.run(program, "migrate", crash=crash).code
-    if then == "put back":
-        put_elsewhere(share, "A/a.txt", "M/5.txt")
-    elif then == "deleted":
-        (share / "M/5.txt").unlink()
-
-    calls = calls_of(program, box)
-
-    after = ids(box)
-    assert not [path for path in after if ASIDE in path]
-    assert not {SEND, VERSION} & set(calls) or then == "deleted", calls
-    if then == "as it was":
-        assert (before["A/a.txt"], before["M/5.txt"]) == (after["M/5.txt"], after["A/a.txt"])
-    elif then == "put back":
-        assert before == after
-    assert set(before.values()) == set(after.values())
-    if then != "deleted":
-        assert {1} == set(assert_same(box, share).values())
-    assert digest(share / "A/a.txt") == box.files()["All/A/a.txt"].sha1
-    assert {} == calls_of(program, box)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize(
-    "crash", [f"{when}|{RENAME}|{number}" for number in (1, 2, 3, 4) for when in ("before", "after")]
-)
-def test_killed_in_an_exchange_of_three(program: Program, box: Sandbox, share: Path, crash: str) -> None:
-    """The next run finishes it where it ended, with no byte: each content keeps its id, and Box has nothing else."""
-    before, places = ids(box), ("A/a.txt", "M/x/z.txt", "A/x/in x.txt")
-    put_elsewhere(share, *places)
-    with Victims() as victims:
-        assert -9 == victims.run(program, "migrate", crash=crash).code
-
-    assert set(calls_of(program, box)) <= {RENAME, LOOK}
-
-    after = ids(box)
-    for old, new in zip(places, (*places[1:], places[0]), strict=True):
-        assert before[old] == after[new]
-    assert {1} == set(assert_same(box, share).values())
-    assert {} == calls_of(program, box)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_exchange_that_box_refuses(program: Program, box: Sandbox, share: Path, number: int) -> None:
-    """One is locked in Box: nothing is left aside, and each place holds what the share has there."""
-    put_elsewhere(share, "A/a.txt", "M/5.txt")
-    box.faults.next(RENAME).nth(number).status(403, error="access_denied_item_locked")
-
-    calls_of(program, box)
-
-    assert not [path for path in ids(box) if ASIDE in path]
-    assert_same(box, share)
-    assert {} == calls_of(program, box)
-
-
-@pytest.mark.torture
-def test_exchange_and_edit(program: Program, box: Sandbox, share: Path) -> None:
-    """One was written to as well: by names, as it is not certain any more who it is; no content is lost."""
-    put_elsewhere(share, "A/a.txt", "M/5.txt")
-    with (share / "M/5.txt").open("ab") as file:
-        file.write(b" edited")
-
-    calls_of(program, box)
-
-    assert_same(box, share)
 
 
 @pytest.mark.torture

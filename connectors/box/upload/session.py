@@ -41,7 +41,7 @@ from connectors.box.upload.receipts import (
     box_dates,
     first_entry,
 )
-from connectors.box.upload.session_store import MemorySessions, SessionStore
+from connectors.box.upload.session_store import SessionStore
 from connectors.box.values import json_object, moment_of
 from connectors.errors import (
     AccessDenied,
@@ -163,12 +163,7 @@ def abort(connection: BoxConnection, session: SessionState) -> None:
 
 def open_and_give_back(connection: BoxConnection, item: Upload) -> None:
     """Open a session for a file of this size and give it back at once: whether Box would take such a file."""
-    work = _Work(connection, item, _nothing, MemorySessions(), PartSenders(1))
-    abort(connection, _create(work))
-
-
-def _nothing() -> SourceFile:
-    raise NotImplementedError("nothing is sent through such a session")
+    abort(connection, _create(connection, item))
 
 
 # --- private ---
@@ -196,7 +191,7 @@ class _Work:
 @contextmanager
 def _session(work: _Work) -> Iterator[SessionState]:
     """Yield the open session. When the file cannot go on with it, it is given back to Box; otherwise it is kept."""
-    session = _resume(work) or _create(work)
+    session = _resume(work) or _opened(work)
     try:
         yield session
     except (Locked, AccessDenied, ReadFailed):
@@ -233,8 +228,14 @@ def _resume(work: _Work) -> SessionState | None:
     return replace(stored, parts=tuple(sorted(listed.values(), key=lambda part: part.offset)))
 
 
-def _create(work: _Work) -> SessionState:
-    item, chunked = work.item, work.connection.client.chunked_uploads
+def _opened(work: _Work) -> SessionState:
+    session = _create(work.connection, work.item)
+    work.store.save(session)
+    return session
+
+
+def _create(connection: BoxConnection, item: Upload) -> SessionState:
+    chunked = connection.client.chunked_uploads
 
     def send() -> UploadSession:
         if item.file_id:
@@ -244,16 +245,14 @@ def _create(work: _Work) -> SessionState:
         return chunked.create_file_upload_session(item.folder_id, item.size, item.name)
 
     route = "POST /files/:id/upload_sessions" if item.file_id else "POST /files/upload_sessions"
-    answer = json_object(work.connection.call(route, send).to_dict(), route)
-    session = _session_state(answer, work)
-    work.store.save(session)
-    return session
+    answer = json_object(connection.call(route, send).to_dict(), route)
+    return _session_state(answer, item, connection.user_id)
 
 
-def _session_state(answer: Mapping[str, Any], work: _Work) -> SessionState:
+def _session_state(answer: Mapping[str, Any], item: Upload, identity: str | None) -> SessionState:
     expires = answer.get("session_expires_at")
     endpoints = {name: str(url) for name, url in (answer.get("session_endpoints") or {}).items() if url}
-    if not work.item.file_id:
+    if not item.file_id:
         endpoints.pop("plan", None)  # asks for parts of an older version: there is none
     try:
         return SessionState(
@@ -262,8 +261,8 @@ def _session_state(answer: Mapping[str, Any], work: _Work) -> SessionState:
             part_size=int(answer["part_size"]),
             total_parts=int(answer["total_parts"]),
             expires_at=moment_of(expires) or datetime.now(UTC) + timedelta(days=6),
-            fingerprint=work.item.content,
-            identity=work.connection.user_id,
+            fingerprint=item.content,
+            identity=identity,
         )
     except (KeyError, TypeError, ValueError):
         raise ServerBusy("Box's answer to a new upload session is incomplete.") from None
