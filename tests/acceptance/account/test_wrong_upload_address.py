@@ -21,11 +21,11 @@ def test_wrong_upload_address_stops_the_run(account: Account, box: Sandbox, stat
     with web_page(status, body) as address:
         account.change_box(upload_url=address)
         stopped = account.program.run("migrate")
-    items = [tree["items"] for tree in status_document(account.plan)["trees"]]
+    files = [tree["files"] for tree in status_document(account.plan)["trees"]]
     left = dict(box.files())
     account.change_box(upload_url=right)
 
     assert_one_line(stopped, 3, "upload_url", address.split("/")[2], "not as Box does")
-    assert (0, 3) == (sum(each["failed"] for each in items), sum(each["pending"] for each in items))
+    assert (0, 3) == (sum(each["failed"] for each in files), sum(each["pending"] for each in files))
     assert {} == left
     assert account.migrate()["complete"]
