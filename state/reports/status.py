@@ -13,6 +13,7 @@ from state.database.models import FOLDER_IS_WALKED, Folder, Item, Pass, Plan, Tr
 from state.people_records import CollaborationRecord
 from state.records import Counts, TreeReport
 from state.statuses import (
+    INVENTORY,
     KEPT_IN_BOX,
     QUICK,
     TRASHED,
@@ -218,7 +219,7 @@ def _latest_pass(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         if not passes:
             return {"pass": None, "pass_kind": None, "pass_state": None}
         return {
-            "pass": sum(row.first_id is None for row in passes),
+            "pass": sum(row.first_id is None for row in passes if row.kind != INVENTORY),
             "pass_kind": passes[0].kind,
             "pass_state": passes[0].state,
         }
