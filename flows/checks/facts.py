@@ -10,6 +10,7 @@ from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError
 from connectors.source import Source
+from connectors.tracing import span
 from flows.checks import machine as check_machine
 from flows.checks.belonging import planned_rows
 from flows.checks.rows import Row
@@ -109,9 +110,10 @@ def needs_of(facts: Facts, seconds: float, enough: Callable[[Needs], bool] = lam
         return known
     if facts.source is None:
         return replace(known, exact=False)
-    found = needs_by_survey(
-        facts.source, roots, _beside_trees(facts), seconds=seconds, enough=enough, look=facts.seen.look
-    )
+    with span("survey"):
+        found = needs_by_survey(
+            facts.source, roots, _beside_trees(facts), seconds=seconds, enough=enough, look=facts.seen.look
+        )
     if found.exact:
         _note_excluded(facts)
     if facts.checkpoint is not None and partly:

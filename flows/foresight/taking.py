@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from connectors.box.tiers import LIMITS
 from connectors.source import Source
+from connectors.tracing import span
 from flows.foresight.duplicates import find_same_content, find_same_size
 from flows.foresight.filling import fill
 from flows.foresight.findings import Findings
@@ -60,7 +61,8 @@ class Stocktaking:
             file_sizes() as sizes,
         ):
             inventory = self._walk(checkpoint, source, sizes)
-            self._compare_files(source, sizes)
+            with span("compare files"):
+                self._compare_files(source, sizes)
             document = inventory_document(inventory, plan=self._plan.name, seconds=time.monotonic() - begun)
             name = self._plan.checkpoint_name
             before = checkpoint.last_survey(name, SurveyKind.INVENTORY)
@@ -95,11 +97,12 @@ class Stocktaking:
             trees=trees,
         )
         self._words = lambda: inventory_words(inventory)
-        self._fills = fill(plan, checkpoint, source, list(specs), inventory)
-        source.stop_with(self._stop)
-        if not self._fills:
-            walk(inventory, source, whole=not plan.trees, stop=self._stop)
-        look_around(inventory, source, [tree.source for tree in plan.trees])
+        with span("walk"):
+            self._fills = fill(plan, checkpoint, source, list(specs), inventory)
+            source.stop_with(self._stop)
+            if not self._fills:
+                walk(inventory, source, whole=not plan.trees, stop=self._stop)
+            look_around(inventory, source, [tree.source for tree in plan.trees])
         return inventory
 
     def _compare_files(self, source: Source, sizes: FileSizes) -> None:

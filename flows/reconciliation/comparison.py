@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from connectors.tracing import carried
 from flows.reconciliation.differences import Difference, Ledger
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
@@ -58,11 +59,12 @@ class Comparison:
     def run(self, jobs: Iterable[Callable[[], None]]) -> None:
         """Run these, many at once, never holding more than a few of them per thread (P9). Raises what one raises."""
         with ThreadPoolExecutor(self.threads, thread_name_prefix="comparer") as pool:
+            work = carried(self._unless_stopped)
             source, window = iter(jobs), set[Future[None]]()
             try:
                 while True:
                     room = WAITING * self.threads - len(window)
-                    window |= {pool.submit(self._unless_stopped, job) for job in islice(source, room)}
+                    window |= {pool.submit(work, job) for job in islice(source, room)}
                     if not window:
                         return
                     done, window = wait(window, return_when=FIRST_COMPLETED)
