@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from flows.plan.writing import Answers
 
 ORDER_OF_WORK = """\
-boxhaul moves file shares into Box, proves that every byte arrived, and only then lets people in. In this order:
+boxhaul moves file shares into Box, proves that every byte arrived, and only
+then lets people in. In this order:
 
-  boxhaul init plan.yaml      five questions, each answer tried at once; writes a plan
-  boxhaul check plan.yaml     what is still missing, in the order of mending it; changes nothing
-  boxhaul migrate plan.yaml   walk, send, verify, let people in; the same command goes on after anything
-  boxhaul status plan.yaml    where every tree stands; boxhaul report plan.yaml writes it down
-  boxhaul verify plan.yaml    Box against what was sent, at any time
+  boxhaul init plan.yaml       a few questions, then it writes a plan
+  boxhaul rehearse plan.yaml   move the share into a local Box; needs no Box yet
+  boxhaul check plan.yaml      what is still missing; changes nothing
+  boxhaul migrate plan.yaml    walk, send, verify, let people in; run it again
+                               to go on, after whatever ended it
+  boxhaul status plan.yaml     where every tree stands, and what failed
+  boxhaul verify plan.yaml     Box against what was sent, at any time
+  boxhaul report plan.yaml     all of it written down, for whoever asks
 
 All commands: boxhaul --help. To see it all on this machine: boxhaul demo.
 """
@@ -139,7 +143,13 @@ def _asked(plan: Path, given: _Given) -> Answers:
     if answers.has_box:
         answers = _landing(given, folder)
     usual = re.sub(r"[^A-Za-z0-9._-]+", "-", answers.url.rstrip("/").rpartition("/")[2]).strip("-._")
-    return _answer("5. What is this plan called?", "--name", given.name, named, usual or "share")
+    return _answer(
+        f"{5 if answers.has_box else 4}. What is this plan called?",
+        "--name",
+        given.name,
+        named,
+        usual or "share",
+    )
 
 
 def _landing(given: _Given, folder: Callable[[str], Answers]) -> Answers:

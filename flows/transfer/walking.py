@@ -119,6 +119,7 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
             for folder in by_path[path]:
                 if listed.moves.has_left(folder):
                     continue  # it is walked again where it is now
+                migration.look(folder, listing)
                 with _failing(migration, folder):
                     if isinstance(listing, ConnectorError):
                         _record_failure(migration, folder, listing, listings, away)
