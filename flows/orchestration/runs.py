@@ -93,6 +93,7 @@ def move_share(
         choose(migration, filters)
         migration.holds_people, migration.reopens = hold_people, reopen
         migration.tell, migration.alarm = notices.tell, calls_alarm(plan, notices)
+        migration.let_notices_leave = notices.flush
         stack.enter_context(watched(migration))
         if hours is not None:
             stack.enter_context(hours.enforced(migration.stop))

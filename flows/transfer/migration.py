@@ -89,6 +89,8 @@ class Migration:
 
     #: Tells people that so much of the month's calls is used up; None where nobody listens.
     alarm: Alarm | None = None
+    #: Waits for what was told to leave, and for what is then written down; the checkpoint is open until then.
+    let_notices_leave: Callable[[], object] = lambda: None
     #: Tells people a line about this run.
     tell: Callable[[Tone, str], object] = lambda tone, text: None
 
@@ -243,6 +245,7 @@ def _watched_allotment(migration: Migration) -> Iterator[Allotment]:
         yield allotment
     finally:
         _last_look(allotment)
+        migration.let_notices_leave()
 
 
 def _last_look(allotment: Allotment) -> None:
