@@ -93,7 +93,9 @@ def _gather_trees(facts: Facts, checkpoint: Checkpoint) -> None:
     """The trees that the checkpoint knows, unless it speaks of another Box or share."""
     facts.belonging_rows = list(planned_rows(checkpoint, facts.plan))
     known = checkpoint.plan_origin(facts.plan.checkpoint_name)
-    facts.plan_id = known.id if known is not None and not facts.belonging_rows else None
+    # What an inventory wrote before the first run is old by then: a check looks for itself.
+    is_known = known is not None and known.is_begun and not facts.belonging_rows
+    facts.plan_id = known.id if known is not None and is_known else None
     facts.trees = checkpoint.trees(facts.plan_id) if facts.plan_id is not None else []
 
 

@@ -12,6 +12,7 @@ from connectors.tracing import carried
 from flows.reconciliation.differences import Difference, Ledger
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
+from flows.sharing.own_files import OwnFiles
 from state.records import TreeRecord
 
 #: Jobs that wait for each thread, so that none is idle.
@@ -37,9 +38,9 @@ class Comparison:
         return frozenset(tree.box_folder_id for tree in self.all_trees if tree.box_folder_id)
 
     @cached_property
-    def own_files(self) -> frozenset[tuple[str, str | None]]:
-        """Reports of the plan that were put into Box: id and sha1. What somebody wrote over one is not ours."""
-        return frozenset(self.access.checkpoint.own_files(self.access.plan.checkpoint_name))
+    def own_files(self) -> OwnFiles:
+        """Reports of the plan that were put into Box. What somebody wrote over one is not ours."""
+        return OwnFiles(self.access.checkpoint, self.access.box, self.access.plan.checkpoint_name)
 
     @cached_property
     def tree_ids(self) -> frozenset[int]:

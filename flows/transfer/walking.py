@@ -111,7 +111,7 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
     listings, listed = Listings(migration.source), _Listed(migration)
-    away: dict[int, bool] = {}
+    away: dict[int, bool | None] = {}
     try:
         for path, listing in migration.source.list_folders(list(by_path)):
             if isinstance(listing, Stopped):
@@ -119,6 +119,7 @@ def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
             for folder in by_path[path]:
                 if listed.moves.has_left(folder):
                     continue  # it is walked again where it is now
+                migration.look(folder, listing)
                 with _failing(migration, folder):
                     if isinstance(listing, ConnectorError):
                         _record_failure(migration, folder, listing, listings, away)
@@ -375,7 +376,11 @@ def _write(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry], 
 
 
 def _record_failure(
-    migration: Migration, folder: FolderNode, error: ConnectorError, listings: Listings, away: dict[int, bool]
+    migration: Migration,
+    folder: FolderNode,
+    error: ConnectorError,
+    listings: Listings,
+    away: dict[int, bool | None],
 ) -> None:
     """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2).
 

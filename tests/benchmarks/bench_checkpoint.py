@@ -230,6 +230,7 @@ class _Run:
             claims=SimpleNamespace(held=(), hold=lambda found: None),
             follows_moves=False,
             reads_all=False,
+            look=lambda folder, listing: None,
             quick=None,
             excluded=rules.reason,
             rules=rules.digest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +50,18 @@ class Before:
     folder: Path
     authority: Path
 
-    def ours(self, run: Path, share: Path, **plan: object) -> Program:
+    def ours(self, run: Path, share: Path | Mapping[str, object], **plan: object) -> Program:
         """Our program with a plan that moves this share; every other setting is the default."""
-        program = program_for(run, self.box, {"url": share.as_uri()}, **plan)
+        source = {"url": share.as_uri()} if isinstance(share, Path) else share
+        program = program_for(run, self.box, source, **plan)
         program.write_plan(box=program.plan["box"] | {"ca_file": str(self.authority)})
         return program
 
-    def rclone(self, *words: str) -> Measured:
-        """Run rclone with these words; the calls that its configuration makes are not counted."""
+    def rclone(self, *words: str, more: Mapping[str, str] | None = None) -> Measured:
+        """Run rclone with these words; the calls that its configuration makes are not counted.
+
+        `more`: of its environment, for other remotes.
+        """
         binary = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
         config = self.folder / "rclone_box.json"
         self.box.write_config(config)
@@ -70,7 +74,17 @@ class Before:
         create = ["config", "create", "box", "box", f"box_config_file={config}", "box_sub_type=enterprise"]
         measure([binary, *create], environment=environment)
         self.box.calls.reset()
-        return measure([binary, *words], environment=environment)
+        return measure([binary, *words], environment=environment | dict(more or {}))
+
+    def bare(self, share: Path, threads: int) -> Measured:
+        """libcurl in so many threads sends the share, and nothing else is done (bare_client.py)."""
+        environment = {
+            "BARE_API": self.box.url,
+            "BARE_UPLOAD": self.box.upload_url,
+            "BARE_TOKEN": self.box.token(),
+        }
+        words = ["-m", "tests.benchmarks.bare_client", str(share), str(self.authority), str(threads)]
+        return measure([sys.executable, *words], environment=environment)
 
 
 def migrate(program: Program) -> Measured:

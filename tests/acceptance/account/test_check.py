@@ -13,6 +13,7 @@ from connectors.errors import QuotaExceeded
 from flows.errors import CheckFailed, PlanError
 from tests.acceptance.account.conftest import Account
 from tests.acceptance.account.rows import SetPeople, assert_row
+from tests.readings import violations
 from tests.servers.proxy import Proxy
 
 ROWS = [
@@ -50,7 +51,7 @@ def test_everything_passes_and_nothing_is_left_behind(account: Account, box: San
     assert {"ok"} == {row["state"] for row in document["checks"]}
     assert ("ok", True, 0) == (document["state"], document["can_go_on"], document["problems"])
     assert [] == box.folders()
-    assert [] == list(box.violations)
+    assert [] == violations(box)
 
 
 def test_command_speaks_json_and_chooses_the_exit_code(
