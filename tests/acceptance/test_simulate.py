@@ -176,6 +176,8 @@ def test_second_pass(tmp_path: Path, box: Sandbox, deletions: str) -> None:
         ["--since", "30d", "--exclude", "/A/new/**"],
         ["--checksum"],
         ["--tree", "B", "--include", "*"],
+        ["--min-size", "1B", "--min-age", "1s", "--ignore-case", "--exclude", "*.TXT"],
+        ["--filter-from", "RULES"],
     ],
 )
 def test_a_part_is_foretold(tmp_path: Path, box: Sandbox, flags: list[str]) -> None:
@@ -184,6 +186,9 @@ def test_a_part_is_foretold(tmp_path: Path, box: Sandbox, flags: list[str]) -> N
     share = build(tmp_path / "share", tree)
     changes = {"deletions": "trash", "max_delete": "50%"}
     program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, changes=changes)
+    rules = tmp_path / "rules.txt"
+    rules.write_text("- /A/new/**\n- *.md\n")
+    flags = [str(rules) if flag == "RULES" else flag for flag in flags]
     is_quick = "--since" in flags
     first = assert_foretold(program, box, *flags, code=int(is_quick))
     assert_foretold(program, box)
