@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +50,18 @@ class Before:
     folder: Path
     authority: Path
 
-    def ours(self, run: Path, share: Path, **plan: object) -> Program:
-        """Our program with a plan that moves this share; every other setting is the default."""
-        program = program_for(run, self.box, {"url": share.as_uri()}, **plan)
+    def ours(self, run: Path, share: Path | Mapping[str, object], **plan: object) -> Program:
+        """Our program with a plan that moves this share, a folder or a source; every other setting is the default."""
+        source = {"url": share.as_uri()} if isinstance(share, Path) else share
+        program = program_for(run, self.box, source, **plan)
         program.write_plan(box=program.plan["box"] | {"ca_file": str(self.authority)})
         return program
 
-    def rclone(self, *words: str) -> Measured:
-        """Run rclone with these words; the calls that its configuration makes are not counted."""
+    def rclone(self, *words: str, remotes: Mapping[str, str] | None = None) -> Measured:
+        """Run rclone with these words; the calls that its configuration makes are not counted.
+
+        remotes: variables that name further ones, which it reads from.
+        """
         binary = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
         config = self.folder / "rclone_box.json"
         self.box.write_config(config)
@@ -66,6 +70,7 @@ class Before:
             "RCLONE_CONFIG": str(self.folder / "rclone.conf"),
             "RCLONE_CA_CERT": str(self.authority),
             "PATH": os.environ["PATH"],
+            **(remotes or {}),
         }
         create = ["config", "create", "box", "box", f"box_config_file={config}", "box_sub_type=enterprise"]
         measure([binary, *create], environment=environment)

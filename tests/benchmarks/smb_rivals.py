@@ -23,16 +23,24 @@ def ours(server: Samba, script: str, **more: str) -> Measured:
 
 def rclone(server: Samba, *arguments: str) -> Measured:
     """An rclone command on the share, which it knows as `S:`; signed, as ours is."""
-    program = shutil.which("rclone") or f"{sys.prefix}/bin/rclone"
-    environment = {
-        "RCLONE_CONFIG": "/dev/null",
+    return measure(
+        [_rclone(), *arguments], environment={"RCLONE_CONFIG": "/dev/null", **rclone_remote(server)}
+    )
+
+
+def rclone_remote(server: Samba) -> dict[str, str]:
+    """The variables by which rclone knows the server as `S:`."""
+    return {
         "RCLONE_CONFIG_S_TYPE": "smb",
         "RCLONE_CONFIG_S_HOST": "127.0.0.1",
         "RCLONE_CONFIG_S_PORT": str(server.port),
         "RCLONE_CONFIG_S_USER": server.username,
-        "RCLONE_CONFIG_S_PASS": measure([program, "obscure", server.password]).output.strip(),
+        "RCLONE_CONFIG_S_PASS": measure([_rclone(), "obscure", server.password]).output.strip(),
     }
-    return measure([program, *arguments], environment=environment)
+
+
+def _rclone() -> str:
+    return shutil.which("rclone") or f"{sys.prefix}/bin/rclone"
 
 
 def medians(runs: Sequence[Measured]) -> tuple[int, float, float]:
