@@ -120,11 +120,10 @@ def _tell(access: Access, notices: Notices, last: int) -> tuple[int, int]:
         for _, line in findings:
             _tell_one(access.plan, line.kind, line.detail)
         last = findings[-1][0]
-        *lines, ending = findings_together([(line.kind, line.detail) for _, line in findings])
-        for words in lines:
+        # What waits in the share is told here alone, so that there may be no line.
+        for words in findings_together([(line.kind, line.detail) for _, line in findings]):
             notices.tell(Tone.LOOK, words, logged=False)
-        # With the last line all of them have left.
-        notices.tell(Tone.LOOK, ending, logged=False, sent=partial(checkpoint.record_told, plan_id, last))
+        notices.after_all(partial(checkpoint.record_told, plan_id, last))
         told += len(findings)
     return told, last
 
