@@ -202,7 +202,7 @@ def test_files_that_change_while_they_are_read(program: Program, box: Sandbox, s
 
     finished = run_and(program, box, lambda: box.calls.by_route[PART] >= 3, change)
 
-    # Tried again in the same run, so that it may end well already; never with the torn content. What was all sent before
+    # Tried again in the same run, so that it may end well already; never with torn content. What was all sent before
     # it changed is there as it was: the next pass finds it.
     assert finished.code in (0, 1), finished.output
     whole = {f"All/Busy/{name}": hashlib.sha1(content).hexdigest() for name, content in originals.items()}
