@@ -88,13 +88,12 @@ def move_share(
             refuse_closed(migration.checkpoint, migration.plan_id, plan, trees)
         if not hold_people:
             refuse_in_cutover(migration.checkpoint, migration.plan_id)
-        migration.reads_all, migration.holds_people, migration.reopens = checksum, hold_people, reopen
-        migration.quick = QuickLook(moment) if moment is not None else None
+        migration.reads_all, migration.quick = checksum, QuickLook(moment) if moment is not None else None
+        migration.holds_people, migration.reopens = hold_people, reopen
         choose(migration, filters)
         tell_by(migration, notices)
         stack.enter_context(watched(migration))
-        if hours is not None:
-            stack.enter_context(hours.enforced(migration.stop))
+        stack.enter_context(hours.enforced(migration.stop) if hours is not None else nullcontext())
         result, is_over = _run_to_its_end(migration, partial(_move, migration, trees, workers, check, retry))
     if is_over and plan.report is not None:
         put_report_into_box(plan)

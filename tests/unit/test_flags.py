@@ -165,6 +165,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     },
     "watch": {
         "--once": "acceptance/test_notify.py::test_what_watch_finds_is_told_together",
+        "--share": "acceptance/test_watch_share.py::test_what_waits_is_told_once",
         "--every": "acceptance/test_watch.py::test_deeds_of_three_people_over_two_kills",
         "--json": "acceptance/test_watch.py::test_deeds_of_three_people_over_two_kills",
     },
