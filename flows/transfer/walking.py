@@ -106,30 +106,45 @@ def _said_of(migration: Migration, folders: Sequence[FolderNode]) -> Attributes:
 
 
 def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
-    """List these folders, many at once, and record them as they answer, many in one transaction."""
+    """List these folders, many at once, and record them as they answer, many in one transaction.
+
+    Where moves are followed, those of one depth at a time: by then it is known where a folder above them is now.
+    """
+    listed = _Listed(migration)
+    levels: dict[int, list[FolderNode]] = {}
+    for folder in folders:
+        depth = len(folder.path.split("/")) if folder.path and migration.follows_moves else 0
+        levels.setdefault(depth, []).append(folder)
+    for depth in sorted(levels):
+        here = [each for each in levels[depth] if not listed.moves.has_left(each)]  # others are walked again
+        try:
+            _list_together(migration, listed, here)
+        finally:
+            listed.record()  # what was walked stays walked, whatever ends the walk
+        if migration.stop.is_set():
+            return
+
+
+def _list_together(migration: Migration, listed: _Listed, folders: Sequence[FolderNode]) -> None:
     by_path: dict[str, list[FolderNode]] = {}
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
-    listings, listed = Listings(migration.source), _Listed(migration)
-    away: dict[int, bool] = {}
-    try:
-        for path, listing in migration.source.list_folders(list(by_path)):
-            if isinstance(listing, Stopped):
-                return
-            for folder in by_path[path]:
-                if listed.moves.has_left(folder):
-                    continue  # it is walked again where it is now
-                with _failing(migration, folder):
-                    if isinstance(listing, ConnectorError):
-                        _record_failure(migration, folder, listing, listings, away)
-                    else:
-                        listed.add(folder, listing)
-            if migration.stop.is_set():
-                return
-            if listed.is_full():
-                listed.record()
-    finally:
-        listed.record()  # what was walked stays walked, whatever ends the walk
+    listings, away = Listings(migration.source), dict[int, bool]()
+    for path, listing in migration.source.list_folders(list(by_path)):
+        if isinstance(listing, Stopped):
+            return
+        for folder in by_path[path]:
+            if listed.moves.has_left(folder):
+                continue
+            with _failing(migration, folder):
+                if isinstance(listing, ConnectorError):
+                    _record_failure(migration, folder, listing, listings, away)
+                else:
+                    listed.add(folder, listing)
+        if migration.stop.is_set():
+            return
+        if listed.is_full():
+            listed.record()
 
 
 @contextmanager
@@ -138,13 +153,9 @@ def _failing(migration: Migration, folder: FolderNode) -> Iterator[None]:
     try:
         yield
     except Exception as exc:
-        if not _is_of_one_folder(exc):
+        if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
             raise
         _fail_folder(migration, folder, *failure_of(exc))
-
-
-def _is_of_one_folder(error: Exception) -> bool:
-    return outcome_of(error) in (Outcome.FAILED, Outcome.AGAIN)
 
 
 class _Listed:
@@ -356,7 +367,7 @@ def _record(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry],
     try:
         _write(migration, found)
     except Exception as exc:
-        if not _is_of_one_folder(exc):
+        if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
             raise
         for each in found:
             with _failing(migration, each[0]):
