@@ -93,6 +93,7 @@ def print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> N
     """Print where every tree stands after a run, and what to do where that is not the end."""
     from flows.reporting.status import status_document, status_table
     from flows.transfer.choosing import left_out_lines
+    from flows.transfer.deletions import deletion_words
     from flows.transfer.others import others_words
 
     console().print(status_table(status_document(plan)))
@@ -103,6 +104,8 @@ def print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> N
     if "left_out" in summary:
         for words in left_out_lines(summary["left_out"], plan.changes.deletions, path):
             console().print(f"  {words}", highlight=False, markup=False, soft_wrap=True)
+    if gone := deletion_words(summary):
+        console().print(f"  {gone}", highlight=False, markup=False, soft_wrap=True)
     if others := others_words(summary):
         console().print(f"  {others}", highlight=False, markup=False, soft_wrap=True)
     if not summary["complete"]:

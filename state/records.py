@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.entry import Entry, EntryKind, Fingerprint
 from state.people_records import CollaborationRecord
@@ -32,7 +32,7 @@ class PlanOrigin:
     source_url: str
     landing_folder_id: str
     box: BoxIdentity
-    #: False before its trees were looked for: until then nothing is known that another share or Box would make wrong.
+    #: False before a run looked for its trees: until then nothing is known that another share or Box would make wrong.
     is_begun: bool
 
 
@@ -277,9 +277,8 @@ class Counts:
         return self.total - self.excluded - self.waived
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemLine:
-    """One line of the per-item report."""
+class ItemLine(NamedTuple):
+    """One line of the per-item report. A tuple, since a report makes millions of them."""
 
     tree: str
     path: str

@@ -133,6 +133,9 @@ class IncompleteReason(StrEnum):
 #: The kind of a pass that looks only at what changed lately.
 QUICK = "quick"
 
+#: The kind of a walk before the first pass, which sends nothing and begins no tree.
+INVENTORY = "inventory"
+
 
 class PassState(StrEnum):
     """Where one walk + diff + upload of a share stands."""

@@ -3,8 +3,8 @@
 A rule beside the role may be known to the upload alone: Box's permissions allow it, and so does the preflight. It may
 be about the whole account, about one uploader, or about one way of sending: new versions, or upload sessions. What
 decides is to send a file of a byte, or to open a session, in that very way: in the landing folder, and for an uploader,
-who may not be in there, in the folder that refused. It is taken away again: for good, or into the trash of whoever owns
-the folder.
+who may not be in there, in the folder that refused; for the last uploader, also in one that took its files before. It
+is taken away again: for good, or into the trash of whoever owns the folder.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ class RefusedAlike:
         self._over: dict[Way, str] = {}
         #: Uploaders that it refuses whatever they send.
         self.uploaders: frozenset[str] = frozenset()
+        #: The folder in which it took the last file of each.
+        self._taken_in: dict[str | None, str] = {}
 
     def watched(self, connection: BoxConnection, item: Upload, way: Way, *, others: int = 0) -> OnError:
         """Let the refusal of one file pass.
@@ -116,9 +118,11 @@ class RefusedAlike:
         return connection.user_id if connection is not self._service else None
 
     def _taken(self, connection: BoxConnection, item: Upload, way: Way, others: int) -> None:
+        who = self._who(connection)
+        self._taken_in[who] = item.folder_id
         if self._rows:
             with self._lock:
-                self._rows.pop((self._who(connection), way), None)
+                self._rows.pop((who, way), None)
 
     def _refused(
         self, error: BaseException, connection: BoxConnection, item: Upload, way: Way, others: int
@@ -176,6 +180,8 @@ class RefusedAlike:
             told = (
                 f"Box takes no {way.value} from the uploader {connection.user_id}, but the service account's"
             )
+            if not others and self._is_taken_elsewhere(connection, item, way):
+                return  # it is about this folder, and other folders have nobody else
             if not others:
                 raise PermissionMissing(
                     f"{told}, and there is no other uploader; ask a Box admin what forbids it, or take it out of"
@@ -191,6 +197,10 @@ class RefusedAlike:
             self._tried(connection, folder_id, way) == words
             and self._tried(self._service, folder_id, way) is None
         )
+
+    def _is_taken_elsewhere(self, connection: BoxConnection, item: Upload, way: Way) -> bool:
+        folder_id = self._taken_in.get(self._who(connection))
+        return folder_id not in (None, item.folder_id) and self._tried(connection, folder_id, way) is None
 
     def _tried(self, connection: BoxConnection, folder_id: str, way: Way) -> Words | None:
         """Send something of no worth in this way, and take it away; how Box refused it, None if it did not."""

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
@@ -40,13 +40,21 @@ T = TypeVar("T")
 
 #: Folders listed at the same time by list_folders, at most.
 WALKERS = 8
+#: A walker that lists several folders by one call is given so many for each that may be listed at the same time:
+#: those it asks for while it waits for others.
+TOGETHER = 4
+#: No more folders are listed by the same call once it has brought so many entries.
+MOST_ENTRIES = 50_000
 
 
 class _Batch(NamedTuple):
-    """What one walker brings: listings, and the seconds that they took of the processor."""
+    """What one walker brings: listings, of how many entries, and the seconds that they took of the processor."""
 
     listings: list[tuple[str, list[Entry] | ConnectorError]]
+    entries: int
     worked: float
+    #: Folders that it was given, and left to another one: their entries would be too many at once.
+    left: list[str]
 
 
 class ResilientSource(ABC):
@@ -103,21 +111,29 @@ class ResilientSource(ABC):
         waiting = iter(paths)
         running: set[Future[_Batch]] = set()
         pool = ThreadPoolExecutor(self.walkers, thread_name_prefix="walk")
+
+        def submit() -> None:
+            while len(running) < self._threads() and (some := list(islice(waiting, self._together()))):
+                running.add(pool.submit(self._list_batch, some))
+
         try:
-            while True:
-                while len(running) < self._threads() and (some := list(islice(waiting, self._together()))):
-                    running.add(pool.submit(self._list_batch, some))
-                if not running:
-                    return
+            submit()
+            while running:
                 began = time.perf_counter()
-                done, running = wait(running, return_when=FIRST_COMPLETED)
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
                 waited = time.perf_counter() - began
-                for future in done:
-                    batch = future.result()
-                    entries = sum(len(listing) for _, listing in batch.listings if isinstance(listing, list))
-                    self._pace.listed(entries, waited=waited, worked=batch.worked, limit=self._most_threads())
+                running -= done
+                batches = [future.result() for future in done]
+                waiting = chain(*(batch.left for batch in batches), waiting)
+                if self.lists_together:
+                    submit()  # the server is at work on them while these are looked at
+                for batch in batches:
+                    self._pace.listed(
+                        batch.entries, waited=waited, worked=batch.worked, limit=self._most_threads()
+                    )
                     waited = 0.0
                     yield from batch.listings
+                submit()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -237,17 +253,27 @@ class ResilientSource(ABC):
         return min(2, self.walkers) if self.lists_together else self.walkers
 
     def _together(self) -> int:
-        """How many folders a walker lists by one call: all walkers together `walkers` at most."""
-        return max(1, self.walkers // self._threads()) if self.lists_together else 1
+        """How many folders a walker lists by one call."""
+        if not self.lists_together or self.walkers == 1:
+            return 1
+        return max(1, TOGETHER * self.walkers // self._threads())
 
     def _list_batch(self, paths: Sequence[str]) -> _Batch:
         """These folders, together as far as that goes, and the others one by one."""
         began = time.thread_time()
         together = self._listed_together(paths) if len(paths) > 1 else {}
-        listings = [
-            (path, together[path] if path in together else self._listing_or_error(path)) for path in paths
-        ]
-        return _Batch(listings, time.thread_time() - began)
+        entries, left = sum(map(len, together.values())), []
+        listings: list[tuple[str, list[Entry] | ConnectorError]] = []
+        for path in paths:
+            listing: list[Entry] | ConnectorError | None = together.get(path)
+            if listing is None:
+                if entries > MOST_ENTRIES:
+                    left.append(path)
+                    continue
+                listing = self._listing_or_error(path)
+                entries += len(listing) if isinstance(listing, list) else 0
+            listings.append((path, listing))
+        return _Batch(listings, entries, time.thread_time() - began, left)
 
     def _listed_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
         """Those that are listed by one call. Whatever is wrong is found out, and told, one by one."""

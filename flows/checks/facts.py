@@ -10,6 +10,7 @@ from connectors.box.types import Account
 from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError
 from connectors.source import Source
+from connectors.tracing import span
 from flows.checks import machine as check_machine
 from flows.checks.belonging import planned_rows
 from flows.checks.rows import Row
@@ -92,7 +93,9 @@ def _gather_trees(facts: Facts, checkpoint: Checkpoint) -> None:
     """The trees that the checkpoint knows, unless it speaks of another Box or share."""
     facts.belonging_rows = list(planned_rows(checkpoint, facts.plan))
     known = checkpoint.plan_origin(facts.plan.checkpoint_name)
-    facts.plan_id = known.id if known is not None and not facts.belonging_rows else None
+    # What an inventory wrote before the first run is old by then: a check looks for itself.
+    is_known = known is not None and known.is_begun and not facts.belonging_rows
+    facts.plan_id = known.id if known is not None and is_known else None
     facts.trees = checkpoint.trees(facts.plan_id) if facts.plan_id is not None else []
 
 
@@ -107,9 +110,10 @@ def needs_of(facts: Facts, seconds: float, enough: Callable[[Needs], bool] = lam
         return known
     if facts.source is None:
         return replace(known, exact=False)
-    found = needs_by_survey(
-        facts.source, roots, _beside_trees(facts), seconds=seconds, enough=enough, look=facts.seen.look
-    )
+    with span("survey"):
+        found = needs_by_survey(
+            facts.source, roots, _beside_trees(facts), seconds=seconds, enough=enough, look=facts.seen.look
+        )
     if found.exact:
         _note_excluded(facts)
     if facts.checkpoint is not None and partly:

@@ -49,7 +49,8 @@ class Seen:
         """Look at one folder's listing, or at why there is none."""
         if isinstance(listing, ConnectorError):
             if not isinstance(listing, FatalError | NotFound):
-                self.unreadable.add(f"{path or '/'} ({said(listing)})")
+                why = said(listing).removeprefix(f"{path!r}: ")
+                self.unreadable.add(f"{path or '/'} ({why})")
             return
         moving = []
         for entry in listing:
@@ -61,7 +62,8 @@ class Seen:
             elif entry.kind is EntryKind.JUNCTION and reason is None:
                 self.junctions.add(entry.path)
             elif entry.fault is not None:
-                self.unreadable.add(f"{entry.path} ({entry.fault.detail or entry.fault.reason})")
+                why = (entry.fault.detail or entry.fault.reason).removeprefix(f"{entry.path!r}: ")
+                self.unreadable.add(f"{entry.path} ({why})")
         for entry, choice in new_names(moving):
             self.renamed.add(f"{entry.path} as {choice.box_name} ({choice.reason})")
 
@@ -72,8 +74,8 @@ def seen_rows(seen: Seen) -> Iterator[Row]:
         yield problem(
             "unreadable",
             f"{counted(seen.unreadable.count, 'entry', 'entries')} cannot be looked at: {seen.unreadable}",
-            "Give the account read access to everything, or exclude it; else it fails, and its tree stays "
-            "incomplete until somebody waives it.",
+            "Let the account read it, or exclude it; else it fails, and its tree stays incomplete until somebody "
+            "waives it.",
         )
     if seen.renamed.count:
         yield warning(

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from flows.plan.writing import Answers
 
 ORDER_OF_WORK = """\
-boxhaul moves file shares into Box, proves that every byte arrived, and only then lets people in. In this order:
+boxhaul moves file shares into Box, proves that every byte arrived, and only
+then lets people in. In this order:
 
-  boxhaul init plan.yaml      five questions, each answer tried at once; writes a plan
-  boxhaul check plan.yaml     what is still missing, in the order of mending it; changes nothing
-  boxhaul migrate plan.yaml   walk, send, verify, let people in; the same command goes on after anything
-  boxhaul status plan.yaml    where every tree stands; boxhaul report plan.yaml writes it down
-  boxhaul verify plan.yaml    Box against what was sent, at any time
+  boxhaul init plan.yaml       a few questions, then it writes a plan
+  boxhaul rehearse plan.yaml   move the share into a local Box; needs no Box yet
+  boxhaul check plan.yaml      what is still missing; changes nothing
+  boxhaul migrate plan.yaml    walk, send, verify, let people in; run it again
+                               to go on, after whatever ended it
+  boxhaul status plan.yaml     where every tree stands, and what failed
+  boxhaul verify plan.yaml     Box against what was sent, at any time
+  boxhaul report plan.yaml     all of it written down, for whoever asks
 
 All commands: boxhaul --help. To see it all on this machine: boxhaul demo.
 """
@@ -92,21 +96,11 @@ def _print_schema() -> None:
 
 def _asked(plan: Path, given: _Given) -> Answers:
     """Ask for what the options do not say, and try each answer; a wrong one is asked for again."""
-    from flows.checks.answers import try_landing_folder, try_login, try_share
+    from flows.checks.answers import try_landing_folder, try_login
     from flows.plan.writing import Answers
 
     # Those that are asked for later are anything until then.
     answers = Answers(name="plan", url="file:///", config_file="box_config.json")
-
-    def share(url: str) -> Answers:
-        has_scheme = bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url))
-        answer = replace(answers, url=url if has_scheme else Path(url).absolute().as_uri())
-        # Else who reads it is asked for first.
-        return answer if _has_readers(answer.url) else _tried(plan, answer, try_share)
-
-    def reader(user: str) -> Answers:
-        answer = replace(answers, username=user, has_password=_password(user))
-        return _tried(plan, answer, try_share)
 
     def login(file: str) -> Answers:
         if file.lower() == NO_BOX:
@@ -119,19 +113,7 @@ def _asked(plan: Path, given: _Given) -> Answers:
     def named(text: str) -> Answers:
         return _tried(plan, replace(answers, name=text), lambda loaded: f"named {loaded.name}")
 
-    while True:
-        answers = _answer("1. Where are the files? (URL or folder)", "--source", given.source, share)
-        if not _has_readers(answers.url):
-            break
-        try:
-            answers = _answer(
-                "2. Who reads them? (user)", "--username", given.username, reader, again=AuthenticationFailed
-            )
-            break
-        except (PlanError, ConnectorError) as exc:
-            if given.source or not sys.stdin.isatty():
-                raise
-            say(f"   {exc}")  # the user is not to blame: the share is asked for again
+    answers = _share(plan, given, answers)
     question = (
         f"3. Box's configuration file, from the developer console ({NO_BOX}: to rehearse without a Box)"
     )
@@ -139,7 +121,41 @@ def _asked(plan: Path, given: _Given) -> Answers:
     if answers.has_box:
         answers = _landing(given, folder)
     usual = re.sub(r"[^A-Za-z0-9._-]+", "-", answers.url.rstrip("/").rpartition("/")[2]).strip("-._")
-    return _answer("5. What is this plan called?", "--name", given.name, named, usual or "share")
+    return _answer(
+        f"{5 if answers.has_box else 4}. What is this plan called?",
+        "--name",
+        given.name,
+        named,
+        usual or "share",
+    )
+
+
+def _share(plan: Path, given: _Given, answers: Answers) -> Answers:
+    """Ask where the files are and who reads them; where the share is at fault and not its reader, for both again."""
+    from flows.checks.answers import try_share
+
+    def share(url: str) -> Answers:
+        has_scheme = bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url))
+        answer = replace(answers, url=url if has_scheme else Path(url).absolute().as_uri())
+        # Else who reads it is asked for first.
+        return answer if _has_readers(answer.url) else _tried(plan, answer, try_share)
+
+    def reader(user: str) -> Answers:
+        answer = replace(answers, username=user, has_password=_password(user))
+        return _tried(plan, answer, try_share)
+
+    while True:
+        answers = _answer("1. Where are the files? (URL or folder)", "--source", given.source, share)
+        if not _has_readers(answers.url):
+            return answers
+        try:
+            return _answer(
+                "2. Who reads them? (user)", "--username", given.username, reader, again=AuthenticationFailed
+            )
+        except (PlanError, ConnectorError) as exc:
+            if given.source or not sys.stdin.isatty():
+                raise
+            say(f"   {exc}")  # the user is not to blame: the share is asked for again
 
 
 def _landing(given: _Given, folder: Callable[[str], Answers]) -> Answers:

@@ -28,9 +28,7 @@ def looking_alone() -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        raise Interrupted(
-            "interrupted; nothing was sent and nothing kept, the same command looks anew"
-        ) from None
+        raise Interrupted("interrupted; nothing was sent, the same command looks anew") from None
 
 
 def inventory(

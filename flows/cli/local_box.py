@@ -24,6 +24,7 @@ PASTE = """\
   auth: {{method: jwt, config_file: {config}}}
   base_url: {box.url}
   upload_url: {box.upload_url}
+# Ctrl-C ends it; what was sent into it {kept}.
 """
 
 
@@ -56,7 +57,9 @@ def serve(arguments: Sequence[str]) -> None:
         box.enrol(enrolment_of(plan))
         config = options.config
         beside = config.resolve().parent == options.plan.resolve().parent
-        return PASTE.format(plan=options.plan, config=config.name if beside else config.resolve(), box=box)
+        kept = f"stays in {options.data}" if options.data else "is gone then, unless --data names a folder"
+        shown = config.name if beside else config.resolve()
+        return PASTE.format(plan=options.plan, config=shown, box=box, kept=kept)
 
     local_box.serve(parser, options, prepare)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from flows.checks.checklist import check_everything
 from flows.orchestration.endings import checked
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 
 
@@ -17,5 +18,7 @@ def check_plan(plan: MigrationPlan, set_space: str = "", notify: bool = False) -
         set_space: Raise the service account's space first: `500GB`, `2TB` or `unlimited`; empty: leave it.
         notify: Send a test message to whom the plan tells of its runs.
     """
-    summary: dict[str, Any] = checked(check_everything(plan, set_space=set_space, notify=notify))
+    with traced(plan.name, "check"):
+        document = check_everything(plan, set_space=set_space, notify=notify)
+    summary: dict[str, Any] = checked(document)
     return summary

@@ -13,6 +13,7 @@ from flows.errors import PlanError
 from flows.foresight.taking import Stocktaking
 from flows.orchestration.counting import saying
 from flows.orchestration.foreseeing import taken
+from flows.orchestration.traces import traced
 from flows.plan.model import MigrationPlan
 from flows.reporting.files import replacing
 
@@ -27,6 +28,7 @@ def inventory_share(plan: MigrationPlan, hashes: bool = False, csv: str = "") ->
     """
     try:
         with ExitStack() as stack:
+            stack.enter_context(traced(plan.name, "inventory"))
             table = stack.enter_context(replacing([plan.path(csv)]))[0] if csv else None
             stocktaking = Stocktaking(plan, hashes=hashes, table=table)
             stack.enter_context(saying(stocktaking.words))

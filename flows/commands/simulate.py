@@ -14,6 +14,7 @@ from flows.foresight.selection import selection_of
 from flows.foresight.simulating import PassSimulation
 from flows.orchestration.counting import saying
 from flows.orchestration.foreseeing import simulated
+from flows.orchestration.traces import traced
 from flows.plan.filters import FilterPlan
 from flows.plan.model import MigrationPlan
 from flows.run.forecast import Speeds, parse_speed
@@ -46,11 +47,12 @@ def simulate_pass(
     if probe and line_speed:
         raise PlanError("--probe: measures what --line-speed says already; give one of them")
     speeds = Speeds(line=parse_speed(line_speed) if line_speed else None)
-    if probe:
-        speeds = Speeds(line=measured_speed(plan))
-    simulation = PassSimulation(
-        plan, trees=trees, speeds=speeds, window=Window.parse(window), selection=selection
-    )
-    with saying(simulation.words):
-        document = simulation.run()
+    with traced(plan.name, "simulate"):
+        if probe:
+            speeds = Speeds(line=measured_speed(plan))
+        simulation = PassSimulation(
+            plan, trees=trees, speeds=speeds, window=Window.parse(window), selection=selection
+        )
+        with saying(simulation.words):
+            document = simulation.run()
     return simulated(document)

@@ -65,5 +65,5 @@ def verify_share(
 def verify_manifest(plan: MigrationPlan, manifest: Path, key: Path | None) -> dict[str, Any]:
     """Check a manifest by itself, then compare what it has as uploaded with Box, through the plan's account."""
     ledger = Ledger()
-    with counting(plan.name, ledger):
+    with traced(plan.name, "verify"), counting(plan.name, ledger):
         return verify_manifest_with_box(plan, manifest, key, ledger)

@@ -56,3 +56,4 @@ def deploy_plan(plan: MigrationPlan, options: DeployOptions) -> Iterator[str]:
             yield from register_automations(client, options, ui_url(url))
     yield f"worker: keep one running: {prefect_command()} worker start --pool {WORK_POOL}"
     yield f"UI: {ui_url(url)}/deployments"
+    yield "first run: there, once the worker runs: run-plan / on-demand, Run, Custom run, Submit"

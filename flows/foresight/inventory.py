@@ -28,7 +28,6 @@ from flows.plan.exclude import rule_reason
 from flows.survey.coverage import Uncovered, uncovered
 from flows.words import counted, size_words
 from state.database.scratch import FileSizes
-from state.records import TreeSpec
 
 #: Folders listed at a time.
 FOLDERS_AT_ONCE = 64
@@ -85,6 +84,22 @@ class Inventory:
     left_out: Counter[str] = field(default_factory=Counter)
     left_out_bytes: Counter[str] = field(default_factory=Counter)
     listed: int = 0
+
+    def take(
+        self, tree: TreeSums, path: str, listing: Sequence[Entry] | ConnectorError, *, whole: bool
+    ) -> list[str]:
+        """Count what a folder of a tree lists, or why it lists nothing; return the folders in it that are to be listed.
+
+        `whole`: the top of the share is no tree but for its files. Raises what ends everything.
+        """
+        if isinstance(listing, ConnectorError):
+            self.not_listed(tree, path, listing)
+            return []
+        files_only = whole and path == ""
+        if path == tree.source and not files_only:
+            tree.folders += 1  # the tree's own
+            self.shape.add_place(path or tree.name)
+        return self.look(tree, path, listing, files_only=files_only)
 
     def look(self, tree: TreeSums, path: str, listing: Sequence[Entry], *, files_only: bool) -> list[str]:
         """Count one folder of a tree, and return the folders in it that are to be listed.
@@ -169,18 +184,13 @@ class Inventory:
             self.findings.add(kind, path, size, f"{items:,} items")
 
 
-def walk(
-    inventory: Inventory, source: Source, specs: Sequence[TreeSpec], *, whole: bool, stop: threading.Event
-) -> None:
-    """List every folder of these trees, and count it.
+def walk(inventory: Inventory, source: Source, *, whole: bool, stop: threading.Event) -> None:
+    """List every folder of its trees, and count it; nothing is written down of any.
 
-    `whole`: the trees are all that is at the top of the share, so that the top is looked at, too, and what lies
-    there loose is a tree of its own. Raises FatalError when the share is gone, Stopped when somebody says stop.
+    `whole`: the trees are all that is at the top of the share, and what lies there loose is a tree of its own.
+    Raises FatalError when the share is gone, Stopped when somebody says stop.
     """
-    inventory.trees = [TreeSums(spec.name, spec.source) for spec in specs]
     waiting = [(tree, tree.source) for tree in reversed(inventory.trees)]
-    if whole and not any(tree.source == "" for tree in inventory.trees):
-        waiting.append((TreeSums("", ""), ""))
     while waiting:
         if stop.is_set():
             raise Stopped
@@ -188,19 +198,18 @@ def walk(
         batch, waiting = waiting[-FOLDERS_AT_ONCE:], waiting[:-FOLDERS_AT_ONCE]
         by_path = {path: tree for tree, path in batch}
         for path, listing in source.list_folders(list(by_path)):
-            tree = by_path[path]
-            if isinstance(listing, ConnectorError):
-                inventory.not_listed(tree, path, listing)
-                continue
-            files_only = whole and path == ""
-            if path == tree.source and not files_only:
-                tree.folders += 1  # the tree's own
-                inventory.shape.add_place(path or tree.name)
-            waiting += [(tree, below) for below in inventory.look(tree, path, listing, files_only=files_only)]
+            waiting += [
+                (by_path[path], below) for below in inventory.take(by_path[path], path, listing, whole=whole)
+            ]
 
 
 def look_around(inventory: Inventory, source: Source, roots: Sequence[str]) -> None:
-    """Find what lies beside the trees of a plan that names some, and whether the share hides names."""
+    """Find what lies beside the trees of a plan that names some, and whether the share hides names.
+
+    Without `roots` each folder at the top is a tree: the top is looked at, too, unless what lies there loose is one.
+    """
+    if not roots and not any(tree.source == "" for tree in inventory.trees):
+        inventory.look(TreeSums("", ""), "", source.list_folder(""), files_only=True)
     beside = uncovered(source, roots, inventory.excluded) if roots else Uncovered()
     for path in beside.paths:
         inventory.findings.add(FindingKind.NOT_COVERED, path)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from connectors.tracing import span
 from flows.foresight.forecasting import forecast_document, shared_and_proven
 from flows.foresight.scope import scope_of
 from flows.foresight.selection import Selection
@@ -56,7 +57,8 @@ class PassSimulation:
                 moving = chosen(specs, self._only)
                 simulation = Simulation(plan, source, checkpoint, changes, plan_id, self._selection)
                 self._words = lambda: _progress(simulation)
-                simulation.walk([spec for spec in specs if spec.name in moving], known, self._stop)
+                with span("walk"):
+                    simulation.walk([spec for spec in specs if spec.name in moving], known, self._stop)
             finally:
                 self._stop.set()
             shared = shared_and_proven(simulation, checkpoint)

@@ -98,6 +98,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"full folder: {counted(each['items'], 'item')}  {each['path']}"
     depth, paths = document["depth"], document["paths"]
     yield f"deepest: {counted(depth['deepest'], 'level')}, longest path: {paths['longest']:,} characters"
+    if document["in_checkpoint"]:
+        yield "the first run begins with what was walked here: boxhaul migrate"
     if document["growth"] is not None:
         grown = document["growth"]
         sums = f"{grown['files']:+,} files, {grown['folders']:+,} folders, {_signed(grown['bytes'])}"

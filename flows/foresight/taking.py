@@ -1,4 +1,7 @@
-"""Taking an inventory of a plan's share, from open to end: walked, compared with the last one, and kept."""
+"""Taking an inventory of a plan's share, from open to end: walked, compared with the last one, and kept.
+
+Before the first run what is walked goes into the checkpoint, too: see filling.py.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ from typing import Any, TextIO
 
 from connectors.box.tiers import LIMITS
 from connectors.source import Source
+from connectors.tracing import span
 from flows.foresight.duplicates import find_same_content, find_same_size
+from flows.foresight.filling import fill
 from flows.foresight.findings import Findings
 from flows.foresight.inventory import (
     Inventory,
+    TreeSums,
     growth,
     inventory_document,
     inventory_words,
@@ -38,6 +44,7 @@ class Stocktaking:
         """`hashes`: read files that share their size. `table`: where every finding is written as CSV."""
         self._plan, self._hashes = plan, hashes
         self._findings = Findings(table)
+        self._fills = False
         self._stop = threading.Event()
         self._words: Callable[[], str] = lambda: "opening the share"
 
@@ -54,7 +61,8 @@ class Stocktaking:
             file_sizes() as sizes,
         ):
             inventory = self._walk(checkpoint, source, sizes)
-            self._compare_files(source, sizes)
+            with span("compare files"):
+                self._compare_files(source, sizes)
             document = inventory_document(inventory, plan=self._plan.name, seconds=time.monotonic() - begun)
             name = self._plan.checkpoint_name
             before = checkpoint.last_survey(name, SurveyKind.INVENTORY)
@@ -62,6 +70,7 @@ class Stocktaking:
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "tier": self._plan.box.tier.value,
                 "growth": growth(document, before),
+                "in_checkpoint": self._fills,
             }
             checkpoint.record_survey(name, SurveyKind.INVENTORY, document)
         return document
@@ -78,16 +87,22 @@ class Stocktaking:
 
     def _walk(self, checkpoint: Checkpoint, source: Source, sizes: FileSizes) -> Inventory:
         plan, _, _, specs = scope_of(self._plan, source, checkpoint)
+        trees = [TreeSums(spec.name, spec.source) for spec in specs]
         inventory = Inventory(
             excluded=PlanRules(plan).reason,
             findings=self._findings,
             shape=new_shape(),
             file_sizes=sizes,
             largest_file=LIMITS[plan.box.tier].largest_file,
+            trees=trees,
         )
         self._words = lambda: inventory_words(inventory)
-        walk(inventory, source, specs, whole=not plan.trees, stop=self._stop)
-        look_around(inventory, source, [tree.source for tree in plan.trees])
+        with span("walk"):
+            self._fills = fill(plan, checkpoint, source, list(specs), inventory)
+            source.stop_with(self._stop)
+            if not self._fills:
+                walk(inventory, source, whole=not plan.trees, stop=self._stop)
+            look_around(inventory, source, [tree.source for tree in plan.trees])
         return inventory
 
     def _compare_files(self, source: Source, sizes: FileSizes) -> None:

@@ -25,6 +25,7 @@ from flows.errors import NotApproved, NotFrozen, PlanError
 from flows.orchestration.approval import approved, require_somebody_to_ask
 from flows.orchestration.counting import counting
 from flows.orchestration.endings import returned
+from flows.orchestration.notifying import notifying
 from flows.orchestration.runs import move_share
 from flows.orchestration.tasks import in_flow_run, run_log
 from flows.plan.model import MigrationPlan
@@ -34,6 +35,7 @@ from flows.reconciliation.verification import Wanted, verify_plan
 from flows.reporting.report import write_report
 from flows.reporting.waivers import whoever_runs_this
 from flows.sharing.agreement import agree_with_plan
+from flows.sharing.telling import all_in, people_lines
 from flows.transfer.completing import complete_verified_tree
 from flows.words import counted, duration_words, printable
 
@@ -249,7 +251,11 @@ def _now() -> str:
 
 def _let_in(plan: MigrationPlan, cutover: Cutover, told: _Told) -> dict[str, Any]:
     _still_frozen(plan, cutover)
-    document = agree_with_plan(plan, prune=False, dry_run=False, complete_tree=complete_verified_tree)
+    # Its messages have left when the step is written down: a kill in between has them told again.
+    with notifying(plan, "cutover") as notices:
+        document = agree_with_plan(plan, prune=False, dry_run=False, complete_tree=complete_verified_tree)
+        for tone, line in (*people_lines(document), *all_in(document)):
+            notices.tell(tone, line)
     if not document["complete"]:
         raise Refused(
             "not everybody could be let in; see boxhaul status PLAN, then run the same command again"

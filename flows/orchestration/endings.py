@@ -20,6 +20,7 @@ from flows.orchestration.on_demand import (
 )
 from flows.reconciliation.table import verification_words
 from flows.run.progress import Snapshot
+from flows.transfer.deletions import deletion_words
 from flows.transfer.migration import Migration
 from flows.transfer.others import others_words
 from flows.transfer.quick import quick_words
@@ -184,7 +185,7 @@ def closing_words(summary: dict[str, Any]) -> str:
     others = others_words(summary)
     if not left:
         words = f"{counted(len(trees), 'tree')} complete, {counted(files, 'file')} in Box"
-        return f"{words}; {others}." if others else f"{words}."
+        return f"{'; '.join(filter(None, (words, deletion_words(summary), others)))}."
     named = "; ".join(
         f"{tree['name']}: {tree['incomplete_reason'] or tree['state']}" for tree in left[:NAMED_TREES]
     )

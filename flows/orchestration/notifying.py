@@ -61,8 +61,8 @@ def calls_alarm(plan: MigrationPlan, notices: Notices) -> Alarm:
     """Tells people, and Prefect where this is a flow run, how much of the month's calls is used up."""
     shown = in_flow_run()
 
-    def alarm(percent: int, words: str) -> None:
-        notices.tell(Tone.LOOK if percent < BADLY_USED else Tone.BAD, words)
+    def alarm(percent: int, words: str, told: Callable[[], object]) -> None:
+        notices.tell(Tone.LOOK if percent < BADLY_USED else Tone.BAD, words, sent=told)
         if shown:
             announce_calls(plan.name, percent, words)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from flows.errors import PlanError
@@ -56,15 +57,21 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float, share: bool)
     """Tell what people do in the trees of a plan, and with `share` what waits there for the next pass.
 
     once: what there is by now; else until somebody stops it. PlanError before the first run. A finding is written down
-    with the place behind it, and told after that: what a stop came before is told by the next watch.
+    with the place behind it, and told after that; it counts as told when its message has left. What a stop came before
+    is told by the next watch, and nothing is lost.
     """
     if every_seconds < 1:
         raise PlanError("--every: Box is asked once a second at most")
-    with notifying(plan, WATCH) as notices, open_access(plan) as access, ExitStack() as stack:
+    with (
+        notifying(plan, WATCH) as notices,
+        open_access(plan) as access,
+        notices.flushed(),
+        ExitStack() as stack,
+    ):
         alarm = calls_alarm(plan, notices)
         allotment = Allotment(access.checkpoint, access.plan_id, plan.box, lambda: alarm)
         allotment.begin()
-        found = _tell(access, notices)  # what an earlier one wrote down and could not tell
+        found, last = _tell(access, notices, 0)  # what an earlier one wrote down and could not tell
         reader = EventReader(access)
         look = stack.enter_context(_looking(access)) if share else lambda: None
         if not reader.sees_everything:
@@ -74,7 +81,8 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float, share: bool)
         while True:
             more = reader.read()
             look()
-            found += _tell(access, notices)
+            told, last = _tell(access, notices, last)
+            found += told
             allotment.beat(sum(access.box.call_counts().values()))
             if once and not more:
                 if not found:
@@ -105,16 +113,20 @@ NARROW = (
 )
 
 
-def _tell(access: Access, notices: Notices) -> int:
-    told = 0
-    while findings := access.checkpoint.untold_findings(access.plan_id):
+def _tell(access: Access, notices: Notices, last: int) -> tuple[int, int]:
+    """Tell what comes after the finding of this number; return how many, and the number of the last one."""
+    told, checkpoint, plan_id = 0, access.checkpoint, access.plan_id
+    while findings := checkpoint.untold_findings(plan_id, after=last):
         for _, line in findings:
             _tell_one(access.plan, line.kind, line.detail)
-        access.checkpoint.record_told(access.plan_id, findings[-1][0])
-        for words in findings_together([(line.kind, line.detail) for _, line in findings]):
+        last = findings[-1][0]
+        *lines, ending = findings_together([(line.kind, line.detail) for _, line in findings])
+        for words in lines:
             notices.tell(Tone.LOOK, words, logged=False)
+        # With the last line all of them have left.
+        notices.tell(Tone.LOOK, ending, logged=False, sent=partial(checkpoint.record_told, plan_id, last))
         told += len(findings)
-    return told
+    return told, last
 
 
 def _tell_one(plan: MigrationPlan, kind: str, finding: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from flows.closing.steps import refuse_closed, refuse_in_cutover
 from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
+from flows.orchestration.handing_in import put_report_into_box
 from flows.orchestration.notifying import calls_alarm, notifying, tell_end, tell_limit
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.traces import traced
@@ -87,15 +88,17 @@ def move_share(
             refuse_closed(migration.checkpoint, migration.plan_id, plan, trees)
         if not hold_people:
             refuse_in_cutover(migration.checkpoint, migration.plan_id)
-        migration.reads_all = checksum
-        migration.quick = QuickLook(moment) if moment is not None else None
+        migration.reads_all, migration.quick = checksum, QuickLook(moment) if moment is not None else None
         choose(migration, filters)
         migration.holds_people, migration.reopens = hold_people, reopen
         migration.tell, migration.alarm = notices.tell, calls_alarm(plan, notices)
+        migration.let_notices_leave = notices.flush
         stack.enter_context(watched(migration))
-        if hours is not None:
-            stack.enter_context(hours.enforced(migration.stop))
-        return _run_to_its_end(migration, partial(_move, migration, trees, workers, check, retry))
+        stack.enter_context(hours.enforced(migration.stop) if hours is not None else nullcontext())
+        result, is_over = _run_to_its_end(migration, partial(_move, migration, trees, workers, check, retry))
+    if is_over and plan.report is not None:
+        put_report_into_box(plan)
+    return result
 
 
 def _require_senders(plan: MigrationPlan, workers: int) -> None:
@@ -107,8 +110,8 @@ def _require_senders(plan: MigrationPlan, workers: int) -> None:
         raise PlanError(f"{key}: other processes are not told the secret in it; write it as ${{NAME}}")
 
 
-def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) -> Any:
-    """Move, and write down how that ended; what `move` returns belongs to the summary."""
+def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) -> tuple[Any, bool]:
+    """Move, write down how that ended, and say whether it came to its end; what `move` returns is for the summary."""
     try:
         with migration.stop.telling_the_cause():
             told = move()
@@ -118,14 +121,14 @@ def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) ->
         give_up(migration, exc)
         announce_stop(migration, exc)
         tell_limit(migration, exc)
-        return out_of_hours(unfinished_pass(migration), str(exc))
+        return out_of_hours(unfinished_pass(migration), str(exc)), False
     except BaseException as exc:
         give_up(migration, exc)
         announce_stop(migration, exc)
         raise
     summary = finish_pass(migration) | told
     tell_end(migration, summary)
-    return ended(summary)
+    return ended(summary), True
 
 
 def _move(

@@ -29,6 +29,9 @@ REFRESH_SECONDS = 0.5
 #: Files that are shown of those on their way, the oldest first, and how much of their names.
 FILES_SHOWN, NAME_CHARACTERS = 5, 60
 
+#: Phases in which nothing was listed yet.
+BEFORE_WALK = ("starting", "checking")
+
 #: Seconds between two lines where there is no terminal.
 LINE_SECONDS = 10.0
 
@@ -152,8 +155,13 @@ def picture(name: str, state: Snapshot, under_way: Sequence[OnItsWay] = ()) -> R
     table.add_row("", f"{state.files_uploaded:,} of {total:,} in Box{out}{walked}")
     table.add_row("bytes", bytes_words(state))
     table.add_row("rate", f"{state.files_per_second:.1f} files/s, {size_words(state.bytes_per_second)}/s")
-    left = left_words(state.eta_seconds, walks_on=state.walks_on)
-    table.add_row("time", f"{duration_words(state.seconds)}, {left}")
+    # Before anything was listed nobody knows.
+    left = (
+        f", {left_words(state.eta_seconds, walks_on=state.walks_on)}"
+        if state.phase not in BEFORE_WALK
+        else ""
+    )
+    table.add_row("time", f"{duration_words(state.seconds)}{left}")
     table.add_row("Box", f"{counted(state.calls, 'call')}, {state.rate_limited} answered 429")
     table.add_row("failed", _failures(state))
     for number, each in enumerate(under_way):

@@ -90,7 +90,7 @@ def _opened() -> OpenTelemetry | None:
     except ImportError:
         warn(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the run is not traced:"
-            " pipx install --force 'boxhaul[otel]' brings it"
+            " pipx inject boxhaul 'boxhaul[otel]' brings it"
         )
         return None
     try:

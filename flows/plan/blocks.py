@@ -87,7 +87,7 @@ class BoxServiceAccount(CredentialsBlock):
     def get_client(self) -> BoxClient:
         """Box's own SDK, signed in as the service account. Sends nothing yet."""
         config = BoxConfig(auth=self.auth_config())
-        return connect(config, Transport(config)).client
+        return connect(config, Transport(config)).client.all_of_the_sdk()
 
 
 class ShareCredentials(CredentialsBlock):

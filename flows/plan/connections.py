@@ -14,8 +14,10 @@ from flows.errors import PlanError
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import find_plan
 from flows.plan.references import expand_all, reveal, reveal_all
+from flows.words import counted, size_words
 from state.checkpoint import Checkpoint
 from state.database.engine import sqlite_file
+from state.statuses import SurveyKind
 
 if TYPE_CHECKING:
     from connectors.box.client.bandwidth import Bandwidth
@@ -38,8 +40,24 @@ def known_plan(plan: MigrationPlan, checkpoint: Checkpoint) -> int:
     """Return the plan's id in the checkpoint. PlanError before the first run, and when it is of another Box."""
     plan_id = find_plan(checkpoint, plan)
     if plan_id is None:
-        raise PlanError(f"nothing is known of the plan {plan.name} yet; run: boxhaul migrate")
+        raise PlanError(before_the_first_run(plan, checkpoint))
     return plan_id
+
+
+def before_the_first_run(plan: MigrationPlan, checkpoint: Checkpoint) -> str:
+    """What there is to say of a plan that no run has begun: the last inventory, and who is at work on it now."""
+    kept = checkpoint.last_survey(plan.checkpoint_name, SurveyKind.INVENTORY)
+    words = f"nothing is known of the plan {plan.name} yet"
+    if kept is not None:
+        at, found = kept
+        words = (
+            f"nothing of the plan {plan.name} was sent yet; the inventory of {at:%Y-%m-%d %H:%M} UTC found"
+            f" {counted(found['files'], 'file')} of {size_words(found['bytes'])} to move"
+        )
+    known = checkpoint.plan_origin(plan.checkpoint_name)
+    for process in checkpoint.working_processes(known.id) if known is not None else ():
+        return f"{words}; process {process.pid} on {process.host} is at work on it now"
+    return f"{words}; run: boxhaul migrate"
 
 
 def open_share(plan: MigrationPlan) -> Source:

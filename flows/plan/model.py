@@ -229,7 +229,11 @@ class MigrationPlan(PlanModel):
     ] = None
     report: Annotated[
         ReportPlan | None,
-        Field(title="Report", description="Where in Box boxhaul report --upload puts the report."),
+        Field(
+            title="Report",
+            description="Where in Box each run puts its report at its end, and boxhaul report --upload too; "
+            "none: no run does.",
+        ),
     ] = None
     base_dir: Annotated[
         str,

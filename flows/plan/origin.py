@@ -35,10 +35,23 @@ def find_plan(checkpoint: Checkpoint, plan: MigrationPlan) -> int | None:
     PlanError when the checkpoint holds it for another source, landing folder, enterprise or account. Asks nobody.
     """
     known = checkpoint.plan_origin(plan.checkpoint_name)
-    if known is None:
+    if known is None or not known.is_begun:
         return None
     refuse_differences(known, plan, box=planned_box(plan.box.auth, plan.base_dir))
     return known.id
+
+
+def take_up_plan(checkpoint: Checkpoint, plan: MigrationPlan, *, source_url: str) -> int | None:
+    """Return the plan's id for an inventory, made now where the checkpoint has none; None once a run has begun it.
+
+    Says nothing of Box, and binds nobody: what the plan says by the first run counts.
+    """
+    known = checkpoint.plan_origin(plan.checkpoint_name)
+    if known is not None and known.is_begun:
+        return None
+    return checkpoint.ensure_plan(
+        name=plan.checkpoint_name, source_url=source_url, landing_folder_id=plan.box.landing_folder_id
+    )
 
 
 def begin_plan(
@@ -138,7 +151,8 @@ def moved_trees(checkpoint: Checkpoint, plan: MigrationPlan) -> list[str]:
 
 def other_plans(checkpoint: Checkpoint, plan: MigrationPlan) -> list[str]:
     """Return a line for each other plan of the checkpoint that moved some of this one's trees into the same folder."""
-    if checkpoint.plan_origin(plan.checkpoint_name) is not None:
+    known = checkpoint.plan_origin(plan.checkpoint_name)
+    if known is not None and known.is_begun:
         return []  # it was begun beside the other one, and said so then
     source, box = source_name(plan), planned_box(plan.box.auth, plan.base_dir)
     sources = frozenset(normal_form(tree.source) for tree in plan.trees)

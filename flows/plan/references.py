@@ -36,7 +36,9 @@ def expand(text: str, *, key: str) -> str:
         name = match.group(1)
         value = os.environ.get(name, _beside.get(name))
         if value is None:
-            raise PlanError(f"{key}: the environment variable {name} is not set")
+            raise PlanError(
+                f"{key}: the environment variable {name} is not set, nor is it in .env beside the plan"
+            )
         return value
 
     return REFERENCE.sub(value_of, text)

@@ -1,4 +1,4 @@
-"""Where in Box a report goes when somebody asks for that. Part of MigrationPlan."""
+"""Where in Box the report of each run goes, and one that somebody asks for. Part of MigrationPlan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class UploadTo(StrEnum):
 
 
 class ReportPlan(PlanModel):
-    """What `boxhaul report --upload` puts into Box."""
+    """What each run, and `boxhaul report --upload`, puts into Box."""
 
     upload_to: Annotated[
         UploadTo,

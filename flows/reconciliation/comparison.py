@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from connectors.tracing import carried
 from flows.reconciliation.differences import Difference, Ledger
 from flows.run.stop import StopSignal
 from flows.sharing.access import Access
+from flows.sharing.own_files import OwnFiles
 from state.records import TreeRecord
 
 #: Jobs that wait for each thread, so that none is idle.
@@ -36,9 +38,9 @@ class Comparison:
         return frozenset(tree.box_folder_id for tree in self.all_trees if tree.box_folder_id)
 
     @cached_property
-    def own_files(self) -> frozenset[tuple[str, str | None]]:
-        """Reports of the plan that were put into Box: id and sha1. What somebody wrote over one is not ours."""
-        return frozenset(self.access.checkpoint.own_files(self.access.plan.checkpoint_name))
+    def own_files(self) -> OwnFiles:
+        """Reports of the plan that were put into Box. What somebody wrote over one is not ours."""
+        return OwnFiles(self.access.checkpoint, self.access.box, self.access.plan.checkpoint_name)
 
     @cached_property
     def tree_ids(self) -> frozenset[int]:
@@ -57,11 +59,12 @@ class Comparison:
     def run(self, jobs: Iterable[Callable[[], None]]) -> None:
         """Run these, many at once, never holding more than a few of them per thread (P9). Raises what one raises."""
         with ThreadPoolExecutor(self.threads, thread_name_prefix="comparer") as pool:
+            work = carried(self._unless_stopped)
             source, window = iter(jobs), set[Future[None]]()
             try:
                 while True:
                     room = WAITING * self.threads - len(window)
-                    window |= {pool.submit(self._unless_stopped, job) for job in islice(source, room)}
+                    window |= {pool.submit(work, job) for job in islice(source, room)}
                     if not window:
                         return
                     done, window = wait(window, return_when=FIRST_COMPLETED)

@@ -112,11 +112,12 @@ class FolderLook:
 
     def tell_extra(self, suspects: Sequence[Suspect]) -> None:
         """Tell of what Box has here and the checkpoint has nowhere, or in a tree that is not compared."""
-        own = self._comparison.own_files
+        listed = [suspect.listed for suspect in suspects if suspect.listed is not None]
+        own = self._comparison.own_files.ids_among(self._folder.box_folder_id, listed) if listed else ()
         extra = [
             (suspect.kind, suspect.listed)
             for suspect in suspects
-            if suspect.listed is not None and (suspect.listed.id, suspect.listed.sha1) not in own
+            if suspect.listed is not None and suspect.listed.id not in own
         ]
         if not extra:
             return

@@ -1,4 +1,5 @@
-"""The report in Box: `boxhaul report --upload` puts it beside the content, where nobody sees more than they may.
+"""The report in Box: `boxhaul report --upload`, and each run of a plan that says so, puts it beside the content,
+where nobody sees more than they may.
 
 The report of a plan names every tree and its people: it goes into the landing folder, and not where somebody of a tree
 is let in. Into a tree's folder goes a report of that tree alone. What was put there is written down, so that the
@@ -8,6 +9,7 @@ not ours, or that somebody else wrote a version of, is left as it is: ours gets 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.report import ReportPlan, UploadTo
 from flows.reporting.report import write_report
 from flows.sharing.access import Access, budget_held, collaborator_spec, open_access
+from flows.sharing.own_files import OwnFiles
 from state.errors import LeaseHeld
 from state.records import TreeRecord
 
@@ -69,7 +72,7 @@ class _Uploading:
     def __init__(self, access: Access, *, plain: bool, say: Say) -> None:
         self._access, self._plain, self._say = access, plain, say
         self._plan_name = access.plan.checkpoint_name
-        self._known = access.checkpoint.reports_in_box(self._plan_name)
+        self._own = OwnFiles(access.checkpoint, access.box, self._plan_name)
         #: False once the report of a tree was not put into Box.
         self.is_whole = True
 
@@ -149,9 +152,13 @@ class _Uploading:
 
     def _store(self, file: Path, folder_id: str, name: str, key: str) -> Receipt:
         """As a new version of what was put there, if that is as it was left; else under a name that is free."""
-        size, known = file.stat().st_size, self._known.get(key)
+        self._own.adopt(key)
+        size, known = file.stat().st_size, self._access.checkpoint.reports_in_box(self._plan_name).get(key)
+        with file.open("rb") as content:
+            sha1 = hashlib.file_digest(content, hashlib.sha1).hexdigest()
         if known is not None and (etag := self._etag_of_ours(known, folder_id)) is not None:
             item = Upload(folder_id=folder_id, name=known["name"], size=size, file_id=known["id"], etag=etag)
+            self._intend(key, item, sha1)
             receipt = self._access.box.put(item, lambda: cast(SourceFile, _OwnFile(file)))
             self._remember(key, receipt)
             return receipt
@@ -159,8 +166,9 @@ class _Uploading:
             wanted = name if number == 1 else fitted(name, f" ({number})")
             try:
                 item = Upload(folder_id=folder_id, name=wanted, size=size)
+                self._intend(key, item, sha1)
                 receipt = self._access.box.put(item, lambda: cast(SourceFile, _OwnFile(file)))
-                if receipt.adopted and not self._is_by_us(receipt.file_id):
+                if receipt.adopted and not self._own.is_by_us(self._access.box.file_info(receipt.file_id)):
                     raise NameInUse(f"{wanted} is a person's copy")
             except NameInUse:
                 self._say(
@@ -180,19 +188,19 @@ class _Uploading:
         is_ours = there.version_id == known["version"] and there.sha1 == known["sha1"]
         return there.etag if is_ours and there.parent_id == folder_id and not there.trashed else None
 
-    def _is_by_us(self, file_id: str) -> bool:
-        """Tell whether nobody but the account had a hand in a file."""
-        there, account = self._access.box.file_info(file_id), self._access.box.whoami()
-        return {there.created_by_id, there.modified_by_id} == {account.id}
+    def _intend(self, key: str, item: Upload, sha1: str) -> None:
+        """Write down what is about to be sent: a kill may come between Box's answer and the record."""
+        intent = {"folder": item.folder_id, "name": item.name, "sha1": sha1}
+        self._access.checkpoint.intend_report(self._plan_name, key, intent)
 
     def _remember(self, key: str, receipt: Receipt) -> None:
-        self._known[key] = {
+        file = {
             "id": receipt.file_id,
             "version": receipt.version_id,
             "sha1": receipt.sha1,
             "name": receipt.name,
         }
-        self._access.checkpoint.record_reports_in_box(self._plan_name, self._known)
+        self._access.checkpoint.record_report_in_box(self._plan_name, key, file)
 
 
 def _names(grant: Collaboration) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from connectors.source import Source
+from connectors.tracing import span
 from flows.errors import PlanError
 from flows.plan.connections import known_plan, open_box, open_checkpoint, open_share
 from flows.plan.model import MigrationPlan
@@ -61,7 +62,8 @@ def verify_plan(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> dict[str
     """
     with opened(plan, wanted, ledger) as comparison, comparison.stop.telling_the_cause():
         _tell_unsettled(comparison, whole=not wanted.trees)
-        compare_in_box(comparison, compare_roots(comparison))
+        with span("compare with Box"):
+            compare_in_box(comparison, compare_roots(comparison))
         read = _compare_with_share(comparison, wanted)
         comparison.stop.raise_if_stopped()
         document = document_of(comparison, wanted.mode, read)
@@ -154,10 +156,14 @@ def _look_at_share(comparison: Comparison, source: Source, wanted: Wanted) -> Re
     excluded = PlanRules(comparison.access.plan).reason
     # What is read anyway is changed when its bytes are.
     reads_all = wanted.deep and wanted.share >= 1
-    if not comparison.access.plan.trees and not wanted.trees:
-        compare_top(comparison, source, excluded)
-    compare_at_source(comparison, source, excluded, changes=not reads_all)
-    return read_again(comparison, source, wanted.share) if wanted.deep else None
+    with span("walk"):
+        if not comparison.access.plan.trees and not wanted.trees:
+            compare_top(comparison, source, excluded)
+        compare_at_source(comparison, source, excluded, changes=not reads_all)
+    if not wanted.deep:
+        return None
+    with span("read again"):
+        return read_again(comparison, source, wanted.share)
 
 
 def document_of(comparison: Comparison, mode: str, read: ReadAgain | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from flows.plan.file import load_plan, read_document
 from flows.plan.model import MigrationPlan
 from flows.plan.sample import share_of
 from flows.rehearsal.local_box import LocalBox, Scale, box_keys, local_box, minute_seconds
+from flows.rehearsal.table import WHOLE
 from flows.reporting.status import status_document
 from flows.run.forecast import parse_speed
 from flows.run.own_folder import clear_own_folder, take_own_folder
@@ -81,7 +82,7 @@ def rehearse_plan(file: Path, wishes: Wishes, say: Callable[[str], None]) -> dic
     forecast = simulate_pass(expected, list(wishes.trees), wishes.line_speed)
     return {
         "plan": plan.name,
-        "sample": wishes.sample or "100%",
+        "sample": wishes.sample or WHOLE,
         "limits": wishes.scale.value,
         "minute_seconds": None if wishes.scale is Scale.OFF else minute_seconds(wishes.scale),
         "folder": str(folder),

@@ -13,6 +13,9 @@ from flows.foresight.forecast_table import forecast_lines, simulation_words
 from flows.reporting.status import status_table
 from flows.words import counted, duration_words, printable, size_words
 
+#: The sample of who named none.
+WHOLE = "100%"
+
 PASSED = "The rehearsal passed: what moved arrived, was proven, and its people are in the local Box."
 NOT_PASSED = "The rehearsal did not pass; the real run would end the same way. See why: boxhaul report {plan}"
 
@@ -47,7 +50,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         "files",
         f"{files['uploaded']:,} arrived and proven, {size_words(document['bytes']['uploaded'])};"
-        f" {files['excluded']:,} left out by rules and the sample",
+        f" {files['excluded']:,} left out by rules{'' if document['sample'] == WHOLE else ' and the sample'}",
     )
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in document["failures"].items())
     yield "failed", reasons or "nothing"

@@ -23,6 +23,9 @@ from state.statuses import EventKind, ItemStatus
 #: Lines of one list in the HTML, and characters of them all; the CSV has the others.
 LISTED, CHARACTERS = 1_000, 150_000
 
+#: Of what is one of these nothing is told but another name.
+_ON_ITS_WAY = (ItemStatus.UPLOADED, ItemStatus.PENDING)
+
 #: Remarks that are known again when a later pass makes them once more.
 REMEMBERED = 100_000
 
@@ -140,8 +143,8 @@ class Findings:
 
     def take(self, item: ItemLine) -> None:
         """Look at one line."""
-        if item.tree in self.outside:
-            return
+        if (item.status in _ON_ITS_WAY and not item.renamed) or item.tree in self.outside:
+            return  # nothing to tell, as of nearly all
         if item.status is ItemStatus.GONE:
             self.gone.offer(item)
             return

@@ -7,6 +7,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TextIO
 
 from flows.words import printable
@@ -38,6 +39,20 @@ COLUMNS = (
 )
 
 
+#: Lines that are written together.
+AT_ONCE = 500
+
+#: What may begin a formula; an empty text does not.
+_SUSPICIOUS = frozenset(FORMULA_STARTS)
+
+_OBJECT = "{" + ", ".join(f"{json.dumps(column)}: %s" for column in COLUMNS) + "}"
+
+_JSON_BOOL = {True: "true", False: "false"}
+
+#: A text as JSON has it, in ASCII.
+_quoted = json.encoder.encode_basestring_ascii
+
+
 def write_lines(
     lines: Iterator[ItemLine],
     table_file: TextIO,
@@ -48,45 +63,75 @@ def write_lines(
     table = csv.writer(table_file)
     table.writerow(COLUMNS)
     array_file.write("[")
-    for number, item in enumerate(lines):
-        row = item_row(item)
-        table.writerow([csv_cell(row[column]) for column in COLUMNS])
-        _write_json(array_file, row, first=number == 0)
+    between = "\n"
+    while items := list(islice(lines, AT_ONCE)):
+        rows = [_values(item) for item in items]
+        table.writerows(map(_cells, rows))
+        array_file.write(between + ",\n".join(map(_json_text, rows)))
+        between = ",\n"
         for take in others:
-            take(item)
+            for item in items:
+                take(item)
     array_file.write("\n]\n")
-
-
-def _write_json(file: TextIO, row: dict[str, Any], *, first: bool) -> None:
-    file.write(("\n" if first else ",\n") + json.dumps(row, ensure_ascii=True))
 
 
 def item_row(item: ItemLine) -> dict[str, Any]:
     """One item as the CSV and the JSON have it; times in UTC."""
-    modified = None
-    if item.modified_ns is not None:
-        modified = _utc(item.modified_ns)
-    return {
-        "tree": item.tree,
-        "path": item.path,
-        "kind": item.kind.value,
-        "status": item.status.word,
-        "reason": item.reason,
-        "detail": item.detail,
-        "size": item.size,
-        "sha1": item.sha1,
-        "box_id": item.box_id,
-        "box_version_id": item.box_version_id,
-        "box_name": item.box_name,
-        "renamed": item.renamed,
-        "modified": modified,
-        "uploaded_at": item.uploaded_at.isoformat() if item.uploaded_at else None,
-        "attempts": item.attempts,
-        "waived_by": item.waived_by,
-        "waived_why": item.waived_why,
-        "waived_at": item.waived_at.isoformat() if item.waived_at else None,
-        "note": item.note,
-    }
+    return dict(zip(COLUMNS, _values(item), strict=True))
+
+
+def _values(item: ItemLine) -> tuple[Any, ...]:
+    """The same in the order of the columns."""
+    modified_ns, uploaded_at, waived_at = item.modified_ns, item.uploaded_at, item.waived_at
+    return (
+        item.tree,
+        item.path,
+        item.kind.value,
+        item.status.word,
+        item.reason,
+        item.detail,
+        item.size,
+        item.sha1,
+        item.box_id,
+        item.box_version_id,
+        item.box_name,
+        item.renamed,
+        None if modified_ns is None else _utc(modified_ns),
+        None if uploaded_at is None else uploaded_at.isoformat(),
+        item.attempts,
+        item.waived_by,
+        item.waived_why,
+        None if waived_at is None else waived_at.isoformat(),
+        item.note,
+    )
+
+
+def _cells(row: Sequence[Any]) -> list[Any]:
+    """The row as csv_cell() has each of its values."""
+    return [
+        value
+        if value is None
+        or value.__class__ is not str
+        or (value.isprintable() and value[:1] not in _SUSPICIOUS)
+        else csv_cell(value)
+        for value in row
+    ]
+
+
+def _json_text(row: Sequence[Any]) -> str:
+    """The row as json.dumps() writes the object, without making one."""
+    return _OBJECT % tuple(
+        [
+            _quoted(value)
+            if value.__class__ is str
+            else "null"
+            if value is None
+            else _JSON_BOOL[value]
+            if value.__class__ is bool
+            else value
+            for value in row
+        ]
+    )
 
 
 def how_renamed(item: ItemLine) -> str:

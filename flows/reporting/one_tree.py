@@ -7,7 +7,6 @@ was waived, what a run remarked, and the plan's own rules. Reason codes stay, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from flows.plan.exclude import DEFAULT_EXCLUDE, rule_reason
@@ -49,7 +48,7 @@ def of_one_tree(document: Mapping[str, Any], tree: TreeRecord) -> dict[str, Any]
 
 def without_free_text(line: ItemLine) -> ItemLine:
     """Return the line without what a person or a server wrote."""
-    return replace(line, reason=_plain(line.reason), detail=None, waived_by=None, waived_why=None)
+    return line._replace(reason=_plain(line.reason), detail=None, waived_by=None, waived_why=None)
 
 
 def _plain(reason: str | None) -> str | None:

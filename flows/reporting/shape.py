@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,10 @@ AGES = (
 )  # fmt: skip
 UNDATED = "no date"
 
+#: What is below the first edge belongs to the first words, and so on.
+_SIZE_EDGES = [edge for edge, _ in SIZES if edge is not None]
+_AGE_EDGES = [edge for edge, _ in AGES if edge is not None]
+
 #: Steps of time in which arrivals are counted; when there are more, each becomes twice as long.
 STEPS = 400
 
@@ -51,7 +56,7 @@ FOLDERS_SHOWN, SLOWEST_SHOWN = 12, 15
 WAITING_SECONDS = 600.0
 
 
-@dataclass
+@dataclass(slots=True)
 class Amount:
     """Files and their bytes."""
 
@@ -84,12 +89,12 @@ class Arrivals:
         #: Those of which nobody knows when.
         self.before = Amount()
 
-    def add(self, at: datetime | None, size: int) -> None:
-        """One file arrived."""
+    def add(self, at: float | None, size: int) -> None:
+        """One file arrived, so many seconds since 1970."""
         if at is None:
             self.before.add(size)
             return
-        self.steps[int(at.timestamp()) // self.step].add(size)
+        self.steps[int(at) // self.step].add(size)
         if len(self.steps) > STEPS:
             self._widen()
 
@@ -126,6 +131,8 @@ class Shape:
         self._now = now.timestamp()
         self.sizes = {words: Amount() for _, words in SIZES}
         self.ages = {words: Amount() for words in (*(words for _, words in AGES), UNDATED)}
+        self._sizes, self._undated = list(self.sizes.values()), self.ages[UNDATED]
+        self._ages = [self.ages[words] for _, words in AGES]
         self.arrivals = Arrivals()
         #: Tree → state → bytes.
         self.trees: dict[str, Counter[str]] = {name: Counter() for name in named}
@@ -134,39 +141,49 @@ class Shape:
         self.slowest: list[SlowFolder] = []
         self._top: tuple[str, str] = ("", "")
         self._top_sizes: Counter[str] = Counter()
-        self._folder = _Folder()
+        self._tree, self._folder = "", _Folder()
 
     def take(self, item: ItemLine) -> None:
         """Look at one line."""
-        state = _STATE_OF.get(item.status)
-        if item.tree not in self._depth or item.kind is not EntryKind.FILE or state is None:
+        state, tree = _STATE_OF.get(item.status), item.tree
+        if tree not in self._depth or item.kind is not EntryKind.FILE or state is None:
             return
-        self.sizes[_bucket(item.size, SIZES)].add(item.size)
-        self.ages[self._age(item.modified_ns)].add(item.size)
-        self.trees[item.tree][state] += item.size
-        if item.tree in self._shown:
-            self._count_top(item, state)
+        size, modified_ns = item.size, item.modified_ns
+        self._sizes[bisect_right(_SIZE_EDGES, size)].add(size)
+        if modified_ns is None:
+            self._undated.add(size)
+        else:
+            self._ages[bisect_right(_AGE_EDGES, self._now - modified_ns / 1e9)].add(size)
+        self.trees[tree][state] += size
+        path = item.path.rpartition("/")[0]
+        if path != self._folder.path or tree != self._tree:
+            self._enter(tree, path)
+        if tree in self._shown:
+            self._top_sizes[state] += size
         if state == IN_BOX:
-            self.arrivals.add(item.uploaded_at, item.size)
-            self._count_time(item)
+            at = None if item.uploaded_at is None else item.uploaded_at.timestamp()
+            self.arrivals.add(at, size)
+            self._folder.amount.add(size)
+            if at is not None:
+                self._folder.times.append(at)
+
+    def _enter(self, tree: str, path: str) -> None:
+        """The files of another folder follow."""
+        self._end_folder()
+        self._tree, self._folder = tree, _Folder(path)
+        if tree not in self._shown:
+            return
+        parts, depth = path.split("/") if path else [], self._depth[tree]
+        top = (tree, parts[depth] if len(parts) > depth else "")
+        if top != self._top:
+            self._end_top()
+            self._top = top
 
     def end(self) -> None:
         """There are no more lines."""
         self._end_top()
         self._end_folder()
         self.slowest.sort(key=lambda folder: (-folder.seconds, folder.path))
-
-    def _age(self, modified_ns: int | None) -> str:
-        return UNDATED if modified_ns is None else _bucket(self._now - modified_ns / 1e9, AGES)
-
-    def _count_top(self, item: ItemLine, state: str) -> None:
-        parts = item.path.split("/")
-        depth = self._depth[item.tree]
-        top = (item.tree, parts[depth] if len(parts) > depth + 1 else "")
-        if top != self._top:
-            self._end_top()
-            self._top = top
-        self._top_sizes[state] += item.size
 
     def _end_top(self) -> None:
         """A folder right below a tree was read to its end: it stays by name if it is one of the largest."""
@@ -182,15 +199,6 @@ class Shape:
             smallest = min(named, key=lambda each: (folders[each].total(), each))
             folders[""].update(folders.pop(smallest))
 
-    def _count_time(self, item: ItemLine) -> None:
-        path = item.path.rpartition("/")[0]
-        if path != self._folder.path:
-            self._end_folder()
-            self._folder = _Folder(path)
-        self._folder.amount.add(item.size)
-        if item.uploaded_at is not None:
-            self._folder.times.append(item.uploaded_at.timestamp())
-
     def _end_folder(self) -> None:
         folder, self._folder = self._folder, _Folder()
         gaps = [later - earlier for earlier, later in pairwise(sorted(folder.times))]
@@ -200,7 +208,3 @@ class Shape:
         self.slowest.append(SlowFolder(folder.path, seconds, folder.amount.files, folder.amount.size))
         if len(self.slowest) > 2 * SLOWEST_SHOWN:
             self.slowest = heapq.nlargest(SLOWEST_SHOWN, self.slowest, key=lambda each: each.seconds)
-
-
-def _bucket(value: float, edges: Sequence[tuple[int | None, str]]) -> str:
-    return next(words for edge, words in edges if edge is None or value < edge)

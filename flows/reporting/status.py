@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,14 +14,20 @@ from rich.text import Text
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.plan.people import COLLABORATOR_KEYS
+from flows.reporting.failures import first_by_reason
 from flows.run.forecast import beside_the_fact, seconds_at_least
 from flows.words import duration_words, normal_form, printable, size_words
+from state.checkpoint import Checkpoint
+from state.reports.lines import failures
 from state.reports.status import plan_status
 from state.statuses import PassState, SurveyKind
 
 #: What a tree's entries, and its files, are counted as.
 COUNTED = ("total", "uploaded", "failed", "excluded", "waived", "pending", "gone")
 
+
+#: Entries that failed and are named in a status, and how many are looked at to find some of each reason.
+FAILED_NAMED, FAILED_LOOKED_AT = 5, 1000
 
 #: What is told of the last simulation.
 FORECAST = ("at", "calls", "uploads", "bytes", "items", "days", "seconds", "binding", "finish_at")
@@ -29,13 +36,15 @@ FORECAST = ("at", "calls", "uploads", "bytes", "items", "days", "seconds", "bind
 def status_document(plan: MigrationPlan) -> dict[str, Any]:
     """plan, pass, trees, calls, eta_seconds: the shape of DESIGN's outside. PlanError before the first run.
 
-    Each tree says whether the plan still names it (in_plan), and whom an earlier version of the plan let in who is in
-    Box still (still_in); "not_begun" are those that no run has begun. "complete" is of all that the plan names.
+    "failures" are the first entries that failed, of each reason some. Each tree says whether the plan still names it
+    (in_plan), and whom an earlier version of the plan let in who is in Box still (still_in); "not_begun" are those
+    that no run has begun. "complete" is of all that the plan names.
     """
     checkpoint = open_checkpoint(plan)
     try:
         plan_id = known_plan(plan, checkpoint)
         document = {**plan_status(checkpoint, plan_id), "plan": plan.name}
+        document["failures"] = _first_failures(checkpoint, plan_id)
         forecast = checkpoint.last_survey(plan.checkpoint_name, SurveyKind.FORECAST)
     finally:
         checkpoint.close()
@@ -48,6 +57,15 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     document["forecast"] = _forecast(forecast, document)
     document["eta_seconds"] = seconds_at_least(document["totals"]["files"]["pending"], plan.box)
     return document
+
+
+def _first_failures(checkpoint: Checkpoint, plan_id: int) -> list[dict[str, Any]]:
+    """The first entries that failed, so that nobody needs a report to learn which they are."""
+    lines = islice(failures(checkpoint, plan_id), FAILED_LOOKED_AT)
+    return [
+        {"tree": line.tree, "path": line.path, "reason": line.reason}
+        for line in first_by_reason(lines, limit=FAILED_NAMED)
+    ]
 
 
 def _forecast(
@@ -107,13 +125,13 @@ def status_table(document: dict[str, Any]) -> RenderableType:
     table = Table(title=Text(printable(title)), title_justify="left")
     for name in ("tree", "state"):
         table.add_column(name, overflow="fold")
-    for name in ("in Box", "failed", "not moved", "pending", "bytes"):
+    for name in ("in Box", "failed", "not\nmoved", "pending", "bytes"):
         table.add_column(name, justify="right", no_wrap=True)
     for tree in document["trees"]:
         items = tree["items"]
         table.add_row(
             Text(printable(tree["name"])),
-            _state(tree),
+            Text(tree["state"], style=_style(tree)),
             _in_box(items),
             f"{items['failed']:,}",
             f"{items['excluded'] + items['waived']:,}",
@@ -122,6 +140,8 @@ def status_table(document: dict[str, Any]) -> RenderableType:
         )
     lines = (
         *_running(document),
+        *_reasons(document),
+        *_failures(document),
         _files(document),
         *_gone(document),
         *_not_begun(document),
@@ -183,21 +203,45 @@ def _not_begun(document: dict[str, Any]) -> list[Text]:
     return [Text(printable(f"  {name}: not begun yet")) for name in document.get("not_begun", [])]
 
 
-def _state(tree: dict[str, Any]) -> Text:
+def _style(tree: Mapping[str, Any]) -> str:
     if not tree["in_plan"]:
-        return Text(f"{tree['state']}; the plan does not name it any more", style="dim")
-    style = {"complete": "green", "closed": "green", "verified": "green", "incomplete": "red"}.get(
+        return "dim"
+    return {"complete": "green", "closed": "green", "verified": "green", "incomplete": "red"}.get(
         tree["state"], "yellow"
     )
-    words = tree["state"]
+
+
+def _reasons(document: Mapping[str, Any]) -> list[Text]:
+    """Of each tree what its state alone does not say; the table has no room for it."""
+    return [
+        Text(printable(f"  {tree['name']}: {words}"), style=_style(tree))
+        for tree in document["trees"]
+        if (words := _state_words(tree)) != tree["state"]
+    ]
+
+
+def _state_words(tree: Mapping[str, Any]) -> str:
+    if not tree["in_plan"]:
+        return f"{tree['state']}; the plan does not name it any more"
+    words = str(tree["state"])
     if tree["closed"]:
         at = tree["closed"]["at"][:16].replace("T", " ")
-        words += f" by {printable(tree['closed']['by'])} on {at} UTC"
+        words += f" by {tree['closed']['by']} on {at} UTC"
     if tree["state"] == "incomplete":
         words += f": {tree['incomplete_reason']}"
         if tree.get("detail"):
-            words += f" ({printable(tree['detail'])})"
-    return Text(words, style=style)
+            words += f" ({tree['detail']})"
+    return words
+
+
+def _failures(document: Mapping[str, Any]) -> list[Text]:
+    """Name the first ones; how many more there are is in the sums of the table."""
+    first = document.get("failures", [])
+    lines = [Text(printable(f"  failed: {each['path'] or '/'} ({each['reason']})")) for each in first]
+    more = document["totals"]["items"]["failed"] - len(first)
+    if first and more > 0:
+        lines.append(Text(f"  and {more:,} more, which boxhaul report lists"))
+    return lines
 
 
 def _people(document: dict[str, Any]) -> list[Text]:

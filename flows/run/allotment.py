@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from connectors.box.config import BoxConfig
 from state.checkpoint import Checkpoint
@@ -17,8 +18,8 @@ ALARMS = (95, 80)
 #: Seconds between two looks, and the part of the allotment after which it is looked at earlier.
 LOOK_SECONDS, LOOK_SHARE = 60.0, 0.005
 
-#: Told how much is used up, in percent, and the line for people.
-Alarm = Callable[[int, str], object]
+#: Told how much is used up, in percent, the line for people, and what to call when they were told.
+Alarm = Callable[[int, str, Callable[[], object]], object]
 
 
 class Allotment:
@@ -36,6 +37,8 @@ class Allotment:
         self._checkpoint, self._plan_id = checkpoint, plan_id
         self._box, self._alarm, self._clock = box, alarm, clock
         self._next, self._calls = clock(), 0
+        #: Parts that this process has told, or tries to: one whose message is not taken is told by the next one.
+        self._tried: set[int] = set()
 
     def begin(self) -> None:
         """Before this process has written down a call: what was made before the first look ever counts for no month."""
@@ -57,9 +60,14 @@ class Allotment:
         used = self._checkpoint.calls_of_month(self._plan_id)
         for percent in ALARMS:
             if used * 100 >= allowed * percent:
-                if self._checkpoint.is_first_told(self._plan_id, percent):
-                    alarm(percent, self._words(percent, used, allowed))
+                if percent not in self._tried and not self._checkpoint.was_told(self._plan_id, percent):
+                    self._tried.add(percent)
+                    # Sent first and written down then, so that a kill in between loses nothing.
+                    alarm(percent, self._words(percent, used, allowed), partial(self._write_down, percent))
                 return
+
+    def _write_down(self, percent: int) -> None:
+        self._checkpoint.record_told_of_calls(self._plan_id, percent)
 
     def _words(self, percent: int, used: int, allowed: int) -> str:
         said = "calls_per_month" if self._box.calls_per_month else f"tier: {self._box.tier.value}"

@@ -57,13 +57,13 @@ def heartbeat(
     checkpoint: Checkpoint,
     worker: WorkerLease,
     call_counts: CallCounts,
-    sampling: Sampling,
+    sampling: Sampling | None,
     stop: StopSignal,
     allotment: Allotment | None = None,
 ) -> Iterator[None]:
     """While the body lasts: prolong the lease, save the call counts, take samples, look at the month's allotment.
 
-    A lost lease stops the run.
+    A lost lease stops the run. Without `sampling` it leaves no trace among the plan's runs.
     """
     done = threading.Event()
 
@@ -74,14 +74,16 @@ def heartbeat(
                 if next(beats) % HEARTBEAT_EVERY == 0:
                     checkpoint.heartbeat(worker)
                 call_counts.save()
-                sampling.beat()
+                if sampling is not None:
+                    sampling.beat()
                 if allotment is not None:
                     allotment.beat(call_counts.made)
             except Exception as exc:  # noqa: BLE001  whatever it is, nobody else hears of it in this thread
                 stop.fail(exc)
                 return
 
-    sampling.beat()
+    if sampling is not None:
+        sampling.beat()
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:

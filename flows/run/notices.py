@@ -1,5 +1,8 @@
 """Notices: what people are told of a run, wherever they are. A message that does not arrive ends nothing.
 
+What is to be told once is written down as told when its message has left, and not before: a kill in between has it
+told again, and never lost.
+
 Apprise speaks to the mailbox or chat; its URL is a secret, of which nothing but the scheme is ever said.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +48,8 @@ class Notice:
 
     tone: Tone
     text: str
+    #: Called once a message that holds it was taken.
+    sent: Callable[[], object] | None = None
 
 
 def send(url: str, title: str, body: str, tone: Tone) -> bool:
@@ -92,21 +98,53 @@ class Notices:
         self._plan, self._url, self._log, self._warn = plan, url, log, warn
         self._lines: list[Notice] = []
         self._come = threading.Condition()
-        self._ended = False
+        self._ended = self._hurries = self._sends = False
+        #: Seconds that may still be waited for messages.
+        self._patience = LAST_SECONDS
         self._thread: threading.Thread | None = None
 
-    def tell(self, tone: Tone, text: str, *, logged: bool = True) -> None:
-        """Say this line; the first one at once, later ones together. `logged`: False where the log has it already."""
+    def tell(
+        self, tone: Tone, text: str, *, logged: bool = True, sent: Callable[[], object] | None = None
+    ) -> None:
+        """Say this line; the first one at once, later ones together. `logged`: False where the log has it already.
+
+        `sent`: called when its message was taken, by the thread that sent it; at once where nobody but the log is told.
+        """
         line = printable(text)
         if logged:
             self._log(f"notice: {line}")
         if self._url is None:
+            if sent is not None:
+                sent()
             return
         with self._come:
-            self._lines.append(Notice(tone, line))
+            self._lines.append(Notice(tone, line, sent))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
                 self._thread.start()
+
+    def flush(self) -> None:
+        """Send what was gathered, and wait for it, but not for long: what `sent` writes to may be closed next."""
+        with self._come, self._waiting():
+            self._hurries = True
+            self._come.notify_all()
+            self._come.wait_for(lambda: not self._lines and not self._sends, self._patience)
+            self._hurries = False
+
+    @contextmanager
+    def flushed(self) -> Iterator[None]:
+        """Flush when the body is over, however it ends."""
+        try:
+            yield
+        finally:
+            self.flush()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """All waits of a run together last no longer than one."""
+        began = time.monotonic()
+        yield
+        self._patience = max(0.0, self._patience - (time.monotonic() - began))
 
     def close(self) -> None:
         """Send what was gathered, and wait for it, but not for long."""
@@ -114,7 +152,7 @@ class Notices:
             self._ended = True
             self._come.notify_all()
         if self._thread is not None:
-            self._thread.join(LAST_SECONDS)
+            self._thread.join(self._patience)
             if self._thread.is_alive():
                 self._warn(f"no message left by {kinds(self._url or '')} within {LAST_SECONDS:.0f} s")
 
@@ -122,12 +160,17 @@ class Notices:
         while True:
             with self._come:
                 lines, self._lines = self._lines, []
+                self._sends = bool(lines)
                 if not lines and self._ended:
                     return
             if lines:
                 self._send(lines)
             with self._come:
-                self._come.wait_for(lambda: self._ended, GATHERED_SECONDS)
+                self._sends = False
+                self._come.notify_all()
+                self._come.wait_for(
+                    lambda: self._ended or bool(self._hurries and self._lines), GATHERED_SECONDS
+                )
 
     def _send(self, lines: list[Notice]) -> None:
         url = self._url or ""
@@ -141,3 +184,13 @@ class Notices:
             arrived = False
         if not arrived:
             self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")
+            return
+        for line in lines:
+            if line.sent is not None:
+                self._write_down(line.sent)
+
+    def _write_down(self, sent: Callable[[], object]) -> None:
+        try:
+            sent()
+        except Exception as exc:  # noqa: BLE001  it left; told twice is better than a run that ends for it
+            self._warn(f"what was told could not be written down, and is told again ({type(exc).__name__})")

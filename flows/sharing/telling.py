@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.run.notices import Tone
+from flows.words import counted
 
 #: People of one tree that a line names.
 NAMED = 10
@@ -24,6 +25,20 @@ def people_lines(document: Mapping[str, Any]) -> list[tuple[Tone, str]]:
             tone = Tone.LOOK if found["failed"] else Tone.GOOD
             lines.append((tone, f"people of {tree['name']}: {'; '.join(said)}"))
     return lines
+
+
+def all_in(document: Mapping[str, Any]) -> list[tuple[Tone, str]]:
+    """One line for a cutover whose people are all in, by whatever run; none where somebody is missing."""
+    if not document["complete"]:
+        return []
+    people = sum(len(tree["people"]) for tree in document["trees"])
+    trees = counted(len(document["trees"]), "tree")
+    return [
+        (
+            Tone.GOOD,
+            f"cutover: {counted(people, 'person or group', 'people and groups')} in, {trees} to close",
+        )
+    ]
 
 
 def _named(people: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,23 @@ def follow_deletions(migration: Migration) -> dict[str, Any]:
             "held": sums[EventKind.GONE_AND_HELD],
         }
     }
+
+
+def deletion_words(summary: Mapping[str, Any]) -> str:
+    """Say what became of entries that are gone from the share; "" where there are none, or the plan does not ask."""
+    found = summary.get("deletions", {"gone": 0})
+    if not found["gone"]:
+        return ""
+    left = found["gone"] - found["trashed"] - found["kept"] - found["held"]
+    parts = (
+        (found["trashed"], "put into Box's trash"),
+        (found["kept"], "kept in Box, where they were changed or refused"),
+        (found["held"], "held back, since they may be in another tree"),
+        (left, "still in Box"),
+    )
+    told = ", ".join(f"{count:,} {words}" for count, words in parts if count > 0)
+    gone = counted(found["gone"], "entry is", "entries are")
+    return f"{gone} gone from the share: {told}"
 
 
 def _follow(

@@ -62,7 +62,9 @@ def held_back(migration: Migration, trees: Sequence[TreeRecord]) -> HeldBack:
             gone.add(entry)
     for path, seen in waived(migration.plan_id) if gone.folder_of else ():
         gone.compare(path, seen)
-    for tree in others if gone.folder_of else ():
+    for tree in others:
+        if gone.are_all_held:
+            break  # nothing is about to be deleted
         if (everything := _look_through(migration, tree, gone)) is not None:
             return HeldBack(everything)
     folders = {gone.folder_of[row_id] for row_id in gone.held}
@@ -77,6 +79,11 @@ class _Gone:
         self.folder_of: dict[int, int] = {}
         self.held: dict[int, str] = {}
         self._rows: dict[object, list[int]] = {}
+
+    @property
+    def are_all_held(self) -> bool:
+        """True when no other file can change what becomes of them."""
+        return len(self.held) == len(self.folder_of)
 
     def add(self, entry: GoneEntry) -> None:
         """One more that is gone."""
@@ -127,7 +134,7 @@ def _look_through(migration: Migration, tree: TreeRecord, gone: _Gone) -> str | 
     """Compare with what this tree holds and Box has not; return why anything may be in it."""
     waiting: list[_Place] = [(tree.source, tree.root_folder_id)]
     whole = bool(migration.plan.trees) or tree.source != ""
-    while waiting:
+    while waiting and not gone.are_all_held:
         batch, waiting = waiting[-FOLDERS_AT_ONCE:], waiting[:-FOLDERS_AT_ONCE]
         rows = dict(batch)
         known = migration.checkpoint.known_children_of([row for row in rows.values() if row is not None])

@@ -144,10 +144,13 @@ def is_mount_point(
     return below.is_more_than(bound)
 
 
-def is_below_a_disk_that_is_away(migration: Migration, folder: FolderNode, judged: dict[int, bool]) -> bool:
+def is_below_a_disk_that_is_away(
+    migration: Migration, folder: FolderNode, judged: dict[int, bool | None]
+) -> bool:
     """Return True for a folder that is not there because the nearest one above it that is there looks emptied.
 
-    Each of those is judged once, and its verdict kept in `judged`. Raises FatalError, and Stopped.
+    Each of those above is asked for once, and its verdict kept in `judged`, None where it is not there either. Raises
+    FatalError, and Stopped.
     """
     missing = folder
     for above in reversed(migration.checkpoint.folder_chain(folder.id)[:-1]):
@@ -155,12 +158,14 @@ def is_below_a_disk_that_is_away(migration: Migration, folder: FolderNode, judge
             try:
                 listing = migration.source.list_folder(above.path)
             except NotFound:
-                missing = above
-                continue
+                judged[above.id] = None
             except ItemError:
                 return False
-            judged[above.id] = _is_away(migration, above, listing)
-        return judged[above.id] or was_a_disk(migration, missing)
+            else:
+                judged[above.id] = _is_away(migration, above, listing)
+        if (is_away := judged[above.id]) is not None:
+            return is_away or was_a_disk(migration, missing)
+        missing = above
     return False
 
 

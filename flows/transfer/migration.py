@@ -12,6 +12,7 @@ from typing import Any
 from connectors.box.destination import BoxDestination
 from connectors.box.types import Account, BoxFolder
 from connectors.entry import Entry
+from connectors.errors import ConnectorError
 from connectors.source import Source
 from connectors.tracing import Attributes
 from flows.plan.connections import box_config, open_box, open_checkpoint, open_share
@@ -88,6 +89,8 @@ class Migration:
 
     #: Tells people that so much of the month's calls is used up; None where nobody listens.
     alarm: Alarm | None = None
+    #: Waits for what was told to leave, and for what is then written down; the checkpoint is open until then.
+    let_notices_leave: Callable[[], object] = lambda: None
     #: Tells people a line about this run.
     tell: Callable[[Tone, str], object] = lambda tone, text: None
 
@@ -120,6 +123,8 @@ class Migration:
     quick: QuickLook | None = None
     #: What of the trees this run sends; the rest stays pending. None: all of it.
     filters: FilterRules | None = None
+    #: Told what each folder lists, or why it lists nothing, by whoever counts while a walk goes on.
+    look: Callable[[FolderNode, list[Entry] | ConnectorError], object] = lambda folder, listing: None
     #: Ways of sending that Box refuses whatever is sent, with what is said of each.
     refused_ways: dict[str, str] = field(default_factory=dict)
     #: By tree, how often Box's listing differed from the checkpoint in this run.
@@ -218,7 +223,7 @@ def open_migration(
             budgets.take(box, account.id)
             landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
             checkpoint.record_owner(plan_id, (landing.owner_login if landing else None) or account.login)
-        migration = _assemble(
+        migration = assemble(
             plan, part, plan_id, worker, checkpoint, source, box, account=account, landing=landing, stop=stop
         )
         migration.adopts_trees = anew
@@ -240,6 +245,7 @@ def _watched_allotment(migration: Migration) -> Iterator[Allotment]:
         yield allotment
     finally:
         _last_look(allotment)
+        migration.let_notices_leave()
 
 
 def _last_look(allotment: Allotment) -> None:
@@ -248,7 +254,7 @@ def _last_look(allotment: Allotment) -> None:
         allotment.look()
 
 
-def _assemble(
+def assemble(
     plan: MigrationPlan,
     part: Part,
     plan_id: int,

@@ -13,6 +13,7 @@ from connectors.errors import DestinationGone, ItemError, Rejected
 from connectors.tracing import carried
 from flows.plan.changes import InBox
 from flows.plan.transfer import Verification
+from flows.sharing.own_files import OwnFiles
 from flows.transfer.conflicts import editor_of
 from flows.transfer.edits import LeftToBox, left_in_trash, put_back, settle
 from flows.transfer.migration import Migration
@@ -201,8 +202,9 @@ def _not_left_to_box(
     differences.restored += [row_id for row_id, was_trashed in found if was_trashed]
     others = [child for child in others if child.id not in left]
     # The plan's own reports lie there by request.
-    own = migration.checkpoint.own_files(migration.plan.checkpoint_name) if others else set()
-    return [child.name for child in others if (child.id, child.sha1) not in own]
+    reports = OwnFiles(migration.checkpoint, migration.box, migration.plan.checkpoint_name)
+    own = reports.ids_among(folder.box_folder_id, others) if others else ()
+    return [child.name for child in others if child.id not in own]
 
 
 def compare_child(expected: ExpectedChild, listed: BoxChild | None) -> str | None:

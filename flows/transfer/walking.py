@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
-from connectors.tracing import Attributes, span
+from connectors.tracing import span
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.emptied import (
@@ -91,7 +91,7 @@ def _walk_frontier(migration: Migration) -> None:
             migration.worker, migration.pass_id, tree_ids=ahead, limit=WALK_BATCH
         )
         if folders:
-            with span("walk folders", _said_of(migration, folders)):
+            with span("walk folders", {"boxhaul.folders": len(folders), **migration.trees_of(folders)}):
                 walk_folders(migration, folders)
             # Nothing is left of the trees before this one, and what a folder holds is of its own tree.
             ahead = ahead[bisect_left(ahead, min(folder.tree_id for folder in folders)) :]
@@ -101,17 +101,12 @@ def _walk_frontier(migration: Migration) -> None:
             ahead = waiting  # a worker that died may have left some of those before
 
 
-def _said_of(migration: Migration, folders: Sequence[FolderNode]) -> Attributes:
-    return {"boxhaul.folders": len(folders), **migration.trees_of(folders)}
-
-
 def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
     """List these folders, many at once, and record them as they answer, many in one transaction.
 
     Where moves are followed, those of one depth at a time: by then it is known where a folder above them is now.
     """
-    listed = _Listed(migration)
-    levels: dict[int, list[FolderNode]] = {}
+    listed, levels = _Listed(migration), dict[int, list[FolderNode]]()
     for folder in folders:
         depth = len(folder.path.split("/")) if folder.path and migration.follows_moves else 0
         levels.setdefault(depth, []).append(folder)
@@ -129,13 +124,14 @@ def _list_together(migration: Migration, listed: _Listed, folders: Sequence[Fold
     by_path: dict[str, list[FolderNode]] = {}
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
-    listings, away = Listings(migration.source), dict[int, bool]()
+    listings, away = Listings(migration.source), dict[int, bool | None]()
     for path, listing in migration.source.list_folders(list(by_path)):
         if isinstance(listing, Stopped):
             return
         for folder in by_path[path]:
             if listed.moves.has_left(folder):
                 continue
+            migration.look(folder, listing)
             with _failing(migration, folder):
                 if isinstance(listing, ConnectorError):
                     _record_failure(migration, folder, listing, listings, away)
@@ -386,7 +382,11 @@ def _write(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry], 
 
 
 def _record_failure(
-    migration: Migration, folder: FolderNode, error: ConnectorError, listings: Listings, away: dict[int, bool]
+    migration: Migration,
+    folder: FolderNode,
+    error: ConnectorError,
+    listings: Listings,
+    away: dict[int, bool | None],
 ) -> None:
     """A folder that cannot be listed is a failed item of its tree, never a silent gap (P2).
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import and_, case, exists, or_, select
+from sqlalchemy import Text, and_, bindparam, case, exists, or_, select, type_coerce
 from sqlalchemy.orm import aliased
 
 from connectors.entry import EntryKind
 from state.checkpoint import Checkpoint
+from state.database.columns import unescape_name
 from state.database.models import (
     FOLDER_FAILED,
     FOLDER_IS_RENAMED,
@@ -66,7 +67,7 @@ def failures(checkpoint: Checkpoint, plan_id: int) -> Iterator[ItemLine]:
         if tree.id not in concerned:
             continue
         folders = select(*_FOLDER_COLUMNS).where(Folder.tree_id == tree.id, FOLDER_FAILED)
-        items = _items_with_folder().where(Item.tree_id == tree.id, ITEM_FAILED)
+        items = _ITEMS_WITH_FOLDER.where(Item.tree_id == tree.id, ITEM_FAILED)
         yield from _stream_lines(checkpoint, tree.name, folders, items)
 
 
@@ -80,7 +81,7 @@ def renames(checkpoint: Checkpoint, plan_id: int) -> Iterator[ItemLine]:
             Folder.parent_id.is_not(None),
             Folder.status.not_in((ItemStatus.GONE, ItemStatus.EXCLUDED)),
         )
-        items = _items_with_folder().where(Item.tree_id == tree.id, ITEM_IS_RENAMED, in_sight)
+        items = _ITEMS_WITH_FOLDER.where(Item.tree_id == tree.id, ITEM_IS_RENAMED, in_sight)
         yield from _stream_lines(
             checkpoint, tree.name, folders.order_by(Folder.id), items.order_by(Item.folder_id, Item.id)
         )
@@ -112,19 +113,25 @@ _FOLDER_COLUMNS = (
     ).label("unseen"),
 )
 
+
+def _stored(column: Any) -> Any:
+    """The column as it is stored: `_text` gives back what was escaped, where there is anything."""
+    return type_coerce(column, Text)
+
+
+#: In the order in which `_item_line` takes them.
 _ITEM_COLUMNS = (
-    Item.folder_id,
-    Item.name,
+    _stored(Item.name),
     Item.kind,
-    Item.box_name,
+    _stored(Item.box_name),
     Item.status,
-    Item.reason,
-    Item.detail,
+    _stored(Item.reason),
+    _stored(Item.detail),
     Item.size,
     Item.sha1,
     Item.box_file_id,
     Item.box_version_id,
-    Item.note,
+    _stored(Item.note),
     Item.modified_ns,
     Item.created_ns,
     Item.changed_ns,
@@ -133,22 +140,43 @@ _ITEM_COLUMNS = (
     Item.uploaded_by,
     Item.adopted,
     Item.attempts,
-    Item.waived_by,
-    Item.waived_why,
+    _stored(Item.waived_by),
+    _stored(Item.waived_why),
     Item.waived_at,
 )
 
+_ITEMS_WITH_FOLDER = select(Folder.path, Folder.walked_pass, *_ITEM_COLUMNS).join(
+    Folder, Folder.id == Item.folder_id
+)
 
-def _items_with_folder() -> Any:
-    return select(*_ITEM_COLUMNS, Folder.path.label("folder_path"), Folder.walked_pass).join(
-        Folder, Folder.id == Item.folder_id
+_GROUP = [bindparam(f"folder_{number}", type_=Item.folder_id.type) for number in range(FOLDERS_PER_QUERY)]
+
+#: Made once: it is asked for every few folders of a share.
+_ITEMS_OF_GROUP = (
+    select(Item.folder_id, *_ITEM_COLUMNS)
+    .where(Item.folder_id.in_(_GROUP))
+    .order_by(case(*((Item.folder_id == folder, number) for number, folder in enumerate(_GROUP))), Item.name)
+)
+
+_SUBFOLDERS = {
+    goes_on: select(*_FOLDER_COLUMNS)
+    .where(
+        Folder.parent_id == bindparam("parent"),
+        *([Folder.name > bindparam("after", type_=Folder.name.type)] if goes_on else []),
     )
+    .order_by(Folder.name)
+    .limit(ROWS_PER_STATEMENT)
+    for goes_on in (False, True)
+}
+
+_KINDS = {kind.value: kind for kind in EntryKind}
+_STATUSES = {status.value: status for status in ItemStatus}
 
 
 def _folders_in_order(checkpoint: Checkpoint, root_id: int) -> Iterator[Any]:
     """The root and every folder below it, depth first, siblings by name; memory: one page of siblings per level."""
     root = select(*_FOLDER_COLUMNS).where(Folder.id == root_id)
-    stack = [iter(checkpoint.database.read(lambda connection: connection.execute(root).all()))]
+    stack = [iter(_rows(checkpoint, root, {}))]
     while stack:
         folder = next(stack[-1], None)
         if folder is None:
@@ -161,31 +189,35 @@ def _folders_in_order(checkpoint: Checkpoint, root_id: int) -> Iterator[Any]:
 def _subfolders(checkpoint: Checkpoint, parent_id: int) -> Iterator[Any]:
     after: str | None = None
     while True:
-        query = select(*_FOLDER_COLUMNS).where(Folder.parent_id == parent_id)
-        query = query if after is None else query.where(Folder.name > after)
-        page = query.order_by(Folder.name).limit(ROWS_PER_STATEMENT)
-        rows = checkpoint.database.read(lambda connection, page=page: connection.execute(page).all())  # type: ignore[misc]
+        which = {"parent": parent_id, "after": after}
+        rows = _rows(checkpoint, _SUBFOLDERS[after is not None], which)
         yield from rows
         if len(rows) < ROWS_PER_STATEMENT:
             return
         after = rows[-1].name
 
 
+def _rows(checkpoint: Checkpoint, query: Any, parameters: dict[str, Any]) -> Sequence[Any]:
+    return checkpoint.database.read(lambda connection: connection.execute(query, parameters).all())
+
+
 def _lines_of_group(
     checkpoint: Checkpoint, tree: str, group: Sequence[Any], unwanted: Sequence[ItemStatus]
 ) -> Iterator[ItemLine]:
     """The lines of these folders and of what is in them; the database sorts, so that nothing piles up here."""
-    position = case({folder.id: number for number, folder in enumerate(group)}, value=Item.folder_id)
-    wanted = and_(Item.folder_id.in_([folder.id for folder in group]), Item.status.not_in(unwanted))
-    query = _items_with_folder().where(wanted).order_by(position, Item.name)
+    # There is no folder of the ids that fill the places of a smaller group.
+    which = {each.key: -1 - number for number, each in enumerate(_GROUP)}
+    which |= {f"folder_{number}": folder.id for number, folder in enumerate(group)}
     waiting = list(reversed(group))
-    written: int | None = None
+    folder: Any = None
     with checkpoint.database.reading() as connection:
-        for row in stream(connection, query):
-            while written != row.folder_id:
-                written = waiting[-1].id
-                yield from _own_line(tree, waiting.pop(), unwanted)
-            yield _item_line(tree, row)
+        for folder_id, *columns in stream(connection, _ITEMS_OF_GROUP, which):
+            while folder is None or folder.id != folder_id:
+                folder = waiting.pop()
+                yield from _own_line(tree, folder, unwanted)
+            line = _item_line(tree, folder.path, folder.walked_pass, columns)
+            if line.status not in unwanted:
+                yield line
     for folder in reversed(waiting):
         yield from _own_line(tree, folder, unwanted)
 
@@ -201,13 +233,16 @@ def _stream_lines(checkpoint: Checkpoint, tree: str, folders: Any, items: Any) -
         for row in stream(connection, folders):
             yield _folder_line(tree, row)
     with checkpoint.database.reading() as connection:
-        for row in stream(connection, items):
-            yield _item_line(tree, row)
+        for path, walked_pass, *columns in stream(connection, items):
+            yield _item_line(tree, path, walked_pass, columns)
 
 
-def _detail(row: Any, box_id: str | None) -> str | None:
-    detail: str | None = row.detail
-    if row.status != ItemStatus.GONE:
+def _text(stored: str | None) -> str | None:
+    return stored if stored is None or "\x1a" not in stored else unescape_name(stored)
+
+
+def _detail(status: str, detail: str | None, box_id: str | None) -> str | None:
+    if status != ItemStatus.GONE:
         return detail
     return f"{detail or 'was there in an earlier pass'}; Box {'has it' if box_id else 'does not have it'}"
 
@@ -219,7 +254,7 @@ def _folder_line(tree: str, row: Any) -> ItemLine:
         kind=EntryKind.FOLDER,
         status=ItemStatus(row.status),
         reason=row.reason,
-        detail=_detail(row, row.box_folder_id),
+        detail=_detail(row.status, row.detail, row.box_folder_id),
         note=NEVER_SEEN if row.unseen else None,
         size=0,
         sha1=None,
@@ -237,31 +272,37 @@ def _folder_line(tree: str, row: Any) -> ItemLine:
     )
 
 
-def _item_line(tree: str, row: Any) -> ItemLine:
+def _item_line(tree: str, folder_path: str, walked_pass: int, columns: Sequence[Any]) -> ItemLine:
+    """One line of `_ITEM_COLUMNS`. All at once, without a look at a column's name: there are millions of these."""
+    stored, kind, box_name, status, reason, detail, size, sha1, box_id, version, note, modified, *rest = (
+        columns
+    )
+    created, changed, source_id, uploaded_at, uploaded_by, adopted, attempts, *waived, waived_at = rest
+    name = stored if "\x1a" not in stored else unescape_name(stored)
     return ItemLine(
-        tree=tree,
-        path=f"{row.folder_path}/{row.name}" if row.folder_path else row.name,
-        kind=EntryKind(row.kind),
-        status=ItemStatus(row.status),
-        reason=row.reason,
-        detail=_detail(row, row.box_file_id),
-        size=row.size,
-        sha1=row.sha1,
-        box_id=row.box_file_id,
-        box_version_id=row.box_version_id,
-        note=row.note,
-        box_name=row.name if row.box_name is None else row.box_name,
-        renamed=row.box_name is not None,
-        modified_ns=row.modified_ns,
-        uploaded_at=row.uploaded_at,
-        attempts=row.attempts,
-        waived_by=row.waived_by,
-        waived_why=row.waived_why,
-        waived_at=row.waived_at,
-        created_ns=row.created_ns,
-        changed_ns=row.changed_ns,
-        source_file_id=row.source_file_id,
-        uploaded_by=row.uploaded_by,
-        adopted=row.adopted,
-        walked_pass=row.walked_pass,
+        tree,
+        f"{folder_path}/{name}" if folder_path else name,
+        _KINDS[kind],
+        _STATUSES[status],
+        _text(reason),
+        _detail(status, _text(detail), box_id),
+        size,
+        sha1,
+        box_id,
+        version,
+        name if box_name is None else _text(box_name) or "",
+        box_name is not None,
+        modified,
+        uploaded_at,
+        attempts,
+        _text(waived[0]),
+        _text(waived[1]),
+        _text(note),
+        waived_at,
+        created,
+        changed,
+        source_id,
+        uploaded_by,
+        adopted,
+        walked_pass,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -11,8 +12,9 @@ from sqlalchemy import Connection, func, select
 from state.checkpoint import Checkpoint
 from state.database.models import FOLDER_IS_WALKED, Folder, Item, Pass, Plan, Tree
 from state.people_records import CollaborationRecord
-from state.records import Counts, TreeReport
+from state.records import Counts, TreeRecord, TreeReport
 from state.statuses import (
+    INVENTORY,
     KEPT_IN_BOX,
     QUICK,
     TRASHED,
@@ -33,7 +35,7 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
     "pass" is the number of the running pass, else of the latest one, from 1, else None; "pass_kind" and "pass_state"
     say more of it. "running" are the processes that are at work on it now. "source_url" is fit to be shown.
     """
-    calls = checkpoint.call_counts(plan_id)
+    calls, last_seen = checkpoint.call_counts(plan_id), _LastSeen(checkpoint, plan_id)
     query = select(Plan.name, Plan.owner, Plan.source_url).where(Plan.id == plan_id)
     plan = checkpoint.database.read(lambda connection: connection.execute(query).one())
     return {
@@ -46,7 +48,7 @@ def plan_status(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
             tree_status(
                 report,
                 people_in(checkpoint, report.tree.id),
-                as_of=_as_of(checkpoint, report.tree.id),
+                as_of=last_seen.tree(report.tree),
             )
             for report in checkpoint.tree_reports([tree.id for tree in checkpoint.trees(plan_id)])
         ],
@@ -154,28 +156,43 @@ def _detail(report: TreeReport) -> str | None:
     return "nothing is failed or pending now: the next run completes it"
 
 
-def _as_of(checkpoint: Checkpoint, tree_id: int) -> datetime | None:
-    """When the oldest walk began of those that folders of this tree were listed in last. A quick pass did not look at
-    everything: then the last whole one before it counts that completed every tree; None where there is none."""
-    edges = select(func.min(Folder.walked_pass), func.max(Folder.walked_pass))
-    edges = edges.where(Folder.tree_id == tree_id, FOLDER_IS_WALKED)
-    plan_id = select(Tree.plan_id).where(Tree.id == tree_id).scalar_subquery()
-    whole = select(func.max(Pass.started_at)).where(
-        Pass.plan_id == plan_id, Pass.kind != QUICK, Pass.state == PassState.COMPLETE
-    )
+class _LastSeen:
+    """As of when what is said of each tree of a plan is true of the share."""
 
-    def began(connection: Connection) -> Any:
-        oldest, latest = connection.execute(edges).one()
-        query = select(Pass.id, Pass.kind, Pass.started_at).where(Pass.id.in_((oldest, latest)))
-        walks = {row.id: row for row in connection.execute(query)}
-        if oldest not in walks:
-            return None
-        if any(walk.kind == QUICK for walk in walks.values()):
-            return connection.execute(whole).scalar_one_or_none()
-        return walks[oldest].started_at
+    def __init__(self, checkpoint: Checkpoint, plan_id: int) -> None:
+        self._checkpoint, self._plan_id = checkpoint, plan_id
 
-    found: datetime | None = checkpoint.database.read(began)
-    return found
+    def tree(self, tree: TreeRecord) -> datetime | None:
+        """When the oldest walk began of those that folders of this tree were listed in last. A quick pass did not look
+        at everything: then the last whole one before it counts that completed the tree; None where there is none."""
+        edges = select(func.min(Folder.walked_pass), func.max(Folder.walked_pass))
+        edges = edges.where(Folder.tree_id == tree.id, FOLDER_IS_WALKED)
+
+        def began(connection: Connection) -> tuple[datetime | None, bool]:
+            oldest, latest = connection.execute(edges).one()
+            query = select(Pass.id, Pass.kind, Pass.started_at).where(Pass.id.in_((oldest, latest)))
+            walks = {row.id: row for row in connection.execute(query)}
+            at = walks[oldest].started_at if oldest in walks else None
+            return at, at is not None and any(walk.kind == QUICK for walk in walks.values())
+
+        at, quick = self._checkpoint.database.read(began)
+        return self._completed.get(tree.name) if quick else at
+
+    @cached_property
+    def _completed(self) -> dict[str, datetime]:
+        """When the last whole pass began that completed each tree. A pass of other trees says nothing of one."""
+        query = select(Pass.started_at, Pass.summary).where(
+            Pass.plan_id == self._plan_id, Pass.kind != QUICK, Pass.state != PassState.RUNNING
+        )
+        passes = self._checkpoint.database.read(
+            lambda connection: connection.execute(query.order_by(Pass.id)).all()
+        )
+        return {
+            tree["name"]: started_at
+            for started_at, summary in passes
+            for tree in summary.get("trees", ())
+            if tree["state"] == TreeState.COMPLETE
+        }
 
 
 def people_in(checkpoint: Checkpoint, tree_id: int) -> list[CollaborationRecord]:
@@ -218,7 +235,7 @@ def _latest_pass(checkpoint: Checkpoint, plan_id: int) -> dict[str, Any]:
         if not passes:
             return {"pass": None, "pass_kind": None, "pass_state": None}
         return {
-            "pass": sum(row.first_id is None for row in passes),
+            "pass": sum(row.first_id is None for row in passes if row.kind != INVENTORY),
             "pass_kind": passes[0].kind,
             "pass_state": passes[0].state,
         }

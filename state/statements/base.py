@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -44,9 +44,11 @@ def insert_into(connection: Connection, table: type[Base]) -> postgresql.Insert 
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def stream(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+def stream(
+    connection: Connection, query: Select[Any], parameters: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
     """The rows, fetched as they are consumed."""
-    yield from connection.execution_options(yield_per=ROWS_PER_STATEMENT).execute(query)
+    yield from connection.execution_options(yield_per=ROWS_PER_STATEMENT).execute(query, parameters)
 
 
 def new_claim_number() -> int:

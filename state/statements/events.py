@@ -69,19 +69,24 @@ class EventStatements(Statements):
 
         return self.database.write(count)
 
-    def is_first_told(self, plan_id: int, percent: int) -> bool:
-        """Write down that so much of this month's calls is used up; False where it, or more, was told already."""
+    def was_told(self, plan_id: int, percent: int) -> bool:
+        """Whether people were told this month that so much of the calls, or more, is used up; of any of these plans."""
+        return self.database.read(lambda connection: self._was_told(connection, plan_id, percent))
 
-        def tell(connection: Connection) -> bool:
-            month = _month(self.now(connection))
-            plans = _plans_of_enterprise(connection, plan_id)
-            told = connection.execute(_of_month(EventKind.CALLS_USED_UP, plans, month)).all()
-            if any(row.detail["percent"] >= percent for row in told):
-                return False
-            add_event(connection, month, plan_id, EventKind.CALLS_USED_UP, {"percent": percent})
-            return True
+    def record_told_of_calls(self, plan_id: int, percent: int) -> None:
+        """They were told. Once is enough, whoever told it."""
 
-        return self.database.write(tell)
+        def record(connection: Connection) -> None:
+            if not self._was_told(connection, plan_id, percent):
+                month = _month(self.now(connection))
+                add_event(connection, month, plan_id, EventKind.CALLS_USED_UP, {"percent": percent})
+
+        self.database.write(record)
+
+    def _was_told(self, connection: Connection, plan_id: int, percent: int) -> bool:
+        month, plans = _month(self.now(connection)), _plans_of_enterprise(connection, plan_id)
+        told = connection.execute(_of_month(EventKind.CALLS_USED_UP, plans, month)).all()
+        return any(row.detail["percent"] >= percent for row in told)
 
 
 #: Plan and its calls so far.

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, exists, select, update
 from state.database.models import Plan, Tree
 from state.records import BoxIdentity, PlanOrigin
 from state.statements.base import Statements
+from state.statements.plans import TREE_IS_BEGUN
 
 _ORIGINS = select(
     Plan.id,
@@ -20,7 +21,7 @@ _ORIGINS = select(
     Plan.enterprise_id,
     Plan.account_id,
     Plan.account_login,
-    exists().where(Tree.plan_id == Plan.id).label("is_begun"),
+    exists().where(Tree.plan_id == Plan.id, TREE_IS_BEGUN).label("is_begun"),
 )
 
 

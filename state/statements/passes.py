@@ -11,7 +11,7 @@ from state.database.models import FOLDER_FAILED, ITEM_FAILED, PASS_IS_RUNNING, F
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
-from state.statuses import PERMANENT_REASONS, QUICK, ItemStatus, PassState
+from state.statuses import INVENTORY, PERMANENT_REASONS, QUICK, ItemStatus, PassState
 
 #: What a folder is once nothing is wrong with it any more.
 HEALED_FOLDER = case((Folder.box_folder_id.is_not(None), ItemStatus.UPLOADED), else_=ItemStatus.PENDING)
@@ -40,7 +40,7 @@ class PassStatements(Statements):
 
         Either way the frontier is every folder again: what was walked before may have changed. Returns the id of this
         walk. `rules`: digest of what decides which entries move. A pass that walked by other rules ends, INCOMPLETE;
-        so does a whole one where a QUICK one begins, and the other way round.
+        so does a whole one where a QUICK one begins, and the other way round; an INVENTORY is continued by none.
         `revive_in`: ids of the trees whose failures are tried again, once in a pass; the others keep theirs. None: of
         every tree. LostLease when the worker was taken over.
         """
@@ -53,7 +53,7 @@ class PassStatements(Statements):
             if running is not None:
                 ended = {"state": PassState.INCOMPLETE, "ended_at": now}
                 connection.execute(update(Pass).where(Pass.id == running.id).values(ended))
-            same = running is not None and (running.rules, running.kind == QUICK) == (rules, kind == QUICK)
+            same = running is not None and (running.rules, _sort(running.kind)) == (rules, _sort(kind))
             trees = _tree_ids(connection, plan_id) if revive_in is None else revive_in
             revived = running.summary.get(REVIVED, []) if running is not None and same else []
             values: dict[str, Any] = {
@@ -137,6 +137,11 @@ class PassStatements(Statements):
                 connection, plan_id, permanent_too=True, reason=reason, tree_ids=tree_ids
             ),
         )
+
+
+def _sort(kind: str) -> str:
+    """What of a pass's kind tells whether another one may go on with it."""
+    return kind if kind in (QUICK, INVENTORY) else ""
 
 
 def running_pass(connection: Connection, plan_id: int) -> int | None:

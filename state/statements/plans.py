@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, select, update
 
-from state.database.models import Collaboration, Folder, Plan, Tree
+from state.database.models import Collaboration, Folder, Item, Plan, Tree
 from state.errors import PlanMismatch
 from state.records import TreeRecord, TreeSpec, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
@@ -44,6 +44,9 @@ _TREE_COLUMNS = (
     Tree.closed_by,
 )
 
+#: A run has begun it. What an inventory wrote of the others binds nobody.
+TREE_IS_BEGUN = Tree.incomplete_reason.is_distinct_from(IncompleteReason.NOT_BEGUN.value)
+
 TREES = select(*_TREE_COLUMNS).join(Folder, (Folder.tree_id == Tree.id) & Folder.parent_id.is_(None))
 
 
@@ -73,7 +76,7 @@ class PlanStatements(Statements):
     def ensure_plan(self, *, name: str, source_url: str, landing_folder_id: str) -> int:
         """Plan id; PlanMismatch when the name is known for another source/landing folder and the plan was begun.
 
-        `source_url` is kept and shown: it carries no password.
+        What an inventory of another source wrote is forgotten. `source_url` is kept and shown: it carries no password.
         """
 
         def ensure(connection: Connection) -> int:
@@ -82,8 +85,11 @@ class PlanStatements(Statements):
             connection.execute(insert, {**values, "created_at": self.now(connection)})
             row = connection.execute(select(Plan).where(Plan.name == name)).one()
             if (row.source_url, row.landing_folder_id) != (source_url, landing_folder_id):
-                if connection.execute(select(Tree.id).where(Tree.plan_id == row.id).limit(1)).first() is None:
+                begun = select(Tree.id).where(Tree.plan_id == row.id, TREE_IS_BEGUN)
+                if connection.execute(begun.limit(1)).first() is None:
                     connection.execute(update(Plan).where(Plan.id == row.id).values(values))
+                    for tree in plan_trees(connection, row.id) if row.source_url != source_url else ():
+                        _delete_tree(connection, tree.id)
                     return int(row.id)
                 raise PlanMismatch(
                     f"the checkpoint holds a plan {name!r} from {row.source_url} into folder {row.landing_folder_id}, "
@@ -109,13 +115,14 @@ class PlanStatements(Statements):
         )
 
     def ensure_trees(
-        self, plan_id: int, specs: Sequence[TreeSpec], *, moving: Container[str] | None = None
+        self, plan_id: int, specs: Sequence[TreeSpec], *, moving: Collection[str] | None = None
     ) -> list[TreeRecord]:
         """Creates missing trees (with their root folder row, whose box_name is the last component of spec.folder);
         keeps known ones; trees of the plan that are not in specs stay in the database and are not returned, or are
         forgotten when none has begun them.
 
         `moving`: names of those that begin now; a new one that is not among them is INCOMPLETE, not begun. None: all.
+        None of them: an inventory looks, and nothing begins.
         In the order of specs. PlanMismatch when a known tree comes from, or goes to, another folder now.
         """
 
@@ -132,6 +139,10 @@ class PlanStatements(Statements):
                 else:
                     _create_tree(connection, plan_id, spec, self.now(connection))
             known = {tree.name: tree for tree in plan_trees(connection, plan_id)}
+            if (moving is None or moving) and all(map(_is_untouched, known.values())):
+                # They came into the plan now, whenever somebody took an inventory of them.
+                now = {"begun_at": self.now(connection)}
+                connection.execute(update(Tree).where(Tree.plan_id == plan_id).values(now))
             for spec in specs:
                 if moving is None or spec.name in moving:
                     _begin_tree(connection, known[spec.name])
@@ -245,8 +256,9 @@ def _is_untouched(tree: TreeRecord) -> bool:
 
 
 def _delete_tree(connection: Connection, tree_id: int) -> None:
-    """A tree of which nothing is known but that the plan once named it."""
+    """A tree of which nothing is known but that the plan once named it, and what an inventory saw of it."""
     connection.execute(delete(Collaboration).where(Collaboration.tree_id == tree_id))
+    connection.execute(delete(Item).where(Item.tree_id == tree_id))
     connection.execute(delete(Folder).where(Folder.tree_id == tree_id))
     connection.execute(delete(Tree).where(Tree.id == tree_id))
 

@@ -131,12 +131,15 @@ class WatchingStatements(Statements):
 
         self.database.write(record)
 
-    def untold_findings(self, plan_id: int) -> list[tuple[int, EventLine]]:
-        """Return the next findings that were not told yet, each with its number, in the order of writing."""
+    def untold_findings(self, plan_id: int, after: int = 0) -> list[tuple[int, EventLine]]:
+        """Return the next findings that were not told yet, each with its number, in the order of writing.
+
+        `after`: none up to this number, which are about to be told.
+        """
         told = select(Watch.told_id).where(Watch.plan_id == plan_id).scalar_subquery()
         query = (
             select(Event.id, Event.at, Event.kind, Event.tree_id, Event.detail)
-            .where(Event.plan_id == plan_id, Event.id > told, Event.kind.in_(WATCHED))
+            .where(Event.plan_id == plan_id, Event.id > told, Event.id > after, Event.kind.in_(WATCHED))
             .order_by(Event.id)
             .limit(TOLD_AT_ONCE)
         )

@@ -239,8 +239,10 @@ def test_what_box_has_no_answer_for(program: Program, box: Sandbox, share: Path)
     for route in ("PUT /files/:id", "PUT /folders/:id", DELETE_FILE):
         box.faults.next(route).status(500).times(None)
 
-    assert 0 == program.run("migrate").code
+    finished = program.run("migrate")
 
+    assert 0 == finished.code, finished.output
+    assert "kept in Box, where they were changed or refused" in finished.stdout
     assert {"All/A/new.txt", "All/B/moved.txt", "All/B/6.txt"} <= set(box.files())
     box.faults.clear()
     calls_of(program, box)
@@ -268,6 +270,8 @@ def test_moved_to_a_tree_that_the_run_did_not_walk(tmp_path: Path, box: Sandbox,
 
     assert 0 == finished.code, finished.output
     assert "1 file gone from one tree may be in another" in finished.stderr
+    trashed, held = "2 put into Box's trash", "1 held back, since they may be in another tree, 2 still in Box"
+    assert f"5 entries are gone from the share: {trashed}, {held}" in finished.stdout
     assert {"A", "A/x", "A/x/deep", "A/x/deep/1.txt", "A/4.txt", "B", "B/5.txt", "B/6.txt"} == set(ids(box))
     assert (3, 2) == in_status(program)
     assert 0 == program.run("migrate", "--tree", "B").code

@@ -14,6 +14,7 @@ from connectors.box.names import collision_key
 from connectors.box.sandbox import Sandbox
 from tests.acceptance.proof import assert_arrived, report_items, sums_add_up
 from tests.program import Program, program_for
+from tests.readings import violations
 from tests.servers.fixtures import empty
 from tests.servers.samba import Samba
 from tests.trees import build_tree
@@ -175,7 +176,7 @@ def test_hostile_names_stay_names(program: Program, box: Sandbox, share: Path) -
     with (program.folder / "test-report" / "items.csv").open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert [] == [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
-    assert [] == list(box.violations)
+    assert [] == violations(box)
 
 
 # --- secrets ---
@@ -244,7 +245,7 @@ def test_no_secret_leaves_whatever_happens(tmp_path: Path, box: Sandbox, samba: 
     assert "Traceback" not in said
     assert 7 <= len(secrets)
     assert [] == found_secrets(program, said, secrets)
-    assert [] == list(box.violations)
+    assert [] == violations(box)
 
 
 # --- TLS ---

@@ -89,9 +89,13 @@ class Terminal:
 def test_without_a_box_the_plan_is_one_to_rehearse(tmp_path: Path) -> None:
     """Box's file may come later; the last line says what can be done until then."""
     (tmp_path / "share" / "A").mkdir(parents=True)
-    written = boxhaul("init", "--source", str(tmp_path / "share"), "--box-config", "none", folder=tmp_path)
-    assert 0 == written.returncode, written.stderr
-    assert "next: boxhaul rehearse plan.yaml; with a Box, its file as box_config.json" in written.stderr
+    share = str(tmp_path / "share")
+    terminal = Terminal("init", "--source", share, "--box-config", "none", folder=tmp_path)
+    # Where they arrive cannot be asked; no number is missing for it.
+    terminal.expect("4. What is this plan called?", "first")
+    code = terminal.end()
+    assert 0 == code, terminal.seen
+    assert "next: boxhaul rehearse plan.yaml; with a Box, its file as box_config.json" in terminal.seen
     assert "box_config.json" in (tmp_path / "plan.yaml").read_text()
 
 
@@ -132,6 +136,10 @@ def test_five_questions_make_a_plan_that_passes_check(tmp_path: Path, box: Sandb
     moved = boxhaul("migrate", "plan.yaml", folder=tmp_path)
     assert (0, 0) == (checked.returncode, moved.returncode), checked.stdout + checked.stderr + moved.stderr
     assert {"A/a.txt"} == set(box.files())
+    flags = ("--source", samba.url, "--username", samba.username, "--name", "second")
+    by_flags = boxhaul("init", "second.yaml", *flags, folder=tmp_path, SHARE_PASSWORD=samba.password)
+    assert 0 == by_flags.returncode, by_flags.stderr
+    assert f'username: "{samba.username}"' in (tmp_path / "second.yaml").read_text()
     again = boxhaul("init", folder=tmp_path)
     assert (2, text) == (again.returncode, plan.read_text(encoding="utf-8"))
     assert "plan.yaml: is there already" in again.stderr
@@ -236,5 +244,6 @@ def test_order_of_work_and_completion(tmp_path: Path) -> None:
     said = alone.stdout
     assert 0 == alone.returncode
     assert said.index("boxhaul init") < said.index("boxhaul check") < said.index("boxhaul migrate")
+    assert max(map(len, said.splitlines())) <= 80
     assert ["migrate"] == completed.stdout.split()
     assert "--install-completion" in offered.stdout

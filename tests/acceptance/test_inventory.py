@@ -221,7 +221,7 @@ def test_a_person_reads_what_to_do(share: Path, tmp_path: Path, box: Sandbox) ->
 
 
 def test_interrupt_ends_it(tmp_path: Path, box: Sandbox) -> None:
-    """Ctrl-C while it walks: 130, one line that says that nothing was kept."""
+    """Ctrl-C while it walks: 130, one line that says that nothing was sent."""
     share = tmp_path / "share"
     for number in range(40):
         (share / f"A/{number}/below").mkdir(parents=True)
@@ -234,4 +234,4 @@ def test_interrupt_ends_it(tmp_path: Path, box: Sandbox) -> None:
     _, said = process.communicate(timeout=60)
 
     assert (130, False) == (process.returncode, (tmp_path / "all.csv").exists()), said
-    assert "nothing was sent and nothing kept" in said
+    assert "nothing was sent, the same command looks anew" in said

@@ -130,6 +130,19 @@ def test_people_who_are_let_in_and_who_fail_are_told(program: Program, chat: Mes
     assert [] == chat.texts
 
 
+def test_whom_a_cutover_lets_in_is_told(program: Program, chat: Messages, box: Sandbox) -> None:
+    """As `collaborate` tells it, and how many are in; the last pass alone lets nobody in and tells nothing of it."""
+    program.environment["CHAT"] = by_webhook(chat)
+    program.run("migrate", "--tree", "Legal")
+    chat.texts.clear()
+    finished = program.run("cutover", "--quiet", "0", "--yes")
+    said = "\n".join(chat.texts)
+    assert 0 == finished.code, finished.output
+    assert "people of Accounting: let in ann@example.com as viewer" in said, said
+    assert "cutover: 1 person or group in, 2 trees to close" in said
+    assert "tree complete" not in said
+
+
 def test_what_watch_finds_is_told_together(program: Program, chat: Messages, box: Sandbox) -> None:
     """Drift, access and downloads by outsiders: a line a tree and kind, not one a finding; nothing new tells nobody."""
     program.environment["CHAT"] = by_webhook(chat)
@@ -161,6 +174,55 @@ def test_what_watch_finds_is_told_together(program: Program, chat: Messages, box
     chat.texts.clear()
     assert 0 == program.run("watch", "--once").code
     assert [] == chat.texts
+
+    ann.upload("hers-too.txt", b"1", ids["Accounting"])
+    box.settings.clock_offset_seconds += 5
+    chat.answers.clear()
+    assert program.kill_when(lambda: bool(chat.texts), "watch")
+    chat.answers.set()
+    assert 1 == program.run("watch", "--once").code
+    assert 2 == "\n".join(chat.texts).count("changed by people in Box, Accounting: 1 added"), chat.texts
+    assert 0 == program.run("watch", "--once").code
+
+
+def test_what_a_kill_came_before_is_told_by_the_next_run(program: Program, chat: Messages) -> None:
+    """Nothing counts as told before its message was taken: not what is used up of the month's calls."""
+    program.environment["CHAT"] = by_webhook(chat)
+    program.write_plan(box=program.plan["box"] | {"calls_per_month": 5})
+
+    def logged() -> bool:
+        said = "".join(log.read_text() for log in program.folder.glob("*.log"))
+        return "notice: " in said and "used up" in said
+
+    chat.answers.clear()
+    assert program.kill_when(logged)
+    chat.texts.clear()
+    chat.answers.set()
+    assert 0 == program.run("migrate").code
+    assert 1 == "\n".join(chat.texts).count("% of the month's Box calls are used up: "), chat.texts
+    assert 0 == program.run("migrate").code
+    assert 1 == "\n".join(chat.texts).count("% of the month's Box calls are used up: "), chat.texts
+
+
+@pytest.mark.filterwarnings("default")  # what Apprise imports
+def test_what_was_not_taken_is_not_written_down_as_told(chat: Messages) -> None:
+    """`sent` is called when the message has left, and by `flush` at the latest; at once where nobody is to be told."""
+    told: list[str] = []
+    notices_sent = Notices("test", by_webhook(chat), told.append, told.append)
+    notices_sent.tell(Tone.GOOD, "one", logged=False)
+    notices_sent.tell(Tone.GOOD, "two", logged=False, sent=lambda: told.append(f"sent {len(chat.texts)}"))
+    notices_sent.flush()
+    assert told in (["sent 1"], ["sent 2"])
+    away = Notices("test", f"json://127.0.0.1:{free_port()}/x", told.append, told.append)
+    away.tell(Tone.GOOD, "three", logged=False, sent=lambda: told.append("never"))
+    away.flush()
+    assert told[-1].startswith("a message by json was not taken")
+    Notices("test", None, told.append, told.append).tell(
+        Tone.GOOD, "x", logged=False, sent=lambda: told.append("now")
+    )
+    assert "now" == told[-1]
+    for each in (notices_sent, away):
+        each.close()
 
 
 def test_message_that_fails_ends_nothing(program: Program) -> None:

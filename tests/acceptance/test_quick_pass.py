@@ -66,6 +66,13 @@ def test_only_what_is_recent_is_looked_at(program: Program, box: Sandbox, share:
         document["trees"][0]["as_of"],
     )
 
+    build_tree(share, {"B": {"b.txt": b"b"}})
+    program.write_plan(trees=[{"source": "A"}, {"source": "B"}])
+    assert 0 == program.run("migrate", "--tree", "B").code
+    assert as_of == program.status()["trees"][0]["as_of"], (
+        "a whole pass of another tree says nothing of this one"
+    )
+
     whole = program.run("migrate")
 
     assert 0 == whole.code, whole.output

@@ -69,6 +69,36 @@ def test_run_is_a_tree_of_spans_without_names_or_secrets(
     assert SECRET.encode() not in sent
 
 
+#: Commands that send nothing, the parts below each, and above which part its calls to Box are (none: it makes none).
+LOOKS: list[tuple[list[str], set[str], str | None]] = [
+    (["inventory", "--hashes"], {"walk", "compare files"}, None),
+    (["simulate"], {"walk"}, None),
+    (["check"], {"survey"}, "boxhaul check"),
+    (["verify", "--deep"], {"compare with Box", "walk", "read again"}, "compare with Box"),
+]
+
+
+def test_commands_that_only_look_are_traced(program: Program, receiver: OtlpReceiver) -> None:
+    """One span for the command, and below it what it is made of; no name of the share is in them."""
+    for words, parts, above in LOOKS:
+        if words[0] == "verify":
+            assert 0 == program.run("migrate").code
+        receiver.bodies.clear()
+        finished = program.run(*words)
+        assert 0 == finished.code, finished.output
+        (command,) = receiver.named(f"boxhaul {words[0]}")
+        by_id = {span.id: span for span in receiver.spans}
+        assert parts == {
+            span.name for span in receiver.spans if span.parent == command.id and " /" not in span.name
+        }
+        calls = [span for span in receiver.spans if " /" in span.name]
+        assert bool(above) is bool(calls), words
+        if above:
+            assert above in {by_id[span.parent].name for span in calls}
+        sent = b"".join(receiver.bodies)
+        assert not [word for word in (*FILES, *FOLDERS, SECRET) if word.encode() in sent]
+
+
 def _holds_together(receiver: OtlpReceiver, log: str) -> None:
     (run,) = receiver.named("boxhaul migrate")
     by_id = {span.id: span for span in receiver.spans}

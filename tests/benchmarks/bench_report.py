@@ -19,8 +19,9 @@ from tests.benchmarks.results import Row, table
 #: Entries of the larger checkpoint, and how much smaller the other one is.
 ENTRIES, TIMES = 100_000, 5
 
-#: Bytes of the page; CPU seconds for 1,000 more entries; MB at the most, of a plain report and of a whole one.
-PAGE_BYTES, SECONDS = 2_000_000, 0.3
+#: Bytes of the page; CPU seconds for 1,000 more entries, and MB at the most, of a plain report and of a whole one.
+PAGE_BYTES = 2_000_000
+SECONDS = {"plain": 0.06, "whole": 0.3}
 MEGABYTES = {"plain": 180, "whole": 300}
 
 PLAN = """\
@@ -47,8 +48,10 @@ def main(entries: int = ENTRIES) -> list[Row]:
                 "kB of the page": page / 1000,
             }
             rows.append(Row(f"{kind}: {entries:,} entries", "ours", figures))
-            if page > PAGE_BYTES or large.peak_megabytes > MEGABYTES[kind] or seconds > SECONDS:
-                raise RuntimeError(f"over a limit: {PAGE_BYTES:,} bytes, {MEGABYTES[kind]} MB, {SECONDS} s")
+            if page > PAGE_BYTES or large.peak_megabytes > MEGABYTES[kind] or seconds > SECONDS[kind]:
+                raise RuntimeError(
+                    f"over a limit: {PAGE_BYTES:,} bytes, {MEGABYTES[kind]} MB, {SECONDS[kind]} s"
+                )
     return rows
 
 

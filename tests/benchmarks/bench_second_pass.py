@@ -25,7 +25,7 @@ from connectors.box.sandbox import Sandbox
 from tests.benchmarks.box_rclone import REMOTE, Before, box_over_tls, migrate
 from tests.benchmarks.measuring import Measured
 from tests.benchmarks.results import Row, table
-from tests.benchmarks.smb_rivals import rclone_remote
+from tests.benchmarks.smb_rivals import remote
 from tests.program import Program
 from tests.servers.samba import Samba
 
@@ -83,7 +83,7 @@ def main(files: int = FILES) -> list[Row]:
                 rows.append(_row(where, "ours", migrate(programs[where]), ours, wanted))
                 _require_calls(ours.box, day)
                 flags = (*words[where], "--transfers", "16", "--checkers", "16")
-                run = theirs.rclone("sync", flags[0], REMOTE, *flags[1:], remotes=rclone_remote(server))
+                run = theirs.rclone("sync", flags[0], REMOTE, *flags[1:], more=remote(server))
                 rows.append(_row(where, "rclone", run, theirs, wanted))
             return rows
 

@@ -51,16 +51,16 @@ class Before:
     authority: Path
 
     def ours(self, run: Path, share: Path | Mapping[str, object], **plan: object) -> Program:
-        """Our program with a plan that moves this share, a folder or a source; every other setting is the default."""
+        """Our program with a plan that moves this share; every other setting is the default."""
         source = {"url": share.as_uri()} if isinstance(share, Path) else share
         program = program_for(run, self.box, source, **plan)
         program.write_plan(box=program.plan["box"] | {"ca_file": str(self.authority)})
         return program
 
-    def rclone(self, *words: str, remotes: Mapping[str, str] | None = None) -> Measured:
+    def rclone(self, *words: str, more: Mapping[str, str] | None = None) -> Measured:
         """Run rclone with these words; the calls that its configuration makes are not counted.
 
-        remotes: variables that name further ones, which it reads from.
+        `more`: of its environment, for other remotes.
         """
         binary = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
         config = self.folder / "rclone_box.json"
@@ -70,12 +70,21 @@ class Before:
             "RCLONE_CONFIG": str(self.folder / "rclone.conf"),
             "RCLONE_CA_CERT": str(self.authority),
             "PATH": os.environ["PATH"],
-            **(remotes or {}),
         }
         create = ["config", "create", "box", "box", f"box_config_file={config}", "box_sub_type=enterprise"]
         measure([binary, *create], environment=environment)
         self.box.calls.reset()
-        return measure([binary, *words], environment=environment)
+        return measure([binary, *words], environment=environment | dict(more or {}))
+
+    def bare(self, share: Path, threads: int) -> Measured:
+        """libcurl in so many threads sends the share, and nothing else is done (bare_client.py)."""
+        environment = {
+            "BARE_API": self.box.url,
+            "BARE_UPLOAD": self.box.upload_url,
+            "BARE_TOKEN": self.box.token(),
+        }
+        words = ["-m", "tests.benchmarks.bare_client", str(share), str(self.authority), str(threads)]
+        return measure([sys.executable, *words], environment=environment)
 
 
 def migrate(program: Program) -> Measured:

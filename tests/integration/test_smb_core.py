@@ -164,8 +164,11 @@ def test_the_thread_that_ends_disturbs_nobody(samba: Samba, monkeypatch: pytest.
     assert [] == failed
 
 
-def test_folders_asked_for_together(samba: Samba, open_smb: OpenSource, root: Root) -> None:
-    """What is listed together is what is listed one by one: empty and large folders, files, what is not there."""
+def test_folders_asked_for_together(
+    samba: Samba, open_smb: OpenSource, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is listed together is what is listed one by one: empty and large folders, files, what is not there; and no
+    more of them are listed by the same call once it has brought entries enough."""
     tree: dict[str, Any] = {f"{n}": {f"{m:04} {'x' * 60}": b"" for m in range(n * 400)} for n in range(6)}
     root.build({**tree, "file": b"1"})
     wanted = [*tree, "file", "gone", "5/0000"]
@@ -180,6 +183,12 @@ def test_folders_asked_for_together(samba: Samba, open_smb: OpenSource, root: Ro
             assert (type(error), str(error)) == (type(found[path]), str(found[path]))
         else:
             assert expected == found[path]
+
+    for place in ("resilient", "smb.source"):
+        monkeypatch.setattr(f"connectors.sources.{place}.MOST_ENTRIES", 1_000)
+    monkeypatch.setattr("connectors.sources.smb.listing.FOLDERS_IN_FLIGHT", 2)
+    assert ["4", "5", "file", "gone", "5/0000"] == source._list_batch(wanted).left  # type: ignore[attr-defined]
+    assert found.keys() == dict(source.list_folders(wanted)).keys()
 
 
 def test_many_folders_cost_few_messages(

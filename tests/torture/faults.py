@@ -131,6 +131,11 @@ class Ended:
     summary: dict[str, Any] = field(default_factory=dict)
     message: str = ""
 
+    @property
+    def kept(self) -> int:
+        """What is gone from the share and stayed in Box, which stops no run: the next one tries it again."""
+        return int(self.summary.get("deletions", {}).get("kept", 0))
+
 
 class Scene:
     """One share, one plan, one sandbox. `whole_story` moves it in five runs with changes between them."""
@@ -249,9 +254,9 @@ class Scene:
         return Ended(0 if summary["complete"] else 1, summary)
 
     def run_until_complete(self, runs: int) -> list[Ended]:
-        """The same command again until it is complete, at most so often."""
+        """The same command again until it is complete and Box took every deletion, at most so often."""
         ended = [self.run()]
-        while ended[-1].code != 0 and len(ended) < runs:
+        while (ended[-1].code != 0 or ended[-1].kept) and len(ended) < runs:
             ended.append(self.run())
         return ended
 

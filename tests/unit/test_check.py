@@ -205,6 +205,7 @@ def test_survey_keeps_what_it_could_not_list() -> None:
 
     assert ("unreadable", "problem", None) == (row.name, row.state, row.stops)
     assert row.found.startswith("1 entry cannot be looked at: A/dark (")
+    assert 1 == row.found.count("A/dark")
 
 
 def test_junctions_are_told_where_no_rule_excludes_them() -> None:

@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from connectors.entry import EntryKind, Fingerprint
+from connectors.entry import Entry, EntryKind, Fingerprint
+from flows.run.stop import StopSignal
 from flows.transfer.elsewhere import held_back
 from state.change_records import GoneEntry
 
 FILES = 10_000
+
+
+GONE = GoneEntry(
+    kind=EntryKind.FILE, row_id=5, folder_id=3, path="A/gone.txt", box_id="1", box_name="gone.txt", parent_box_id="2"
+)  # fmt: skip
 
 
 def waived_files(plan_id: int) -> Iterator[tuple[str, Fingerprint]]:
@@ -23,10 +29,6 @@ def waived_files(plan_id: int) -> Iterator[tuple[str, Fingerprint]]:
 
 def test_waived_files_are_compared_one_by_one() -> None:
     """However many were waived, they are not held in memory all at once."""
-    gone = GoneEntry(
-        kind=EntryKind.FILE, row_id=5, folder_id=3, path="A/gone.txt", box_id="1", box_name="gone.txt",
-        parent_box_id="2",
-    )  # fmt: skip
     tree: Any = SimpleNamespace(id=1)
     migration: Any = SimpleNamespace(
         plan_id=1,
@@ -35,7 +37,7 @@ def test_waived_files_are_compared_one_by_one() -> None:
         not_chosen=[],
         checkpoint=SimpleNamespace(
             waived_files=waived_files,
-            gone_files=lambda tree_id: [gone],
+            gone_files=lambda tree_id: [GONE],
             gone_folders_above=lambda folder_id: [],
         ),
     )
@@ -46,3 +48,38 @@ def test_waived_files_are_compared_one_by_one() -> None:
 
     assert {5: "B/gone.txt"} == held.files
     assert peak < FILES * 100
+
+
+def test_no_more_is_listed_once_all_is_held_back() -> None:
+    """Of two other trees the first has what is gone: nothing is about to be deleted, the second is not looked at."""
+    listed: list[str] = []
+
+    def list_folders(paths: list[str]) -> Iterator[tuple[str, list[Entry]]]:
+        for path in paths:
+            listed.append(path)
+            yield path, [Entry(path=f"{path}/gone.txt", kind=EntryKind.FILE, size=1, file_id="7")]
+
+    trees = [
+        SimpleNamespace(id=number, name=name, source=name, root_folder_id=None)
+        for number, name in enumerate("ABC")
+    ]
+    migration: Any = SimpleNamespace(
+        plan_id=1,
+        plan=SimpleNamespace(trees=trees, source=SimpleNamespace(may_be_empty=False)),
+        trees=trees[:1],
+        not_chosen=trees[1:],
+        quick=None,
+        excluded=lambda entry: None,
+        stop=StopSignal(),
+        source=SimpleNamespace(list_folders=list_folders),
+        checkpoint=SimpleNamespace(
+            waived_files=lambda plan_id: iter(()),
+            gone_files=lambda tree_id: [GONE],
+            gone_folders_above=lambda folder_id: [],
+            known_children_of=lambda rows: {},
+        ),
+    )
+
+    held = held_back(migration, migration.trees)
+
+    assert ({5: "B/gone.txt"}, ["B"]) == (held.files, listed)

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from connectors.entry import Entry, EntryKind, Fault, Fingerprint
-from connectors.errors import AccessDenied
+from connectors.errors import AccessDenied, NotFound
 from connectors.source import Source
 from flows.run.stop import StopSignal
-from flows.transfer.emptied import Missing, is_mount_point, look_for
+from flows.transfer.emptied import Missing, is_below_a_disk_that_is_away, is_mount_point, look_for
 from state.records import KnownChild
 from state.statuses import ItemStatus
 
@@ -190,3 +190,26 @@ def test_what_is_missing_from_many_folders_is_looked_for_once() -> None:
     assert [[100, 101]] == looks
     look_for(migration, missing[2:3])
     assert 1 == len(looks)
+
+
+def test_what_is_not_there_is_asked_for_once() -> None:
+    """Of many folders that went with the one above them each one above is listed once, whether it is there or not."""
+    asked: list[str] = []
+
+    def list_folder(path: str) -> list[Entry]:
+        asked.append(path)
+        raise NotFound(path)
+
+    def chain(folder_id: int) -> list[Any]:
+        return [SimpleNamespace(id=number, path="/".join("rab"[: number + 1])) for number in range(3)] + [
+            gone
+        ]
+
+    gone: Any = SimpleNamespace(id=9, parent_id=2)
+    migration: Any = SimpleNamespace(
+        checkpoint=SimpleNamespace(folder_chain=chain), source=SimpleNamespace(list_folder=list_folder)
+    )
+    judged: dict[int, bool | None] = {}
+
+    assert not any(is_below_a_disk_that_is_away(migration, gone, judged) for _ in range(5))
+    assert ["r/a/b", "r/a", "r"] == asked

@@ -16,7 +16,6 @@ from flows.foresight.findings import MEANINGS, FindingKind, Findings
 from flows.foresight.inventory import Inventory, TreeSums, growth, walk
 from flows.foresight.shape import DAY_NS, TYPES, Classes, Largest, Shape
 from state.database.scratch import file_sizes
-from state.records import TreeSpec
 
 NOW = 1_800_000_000 * 10**9
 
@@ -56,12 +55,12 @@ def peak_of_a_walk(folders: int) -> tuple[int, Inventory]:
             shape=Shape(now_ns=NOW),
             file_sizes=sizes,
             largest_file=50,
+            trees=[TreeSums("A", "A")],
         )
         tracemalloc.start()
         walk(
             inventory,
             GeneratedShare(folders, 100),  # type: ignore[arg-type]
-            [TreeSpec(source="A", folder="A", name="A")],
             whole=False,
             stop=threading.Event(),
         )

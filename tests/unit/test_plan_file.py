@@ -173,7 +173,7 @@ def test_box_secret_is_filled_in_for_the_connector_alone(
         (
             "${SMB_PASSWORD}",
             "${NOT_SET_ANYWHERE}",
-            "source.password: the environment variable NOT_SET_ANYWHERE is not set",
+            "NOT_SET_ANYWHERE is not set, nor is it in .env beside the plan",
         ),
         ("login: ann@example.com", "login: ann", "is not an e-mail address"),
         ("- source: Accounting", "- source: ../Accounting", "must not contain"),

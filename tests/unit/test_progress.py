@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from connectors.box.config import BoxConfig, UploadLimits
 from connectors.entry import Entry, EntryKind, Fingerprint
+from flows.orchestration.terminal import picture
 from flows.run.forecast import left_words, seconds_at_least, seconds_left, uploads_per_minute
 from flows.run.progress import Progress, Snapshot, bytes_words
 from state.diff import Change, ChangeKind
@@ -71,6 +75,14 @@ def test_time_left_is_unknown_before_anything_was_sent() -> None:
 def test_time_left_in_words(seconds: float | None, walks_on: bool, words: str) -> None:
     """While the share is still walked nobody knows what is to come."""
     assert words == left_words(seconds, walks_on=walks_on)
+
+
+@pytest.mark.parametrize(("phase", "told"), [("checking", False), ("walking and sending", True)])
+def test_time_left_is_not_told_before_the_walk(phase: str, told: bool) -> None:
+    """Nothing was listed yet, so that nothing is known to be sent: that is no news for who waits."""
+    console = Console(width=80, file=io.StringIO())
+    console.print(picture("p", Snapshot(phase=phase, eta_seconds=0.0)))
+    assert told is ("nothing left to send" in console.file.getvalue())  # type: ignore[attr-defined]
 
 
 def test_large_file_on_its_way_counts() -> None:

@@ -70,7 +70,7 @@ def test_arrivals_are_bounded_and_keep_their_sum() -> None:
     """Weeks of arrivals: a bounded number of steps, every file in one of them."""
     arrivals = Arrivals()
     for number in range(20_000):
-        arrivals.add(NOW + timedelta(seconds=137 * number), 3)
+        arrivals.add((NOW + timedelta(seconds=137 * number)).timestamp(), 3)
     arrivals.add(None, 7)
 
     assert STEPS / 4 < len(arrivals.steps) <= STEPS
@@ -121,7 +121,7 @@ def course(
     """The course of a plan with so many files."""
     arrivals = Arrivals()
     for at in arrived:
-        arrivals.add(NOW + timedelta(seconds=at), 10)
+        arrivals.add((NOW + timedelta(seconds=at)).timestamp(), 10)
     counts = {
         "total": uploaded + pending,
         "uploaded": uploaded,

@@ -54,5 +54,5 @@ def test_missing_extra_is_one_line(
         ran = True
     assert ran
     assert [
-        "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the run is not traced: pipx install --force 'boxhaul[otel]' brings it"
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the run is not traced: pipx inject boxhaul 'boxhaul[otel]' brings it"
     ] == (caplog.messages)

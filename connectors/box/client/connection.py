@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from box_sdk_gen.client import BoxClient
 from box_sdk_gen.internal.utils import ByteStream
 from box_sdk_gen.networking.fetch_options import FetchOptions
 from box_sdk_gen.networking.fetch_response import FetchResponse
 from box_sdk_gen.networking.network import NetworkSession
 
 from connectors.box.client.auth import BoxAuthentication, Credentials, load_credentials
+from connectors.box.client.calls import TypedCalls
 from connectors.box.client.curl import Body
 from connectors.box.client.errors import NotBox, Unauthorised, scrub, to_connector_error
 from connectors.box.client.faults import NetworkFault
@@ -80,11 +80,11 @@ class _Patience:
 
 
 class BoxConnection:
-    """One Box user's way to Box: an SDK client, the user's budget, and the retried call. Safe for many threads."""
+    """One Box user's way to Box: the SDK's calls, the user's budget, and the retried call. Safe for many threads."""
 
     def __init__(
         self,
-        client: BoxClient,
+        client: TypedCalls,
         auth: BoxAuthentication,
         pacer: Pacer,
         transport: Transport,
@@ -308,7 +308,7 @@ def connect(
         stop=stop,
     )
     return BoxConnection(
-        BoxClient(auth=auth, network_session=session),
+        TypedCalls(auth, session),
         auth,
         pacer,
         transport,

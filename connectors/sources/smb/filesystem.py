@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -82,10 +82,11 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise SMBNotFoundError(_NOT_A_DIRECTORY, path)
         return pages
 
-    def pages_together(self, paths: Sequence[str]) -> dict[str, list[bytes]]:
-        """The same of several folders in one round trip; only of those of which there is nothing else to say."""
+    def pages_together(self, paths: Iterable[str]) -> Iterator[tuple[str, list[bytes]]]:
+        """The same of several folders, many in flight; only of those of which there is nothing else to say."""
         with self._link() as link:
-            return {path: listing.pages for path, listing in list_together(link, paths).items()}
+            for path, listing in list_together(link, paths):
+                yield path, listing.pages
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
         """One entry as it is now, itself if it is a link."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 from connectors.sources.smb import wire
@@ -13,6 +15,9 @@ from connectors.sources.smb.status import SMBStatusError
 
 #: Pages of a large folder that are asked for together.
 PAGES_AT_ONCE = 4
+#: Folders that are asked for and have not come. The server takes those of one connection one after the other, so that
+#: many cost it no more than few.
+FOLDERS_IN_FLIGHT = 16
 
 
 class Listing(NamedTuple):
@@ -32,29 +37,36 @@ def list_folder(link: SMBLink, path: str, *, follow_data_tag: bool = False) -> L
     return _finish(link, path, data_of(created, path), pages)
 
 
-def list_together(link: SMBLink, paths: Iterable[str]) -> dict[str, Listing]:
-    """List folders, all asked for before the first answer is waited for: one round trip for all of them.
+def list_together(link: SMBLink, paths: Iterable[str]) -> Iterator[tuple[str, Listing]]:
+    """List folders, `FOLDERS_IN_FLIGHT` asked for at any time, each yielded when it has come: while it is looked at,
+    the server is at work on the next ones.
 
-    Those that answer with an error, are links, or have no room in the server's credits are left out: to be asked for
-    by themselves. Raises SMBConnectionLostError and SMBUnreachableError, which say nothing of any folder.
+    `paths` is drawn from as answers come. Those that answer with an error, or are links, are left out: to be asked for
+    by themselves; those behind one that finds no room in the server's credits, too. Raises SMBConnectionLostError and
+    SMBUnreachableError, which say nothing of any folder.
     """
-    started: list[tuple[str, list[Any]]] = []
-    listed: dict[str, Listing] = {}
+    waiting, flying = iter(paths), deque[tuple[str, list[Any]]]()
     with link.gathering():
-        for path in paths:
-            sent = link.start(wire.open_folder(path), _first_pages(link))
-            if sent is None:
-                break
-            started.append((path, sent))
-        for path, sent in started:
+        while _send_more(link, waiting, flying):
+            path, sent = flying.popleft()
             created, *pages = link.take(sent)
             if created.status:
                 continue
             with suppress(SMBStatusError):
                 found = _finish(link, path, created.data, pages)
                 if found.folder.is_folder and not found.folder.attributes & wire.ATTRIBUTE_REPARSE_POINT:
-                    listed[path] = found
-    return listed
+                    yield path, found
+
+
+def _send_more(link: SMBLink, waiting: Iterator[str], flying: deque[tuple[str, list[Any]]]) -> bool:
+    """Ask for as many folders as have room, once half of them have come; False when all have."""
+    if len(flying) <= FOLDERS_IN_FLIGHT // 2:
+        for path in islice(waiting, FOLDERS_IN_FLIGHT - len(flying)):
+            sent = link.start(wire.open_folder(path), _first_pages(link))
+            if sent is None:
+                break
+            flying.append((path, sent))
+    return bool(flying)
 
 
 def _first_pages(link: SMBLink) -> list[wire.OnFile]:

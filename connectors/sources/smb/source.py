@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self, cast
 
@@ -29,6 +29,7 @@ from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
+from connectors.sources.resilient import MOST_ENTRIES
 from connectors.sources.smb.entries import entries_of, entry_of
 from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.filesystem import SMBFileSystem
@@ -85,7 +86,12 @@ class SMBConfig(BaseModel):
     patience_seconds: float = Field(
         default=60.0, ge=0, description="How long to wait for a server that went away."
     )
-    walkers: int = Field(default=8, ge=1, le=64, description="Folders listed at the same time.")
+    walkers: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Folders listed at the same time; of more than one, up to 16 are asked for by one connection.",
+    )
 
     @classmethod
     def from_location(cls, location: Location, options: Mapping[str, Any]) -> Self:
@@ -167,10 +173,19 @@ class SMBSource(FilesystemSource):
         return self._entries(path, self._share.pages(self._full(path)))
 
     def _list_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
-        listed = self._share.pages_together([self._full(path) for path in paths])
-        return {
-            path: self._entries(path, listed[full]) for path in paths if (full := self._full(path)) in listed
-        }
+        listed: dict[str, list[Entry]] = {}
+        names, entries = {self._full(path): path for path in paths}, 0
+
+        def wanted() -> Iterator[str]:
+            for full in names:
+                if entries > MOST_ENTRIES:
+                    return
+                yield full
+
+        for full, pages in self._share.pages_together(wanted()):
+            found = listed[names[full]] = self._entries(names[full], pages)
+            entries += len(found)
+        return listed
 
     def _stat(self, path: str) -> Entry:
         return entry_of(path, self._share.record(self._full(path)), recall_offline=self._share.recall_offline)

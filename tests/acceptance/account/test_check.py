@@ -13,6 +13,7 @@ from connectors.errors import QuotaExceeded
 from flows.errors import CheckFailed, PlanError
 from tests.acceptance.account.conftest import Account
 from tests.acceptance.account.rows import SetPeople, assert_row
+from tests.readings import violations
 from tests.servers.proxy import Proxy
 
 ROWS = [
@@ -50,7 +51,7 @@ def test_everything_passes_and_nothing_is_left_behind(account: Account, box: San
     assert {"ok"} == {row["state"] for row in document["checks"]}
     assert ("ok", True, 0) == (document["state"], document["can_go_on"], document["problems"])
     assert [] == box.folders()
-    assert [] == list(box.violations)
+    assert [] == violations(box)
 
 
 def test_command_speaks_json_and_chooses_the_exit_code(
@@ -343,12 +344,15 @@ def test_set_space_raises_it_where_permitted(account: Account, box: Sandbox) -> 
     box.set_space(box.service_account.id, 3)
     raised = account.rows("5GB")["space"]
     kept = account.rows("1GB")["space"]
+    by_hand = account.program.run("check", "--set-space", "6GB", "--json")
     box.set_space(box.service_account.id, 3)
     box.settings.scopes = ("root_readwrite",)
     refused = account.rows("unlimited")["space"]
 
     assert_row(raised, "ok", "5.0 GB")
     assert_row(kept, "ok", "5.0 GB")
+    [by_command] = [row for row in json.loads(by_hand.stdout)["checks"] if row["name"] == "space"]
+    assert "6.0 GB" in by_command["found"]
     assert_row(
         refused, "problem", "may not change its own quota", "an admin raises the storage", "Manage users"
     )

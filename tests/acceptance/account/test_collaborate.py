@@ -17,6 +17,7 @@ from connectors.box.sandbox import Sandbox
 from flows.migrate import migrate_share
 from flows.sharing.invitations import app_user_key
 from tests.acceptance.account.conftest import Account
+from tests.readings import violations
 from tests.trees import build_tree
 
 SetPeople = Callable[..., None]
@@ -66,7 +67,7 @@ def test_end_state_is_the_plans_after_every_change(account: Account, box: Sandbo
     assert {ANN.upper(): "none", EVE: "none", "Made": "none"} == last
     assert {ANN: "editor", EVE: "viewer", "Made": "viewer"} == roles(box)
     assert {ANN: 1, BOB: 1, EVE: 1} == mails(box)
-    assert [] == list(box.violations)
+    assert [] == violations(box)
 
 
 def test_every_role_and_option_arrives(account: Account, box: Sandbox, people: SetPeople) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
@@ -12,14 +13,19 @@ class Messages:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        #: While it is not set, what is posted is not answered.
+        self.answers = threading.Event()
+        self.answers.set()
         messages = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 messages.texts.append(json.loads(body)["text"])
-                self.send_response(204)
-                self.end_headers()
+                messages.answers.wait(60)
+                with suppress(OSError):  # whoever posted it may be gone
+                    self.send_response(204)
+                    self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
@@ -31,6 +37,7 @@ class Messages:
 
     def stop(self) -> None:
         """Listen no longer."""
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -356,3 +356,22 @@ def test_one_uploader_alone(box: Sandbox, config: BoxConfig) -> None:
             for number in range(60, 80):
                 with suppress(NotPermitted):
                     to.put(upload(folder, f"{number}", b"x"), opener(b"x"))
+
+
+def test_uploaders_that_are_refused_in_one_folder_alone(box: Sandbox, config: BoxConfig) -> None:
+    """The last uploader is refused in one folder and taken in another: the files of the first fail, the run goes on."""
+    account = box.person(box.service_account)
+    users = [box.add_user(f"AppUser_{n}@boxdevedition.com", kind="app") for n in range(2)]
+    refusing, taking = account.make_folder("Refusing"), account.make_folder("Taking")
+    for user in users:
+        account.invite(refusing, user.login, "viewer")
+        account.invite(taking, user.login, "editor")
+    with BoxDestination(config.model_copy(update={"identities": [user.id for user in users]})) as to:
+        for number in range(4):
+            to.put(upload(taking, f"{number}", b"x"), opener(b"x"))
+        for number in range(60):
+            with suppress(NotPermitted):
+                to.put(upload(refusing, f"{number}", b"x"), opener(b"x"))
+        to.put(upload(taking, "after", b"x"), opener(b"x"))
+
+    assert {f"Taking/{name}" for name in (*"0123", "after")} == set(box.files())

@@ -147,6 +147,7 @@ class Play:
         migration: Any = SimpleNamespace(
             follows_moves=False,
             reads_all=False,
+            look=lambda folder, listing: None,
             quick=None,
             is_dry=True,  # names are given back in Box, which is not here
             emptied={},

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
+from state.database.history import Event
 from state.history_records import Done
+from state.statuses import EventKind
 from tests.integration.state.scene import ManualClock, Scene
 
 UPLOAD = "POST /files/content"
@@ -56,24 +59,30 @@ def test_month_that_nobody_asked_for_at_its_beginning_is_known_by_its_samples(
 
 
 def test_each_part_is_told_once_a_month(scene: Scene, clock: ManualClock) -> None:
-    """What is less than was told is told no more."""
-    told = scene.checkpoint.is_first_told
+    """What is less than was told is told no more; looking alone is not telling."""
+    told, record = scene.checkpoint.was_told, scene.checkpoint.record_told_of_calls
+    assert not told(scene.plan_id, 80)
+    assert not told(scene.plan_id, 80)
+    record(scene.plan_id, 80)
     assert told(scene.plan_id, 80)
-    assert not told(scene.plan_id, 80)
-    assert told(scene.plan_id, 95)
-    assert not told(scene.plan_id, 80)
+    assert not told(scene.plan_id, 95)
+    record(scene.plan_id, 95)
+    assert told(scene.plan_id, 80)
     clock.now = datetime(2026, 3, 1, tzinfo=UTC)
-    assert told(scene.plan_id, 80)
+    assert not told(scene.plan_id, 80)
 
 
-def test_of_two_plans_that_see_it_at_once_one_tells(scene: Scene) -> None:
-    """Runs of several plans of one enterprise look by themselves."""
+def test_what_two_plans_of_an_enterprise_told_is_written_down_once(scene: Scene) -> None:
+    """Runs of several plans look by themselves, and may tell it both; what one told, the other need not tell later."""
     second = scene.checkpoint.ensure_plan(name="second", source_url="file:///x", landing_folder_id="0")
     scene.checkpoint.database.write(
         lambda connection: connection.execute(text("update plans set enterprise_id = '1'"))
     )
     plans = [scene.plan_id, second] * 2
+    record = partial(scene.checkpoint.record_told_of_calls, percent=80)
     with ThreadPoolExecutor(len(plans)) as threads:
-        for percent in range(1, 21):
-            told = threads.map(lambda plan_id: scene.checkpoint.is_first_told(plan_id, percent), plans)  # noqa: B023
-            assert [False, False, False, True] == sorted(told)
+        list(threads.map(record, plans))
+    rows = select(func.count()).where(Event.kind == EventKind.CALLS_USED_UP)
+    written = scene.checkpoint.database.read(lambda connection: connection.execute(rows).scalar_one())
+    assert 1 == written
+    assert all(scene.checkpoint.was_told(each, 80) for each in plans)

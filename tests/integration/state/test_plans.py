@@ -6,13 +6,15 @@ from functools import partial
 
 import pytest
 
+from connectors.entry import Entry, EntryKind
 from state.checkpoint import Checkpoint
+from state.diff import diff_folder
 from state.errors import PlanMismatch
 from state.people_records import CollaboratorSpec
 from state.records import TreeSpec
 from state.reports.status import plan_status
-from state.statuses import IncompleteReason, ItemStatus, PassState, TreeState
-from tests.integration.state.scene import Scene
+from state.statuses import INVENTORY, IncompleteReason, ItemStatus, PassState, TreeState
+from tests.integration.state.scene import ManualClock, Scene
 
 
 def test_plan_is_found_by_its_name(checkpoint: Checkpoint) -> None:
@@ -80,6 +82,37 @@ def test_tree_that_is_not_begun_binds_nobody(checkpoint: Checkpoint) -> None:
     assert "D" == trees[2].source
     assert ["A", "B"] == [tree.name for tree in checkpoint.ensure_trees(plan_id, changed[:2])]
     assert ["A", "B"] == [tree.name for tree in checkpoint.trees(plan_id)]
+
+
+def test_inventory_binds_nobody(checkpoint: Checkpoint, clock: ManualClock) -> None:
+    """What is only looked at is no beginning: another share or landing folder, and the time of the first run, count."""
+    here = {"name": "p", "source_url": "file:///s", "landing_folder_id": "0"}
+    plan_id = checkpoint.ensure_plan(**here)
+    spec = TreeSpec(source="A", folder="A", name="A")
+    [seen] = checkpoint.ensure_trees(plan_id, [spec], moving=())
+    looked = checkpoint.begin_pass(plan_id, kind=INVENTORY)
+    entries = [
+        Entry(path=f"A/{name}", kind=kind) for name, kind in (("f", EntryKind.FILE), ("d", EntryKind.FOLDER))
+    ]
+    new = diff_folder(entries, [], box_names={}, excluded=lambda entry: None)
+    checkpoint.record_listing(seen.root_folder_id, looked, new)
+
+    origin = checkpoint.plan_origin("p")
+    assert origin is not None and not origin.is_begun
+    assert plan_id == checkpoint.ensure_plan(**here | {"landing_folder_id": "1"})
+    assert 2 == len(checkpoint.known_children(seen.root_folder_id))
+    first = checkpoint.begin_pass(plan_id, kind="migrate")
+    assert not checkpoint.continues(first, looked)
+    assert 1 == plan_status(checkpoint, plan_id)["pass"]
+
+    assert plan_id == checkpoint.ensure_plan(**here | {"source_url": "file:///t"})
+    assert [] == checkpoint.trees(plan_id)
+    [seen] = checkpoint.ensure_trees(plan_id, [spec], moving=())
+    clock.forward(60)
+    [begun] = checkpoint.ensure_trees(plan_id, [spec])
+    assert seen.begun_at is not None and begun.begun_at is not None and seen.begun_at < begun.begun_at
+    with pytest.raises(PlanMismatch):
+        checkpoint.ensure_plan(**here)
 
 
 def test_tree_that_another_took_over_comes_back(scene: Scene) -> None:

@@ -71,6 +71,7 @@ def test_what_was_told(scene: Scene) -> None:
 
     assert sorted(numbers) == numbers
     assert ["A/3.txt"] == [line.detail["path"] for _, line in checkpoint.untold_findings(plan_id)]
+    assert [] == checkpoint.untold_findings(plan_id, after=numbers[-1])
 
 
 def test_what_was_seen_in_the_share(scene: Scene) -> None:
