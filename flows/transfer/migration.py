@@ -38,6 +38,7 @@ from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
 from flows.transfer.folders import BoxFolders
+from flows.transfer.places import Places
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
@@ -73,6 +74,7 @@ class Migration:
     guard: RootGuard
     claims: Claims
     folders: BoxFolders
+    places: Places
     editors: TreeEditors
     access: Access
     recorder: ResultRecorder
@@ -289,6 +291,7 @@ def assemble(
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
         claims=_claims(plan, part, checkpoint, worker),
         folders=_folders(access, part, worker, our_user_ids, stop),
+        places=Places(box, lambda: _roots_in_box(checkpoint, plan_id)),
         editors=editors,
         access=access,
         recorder=ResultRecorder(
@@ -302,6 +305,10 @@ def assemble(
         rules=rules.digest,
         our_user_ids=our_user_ids,
     )
+
+
+def _roots_in_box(checkpoint: Checkpoint, plan_id: int) -> list[str]:
+    return [tree.box_folder_id for tree in checkpoint.trees(plan_id) if tree.box_folder_id]
 
 
 def _claims(plan: MigrationPlan, part: Part, checkpoint: Checkpoint, worker: WorkerLease) -> Claims:

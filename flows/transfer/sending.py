@@ -133,12 +133,13 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
             let_uploaders_in(migration, item.tree_id)
             sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
             decision = PlanDecides(migration, item)
-            upload = _upload(item, reading.before, folder_id)
+            upload = _upload(item, reading.before, folder_id, asks_place=migration.places.asks(folder_id))
             with remembering(migration, item), leaving_the_trash(migration, item):
                 while True:
                     try:
                         receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
                         refuse_held(migration, item, receipt)
+                        _require_place(migration, item, upload, receipt)
                         break
                     except NameInUse as exc:
                         upload = decision.instead(upload, exc)
@@ -151,6 +152,12 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
                 log.debug("in Box: %s, %s", item.path, size_words(item.size))
         return True
     return False
+
+
+def _require_place(migration: Migration, item: ClaimedItem, upload: Upload, receipt: Receipt) -> None:
+    if receipt.above:
+        root_id = migration.folders.box_id(migration.root_folder_ids[item.tree_id])
+        migration.places.require(item, upload, receipt, root_id)
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:
@@ -256,7 +263,7 @@ def _still_a_file(entry: Entry) -> Entry:
     return entry
 
 
-def _upload(item: ClaimedItem, before: Entry, folder_id: str) -> Upload:
+def _upload(item: ClaimedItem, before: Entry, folder_id: str, *, asks_place: bool) -> Upload:
     return Upload(
         folder_id=folder_id,
         name=item.box_name,
@@ -266,6 +273,7 @@ def _upload(item: ClaimedItem, before: Entry, folder_id: str) -> Upload:
         file_id=item.box_file_id,
         etag=item.box_etag,
         fingerprint=before.fingerprint,
+        asks_place=asks_place,
     )
 
 
