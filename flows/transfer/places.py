@@ -2,9 +2,9 @@
 
 Somebody may move a folder in Box out of its tree, into another one with other people, while the migration lasts; it
 keeps its id, and what is sent to it follows it there. No call is made to find that out: Box's answers to the first
-files of each folder in a run say which folders they lie in. A file that arrived elsewhere goes to the trash if it is
-new, and nothing more is sent into that folder in this run. A folder that was moved within its tree stays where a
-person put it.
+files of each folder in a run say which folders they lie in. Where the plan says `in_box: source` the folder is put
+back; else a file that arrived elsewhere goes to the trash if it is new, and nothing more is sent into that folder in
+this run. A folder that was moved within its tree stays where a person put it.
 
 UNKNOWN of Box: whether somebody who was let into the tree's folder alone is told all folders below it. Where the answer
 lacks the tree's own, the service account looks from the folder up before anything is refused.
@@ -49,18 +49,33 @@ class Places:
             raise refusal.with_traceback(None)
         return False
 
-    def require(self, item: ClaimedItem, upload: Upload, receipt: Receipt, root_id: str) -> None:
-        """Look where a file arrived; costs no call unless something is wrong.
-
-        FolderMovedInBox where that is outside of its tree's folder (`root_id`); a new file is taken back then.
-        """
+    def is_away(self, upload: Upload, receipt: Receipt, root_id: str) -> bool:
+        """Tell whether a file arrived outside of its tree's folder (`root_id`); costs no call unless it seems so."""
         if not receipt.above:
-            return
+            return False
         if not self._is_in_place(receipt.above, root_id):
             above = self._above(upload.folder_id)
             if above is not None and not self._is_in_place(above, root_id):
-                self._refuse(item, upload, receipt)
-        self._remember(upload.folder_id, None)
+                return True
+        self.settle(upload.folder_id)
+        return False
+
+    def settle(self, folder_id: str) -> None:
+        """This folder is in its place."""
+        self._remember(folder_id, None)
+
+    def refuse(self, item: ClaimedItem, upload: Upload, receipt: Receipt) -> None:
+        """Take a new file back, and send nothing more into its folder. Raises FolderMovedInBox."""
+        if item.box_file_id is None and not receipt.adopted:
+            known = Known(kind=EntryKind.FILE, box_id=receipt.file_id, name=receipt.name, etag=receipt.etag)
+            with suppress(ConnectorError):  # it stays there, and the failure says where
+                self._box.items.trash(known)
+        moved = FolderMovedInBox(
+            "somebody moved its folder in Box out of its tree's folder, where other people may see it; nothing more is"
+            " sent there. Move the folder back in Box, then retry"
+        )
+        self._remember(upload.folder_id, moved)
+        raise moved
 
     def _is_in_place(self, above: tuple[str, ...], root_id: str) -> bool:
         """Tell whether the tree's folder is among these, and no folder of another tree below it."""
@@ -79,18 +94,6 @@ class Places:
                 found.append(str(parent))
             return tuple(reversed(found))
         return None
-
-    def _refuse(self, item: ClaimedItem, upload: Upload, receipt: Receipt) -> None:
-        if item.box_file_id is None and not receipt.adopted:
-            known = Known(kind=EntryKind.FILE, box_id=receipt.file_id, name=receipt.name, etag=receipt.etag)
-            with suppress(ConnectorError):  # it stays there, and the failure says where
-                self._box.items.trash(known)
-        moved = FolderMovedInBox(
-            "somebody moved its folder in Box out of its tree's folder, where other people may see it; nothing more is"
-            " sent there. Move the folder back in Box, then retry"
-        )
-        self._remember(upload.folder_id, moved)
-        raise moved
 
     def _remember(self, folder_id: str, refusal: FolderMovedInBox | None) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
 from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile, WholeFile
 from connectors.tracing import about, carried, note, span
+from flows.plan.changes import InBox
 from flows.run.job import Job
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
@@ -25,7 +26,7 @@ from flows.transfer.conflicts import (
     renamed_by_box,
     without_others_file,
 )
-from flows.transfer.edits import PlanDecides, leaving_the_trash, left_to_box
+from flows.transfer.edits import PlanDecides, leaving_the_trash, left_to_box, put_folders_back
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
@@ -155,9 +156,15 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
 
 
 def _require_place(migration: Migration, item: ClaimedItem, upload: Upload, receipt: Receipt) -> None:
-    if receipt.above:
-        root_id = migration.folders.box_id(migration.root_folder_ids[item.tree_id])
-        migration.places.require(item, upload, receipt, root_id)
+    if not receipt.above:
+        return
+    root_id = migration.folders.box_id(migration.root_folder_ids[item.tree_id])
+    if not migration.places.is_away(upload, receipt, root_id):
+        return
+    if migration.plan.changes.in_box is not InBox.SOURCE:
+        migration.places.refuse(item, upload, receipt)
+    put_folders_back(migration, item.folder_id)
+    migration.places.settle(upload.folder_id)
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:

@@ -92,3 +92,18 @@ def test_folder_that_was_moved_within_its_tree_stays_there(
 
     assert "A/other/sub/new" in box.files()
     assert "uploaded" == report_items(program)["A/sub/new"]["status"]
+
+
+@pytest.mark.torture
+def test_folder_is_put_back_where_the_plan_says_so(program: Program, box: Sandbox, share: Path) -> None:
+    """`in_box: source`: by one call, and the folder keeps its id."""
+    before = box.tree()["A/sub"]["id"]
+    program.write_plan(changes={"in_box": "source"})
+    move(box, "A/sub", "B/sub")
+    (share / "A/sub/deep/new").write_bytes(SMALL)
+
+    finished = program.run("migrate")
+
+    assert 0 == finished.code, finished.output
+    assert_arrived(program, box, share)
+    assert before == box.tree()["A/sub"]["id"]
