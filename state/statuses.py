@@ -201,6 +201,8 @@ class EventKind(StrEnum):
     PEOPLE_CHANGED = "people_changed"
     ACCESS_CHANGED = "access_changed"
     DOWNLOADED = "downloaded"
+    #: What waits in the share for the next pass, as `watch` sees it: {"what", "path", "count", "names", …}.
+    CHANGED_IN_SHARE = "changed_in_share"
     #: Somebody whom the plan does not name was removed from a tree.
     COLLABORATION_REMOVED = "collaboration_removed"
     #: How many calls the plan had made before this month: {"calls"}; and that so much of the month's was used up, told

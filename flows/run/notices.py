@@ -47,6 +47,7 @@ class Notice:
     """One line for people."""
 
     tone: Tone
+    #: Empty: it only stands in the line of those that are to be taken.
     text: str
     #: Called once a message that holds it was taken.
     sent: Callable[[], object] | None = None
@@ -117,8 +118,20 @@ class Notices:
             if sent is not None:
                 sent()
             return
+        self._gather(Notice(tone, line, sent))
+
+    def after_all(self, sent: Callable[[], object]) -> None:
+        """Call it once everything was taken that was told so far; at once where nothing waits. Says nothing."""
         with self._come:
-            self._lines.append(Notice(tone, line, sent))
+            waits = bool(self._lines) or self._sends
+        if waits:
+            self._gather(Notice(Tone.INFO, "", sent))
+        else:
+            sent()
+
+    def _gather(self, notice: Notice) -> None:
+        with self._come:
+            self._lines.append(notice)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
                 self._thread.start()
@@ -173,21 +186,23 @@ class Notices:
                 )
 
     def _send(self, lines: list[Notice]) -> None:
-        url = self._url or ""
-        tone = max((line.tone for line in lines), key=_WORST.index)
-        shown = [line.text for line in lines[-LINES:]]
-        if len(lines) > LINES:
-            shown.insert(0, f"and {counted(len(lines) - LINES, 'line')} before, which the log has")
-        try:
-            arrived = send(url, f"Boxhaul: {self._plan}", "\n".join(shown), tone)
-        except Exception:  # noqa: BLE001  whatever a service does, the bytes go on; its text may hold the URL
-            arrived = False
-        if not arrived:
+        url, said = self._url or "", [line for line in lines if line.text]
+        if said and not self._is_taken(url, said):
             self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")
             return
         for line in lines:
             if line.sent is not None:
                 self._write_down(line.sent)
+
+    def _is_taken(self, url: str, lines: list[Notice]) -> bool:
+        tone = max((line.tone for line in lines), key=_WORST.index)
+        shown = [line.text for line in lines[-LINES:]]
+        if len(lines) > LINES:
+            shown.insert(0, f"and {counted(len(lines) - LINES, 'line')} before, which the log has")
+        try:
+            return send(url, f"Boxhaul: {self._plan}", "\n".join(shown), tone)
+        except Exception:  # noqa: BLE001  whatever a service does, the bytes go on; its text may hold the URL
+            return False
 
     def _write_down(self, sent: Callable[[], object]) -> None:
         try:
