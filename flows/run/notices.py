@@ -1,7 +1,8 @@
 """Notices: what people are told of a run, wherever they are. A message that does not arrive ends nothing.
 
 What is to be told once is written down as told when its message has left, and not before: a kill in between has it
-told again, and never lost.
+told again, and never lost. A message that is not taken goes once more, with the next one; where that one is not taken
+either, nothing that this process tells after it counts as told, so that the next process tells all of it.
 
 Apprise speaks to the mailbox or chat; its URL is a secret, of which nothing but the scheme is ever said.
 """
@@ -98,6 +99,10 @@ class Notices:
         """`url`: None where nobody but the log is told."""
         self._plan, self._url, self._log, self._warn = plan, url, log, warn
         self._lines: list[Notice] = []
+        #: Those of the last message, if that was not taken.
+        self._kept: list[Notice] = []
+        #: True once some were not taken twice.
+        self._has_lost = False
         self._come = threading.Condition()
         self._ended = self._hurries = self._sends = False
         #: Seconds that may still be waited for messages.
@@ -185,13 +190,16 @@ class Notices:
                     lambda: self._ended or bool(self._hurries and self._lines), GATHERED_SECONDS
                 )
 
-    def _send(self, lines: list[Notice]) -> None:
-        url, said = self._url or "", [line for line in lines if line.text]
+    def _send(self, new: list[Notice]) -> None:
+        url, kept = self._url or "", self._kept
+        lines, self._kept = [*kept, *new], []
+        said = [line for line in lines if line.text]
         if said and not self._is_taken(url, said):
+            self._kept, self._has_lost = new, self._has_lost or bool(kept)
             self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")
             return
         for line in lines:
-            if line.sent is not None:
+            if line.sent is not None and not self._has_lost:
                 self._write_down(line.sent)
 
     def _is_taken(self, url: str, lines: list[Notice]) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connectors.box.destination import BoxDestination
@@ -27,7 +28,14 @@ from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
-from flows.run.leases import Budgets, Part, register, uploading_identities
+from flows.run.leases import (
+    INVENTORY_NAME,
+    Budgets,
+    Part,
+    lease_or_outlast,
+    register,
+    uploading_identities,
+)
 from flows.run.notices import Tone
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
@@ -204,6 +212,9 @@ def open_migration(
         plan = as_the_share_spells(plan, source)
         worker = register(checkpoint, plan_id, name=name)
         stack.callback(checkpoint.release_worker, worker)
+        # Each walk takes folders away from the other one.
+        beside = partial(checkpoint.require_alone, worker, beside=INVENTORY_NAME)
+        lease_or_outlast(beside, checkpoint, worker, stop.event)
         budgets = Budgets(checkpoint, worker, stop.event)
         box: BoxDestination = stack.enter_context(
             open_box(
