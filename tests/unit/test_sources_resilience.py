@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import chain
 
 import asyncssh
 import pytest
@@ -174,6 +176,15 @@ def test_what_is_final_is_not_repeated(exc: Exception) -> None:
         source.stat("a")
 
     assert (1, 0.0) == (source.calls, source.clock.now)
+
+
+def test_a_long_walk_piles_nothing_up() -> None:
+    """What folders are drawn from stays one iterator: in one another they would end the process some day."""
+    before = sum(isinstance(each, chain) for each in gc.get_objects())
+    for number, (path, _) in enumerate(Scripted(FILE).list_folders(map(str, range(300)))):
+        if number == 200:
+            assert path.isdigit()
+            assert before + 20 > sum(isinstance(each, chain) for each in gc.get_objects())
 
 
 def test_first_contact_has_no_patience() -> None:
