@@ -56,6 +56,32 @@ class WholeFile(NamedTuple):
     one_handle: bool = False
 
 
+class Noticed(NamedTuple):
+    """What a server told by itself of changes, since it was asked last."""
+
+    #: Of everything that was made, changed, renamed (both paths) or deleted.
+    paths: frozenset[str]
+    #: There was more than this: all of it is to be looked at.
+    lost: bool = False
+
+
+class ChangeNotices(Protocol):
+    """What a server tells by itself of changes below the root, from now on. Holds a connection of its own."""
+
+    @property
+    def is_over(self) -> bool:
+        """True once nothing more is told: the server refused it, or the connection was lost."""
+        ...
+
+    def take(self) -> Noticed:
+        """What was told since the last call; never waits. What is told at this very moment may follow later."""
+        ...
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+        ...
+
+
 class AccessTimes(StrEnum):
     """What the last access says that a source tells of its files."""
 
@@ -96,6 +122,10 @@ class Source(Protocol):
 
     def access_times(self) -> AccessTimes:
         """What `Entry.accessed_ns` is worth."""
+        ...
+
+    def notices(self) -> ChangeNotices | None:
+        """What the server tells by itself of changes, from now on; None where nobody tells. Raises FatalError."""
         ...
 
     def list_folder(self, path: str) -> list[Entry]:

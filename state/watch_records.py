@@ -1,7 +1,8 @@
-"""Records of what is read of Box's events: how far, and what is to be told. No SQL."""
+"""Records of what a watch reads and sees: how far in Box's events, and what is to be told. No SQL."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +40,28 @@ class WatchFinding:
     #: Who, for people, and his Box user id.
     by: str
     by_id: str
+    #: What else there is to say, one line.
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareFinding:
+    """Entries of one tree of the share to which the same was done, and which the next pass sees to; for an event."""
+
+    #: What was done to which entry, as one word for each: it is told once until the next pass.
+    marks: Sequence[str]
+    #: When it was seen, by the clock of this machine, aware.
+    at: datetime
+    #: None for a tree that the checkpoint does not have yet.
+    tree_id: int | None
+    tree: str
+    #: created, changed, renamed, …
+    what: str
+    #: Of the first of them.
+    path: str
+    count: int
+    #: The first few of them, by their paths.
+    names: Sequence[str]
     #: What else there is to say, one line.
     detail: str = ""
 

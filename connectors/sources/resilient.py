@@ -25,7 +25,7 @@ from connectors.errors import (
     ShareUnreachable,
     TransientError,
 )
-from connectors.source import AccessTimes, WholeFile
+from connectors.source import AccessTimes, ChangeNotices, WholeFile
 from connectors.sources.ancestry import AncestorCheck, ancestors
 from connectors.sources.loops import without_loops
 from connectors.sources.os_errors import connector_error
@@ -146,6 +146,10 @@ class ResilientSource(ABC):
     def access_times(self) -> AccessTimes:
         """None are told."""
         return AccessTimes.NONE
+
+    def notices(self) -> ChangeNotices | None:
+        """Nobody tells."""
+        return None
 
     def was_born_before(self, path: str, moment: datetime) -> bool:
         """Nothing is proven: times of creation are copied along, or made up of others, and clocks differ."""

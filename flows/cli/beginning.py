@@ -120,14 +120,14 @@ def _asked(plan: Path, given: _Given) -> Answers:
     answers = _answer(question, "--box-config", given.box_config, login, "box_config.json")
     if answers.has_box:
         answers = _landing(given, folder)
+    return _name(answers, given, named)
+
+
+def _name(answers: Answers, given: _Given, named: Callable[[str], Answers]) -> Answers:
+    """The last question, whose number leaves no gap where there is no Box to ask for a folder."""
     usual = re.sub(r"[^A-Za-z0-9._-]+", "-", answers.url.rstrip("/").rpartition("/")[2]).strip("-._")
-    return _answer(
-        f"{5 if answers.has_box else 4}. What is this plan called?",
-        "--name",
-        given.name,
-        named,
-        usual or "share",
-    )
+    question = f"{5 if answers.has_box else 4}. What is this plan called?"
+    return _answer(question, "--name", given.name, named, usual or "share")
 
 
 def _share(plan: Path, given: _Given, answers: Answers) -> Answers:

@@ -38,12 +38,15 @@ def watch(
     plan: PlanArgument,
     once: Annotated[bool, typer.Option("--once", help="Tell what there is by now, and end.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between two looks, at least 1.")] = 10.0,
+    share: Annotated[
+        bool, typer.Option(help="Look at the share, too: what the next pass will see to.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Tell what people do in Box with what was moved: content, names, places, access, downloads by outsiders."""
+    """Tell what people do in Box with what was moved, and what waits in the share for the next pass."""
     from flows.commands.watch import watch_box
     from flows.orchestration.observing import on_stdout
 
     with on_stdout(as_json=as_json):
-        found = run_flow(watch_box, load(plan), once, every)["found"]
+        found = run_flow(watch_box, load(plan), once, every, share)["found"]
     raise typer.Exit(INCOMPLETE if found else COMPLETE)

@@ -15,7 +15,8 @@ It is the walk of a pass (flows/transfer/walking.py) under the plan's rules, wit
 * Another inventory before the first run compares, as the next pass would: what is not there any more is *gone*, and a
   share that suddenly lists nothing is refused. One that was killed leaves what it had walked; the next one, or the
   first run, goes over all of it.
-* Once a run has begun the plan an inventory writes nothing here, nor while another process holds the plan's lease.
+* Once a run has begun the plan an inventory writes nothing here, nor while another process is at work on the plan.
+  While one writes, no run of the plan begins, and no other share or landing folder takes its place.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from flows.foresight.inventory import Inventory
 from flows.plan.model import MigrationPlan
 from flows.plan.origin import take_up_plan
 from flows.run.heartbeat import heartbeat
-from flows.run.leases import Part, register
+from flows.run.leases import INVENTORY_NAME, Part, register, worker_name
 from flows.run.stop import StopSignal
 from flows.transfer.migration import Migration, assemble
 from flows.transfer.walking import walk_trees
 from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld
-from state.records import FolderNode, TreeSpec
+from state.records import FolderNode, TreeSpec, WorkerLease
 from state.statuses import INVENTORY, PassState
 
 
@@ -76,21 +77,16 @@ def fill(
     `plan`: as the share spells it. From then on the source is stopped by another word. Raises FatalError when the
     share is gone or emptied.
     """
-    plan_id = take_up_plan(checkpoint, plan, source_url=source.display_url)
-    if plan_id is None:
-        return False
     stop = StopSignal()
     with ExitStack() as stack:
-        try:
-            worker = register(checkpoint, plan_id)
-        except LeaseHeld:
+        worker = _take_lease(plan, checkpoint, source, stack)
+        if worker is None:
             return False
-        stack.callback(checkpoint.release_worker, worker)
         source.stop_with(stop.event)
         migration = assemble(
             plan,
             Part.ALONE,
-            plan_id,
+            worker.plan_id,
             worker,
             checkpoint,
             source,
@@ -103,6 +99,23 @@ def fill(
         stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, None, stop))
         _walk(migration, specs, inventory)
     return True
+
+
+def _take_lease(
+    plan: MigrationPlan, checkpoint: Checkpoint, source: Source, stack: ExitStack
+) -> WorkerLease | None:
+    """The plan, alone, before any run began it: None where that is not to be had. Asked again once nobody else can."""
+    url = source.display_url
+    try:
+        plan_id = take_up_plan(checkpoint, plan, source_url=url)
+        if plan_id is None:
+            return None
+        worker = register(checkpoint, plan_id, name=f"{INVENTORY_NAME} {worker_name()}")
+        stack.callback(checkpoint.release_worker, worker)
+        checkpoint.require_alone(worker)
+        return worker if take_up_plan(checkpoint, plan, source_url=url) is not None else None
+    except LeaseHeld:
+        return None
 
 
 def _walk(migration: Migration, specs: list[TreeSpec], inventory: Inventory) -> None:

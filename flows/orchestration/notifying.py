@@ -69,6 +69,12 @@ def calls_alarm(plan: MigrationPlan, notices: Notices) -> Alarm:
     return alarm
 
 
+def tell_by(migration: Migration, notices: Notices) -> None:
+    """Let the run tell people by these."""
+    migration.tell, migration.alarm = notices.tell, calls_alarm(migration.plan, notices)
+    migration.let_notices_leave = notices.flush
+
+
 def tell_end(migration: Migration, summary: Mapping[str, Any]) -> None:
     """The run came to its end: the verdict. What a cutover holds back is no verdict yet."""
     if migration.holds_people:

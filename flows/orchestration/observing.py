@@ -1,16 +1,17 @@
-"""Observing: a run that tells what people do in Box, on a terminal and, in a flow run, as events of Prefect's."""
+"""Observing: a run that tells what people do in Box, and what waits in the share: on a terminal, and in Prefect."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from flows.errors import PlanError
+from flows.foresight.share_watch import ShareWatch
 from flows.observation.reading import CALL_SECONDS, EventReader
 from flows.orchestration.notifying import WATCH, calls_alarm, notifying
 from flows.orchestration.on_demand import FlowRunContext, emit_event, get_run_logger
@@ -27,6 +28,7 @@ EVENTS: Mapping[str, str] = {
     EventKind.PEOPLE_CHANGED: "boxhaul.box.changed",
     EventKind.ACCESS_CHANGED: "boxhaul.access.changed",
     EventKind.DOWNLOADED: "boxhaul.box.downloaded",
+    EventKind.CHANGED_IN_SHARE: "boxhaul.source.changed",
 }
 
 Teller = Callable[[Mapping[str, Any]], None]
@@ -51,26 +53,34 @@ def on_stdout(*, as_json: bool) -> Iterator[None]:
         _teller.reset(token)
 
 
-def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str, Any]:
-    """Tell what people do in the trees of a plan; `once`: what there is by now, else until somebody stops it.
+def watch(plan: MigrationPlan, *, once: bool, every_seconds: float, share: bool) -> dict[str, Any]:
+    """Tell what people do in the trees of a plan, and with `share` what waits there for the next pass.
 
-    PlanError before the first run. A finding is written down with the place behind it, and told after that; it counts
-    as told when its message has left. What a stop came before is told by the next watch, and nothing is lost.
+    once: what there is by now; else until somebody stops it. PlanError before the first run. A finding is written down
+    with the place behind it, and told after that; it counts as told when its message has left. What a stop came before
+    is told by the next watch, and nothing is lost.
     """
     if every_seconds < 1:
         raise PlanError("--every: Box is asked once a second at most")
-    with notifying(plan, WATCH) as notices, open_access(plan) as access, notices.flushed():
+    with (
+        notifying(plan, WATCH) as notices,
+        open_access(plan) as access,
+        notices.flushed(),
+        ExitStack() as stack,
+    ):
         alarm = calls_alarm(plan, notices)
         allotment = Allotment(access.checkpoint, access.plan_id, plan.box, lambda: alarm)
         allotment.begin()
         found, last = _tell(access, notices, 0)  # what an earlier one wrote down and could not tell
         reader = EventReader(access)
+        look = stack.enter_context(_looking(access)) if share else lambda: None
         if not reader.sees_everything:
             sys.stderr.write(f"{NARROW}\n")
         if not once:
             sys.stderr.write(f"boxhaul: watching; a look every {every_seconds:g} s, Ctrl-C ends it\n")
         while True:
             more = reader.read()
+            look()
             told, last = _tell(access, notices, last)
             found += told
             allotment.beat(sum(access.box.call_counts().values()))
@@ -79,6 +89,22 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float) -> dict[str,
                     sys.stderr.write("boxhaul: nothing new\n")
                 return {"plan": plan.name, "stream": reader.place.stream, "found": found}
             reader.pause(CALL_SECONDS if more else every_seconds)
+
+
+@contextmanager
+def _looking(access: Access) -> Iterator[Callable[[], None]]:
+    """A look at the share; what a person should know of it is said once."""
+    said = ""
+    with closing(ShareWatch(access.plan, access.checkpoint, access.plan_id)) as share:
+
+        def look() -> None:
+            nonlocal said
+            words = share.look()
+            if words and words != said:
+                sys.stderr.write(f"boxhaul: {printable(words)}\n")
+            said = words or said
+
+        yield look
 
 
 NARROW = (
@@ -94,11 +120,10 @@ def _tell(access: Access, notices: Notices, last: int) -> tuple[int, int]:
         for _, line in findings:
             _tell_one(access.plan, line.kind, line.detail)
         last = findings[-1][0]
-        *lines, ending = findings_together([(line.kind, line.detail) for _, line in findings])
-        for words in lines:
+        # What waits in the share is told here alone, so that there may be no line.
+        for words in findings_together([(line.kind, line.detail) for _, line in findings]):
             notices.tell(Tone.LOOK, words, logged=False)
-        # With the last line all of them have left.
-        notices.tell(Tone.LOOK, ending, logged=False, sent=partial(checkpoint.record_told, plan_id, last))
+        notices.after_all(partial(checkpoint.record_told, plan_id, last))
         told += len(findings)
     return told, last
 

@@ -19,7 +19,7 @@ from flows.errors import PlanError, WindowClosed
 from flows.orchestration.dispatch import move_trees, send_what_is_found
 from flows.orchestration.endings import already_running, announce_stop, ended, looked, out_of_hours, sent
 from flows.orchestration.handing_in import put_report_into_box
-from flows.orchestration.notifying import calls_alarm, notifying, tell_end, tell_limit
+from flows.orchestration.notifying import notifying, tell_by, tell_end, tell_limit
 from flows.orchestration.tasks import in_flow_run, run, run_log, walk_share
 from flows.orchestration.traces import traced
 from flows.orchestration.watching import watched
@@ -89,10 +89,9 @@ def move_share(
         if not hold_people:
             refuse_in_cutover(migration.checkpoint, migration.plan_id)
         migration.reads_all, migration.quick = checksum, QuickLook(moment) if moment is not None else None
-        choose(migration, filters)
         migration.holds_people, migration.reopens = hold_people, reopen
-        migration.tell, migration.alarm = notices.tell, calls_alarm(plan, notices)
-        migration.let_notices_leave = notices.flush
+        choose(migration, filters)
+        tell_by(migration, notices)
         stack.enter_context(watched(migration))
         stack.enter_context(hours.enforced(migration.stop) if hours is not None else nullcontext())
         result, is_over = _run_to_its_end(migration, partial(_move, migration, trees, workers, check, retry))

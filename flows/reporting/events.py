@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +40,7 @@ WORDS: dict[str, str] = {
 }
 
 
-#: Kinds of events that `watch` makes of what people do in Box.
+#: Kinds of events that `watch` makes of what people do in Box; what it sees in the share is told by another line.
 WATCHED = (EventKind.PEOPLE_CHANGED, EventKind.ACCESS_CHANGED, EventKind.DOWNLOADED)
 
 
@@ -54,9 +55,36 @@ def finding_line(detail: Mapping[str, Any]) -> str:
     """One line of a terminal: when, who, what and where."""
     at = datetime.fromisoformat(detail["at"]).astimezone(UTC)
     more = f"  ({detail['detail']})" if detail["detail"] else ""
-    return (
-        f"{at:%Y-%m-%d %H:%M:%S}  {detail['by']}  {detail['what']}  {detail['path'] or detail['tree']}{more}"
-    )
+    who = detail["by"] or "in the share"
+    return f"{at:%Y-%m-%d %H:%M:%S}  {who}  {detail['what']}  {detail['path'] or detail['tree']}{more}"
+
+
+@dataclass
+class WaitingInShare:
+    """What a watch saw in the share since the last pass: of each tree and deed how many entries, and the first."""
+
+    since_pass: int
+    found: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)
+
+    def add(self, detail: Mapping[str, Any]) -> None:
+        """Take one finding; what was seen before the last pass waits no more."""
+        if detail["since_pass"] < self.since_pass:
+            return
+        count, names = self.found.get((detail["tree"], detail["what"]), (0, []))
+        more = [*names, *detail["names"]][:NAMED]
+        self.found[detail["tree"], detail["what"]] = count + detail["count"], more
+
+    def lines(self) -> list[tuple[str, str, int, list[str]]]:
+        """Tree, what to say, how many, and the first of them."""
+        return [
+            (
+                tree,
+                f"{what} in the share since the last pass, as a watch saw it; the next one sees to it",
+                count,
+                names,
+            )
+            for (tree, what), (count, names) in self.found.items()
+        ]
 
 
 #: How a watch's findings of one kind begin in a message, the most pressing kind first; those that are only counted.

@@ -11,6 +11,7 @@ from connectors.entry import EntryKind
 from flows.reporting.events import (
     WATCHED,
     WORDS,
+    WaitingInShare,
     event_words,
     finding_words,
     handover_words,
@@ -83,11 +84,18 @@ class Findings:
     #: Trees that the plan does not name any more; their items are no findings.
     outside: frozenset[str] = frozenset()
 
-    def read_events(self, lines: Iterator[EventLine]) -> None:
-        """Pick from the plan's events what a person should know; the same remark of a later pass counts once."""
+    def read_events(self, lines: Iterator[EventLine], *, last_pass: int | None = None) -> None:
+        """Pick from the plan's events what a person should know; the same remark of a later pass counts once.
+
+        last_pass: what a watch saw in the share before it waits no more.
+        """
         seen: set[int] = set()
         left_out: dict[str, Any] = {}
+        waiting = WaitingInShare(last_pass or 0)
         for line in lines:
+            if line.kind == EventKind.CHANGED_IN_SHARE:
+                waiting.add(line.detail)
+                continue
             if line.kind == EventKind.NOT_COVERED:
                 left_out = line.detail
                 continue
@@ -111,6 +119,8 @@ class Findings:
             detail = line.detail
             what = event_words(line.kind, detail)
             self._add(Remark(detail["path"], what, detail["count"], detail["names"]))
+        for each in waiting.lines():
+            self._add(Remark(*each))
         if left_out.get("count") or left_out.get("unlisted"):
             self.remark_count += 1
             self.uncovered_count = left_out["count"]

@@ -131,4 +131,7 @@ def _read_events(
     lines = events(checkpoint, plan_id)
     if document["pass_state"] != PassState.RUNNING:
         findings.note_unused_rules(unused_rules(plan.exclude, findings.excluded_reasons, DEFAULT_EXCLUDE))
-    findings.read_events(line for line in lines if plan.trees or line.kind != EventKind.NOT_COVERED)
+    findings.read_events(
+        (line for line in lines if plan.trees or line.kind != EventKind.NOT_COVERED),
+        last_pass=checkpoint.last_pass(plan_id),
+    )

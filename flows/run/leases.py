@@ -31,6 +31,9 @@ LOOK_SECONDS = 2.0
 #: How the lease of a process that only sends is named, so that those who conduct can be told apart.
 LEASE_NAME = "sender"
 
+#: How that of an inventory which fills the checkpoint is named: it shares the plan with nobody.
+INVENTORY_NAME = "inventory"
+
 
 class Part(StrEnum):
     """What a process does of a plan."""

@@ -1,7 +1,8 @@
 """Notices: what people are told of a run, wherever they are. A message that does not arrive ends nothing.
 
 What is to be told once is written down as told when its message has left, and not before: a kill in between has it
-told again, and never lost.
+told again, and never lost. A message that is not taken goes once more, with the next one; where that one is not taken
+either, nothing that this process tells after it counts as told, so that the next process tells all of it.
 
 Apprise speaks to the mailbox or chat; its URL is a secret, of which nothing but the scheme is ever said.
 """
@@ -47,6 +48,7 @@ class Notice:
     """One line for people."""
 
     tone: Tone
+    #: Empty: it only stands in the line of those that are to be taken.
     text: str
     #: Called once a message that holds it was taken.
     sent: Callable[[], object] | None = None
@@ -97,6 +99,10 @@ class Notices:
         """`url`: None where nobody but the log is told."""
         self._plan, self._url, self._log, self._warn = plan, url, log, warn
         self._lines: list[Notice] = []
+        #: Those of the last message, if that was not taken.
+        self._kept: list[Notice] = []
+        #: True once some were not taken twice.
+        self._has_lost = False
         self._come = threading.Condition()
         self._ended = self._hurries = self._sends = False
         #: Seconds that may still be waited for messages.
@@ -117,8 +123,20 @@ class Notices:
             if sent is not None:
                 sent()
             return
+        self._gather(Notice(tone, line, sent))
+
+    def after_all(self, sent: Callable[[], object]) -> None:
+        """Call it once everything was taken that was told so far; at once where nothing waits. Says nothing."""
         with self._come:
-            self._lines.append(Notice(tone, line, sent))
+            waits = bool(self._lines) or self._sends
+        if waits:
+            self._gather(Notice(Tone.INFO, "", sent))
+        else:
+            sent()
+
+    def _gather(self, notice: Notice) -> None:
+        with self._come:
+            self._lines.append(notice)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
                 self._thread.start()
@@ -172,22 +190,27 @@ class Notices:
                     lambda: self._ended or bool(self._hurries and self._lines), GATHERED_SECONDS
                 )
 
-    def _send(self, lines: list[Notice]) -> None:
-        url = self._url or ""
+    def _send(self, new: list[Notice]) -> None:
+        url, kept = self._url or "", self._kept
+        lines, self._kept = [*kept, *new], []
+        said = [line for line in lines if line.text]
+        if said and not self._is_taken(url, said):
+            self._kept, self._has_lost = new, self._has_lost or bool(kept)
+            self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")
+            return
+        for line in lines:
+            if line.sent is not None and not self._has_lost:
+                self._write_down(line.sent)
+
+    def _is_taken(self, url: str, lines: list[Notice]) -> bool:
         tone = max((line.tone for line in lines), key=_WORST.index)
         shown = [line.text for line in lines[-LINES:]]
         if len(lines) > LINES:
             shown.insert(0, f"and {counted(len(lines) - LINES, 'line')} before, which the log has")
         try:
-            arrived = send(url, f"Boxhaul: {self._plan}", "\n".join(shown), tone)
+            return send(url, f"Boxhaul: {self._plan}", "\n".join(shown), tone)
         except Exception:  # noqa: BLE001  whatever a service does, the bytes go on; its text may hold the URL
-            arrived = False
-        if not arrived:
-            self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")
-            return
-        for line in lines:
-            if line.sent is not None:
-                self._write_down(line.sent)
+            return False
 
     def _write_down(self, sent: Callable[[], object]) -> None:
         try:

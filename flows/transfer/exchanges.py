@@ -9,18 +9,18 @@ a file that moved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from connectors.box.names import collision_key
-from connectors.box.types import Place
+from connectors.box.types import BoxChild, Place
 from connectors.entry import Entry, EntryKind
 from connectors.errors import OF_ONE_ENTRY, ChangedInBox, ItemError
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.renamed_files import is_ours_and_one, known_in_box, own_name
-from flows.transfer.renames import rename_in_box, step_aside
+from flows.transfer.renames import as_listed, rename_in_box, step_aside
 from state.change_records import PlacedFile
 from state.records import FolderNode, KnownChild
 from state.statuses import EventKind, ItemStatus
@@ -48,8 +48,9 @@ def follow_exchanges(
     """Let the files of this folder that changed places with files of others go there in Box; the rows follow."""
     here = {entry.name: entry for entry in listing if entry.kind is EntryKind.FILE and entry.fault is None}
     ids = {entry.file_id for entry in here.values()}
+    there: Mapping[str, BoxChild] = {}
     if any(_is_aside(child) for child in known):
-        _write_down_places(migration, folder, [child for child in known if _is_aside(child)])
+        there = _write_down_places(migration, folder, [child for child in known if _is_aside(child)])
         known = migration.checkpoint.known_children(folder.id)
         migration.displaced |= {
             child.id for child in known if _is_aside(child) and child.fingerprint.file_id not in ids
@@ -70,7 +71,7 @@ def follow_exchanges(
             # The exchange was undone in the source: who has the place is here, and this one is found where it went.
             own = migration.checkpoint.placed_files([waiting[here[child.name].file_id]])
             with suppress(*OF_ONE_ENTRY):
-                step_aside(migration, folder, first)
+                step_aside(migration, folder, _where_it_is(migration, first, list(own.values()), there))
                 for file in own.values():
                     rename_in_box(migration, folder, file, first.name, first.box_name)
             continue
@@ -79,16 +80,30 @@ def follow_exchanges(
             _carry_out(migration, folder, first, steps)
 
 
+def _where_it_is(
+    migration: Migration, file: PlacedFile, aside: Sequence[PlacedFile], there: Mapping[str, BoxChild]
+) -> PlacedFile:
+    """With the name of one of those that stepped aside, if the run that was ended gave it that: it is written down, or
+    nobody would know it, were this run ended as well."""
+    child = there.get(file.box_id)
+    if child is None or child.name not in {own_name(other.name) for other in aside}:
+        return file
+    return as_listed(migration, file, child)
+
+
 def _is_aside(child: KnownChild) -> bool:
     return child.placed and child.kind is EntryKind.FILE and child.name.startswith(ASIDE)
 
 
-def _write_down_places(migration: Migration, folder: FolderNode, aside: Sequence[KnownChild]) -> None:
+def _write_down_places(
+    migration: Migration, folder: FolderNode, aside: Sequence[KnownChild]
+) -> dict[str, BoxChild]:
     """A run was ended in the middle: see where Box has whoever stepped aside here, and who has come in its place.
 
-    One listing of the folder, and one call for each that is not in it any more.
+    One listing of the folder, and one call for each that is not in it any more. Return the files of the folder by id,
+    as far as they could be listed.
     """
-    checkpoint = migration.checkpoint
+    checkpoint, there = migration.checkpoint, dict[str, BoxChild]()
     with suppress(*OF_ONE_ENTRY):
         parent = migration.folders.box_id(folder.id)
         there = {child.id: child for child in migration.box.list_folder(parent) if child.type == "file"}
@@ -103,6 +118,7 @@ def _write_down_places(migration: Migration, folder: FolderNode, aside: Sequence
         for file in files.values():
             if file.box_id not in there:
                 _write_down_place(migration, folder, file)
+    return there
 
 
 def _write_down_place(migration: Migration, folder: FolderNode, file: PlacedFile) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connectors.box.destination import BoxDestination
@@ -27,7 +28,14 @@ from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
-from flows.run.leases import Budgets, Part, register, uploading_identities
+from flows.run.leases import (
+    INVENTORY_NAME,
+    Budgets,
+    Part,
+    lease_or_outlast,
+    register,
+    uploading_identities,
+)
 from flows.run.notices import Tone
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
@@ -38,6 +46,7 @@ from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
 from flows.transfer.folders import BoxFolders
+from flows.transfer.places import Places
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
@@ -73,6 +82,7 @@ class Migration:
     guard: RootGuard
     claims: Claims
     folders: BoxFolders
+    places: Places
     editors: TreeEditors
     access: Access
     recorder: ResultRecorder
@@ -202,6 +212,9 @@ def open_migration(
         plan = as_the_share_spells(plan, source)
         worker = register(checkpoint, plan_id, name=name)
         stack.callback(checkpoint.release_worker, worker)
+        # Each walk takes folders away from the other one.
+        beside = partial(checkpoint.require_alone, worker, beside=INVENTORY_NAME)
+        lease_or_outlast(beside, checkpoint, worker, stop.event)
         budgets = Budgets(checkpoint, worker, stop.event)
         box: BoxDestination = stack.enter_context(
             open_box(
@@ -289,6 +302,7 @@ def assemble(
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
         claims=_claims(plan, part, checkpoint, worker),
         folders=_folders(access, part, worker, our_user_ids, stop),
+        places=Places(box, lambda: _roots_in_box(checkpoint, plan_id)),
         editors=editors,
         access=access,
         recorder=ResultRecorder(
@@ -302,6 +316,10 @@ def assemble(
         rules=rules.digest,
         our_user_ids=our_user_ids,
     )
+
+
+def _roots_in_box(checkpoint: Checkpoint, plan_id: int) -> list[str]:
+    return [tree.box_folder_id for tree in checkpoint.trees(plan_id) if tree.box_folder_id]
 
 
 def _claims(plan: MigrationPlan, part: Part, checkpoint: Checkpoint, worker: WorkerLease) -> Claims:

@@ -27,6 +27,9 @@ ASIDE = "boxhaul-moving-"
 #: Two folders that change places: one steps aside where it is.
 CALLS_OF_A_SWAP = 3
 
+#: Folders of a folder that are looked into for a proof that it is the one that is known.
+LOOKED_INTO = 4
+
 _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 
@@ -219,23 +222,51 @@ def _is_vacated(
 
 
 def _fits(migration: Looks, move: FolderMove) -> bool:
-    """True when the folder holds what is known of it: one entry at least by name and id, and half of all by name; one
-    that was and is empty, when it is as old as that."""
+    """True when the folder holds what is known of it: half of all by name, and one entry at least by name and id, or by
+    more than the id where names changed hands in it; one that was and is empty, when it is as old as that."""
     try:
         listing = migration.source.list_folder(move.entry.path)
     except ItemError:
         return False
     there = {(each.name, each.kind is EntryKind.FOLDER): each.file_id for each in listing}
-    known = {
-        (child.name, child.kind is EntryKind.FOLDER): child.fingerprint.file_id
+    children = [
+        child
         for child in migration.checkpoint.known_children(move.row.id)
         if child.status is not ItemStatus.EXCLUDED
-    }
+    ]
+    known = {(child.name, child.kind is EntryKind.FOLDER): child.fingerprint.file_id for child in children}
     same = there.keys() & known.keys()
     if not there and not known:
         return was_there(migration, move.entry.path, move.row.known_since)
+    if 2 * len(same) < min(len(there), len(known)):
+        return False
     proven = any(there[key] is not None and there[key] == known[key] for key in same)
-    return proven and 2 * len(same) >= min(len(there), len(known))
+    return proven or _is_proven_by_what_moved(migration, listing, children)
+
+
+def _is_proven_by_what_moved(looks: Looks, listing: Sequence[Entry], children: Sequence[KnownChild]) -> bool:
+    """True where names changed hands in the folder itself: a file of it has a known one's id, size and date, or a
+    folder a known one's id, and an entry of that by name and id."""
+    by_id = {child.fingerprint.file_id: child for child in children}
+    folders = []
+    for entry in listing:
+        child = by_id.get(entry.file_id) if entry.file_id not in (None, "0") else None
+        if child is None or child.kind is not entry.kind:
+            continue
+        if is_folder(child):
+            folders.append((entry, child))
+        elif (entry.size, entry.modified_ns) == (child.fingerprint.size, child.fingerprint.modified_ns):
+            return True
+    return any(_shares_an_entry(looks, entry, child) for entry, child in folders[:LOOKED_INTO])
+
+
+def _shares_an_entry(looks: Looks, entry: Entry, child: KnownChild) -> bool:
+    try:
+        there = {(each.name, each.kind, each.file_id) for each in looks.source.list_folder(entry.path)}
+    except ItemError:
+        return False
+    known = looks.checkpoint.known_children(child.id)
+    return any((each.name, each.kind, each.fingerprint.file_id or "") in there for each in known)
 
 
 def _with_free_names(

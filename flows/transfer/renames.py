@@ -135,7 +135,7 @@ def _take_up(
             if file is None:
                 continue
             if child.name != file.box_name and collision_key(child.name) in ours:
-                wanted, file = file.box_name, _as_listed(migration, file, child)
+                wanted, file = file.box_name, as_listed(migration, file, child)
                 corrected.add(file.id)
                 if by_id[file.id].fingerprint.file_id not in there and not file.name.startswith(ASIDE):
                     rename_in_box(migration, folder, file, file.name, wanted)
@@ -146,7 +146,8 @@ def _take_up(
     return corrected
 
 
-def _as_listed(migration: Migration, file: PlacedFile, child: BoxChild) -> PlacedFile:
+def as_listed(migration: Migration, file: PlacedFile, child: BoxChild) -> PlacedFile:
+    """Write down the name that a file has in Box, as a listing shows it."""
     etag = child.etag if child.version_id in (None, file.box_version_id) else file.box_etag
     migration.checkpoint.record_file_renamed(
         file.id, name=file.name, box_name=child.name, box_etag=etag, worker=migration.worker

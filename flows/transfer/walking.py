@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from connectors.entry import Entry, moves_as_folder
 from connectors.errors import AccessDenied, ConnectorError, FatalError, NotFound, Stopped
-from connectors.tracing import Attributes, span
+from connectors.tracing import span
 from flows.plan.transfer import Verification
 from flows.transfer.absent import Listings, with_unlisted
 from flows.transfer.emptied import (
@@ -91,7 +91,7 @@ def _walk_frontier(migration: Migration) -> None:
             migration.worker, migration.pass_id, tree_ids=ahead, limit=WALK_BATCH
         )
         if folders:
-            with span("walk folders", _said_of(migration, folders)):
+            with span("walk folders", {"boxhaul.folders": len(folders), **migration.trees_of(folders)}):
                 walk_folders(migration, folders)
             # Nothing is left of the trees before this one, and what a folder holds is of its own tree.
             ahead = ahead[bisect_left(ahead, min(folder.tree_id for folder in folders)) :]
@@ -101,36 +101,46 @@ def _walk_frontier(migration: Migration) -> None:
             ahead = waiting  # a worker that died may have left some of those before
 
 
-def _said_of(migration: Migration, folders: Sequence[FolderNode]) -> Attributes:
-    return {"boxhaul.folders": len(folders), **migration.trees_of(folders)}
-
-
 def walk_folders(migration: Migration, folders: Sequence[FolderNode]) -> None:
-    """List these folders, many at once, and record them as they answer, many in one transaction."""
+    """List these folders, many at once, and record them as they answer, many in one transaction.
+
+    Where moves are followed, those of one depth at a time: by then it is known where a folder above them is now.
+    """
+    listed, levels = _Listed(migration), dict[int, list[FolderNode]]()
+    for folder in folders:
+        depth = len(folder.path.split("/")) if folder.path and migration.follows_moves else 0
+        levels.setdefault(depth, []).append(folder)
+    for depth in sorted(levels):
+        here = [each for each in levels[depth] if not listed.moves.has_left(each)]  # others are walked again
+        try:
+            _list_together(migration, listed, here)
+        finally:
+            listed.record()  # what was walked stays walked, whatever ends the walk
+        if migration.stop.is_set():
+            return
+
+
+def _list_together(migration: Migration, listed: _Listed, folders: Sequence[FolderNode]) -> None:
     by_path: dict[str, list[FolderNode]] = {}
     for folder in folders:
         by_path.setdefault(folder.path, []).append(folder)
-    listings, listed = Listings(migration.source), _Listed(migration)
-    away: dict[int, bool | None] = {}
-    try:
-        for path, listing in migration.source.list_folders(list(by_path)):
-            if isinstance(listing, Stopped):
-                return
-            for folder in by_path[path]:
-                if listed.moves.has_left(folder):
-                    continue  # it is walked again where it is now
-                migration.look(folder, listing)
-                with _failing(migration, folder):
-                    if isinstance(listing, ConnectorError):
-                        _record_failure(migration, folder, listing, listings, away)
-                    else:
-                        listed.add(folder, listing)
-            if migration.stop.is_set():
-                return
-            if listed.is_full():
-                listed.record()
-    finally:
-        listed.record()  # what was walked stays walked, whatever ends the walk
+    listings, away = Listings(migration.source), dict[int, bool | None]()
+    for path, listing in migration.source.list_folders(list(by_path)):
+        if isinstance(listing, Stopped):
+            return
+        for folder in by_path[path]:
+            if listed.moves.has_left(folder):
+                continue
+            migration.look(folder, listing)
+            with _failing(migration, folder):
+                if isinstance(listing, ConnectorError):
+                    _record_failure(migration, folder, listing, listings, away)
+                else:
+                    listed.add(folder, listing)
+        if migration.stop.is_set():
+            return
+        if listed.is_full():
+            listed.record()
 
 
 @contextmanager
@@ -139,13 +149,9 @@ def _failing(migration: Migration, folder: FolderNode) -> Iterator[None]:
     try:
         yield
     except Exception as exc:
-        if not _is_of_one_folder(exc):
+        if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
             raise
         _fail_folder(migration, folder, *failure_of(exc))
-
-
-def _is_of_one_folder(error: Exception) -> bool:
-    return outcome_of(error) in (Outcome.FAILED, Outcome.AGAIN)
 
 
 class _Listed:
@@ -357,7 +363,7 @@ def _record(migration: Migration, found: Sequence[tuple[FolderNode, list[Entry],
     try:
         _write(migration, found)
     except Exception as exc:
-        if not _is_of_one_folder(exc):
+        if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):
             raise
         for each in found:
             with _failing(migration, each[0]):

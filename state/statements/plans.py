@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, select, update
 
-from state.database.models import Collaboration, Folder, Item, Plan, Tree
-from state.errors import PlanMismatch
+from state.database.models import WORKER_IS_ALIVE, Collaboration, Folder, Item, Plan, Tree, Worker
+from state.errors import LeaseHeld, PlanMismatch
 from state.records import TreeRecord, TreeSpec, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.digests import FORGOTTEN
 from state.statements.passes import HEALED_FOLDER
+from state.statements.workers import release_dead_workers
 from state.statuses import IncompleteReason, ItemStatus, TreeState
 
 #: Why a run left a tree that another run moves on; what it waits for once it is verified is no such reason.
@@ -76,8 +77,10 @@ class PlanStatements(Statements):
     def ensure_plan(self, *, name: str, source_url: str, landing_folder_id: str) -> int:
         """Plan id; PlanMismatch when the name is known for another source/landing folder and the plan was begun.
 
-        What an inventory of another source wrote is forgotten. `source_url` is kept and shown: it carries no password.
+        What an inventory of another source wrote is forgotten; LeaseHeld while a process is at work on it.
+        `source_url` is kept and shown: it carries no password.
         """
+        release_dead_workers(self)
 
         def ensure(connection: Connection) -> int:
             values = {"name": name, "source_url": source_url, "landing_folder_id": landing_folder_id}
@@ -87,6 +90,7 @@ class PlanStatements(Statements):
             if (row.source_url, row.landing_folder_id) != (source_url, landing_folder_id):
                 begun = select(Tree.id).where(Tree.plan_id == row.id, TREE_IS_BEGUN)
                 if connection.execute(begun.limit(1)).first() is None:
+                    _require_nobody_at_work(connection, row.id)
                     connection.execute(update(Plan).where(Plan.id == row.id).values(values))
                     for tree in plan_trees(connection, row.id) if row.source_url != source_url else ():
                         _delete_tree(connection, tree.id)
@@ -214,6 +218,18 @@ def plan_trees(connection: Connection, plan_id: int) -> list[TreeRecord]:
     """Every tree of the plan, in the order in which they were made."""
     query = TREES.where(Tree.plan_id == plan_id).order_by(Tree.id)
     return [tree_record(row) for row in connection.execute(query)]
+
+
+def _require_nobody_at_work(connection: Connection, plan_id: int) -> None:
+    """What it began with must not become something else under its hands."""
+    query = select(Worker.name, Worker.host, Worker.pid, Worker.lease_until)
+    at_work = connection.execute(query.where(Worker.plan_id == plan_id, WORKER_IS_ALIVE).limit(1)).first()
+    if at_work is not None:
+        raise LeaseHeld(
+            f"the plan is in use, from another share or into another folder, by {at_work.name} on {at_work.host}, "
+            f"pid {at_work.pid}; wait for it, or stop it",
+            lease_until=at_work.lease_until,
+        )
 
 
 def _create_tree(connection: Connection, plan_id: int, spec: TreeSpec, now: datetime) -> None:

@@ -1,22 +1,30 @@
-"""Watching: how far Box's events were read, what was found in them, and what of it was told."""
+"""Watching: how far Box's events were read, what was found in them and in the share, and what of it was told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from state.database.history import Event, Watch, WatchedEvent
-from state.database.models import FOLDER_IS_IN_BOX, ITEM_IS_IN_BOX, Folder, Item, Tree
+from state.database.models import FOLDER_IS_IN_BOX, ITEM_IS_IN_BOX, Folder, Item, Pass, Tree
 from state.records import EventLine
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.events import add_event
 from state.statuses import EventKind
-from state.watch_records import InBox, WatchFinding, WatchPlace
+from state.watch_records import InBox, ShareFinding, WatchFinding, WatchPlace
 
 #: The kinds of events that a watch makes.
-WATCHED = (EventKind.PEOPLE_CHANGED, EventKind.ACCESS_CHANGED, EventKind.DOWNLOADED)
+WATCHED = (
+    EventKind.PEOPLE_CHANGED,
+    EventKind.ACCESS_CHANGED,
+    EventKind.DOWNLOADED,
+    EventKind.CHANGED_IN_SHARE,
+)
+
+#: How a mark of what was seen in the share begins, among the ids of Box's events.
+_SHARE = "share "
 
 #: Findings that are told before it is written down that they were.
 TOLD_AT_ONCE = 200
@@ -82,6 +90,47 @@ class WatchingStatements(Statements):
 
         self.database.write(record)
 
+    def last_pass(self, plan_id: int) -> int | None:
+        """Return the number of the last pass, which it keeps when it is continued; None before the first one."""
+        query = select(func.coalesce(Pass.first_id, Pass.id)).where(Pass.plan_id == plan_id)
+        newest = query.order_by(Pass.id.desc()).limit(1)
+        return self.database.read(lambda connection: connection.execute(newest).scalar_one_or_none())
+
+    def seen_in_share(self, plan_id: int, pass_id: int, marks: Collection[str]) -> set[str]:
+        """Return those of these marks that were written down since this pass began."""
+        known = self.known_events(plan_id, [_share_mark(pass_id, mark) for mark in marks])
+        return {mark for mark in marks if _share_mark(pass_id, mark) in known}
+
+    def record_seen_in_share(
+        self, plan_id: int, pass_id: int, marks: Sequence[str], findings: Sequence[ShareFinding]
+    ) -> None:
+        """Write down what was seen in the share since this pass, with its marks, in one transaction.
+
+        marks: further ones, of which nothing is told. Those of earlier passes go: what a pass left as it was may be
+        told once more.
+        """
+        older = delete(WatchedEvent).where(
+            WatchedEvent.plan_id == plan_id,
+            WatchedEvent.event_id.startswith(_SHARE),
+            WatchedEvent.event_id.not_like(f"{_share_mark(pass_id, '')}%"),
+        )
+
+        def record(connection: Connection) -> None:
+            now = self.now(connection)
+            connection.execute(older)
+            every = [*marks, *(mark for finding in findings for mark in finding.marks)]
+            for chunk in in_chunks(every, IDS_PER_STATEMENT):
+                rows = [{"plan_id": plan_id, "event_id": _share_mark(pass_id, mark)} for mark in chunk]
+                insert = insert_into(connection, WatchedEvent).values(rows)
+                connection.execute(insert.on_conflict_do_nothing())
+            for finding in findings:
+                detail = _share_detail(finding, pass_id)
+                add_event(
+                    connection, now, plan_id, EventKind.CHANGED_IN_SHARE, detail, tree_id=finding.tree_id
+                )
+
+        self.database.write(record)
+
     def untold_findings(self, plan_id: int, after: int = 0) -> list[tuple[int, EventLine]]:
         """Return the next findings that were not told yet, each with its number, in the order of writing.
 
@@ -136,6 +185,26 @@ def _file(row: Any) -> InBox:
 
 def _folder(row: Any) -> InBox:
     return InBox(tree_id=row.id, tree=row.tree, begun_at=row.begun_at, path=row.path)
+
+
+def _share_mark(pass_id: int, mark: str) -> str:
+    return f"{_SHARE}{pass_id} {mark}"
+
+
+def _share_detail(finding: ShareFinding, pass_id: int) -> dict[str, Any]:
+    return {
+        "what": finding.what,
+        "path": finding.path,
+        "detail": finding.detail,
+        "count": finding.count,
+        "names": list(finding.names),
+        # Nobody says who did it.
+        "by": "",
+        "at": finding.at.isoformat(timespec="seconds"),
+        "tree": finding.tree,
+        "since_pass": pass_id,
+        "event_id": _share_mark(pass_id, finding.marks[0]),
+    }
 
 
 def _detail(finding: WatchFinding) -> dict[str, Any]:

@@ -94,6 +94,24 @@ class WorkerStatements(Statements):
 
         return self.database.read(living)
 
+    def require_alone(self, worker: WorkerLease, *, beside: str = "") -> None:
+        """LeaseHeld while another live worker, whose name begins with `beside`, is at work on the same plan."""
+
+        def look(connection: Connection) -> None:
+            query = select(Worker.name, Worker.started_at, *_LIVENESS).order_by(Worker.id)
+            query = query.where(Worker.plan_id == worker.plan_id, Worker.id != worker.id, WORKER_IS_ALIVE)
+            rows, now = connection.execute(query).all(), self.now(connection)
+            for row in rows:
+                if row.name.startswith(beside) and not _is_dead(row, now):
+                    raise LeaseHeld(
+                        f"the plan is in use by {row.name} on {row.host}, pid {row.pid}, "
+                        f"since {row.started_at:%Y-%m-%d %H:%M:%S} UTC; wait for it, or stop it",
+                        lives=is_within_sight(row.host, row.process_identity),
+                        lease_until=row.lease_until,
+                    )
+
+        self.database.read(look)
+
     def lease_identity(self, worker: WorkerLease, box_user_id: str) -> list[BudgetBlock]:
         """LeaseHeld when a live worker has it (message names host, pid, since when). Returns the blocks reserved in
         the last minutes by whoever held it before, and the newest of all, oldest first."""

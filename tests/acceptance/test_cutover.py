@@ -277,9 +277,18 @@ def test_question_at_a_terminal(program: Program, box: Sandbox, answer: str, cod
     assert (["A", "B"] if answer else ["B"]) == let_in(box)
 
 
-def test_cutover_of_another_day_begins_again(program: Program, box: Sandbox, share: Path) -> None:
-    """What was looked at two days ago proves nothing: nothing is closed on the strength of it."""
-    then = datetime.now(UTC) - timedelta(days=2)
+@pytest.mark.parametrize(
+    ("days", "flags", "words"),
+    [
+        (2, [], "it is too old to go on with"),
+        pytest.param(0, ["--anew"], "is over, as asked for", marks=pytest.mark.torture),
+    ],
+)
+def test_cutover_of_another_day_begins_again(
+    program: Program, box: Sandbox, share: Path, days: int, flags: list[str], words: str
+) -> None:
+    """What was looked at two days ago proves nothing: nothing is closed on the strength of it; nor with --anew."""
+    then = datetime.now(UTC) - timedelta(days=days)
     url = f"sqlite:///{program.folder / 'state.db'}"
     with closing(Checkpoint.open(url, clock=lambda: then)) as checkpoint:
         plan = 1  # the only one
@@ -287,9 +296,9 @@ def test_cutover_of_another_day_begins_again(program: Program, box: Sandbox, sha
         for step in (Step.FREEZE, Step.PASS, Step.VERIFY, Step.APPROVE):
             checkpoint.record_cutover_step(plan, step.value, {})
 
-    finished = program.run("cutover", *QUICK)
+    finished = program.run("cutover", *QUICK, *flags)
 
-    assert "it is too old to go on with" in finished.stderr
+    assert words in finished.stderr
     assert_closed(program, box, share, finished)
 
 

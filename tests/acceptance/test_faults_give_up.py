@@ -6,7 +6,9 @@ import csv
 import getpass
 import json
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -145,9 +147,12 @@ def test_waiver_is_taken_back(scene: Scene) -> None:
 
     for path in ("", "Accounting", "Legal/large.bin"):
         assert 2 == program.run("unwaive", path).code, path
-    done = program.run("unwaive", "Legal")
+    done = program.run("unwaive", "Legal", "--who", "Ann of Legal")
+    with closing(sqlite3.connect(scene.folder / "state.db")) as database:
+        [[detail]] = database.execute("select detail from plan_events where kind = 'unwaived'").fetchall()
 
     assert "1 entry not waived any more at Legal" in done.stdout
+    assert "Ann of Legal" == json.loads(detail)["who"]
     assert "moving" == states(scene)["Legal"][0]
     scene.run()
     assert ("complete", None, 0, 0) == states(scene)["Legal"]

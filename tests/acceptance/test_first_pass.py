@@ -11,6 +11,7 @@ import pytest
 
 from connectors.box.sandbox import Sandbox
 from flows.errors import PlanError
+from flows.foresight import filling
 from flows.foresight.taking import Stocktaking
 from flows.orchestration.runs import retry_share
 from flows.plan.connections import open_checkpoint
@@ -22,6 +23,7 @@ from flows.reporting.waivers import waive_path
 from flows.transfer.beginning import begin
 from flows.transfer.migration import Migration, open_migration
 from flows.transfer.walking import walk_trees
+from state.errors import LeaseHeld
 from state.records import ItemLine
 from state.reports.lines import item_lines
 from tests.program import Program, program_for
@@ -166,6 +168,36 @@ def test_plan_that_changed_since(
 
     assert (0, there) == (finished.code, set(box.files())), finished.output
     assert "mistyped" not in " ".join(lines(plan))
+
+
+def test_inventory_shares_the_plan_with_nobody(
+    program: Program, share: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside one that fills, another counts all and writes nothing, and no run begins; whatever share it is of."""
+    plan = load_plan(program.plan_path)
+    (tmp_path / "shore").mkdir()
+    build_tree(tmp_path / "shore", {"C": {"mistyped.txt": b"m"}})
+    program.write_plan(source={"url": (tmp_path / "shore").as_uri()})
+    mistyped = load_plan(program.plan_path)
+    beside = list[tuple[Any, ...]]()
+
+    def walk(migration: Migration) -> None:
+        monkeypatch.undo()
+        beside.extend((each["in_checkpoint"], each["files"]) for each in (take(plan), take(mistyped)))
+        for each in (plan, mistyped):
+            with pytest.raises(LeaseHeld, match=r"the plan is in use.* by inventory "), open_migration(each):
+                pass
+        walk_trees(migration)
+
+    monkeypatch.setattr(filling, "walk_trees", walk)
+    document = take(plan)
+
+    assert [(False, 5), (False, 1)] == beside
+    assert (True, 5, 3) == (document["in_checkpoint"], document["files"], document["folders"])
+    assert 6 == len(statuses(plan))
+    with open_migration(plan) as migration:
+        assert not take(mistyped)["in_checkpoint"]
+        assert 5 == sent_before_it_walks(migration)[0]
 
 
 @pytest.mark.torture

@@ -136,6 +136,10 @@ def test_five_questions_make_a_plan_that_passes_check(tmp_path: Path, box: Sandb
     moved = boxhaul("migrate", "plan.yaml", folder=tmp_path)
     assert (0, 0) == (checked.returncode, moved.returncode), checked.stdout + checked.stderr + moved.stderr
     assert {"A/a.txt"} == set(box.files())
+    flags = ("--source", samba.url, "--username", samba.username, "--name", "second")
+    by_flags = boxhaul("init", "second.yaml", *flags, folder=tmp_path, SHARE_PASSWORD=samba.password)
+    assert 0 == by_flags.returncode, by_flags.stderr
+    assert f'username: "{samba.username}"' in (tmp_path / "second.yaml").read_text()
     again = boxhaul("init", folder=tmp_path)
     assert (2, text) == (again.returncode, plan.read_text(encoding="utf-8"))
     assert "plan.yaml: is there already" in again.stderr

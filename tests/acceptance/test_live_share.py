@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -201,10 +202,12 @@ def test_files_that_change_while_they_are_read(program: Program, box: Sandbox, s
 
     finished = run_and(program, box, lambda: box.calls.by_route[PART] >= 3, change)
 
-    # Tried again in the same run, so that it may end well already; never with the torn content.
+    # Tried again in the same run, so that it may end well already; never with torn content. What was all sent before
+    # it changed is there as it was: the next pass finds it.
     assert finished.code in (0, 1), finished.output
+    whole = {f"All/Busy/{name}": hashlib.sha1(content).hexdigest() for name, content in originals.items()}
     for name, file in box.files().items():
-        assert file.sha1 == digest(share / name.removeprefix("All/")), name
+        assert file.sha1 in (digest(share / name.removeprefix("All/")), whole.get(name)), name
     if finished.code == 1:
         assert {"changed_while_reading": 3} >= sums_add_up(program)["trees"][0]["failures_by_reason"]
     again = program.run("migrate")

@@ -75,6 +75,14 @@ def test_json_lines_in_a_file_of_ones_own(program: Program) -> None:
     assert "in Box: A/a.txt, 3.0 kB" in finished.stderr
     assert "\x1b[31m" not in finished.output
 
+    other = program.folder / "retried.json"
+    retried = program.run("retry", "--log-file", str(other), "--log-format", "json", "-v")
+    quiet = program.run("retry", "-q")
+    records = [json.loads(line) for line in other.read_text(encoding="utf-8").splitlines()]
+    assert (1, 1, "") == (retried.code, quiet.code, quiet.stdout)
+    assert {"test"} == {each["plan"] for each in records}
+    assert "1 failed entry was tried again" in retried.stdout
+
 
 def test_quiet_and_usual(program: Program) -> None:
     """Quiet: nothing where all is well but the exit code. Usual: no line of each file."""
@@ -95,7 +103,7 @@ def test_what_is_logged_is_not_said_as_well(program: Program) -> None:
     nothing, one_line = process.communicate(timeout=200)
     log = (program.folder / "test (rehearsal).log").read_text(encoding="utf-8")
 
-    assert "failed: B/refused.txt" not in stdout + stderr
+    assert ("refused.txt" in stderr, 1) == (False, stdout.count("failed: B/refused.txt"))
     assert " INFO " not in stderr
     assert "" == nothing
     assert 1 == len(one_line.splitlines()), one_line

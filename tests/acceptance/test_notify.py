@@ -6,6 +6,7 @@ import json
 import quopri
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,25 @@ def test_what_was_not_taken_is_not_written_down_as_told(chat: Messages) -> None:
     assert "now" == told[-1]
     for each in (notices_sent, away):
         each.close()
+
+
+def test_what_a_message_lost_comes_with_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after it does not count as told before it does: once more here, and then by the next process."""
+    taken, told, bodies = iter([False, True, False, False, True]), list[str](), list[str]()
+
+    def send(url: str, title: str, body: str, tone: Tone) -> bool:
+        bodies.append(body)
+        return next(taken)
+
+    monkeypatch.setattr(notices, "send", send)
+    chat = Notices("test", "json://nowhere", bodies.append, lambda words: None)
+    for text in ("one", "two", "three", "four", "five"):
+        chat.tell(Tone.INFO, text, logged=False, sent=partial(told.append, text))
+        chat.flush()
+    chat.close()
+
+    assert ["one", "one\ntwo", "three", "three\nfour", "four\nfive"] == bodies
+    assert ["one", "two"] == told
 
 
 def test_message_that_fails_ends_nothing(program: Program) -> None:

@@ -94,6 +94,10 @@ def most_at_once(box: Sandbox) -> int:
     [
         (["--bwlimit", "fast"], "bandwidth: 'fast' is no bandwidth; write for example 4M"),
         (["--threads", "99"], "threads: "),
+        (
+            ["--workers", "2"],
+            "--workers: other processes are started by a Prefect server; set PREFECT_API_URL",
+        ),
     ],
 )
 def test_bad_options_are_one_line(program: Program, flags: list[str], words: str) -> None:

@@ -129,8 +129,9 @@ def test_next_rehearsal_begins_clean(program: Program) -> None:
     """What the first one made is made anew, what somebody put beside it stays; the text says the verdict."""
     rehearsed(program, "--sample", "30%")
     (program.folder / "plan.rehearsal/mine.txt").write_text("somebody else's")
-    again = program.run("rehearse", "--limits", "off")
+    again = program.run("rehearse", "--limits", "off", "--line-speed", "1Mbit/s")
     assert 0 == again.code, again.output
+    assert "the line is not among the bounds" not in again.stdout
     assert f"{len(FILES)} arrived and proven" in again.stdout
     assert "The rehearsal passed" in again.stdout
     assert (program.folder / "plan.rehearsal/mine.txt").exists()
@@ -145,8 +146,10 @@ def file(path: str) -> Entry:
 def test_what_fails_is_said(program: Program, tmp_path: Path) -> None:
     """A pipe in the share fails, its tree is not complete, and the exit code says so."""
     os.mkfifo(tmp_path / "share/Legal/pipe")
-    document = rehearsed(program, "--tree", "Legal", code=1)
+    document = rehearsed(program, "--tree", "Legal", "--folder", str(tmp_path / "elsewhere"), code=1)
 
+    assert (tmp_path / "elsewhere" / "checkpoint.db").exists()
+    assert not (program.folder / "plan.rehearsal").exists()
     assert (False, 1) == (document["complete"], document["items"]["failed"])
     assert 1 == sum(document["failures"].values())
     assert "not complete" in document["words"]

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from connectors.box.sandbox import Sandbox
+from connectors.entry import EntryKind
 from flows.transfer.moved_folders import ASIDE
 from state.checkpoint import Checkpoint
 from state.reports.events import events
+from state.reports.lines import item_lines
 from state.statuses import EventKind
 from tests.acceptance.changing import assert_same, ids, program_on
 from tests.acceptance.proof import sums_add_up
@@ -151,6 +153,38 @@ def test_killed_in_a_swap(program: Program, box: Sandbox, share: Path, crash: st
     assert digest(share / "A/a.txt") == box.files()["All/A/a.txt"].sha1
     if then != "deleted":
         assert {1} == set(assert_same(box, share).values())
+    assert {} == calls_of(program, box)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(
+    "crash", [f"{when}|{RENAME}|{number}" for when in ("before", "after") for number in (1, 2, 3)]
+)
+@pytest.mark.parametrize(
+    "again", [f"{when}|{RENAME}|{number}" for when in ("before", "after") for number in (1, 2)]
+)
+def test_killed_again_while_a_name_is_given_back(
+    program: Program, box: Sandbox, share: Path, crash: str, again: str
+) -> None:
+    """What stepped aside is gone from the share: the third run brings it back, and knows its name in Box."""
+    before = ids(box)
+    turned(share / "A", "a.txt", "b.txt")
+    for each in (crash, again):
+        with Victims() as victims:
+            victims.run(program, "migrate", crash=each)
+        (share / "A/b.txt").unlink(missing_ok=True)
+
+    calls_of(program, box)
+
+    after = {box_id: path for path, box_id in ids(box).items()}
+    assert not [path for path in after.values() if ASIDE in path]
+    assert set(before.values()) == set(after)
+    assert digest(share / "A/a.txt") == box.files()["All/A/a.txt"].sha1
+    with Checkpoint.open(f"sqlite:///{program.folder}/state.db") as checkpoint:
+        lines = [line for line in item_lines(checkpoint, 1) if line.kind is EntryKind.FILE]
+    assert {line.box_id: line.box_name for line in lines} == {
+        line.box_id: after[line.box_id or ""].rpartition("/")[2] for line in lines
+    }
     assert {} == calls_of(program, box)
 
 

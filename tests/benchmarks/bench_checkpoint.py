@@ -115,6 +115,8 @@ def main(entries: int = ENTRIES, databases: Iterable[str] = ("sqlite", "postgres
                     str(entries),
                 ]
                 took = measure([*command, url])
+                # The whole may take half an hour.
+                print(f"{entries:,} entries:\n{took.output}", end="", flush=True)
                 for line in took.output.splitlines():
                     rows.append(_row(name.partition(":")[0], json.loads(line), took.peak_megabytes))
             size = {"bytes an entry": _bytes(url) / entries}

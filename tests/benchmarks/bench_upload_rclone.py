@@ -23,7 +23,7 @@ from tests.benchmarks.results import Row, table
 FILES, FOLDERS, ROUNDS = 5_000, 100, 5
 #: How long Box takes for a call, in milliseconds.
 LATENCIES = (0, 60)
-#: What rclone is told: more transfers make it no faster. And senders of the bare client: as many as ours may have.
+#: What rclone is told; other numbers were not tried. And senders of the bare client: as many as ours may have.
 TRANSFERS, SENDERS = "16", 64
 
 

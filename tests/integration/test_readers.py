@@ -44,7 +44,7 @@ def script_for(shell: str, settings: dict[str, str]) -> str:
 def test_bash_completes(settings: dict[str, str]) -> None:
     """Bash loads the function and has it complete a command and an option."""
     lines = [
-        script_for("bash", settings),
+        'eval "$(boxhaul --show-completion)"',
         "COMP_WORDS=(boxhaul mig) COMP_CWORD=1; _boxhaul_completion boxhaul; echo ${COMPREPLY[@]}",
         "COMP_WORDS=(boxhaul migrate --bw) COMP_CWORD=2; _boxhaul_completion boxhaul; echo ${COMPREPLY[@]}",
     ]
@@ -53,6 +53,12 @@ def test_bash_completes(settings: dict[str, str]) -> None:
         [bash, "-c", "\n".join(lines)], env=settings, capture_output=True, text=True, check=True
     )
     assert ["migrate", "--bwlimit"] == shown.stdout.split(), shown.stderr
+    subprocess.run(
+        [bash, "-c", "boxhaul --install-completion; true"], env=settings, capture_output=True, check=True
+    )
+    kept = Path(settings["HOME"]) / ".bash_completions" / "boxhaul.sh"
+    assert "_boxhaul_completion" in kept.read_text()
+    assert str(kept) in (kept.parents[1] / ".bashrc").read_text()
 
 
 @pytest.mark.torture

@@ -105,9 +105,11 @@ def test_records_of_a_listing() -> None:
 
 def test_a_name_with_an_unpaired_surrogate_is_kept() -> None:
     """NTFS allows names that are no Unicode; they are listed and can be named again."""
-    (found,) = directory_records(record_bytes("bad\ud800name"))
+    for name in ("bad\ud800name", "bad\ud800", "bad\udc00"):
+        (found,) = directory_records(record_bytes(name))
+        (entry,) = entries_of("", record_bytes(name))
 
-    assert "bad\ud800name" == found.name
+        assert [name] * 2 == [found.name, entry.name]
 
 
 def test_an_empty_listing_has_no_records() -> None:
@@ -333,3 +335,20 @@ def test_connecting_has_its_own_errors() -> None:
     assert (AuthenticationFailed, ShareUnreachable) == (type(login), type(unreachable))
     assert "fs01 refused the login" in str(login)
     assert "check host, port and share name" in str(unreachable)
+
+
+def test_what_a_server_tells_of_changes() -> None:
+    """Every path below the folder, a renamed entry's both; odd names as they are; damaged answers as far as they go."""
+    names = ["a\\b.txt", "old \ud800", "new"]
+    records = [name.encode("utf-16-le", "surrogatepass") for name in names]
+    padded = [bytes(-len(name) % 4) for name in records]
+    steps = [12 + len(name) + len(pad) for name, pad in zip(records, padded, strict=True)]
+    steps[-1] = 0
+    buffer = b"".join(
+        struct.pack("<III", step, 3, len(name)) + name + pad
+        for step, name, pad in zip(steps, records, padded, strict=True)
+    )
+
+    assert {"a/b.txt", "old \ud800", "new"} == wire.changed_paths(buffer)
+    assert {"a/b.txt"} == wire.changed_paths(buffer[: steps[0] + 4])
+    assert set() == wire.changed_paths(b"")

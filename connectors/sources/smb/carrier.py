@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple, Protocol
 
+from smbprotocol.change_notify import SMB2ChangeNotifyRequest
 from smbprotocol.connection import Connection
 from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.open import (
@@ -31,6 +32,7 @@ _STRUCTURES = {
     wire.CLOSE: SMB2CloseRequest,
     wire.READ: SMB2ReadRequest,
     wire.QUERY_DIRECTORY: SMB2QueryDirectoryRequest,
+    wire.CHANGE_NOTIFY: SMB2ChangeNotifyRequest,
     wire.QUERY_INFO: SMB2QueryInfoRequest,
 }
 

@@ -50,7 +50,7 @@ def entries_of(folder: str, page: bytes, *, recall_offline: bool = False) -> lis
             page, offset
         )
         start = offset + head
-        name = utf_16_le_decode(page[start : start + length], "surrogatepass")[0]
+        name = utf_16_le_decode(page[start : start + (length & ~1)], "surrogatepass", True)[0]
         if name in _DOTS:
             pass
         elif attributes & _ODD or ea or odd_names or "\0" in name or not name:

@@ -17,6 +17,7 @@ from connectors.sources.smb.connection import SMBHandle, SMBLink, SMBWhole
 from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.listing import Listing, list_folder, list_together
 from connectors.sources.smb.login import LoginGate, SMBAccount
+from connectors.sources.smb.notices import SMBNotices
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,
     SMBAccessError,
@@ -127,6 +128,11 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """True when the share enumerates by access: a listing leaves out what the account may not read."""
         with self._link() as link:
             return link.hides_names()
+
+    def notices(self, path: str) -> SMBNotices:
+        """What the server tells by itself of changes below this folder, on a connection of its own."""
+        self._gate.require_open()
+        return SMBNotices(self._account, self._gate, path)
 
     def close(self) -> None:
         """Log off from all idle connections; open files keep theirs until they are closed."""

@@ -23,7 +23,7 @@ from connectors.errors import (
     ServerBusy,
     ShareUnreachable,
 )
-from connectors.source import AccessTimes, WholeFile
+from connectors.source import AccessTimes, ChangeNotices, WholeFile
 from connectors.sources.filesystem import FilesystemSource
 from connectors.sources.location import Location
 from connectors.sources.os_errors import connector_error
@@ -159,6 +159,15 @@ class SMBSource(FilesystemSource):
     def access_times(self) -> AccessTimes:
         """The protocol has them; many servers keep none, and none says so."""
         return AccessTimes.UNKNOWN
+
+    def notices(self) -> ChangeNotices | None:
+        """By CHANGE_NOTIFY, where the account may list the top of the share. A server that refuses it says so later."""
+        try:
+            return self._share.notices(self._root.strip("/"))
+        except SMBStatusError:
+            return None
+        except Exception as exc:
+            raise self._error(exc, "") from exc
 
     def _list(self, path: str) -> list[Entry]:
         return self._entries(path, self._share.pages(self._full(path)))

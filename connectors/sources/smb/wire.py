@@ -9,7 +9,16 @@ from typing import NamedTuple
 
 from connectors.entry import NamedStream, Streams
 
-LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, QUERY_DIRECTORY, QUERY_INFO = 2, 3, 5, 6, 8, 14, 16
+LOGOFF, TREE_CONNECT, CREATE, CLOSE, READ, QUERY_DIRECTORY, CHANGE_NOTIFY, QUERY_INFO = (
+    2,
+    3,
+    5,
+    6,
+    8,
+    14,
+    15,
+    16,
+)
 #: Classes of file information ([MS-FSCC] 2.4).
 FILE_ALL_INFORMATION, FILE_STREAM_INFORMATION, FILE_ATTRIBUTE_TAG_INFORMATION = 18, 22, 35
 FILE_ID_FULL_DIRECTORY_INFORMATION = 38
@@ -67,6 +76,11 @@ _CLOSE_REQUEST = Struct("<HHI16s")
 _READ_REQUEST = Struct("<HBBIQ16sIIIHH")
 _QUERY_DIRECTORY_REQUEST = Struct("<HBBI16sHHI")
 _QUERY_INFO_REQUEST = Struct("<HBBIHHIII16s")
+#: CHANGE_NOTIFY ([MS-SMB2] 2.2.35): everything below the folder, whose names, sizes and dates changed.
+_CHANGE_NOTIFY_REQUEST = Struct("<HHI16sII")
+_WATCH_TREE, _NAMES_SIZES_DATES = 0x1, 0x1 | 0x2 | 0x8 | 0x10 | 0x40
+#: FILE_NOTIFY_INFORMATION without its name ([MS-FSCC] 2.7.1).
+_CHANGED = Struct("<III")
 _ANY_NAME = "*".encode("utf-16-le")
 _IMPERSONATION, _FILE_OPEN = 2, 1
 
@@ -104,6 +118,11 @@ def nanoseconds(ticks: int) -> int | None:
     return (ticks - UNIX_EPOCH_TICKS) * 100 if ticks else None
 
 
+def _text(encoded: bytes) -> str:
+    """A name, which NTFS allows to be no Unicode: unpaired surrogates are kept, at its end as well."""
+    return utf_16_le_decode(encoded[: len(encoded) & ~1], "surrogatepass", True)[0]
+
+
 def directory_records(buffer: bytes) -> Iterator[Record]:
     """The records of one QUERY_DIRECTORY answer, "." and ".." included.
 
@@ -115,7 +134,7 @@ def directory_records(buffer: bytes) -> Iterator[Record]:
             DIRECTORY_RECORD.unpack_from(buffer, offset)
         )
         start = offset + DIRECTORY_RECORD.size
-        name = utf_16_le_decode(buffer[start : start + name_size], "surrogatepass")[0]
+        name = _text(buffer[start : start + name_size])
         yield Record(name, created, modified, changed, size, attributes, ea, file_id)
         if not step:
             return
@@ -167,7 +186,7 @@ def named_streams(buffer: bytes, *, complete: bool = True) -> Streams:
     while offset + _STREAM_INFORMATION.size <= len(buffer):
         step, name_size, size, _ = _STREAM_INFORMATION.unpack_from(buffer, offset)
         encoded = buffer[offset + _STREAM_INFORMATION.size :][:name_size]
-        name = utf_16_le_decode(encoded, "surrogatepass")[0].removeprefix(":").partition(":")[0]
+        name = _text(encoded).removeprefix(":").partition(":")[0]
         if name:
             found.append(NamedStream(name, size))
         if len(encoded) < name_size or 0 < step < _STREAM_INFORMATION.size:
@@ -279,6 +298,30 @@ def query_information(information_class: int, *, size: int) -> OnFile:
         return Message(QUERY_INFO, fixed, charge_of(size))
 
     return on
+
+
+def change_notify(size: int) -> OnFile:
+    """Ask to be told of the next changes below a folder, at most `size` bytes of them. Answered once there are some."""
+
+    def on(handle: bytes) -> Message:
+        fixed = _CHANGE_NOTIFY_REQUEST.pack(32, _WATCH_TREE, size, handle, _NAMES_SIZES_DATES, 0)
+        return Message(CHANGE_NOTIFY, fixed, charge_of(size))
+
+    return on
+
+
+def changed_paths(buffer: bytes) -> set[str]:
+    """The paths of a CHANGE_NOTIFY answer below the folder, "/" between names; a renamed entry has both."""
+    found = set()
+    offset = 0
+    while offset + _CHANGED.size <= len(buffer):
+        step, _, size = _CHANGED.unpack_from(buffer, offset)
+        start = offset + _CHANGED.size
+        found.add(_text(buffer[start : start + size]).replace("\\", "/"))
+        if not step:
+            break
+        offset += step
+    return found
 
 
 def read(offset: int, length: int) -> OnFile:

@@ -344,12 +344,15 @@ def test_set_space_raises_it_where_permitted(account: Account, box: Sandbox) -> 
     box.set_space(box.service_account.id, 3)
     raised = account.rows("5GB")["space"]
     kept = account.rows("1GB")["space"]
+    by_hand = account.program.run("check", "--set-space", "6GB", "--json")
     box.set_space(box.service_account.id, 3)
     box.settings.scopes = ("root_readwrite",)
     refused = account.rows("unlimited")["space"]
 
     assert_row(raised, "ok", "5.0 GB")
     assert_row(kept, "ok", "5.0 GB")
+    [by_command] = [row for row in json.loads(by_hand.stdout)["checks"] if row["name"] == "space"]
+    assert "6.0 GB" in by_command["found"]
     assert_row(
         refused, "problem", "may not change its own quota", "an admin raises the storage", "Manage users"
     )

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+import trustme
 
 from tests.program import fresh
 
@@ -19,3 +27,62 @@ def test_a_used_port_is_one_line() -> None:
     assert [
         f"boxhaul: port {port}: Address already in use; choose another one, or --port 0 for a free one"
     ] == (stderr.splitlines())
+
+
+def test_every_flag_is_in_force(tmp_path: Path) -> None:
+    """Limits and settings are those of the command line; it speaks TLS by these files and checks calls."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key, ca = (tmp_path / name for name in ("chain.pem", "key.pem", "ca.pem"))
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    key.write_bytes(certificate.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(str(ca))
+    limits = {
+        "--uploads-per-minute": 7,
+        "--calls-per-minute": 9,
+        "--window-seconds": 3.5,
+        "--latency-seconds": 0.05,
+        "--bytes-per-second": 123456.0,
+    }
+    settings = {
+        "--space-amount": 5000,
+        "--max-upload-size": 4000,
+        "--part-size": 1000,
+        "--commit-202-rounds": 2,
+    }
+    words = [
+        "--port",
+        "0",
+        "--config",
+        str(tmp_path / "c.json"),
+        "--data",
+        str(tmp_path / "data"),
+        "--validate",
+    ]
+    words += ["--keep-content", "--memory-bytes", "1000", "--tls", str(chain), str(key)]
+    words += [str(word) for pair in (limits | settings).items() for word in pair]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "connectors.box.sandbox", *words], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+
+        def asked(name: str) -> Any:
+            return requests.get(f"{url}/_sandbox/{name}", verify=str(ca), timeout=30).json()
+
+        shown, kept = asked("limits"), asked("settings")
+        requests.get(f"{url}/2.0/users?limit=many", verify=str(ca), timeout=30)
+        violations = asked("violations")
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(30)
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert url.startswith("https://127.0.0.1:")
+    assert limits == {flag: shown[flag[2:].replace("-", "_")] for flag in limits}
+    assert settings == {flag: kept[flag[2:].replace("-", "_")] for flag in settings}
+    assert any("limit" in str(each) for each in violations), violations
+    assert (tmp_path / "c.json").exists()
+    assert list((tmp_path / "data").iterdir())

@@ -14,7 +14,7 @@ from state.people_records import CollaboratorSpec
 from state.records import TreeSpec
 from state.reports.status import plan_status
 from state.statuses import INVENTORY, IncompleteReason, ItemStatus, PassState, TreeState
-from tests.integration.state.scene import Scene
+from tests.integration.state.scene import ManualClock, Scene
 
 
 def test_plan_is_found_by_its_name(checkpoint: Checkpoint) -> None:
@@ -84,7 +84,7 @@ def test_tree_that_is_not_begun_binds_nobody(checkpoint: Checkpoint) -> None:
     assert ["A", "B"] == [tree.name for tree in checkpoint.trees(plan_id)]
 
 
-def test_inventory_binds_nobody(checkpoint: Checkpoint) -> None:
+def test_inventory_binds_nobody(checkpoint: Checkpoint, clock: ManualClock) -> None:
     """What is only looked at is no beginning: another share or landing folder, and the time of the first run, count."""
     here = {"name": "p", "source_url": "file:///s", "landing_folder_id": "0"}
     plan_id = checkpoint.ensure_plan(**here)
@@ -108,6 +108,7 @@ def test_inventory_binds_nobody(checkpoint: Checkpoint) -> None:
     assert plan_id == checkpoint.ensure_plan(**here | {"source_url": "file:///t"})
     assert [] == checkpoint.trees(plan_id)
     [seen] = checkpoint.ensure_trees(plan_id, [spec], moving=())
+    clock.forward(60)
     [begun] = checkpoint.ensure_trees(plan_id, [spec])
     assert seen.begun_at is not None and begun.begun_at is not None and seen.begun_at < begun.begun_at
     with pytest.raises(PlanMismatch):

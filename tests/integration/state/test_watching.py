@@ -11,7 +11,7 @@ from state.checkpoint import Checkpoint
 from state.errors import StateError
 from state.reports.events import events
 from state.statuses import EventKind
-from state.watch_records import WatchFinding, WatchPlace
+from state.watch_records import ShareFinding, WatchFinding, WatchPlace
 from tests.integration.state.scene import Scene
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -72,3 +72,24 @@ def test_what_was_told(scene: Scene) -> None:
     assert sorted(numbers) == numbers
     assert ["A/3.txt"] == [line.detail["path"] for _, line in checkpoint.untold_findings(plan_id)]
     assert [] == checkpoint.untold_findings(plan_id, after=numbers[-1])
+
+
+def test_what_was_seen_in_the_share(scene: Scene) -> None:
+    """It is told beside what people do in Box; its marks hold until the next pass, whatever Box's events are called."""
+    checkpoint, plan_id = scene.checkpoint, scene.plan_id
+    pass_id = checkpoint.last_pass(plan_id)
+    assert pass_id is not None
+    checkpoint.record_watched(plan_id, WatchPlace(stream="all", position="10"), [finding(scene, 1)])
+    seen = ShareFinding(
+        marks=[f"{number}" for number in range(1_200)], at=AT, tree_id=None, tree="A", what="created", path="A/x",
+        count=1_200, names=["A/x"],
+    )  # fmt: skip
+    checkpoint.record_seen_in_share(plan_id, pass_id, ["alone"], [seen])
+    told = [(line.kind, line.detail["path"]) for _, line in checkpoint.untold_findings(plan_id)]
+
+    assert [(EventKind.PEOPLE_CHANGED, "A/1.txt"), (EventKind.CHANGED_IN_SHARE, "A/x")] == told
+    assert {"7", "alone"} == checkpoint.seen_in_share(plan_id, pass_id, ["7", "alone", "other"])
+    assert set() == checkpoint.seen_in_share(plan_id, pass_id + 1, ["7"])
+    checkpoint.record_seen_in_share(plan_id, pass_id + 1, [], [])
+    assert set() == checkpoint.seen_in_share(plan_id, pass_id, ["7", "alone"])
+    assert {"e1"} == checkpoint.known_events(plan_id, ["e1"])
