@@ -44,12 +44,19 @@ def narrow(packages: Sequence[str] = PACKAGES) -> None:
 def _do_all_when_asked(module: ModuleType, spec: ModuleSpec) -> None:
     """An attribute that the module does not have makes it do what it says; `__all__` is asked for by `import *`."""
 
+    works = False
+
     def ask(name: str) -> Any:
+        nonlocal works
         if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
-        with _lock:
-            if vars(module).pop("__getattr__", None) is not None and spec.loader is not None:
-                spec.loader.exec_module(module)
+        with _lock:  # other threads wait here until all of it is there
+            if not works and vars(module).get("__getattr__") is ask and spec.loader is not None:
+                works = True
+                try:
+                    spec.loader.exec_module(module)
+                finally:
+                    vars(module).pop("__getattr__", None)
         try:
             return vars(module)[name]
         except KeyError:

@@ -53,7 +53,7 @@ class _Batch(NamedTuple):
     listings: list[tuple[str, list[Entry] | ConnectorError]]
     entries: int
     worked: float
-    #: Folders that it was given, and left to another one: their entries would be too many at once.
+    #: Folders that it was given, and left to another one: entries are too many, or somebody said stop.
     left: list[str]
 
 
@@ -124,7 +124,8 @@ class ResilientSource(ABC):
                 waited = time.perf_counter() - began
                 running -= done
                 batches = [future.result() for future in done]
-                waiting = chain(*(batch.left for batch in batches), waiting)
+                if left := [path for batch in batches for path in batch.left]:
+                    waiting = chain(left, waiting)
                 if self.lists_together:
                     submit()  # the server is at work on them while these are looked at
                 for batch in batches:
@@ -248,6 +249,9 @@ class ResilientSource(ABC):
         """How many walkers run now."""
         return self._pace.count(self._most_threads())
 
+    def _is_stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
+
     def _most_threads(self) -> int:
         """Of those who list several folders by one call two are enough: one parses while the other waits."""
         return min(2, self.walkers) if self.lists_together else self.walkers
@@ -261,13 +265,14 @@ class ResilientSource(ABC):
     def _list_batch(self, paths: Sequence[str]) -> _Batch:
         """These folders, together as far as that goes, and the others one by one."""
         began = time.thread_time()
-        together = self._listed_together(paths) if len(paths) > 1 else {}
+        together = self._listed_together(paths) if len(paths) > 1 and not self._is_stopped() else {}
         entries, left = sum(map(len, together.values())), []
         listings: list[tuple[str, list[Entry] | ConnectorError]] = []
         for path in paths:
             listing: list[Entry] | ConnectorError | None = together.get(path)
             if listing is None:
-                if entries > MOST_ENTRIES:
+                # One at least, so that whoever takes the listings sees the stop, too, and ends the walk.
+                if entries > MOST_ENTRIES or (listings and self._is_stopped()):
                     left.append(path)
                     continue
                 listing = self._listing_or_error(path)

@@ -19,6 +19,7 @@ from connectors.sources.resilient import ResilientSource
 from connectors.sources.smb.backup import BackupIntent
 from connectors.sources.smb.carrier import PlainCarrier
 from connectors.sources.smb.connection import SMBLink
+from connectors.sources.smb.listing import FOLDERS_IN_FLIGHT
 from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.raw import RawCarrier
 from tests.contract import Root, SourceContract
@@ -209,6 +210,29 @@ def test_many_folders_cost_few_messages(
         assert {"CREATE": 40, "QUERY_DIRECTORY": 80} == counted
         assert proxy.connections <= 2
         source.close()
+
+
+def test_a_stop_asks_for_no_more_folders(samba: Samba, open_smb: OpenSource, root: Root) -> None:
+    """Those that the server was asked for come; whoever does not mind the stop gets the others, too, each once."""
+    names = [f"folder {n:02}" for n in range(40)]
+    root.build({name: {"file": b""} for name in names})
+    with Proxy(samba.port) as proxy:
+        source, stop = open_smb(port=proxy.port), threading.Event()
+        source.list_folder("")
+        source.stop_with(stop)
+        proxy.reset()
+
+        def say_stop(data: bytes) -> bytes:
+            if proxy.commands["CREATE"] > 1:
+                stop.set()
+            return data
+
+        proxy.alter_request = say_stop
+        listings = source.list_folders(names)
+        found = [next(listings)[0]]
+        assert stop.is_set()
+        assert proxy.commands["CREATE"] <= FOLDERS_IN_FLIGHT + 4
+        assert sorted(names) == sorted([*found, *(path for path, _ in listings)])
 
 
 def test_a_sealed_message_that_was_altered(samba: Samba, open_smb: OpenSource, root: Root) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -56,6 +57,15 @@ def test_all_of_it_comes_when_asked_for(package: str, ask: str) -> None:
     exec(ask.format(package), {})
     assert {"", ".part", ".part.one", ".part.two"} == _imported(package)
     assert (before, 2) == (sys.modules[f"{package}.part.one"], _module(package).second)
+
+
+def test_two_threads_ask_for_all_of_it(package: str, tmp_path: Path) -> None:
+    """The one that comes second waits until it is there."""
+    slow = tmp_path / package / "part" / "two.py"
+    slow.write_text(f"import time\ntime.sleep(0.2)\n{slow.read_text()}")
+    narrow([package, f"{package}.part"])
+    with ThreadPoolExecutor(4) as pool:
+        assert [3] * 4 == list(pool.map(lambda _: _module(package).own, range(4)))
 
 
 def test_what_is_nowhere(package: str) -> None:

@@ -176,6 +176,13 @@ def test_what_is_final_is_not_repeated(exc: Exception) -> None:
     assert (1, 0.0) == (source.calls, source.clock.now)
 
 
+def test_a_long_walk_piles_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What folders are drawn from is wrapped for those that were left alone: a million times would end the process."""
+    monkeypatch.setattr("connectors.sources.resilient.chain", None)
+
+    assert 20 == len(list(Scripted(FILE).list_folders(map(str, range(20)))))
+
+
 def test_first_contact_has_no_patience() -> None:
     """`connect` tries once: a mistake in the plan is said at once, as fatal."""
     for exc in (ConnectionRefusedError(), FileNotFoundError(), PermissionError(), KeyError("x")):

@@ -178,7 +178,7 @@ class SMBSource(FilesystemSource):
 
         def wanted() -> Iterator[str]:
             for full in names:
-                if entries > MOST_ENTRIES:
+                if entries > MOST_ENTRIES or self._is_stopped():
                     return
                 yield full
 
