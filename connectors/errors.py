@@ -187,6 +187,12 @@ class ChangedInBox(ItemError):
     reason = "changed_in_box"
 
 
+class FolderMovedInBox(ItemError):
+    """Somebody moved the file's folder in Box out of its tree, where others may see it; move it back, then retry."""
+
+    reason = "folder_moved_in_box"
+
+
 class DestinationGone(ItemError):
     """The Box folder or file that this belongs to is gone, in the trash, or hidden from the service account."""
 

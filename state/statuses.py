@@ -63,7 +63,9 @@ ITEM_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
 
 #: Reason codes that a new pass does not try again by itself: the file or its name has to change, or a person has to
 #: say `retry`. (Everything else may be better next time: a lock, a permission, a full quota.)
-PERMANENT_REASONS = frozenset({"name_rejected", "rejected", "too_large", "changed_in_box"})
+PERMANENT_REASONS = frozenset(
+    {"name_rejected", "rejected", "too_large", "changed_in_box", "folder_moved_in_box"}
+)
 
 #: Why an entry is WAIVED by a plan that leaves to Box what a person changed, or deleted, there.
 LEFT_TO_BOX, LEFT_IN_TRASH = "left_to_box", "left_in_trash"

@@ -187,6 +187,8 @@ class Upload:
     etag: str | None = None
     #: What an upload session is bound to; made of size and modified_ns when left out.
     fingerprint: Fingerprint | None = None
+    #: Whether Box's answer is to say which folders it lies in.
+    asks_place: bool = False
 
     @property
     def content(self) -> Fingerprint:
@@ -214,6 +216,8 @@ class Receipt:
     identity: str | None = None
     #: The name that was asked for, where Box stored another one by its own choice; None where it did not.
     renamed_from: str | None = None
+    #: Ids of the folders that it lies in, from the top down, as far as who sent it sees them; empty: not told.
+    above: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

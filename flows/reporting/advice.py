@@ -9,6 +9,7 @@ _RUN_AGAIN = "Run boxhaul migrate again"
 #: Reason code → what to do. What has none is told by its line in the list of failed entries.
 ADVICE = {
     "access_denied": "Give the account read access (Backup Operators, or a read-only share), then run boxhaul retry.",
+    "folder_moved_in_box": "Somebody moved its folder in Box out of its tree. Move it back, then run boxhaul retry.",
     "changed_in_box": "Somebody edited it in Box. Move or rename theirs there, then run boxhaul retry; or waive it.",
     "changed_while_reading": f"{_RUN_AGAIN} when nobody works on it: at night, or in a window of the plan.",
     "connection_lost": f"{_RUN_AGAIN}; if it stays, look at the network between this machine and the server.",

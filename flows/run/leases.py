@@ -135,6 +135,15 @@ def lease_or_outlast(
     return lease()
 
 
+def outlast_inventory(checkpoint: Checkpoint, worker: WorkerLease, stop: threading.Event) -> None:
+    """Begin no run beside an inventory that fills the checkpoint: each walk takes folders away from the other one.
+
+    LeaseHeld as lease_or_outlast() has it.
+    """
+    beside = partial(checkpoint.require_alone, worker, beside=INVENTORY_NAME)
+    lease_or_outlast(beside, checkpoint, worker, stop)
+
+
 def lease_budget(checkpoint: Checkpoint, worker: WorkerLease, box: BoxDestination, identity: str) -> None:
     """Hold this identity's budget alone, and go on where its last holder stopped (P10)."""
     earlier = checkpoint.lease_identity(worker, identity)

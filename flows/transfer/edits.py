@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from connectors.box.names import box_name, collision_key, fitted
 from connectors.box.types import BoxFile, Changed, Known, Place, Upload
@@ -153,6 +154,21 @@ def put_back(migration: Migration, known: Known, now: Place, wanted: Place, path
     words = f"{now.name} is {changed.name}" if now.name != changed.name else changed.name
     _tell(migration, path, Told(EventKind.PUT_BACK_IN_BOX, words))
     return changed
+
+
+def put_folders_back(migration: Migration, folder_id: int) -> None:
+    """Put those of the folders that lead to this one back that somebody moved, by one call each, which is told."""
+    for above, node in pairwise(migration.checkpoint.folder_chain(folder_id)):
+        stored = migration.box.folder_info(node.box_folder_id or "")
+        if stored.parent_id is None or stored.parent_id == above.box_folder_id:
+            continue
+        known = Known(kind=EntryKind.FOLDER, box_id=stored.id, name=stored.name, etag=stored.etag)
+        now, wanted = Place(stored.parent_id, stored.name), Place(above.box_folder_id or "", node.box_name)
+        with _written_meanwhile():
+            changed = put_back(migration, known, now, wanted, node.path)
+        migration.checkpoint.record_put_back(
+            EntryKind.FOLDER, node.id, box_etag=changed.etag, worker=migration.worker
+        )
 
 
 def _is_gone(migration: Migration, box_file_id: str) -> bool:

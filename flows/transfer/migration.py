@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from connectors.box.destination import BoxDestination
@@ -28,14 +27,7 @@ from flows.run.claims import Claims, batch_items
 from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
-from flows.run.leases import (
-    INVENTORY_NAME,
-    Budgets,
-    Part,
-    lease_or_outlast,
-    register,
-    uploading_identities,
-)
+from flows.run.leases import Budgets, Part, outlast_inventory, register, uploading_identities
 from flows.run.notices import Tone
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
@@ -46,6 +38,7 @@ from flows.run.stop import StopSignal
 from flows.sharing.access import Access
 from flows.sharing.editors import TreeEditors
 from flows.transfer.folders import BoxFolders
+from flows.transfer.places import Places
 from flows.transfer.quick import QuickLook
 from flows.transfer.roots import Roots
 from state.checkpoint import Checkpoint
@@ -81,6 +74,7 @@ class Migration:
     guard: RootGuard
     claims: Claims
     folders: BoxFolders
+    places: Places
     editors: TreeEditors
     access: Access
     recorder: ResultRecorder
@@ -210,9 +204,7 @@ def open_migration(
         plan = as_the_share_spells(plan, source)
         worker = register(checkpoint, plan_id, name=name)
         stack.callback(checkpoint.release_worker, worker)
-        # Each walk takes folders away from the other one.
-        beside = partial(checkpoint.require_alone, worker, beside=INVENTORY_NAME)
-        lease_or_outlast(beside, checkpoint, worker, stop.event)
+        outlast_inventory(checkpoint, worker, stop.event)
         budgets = Budgets(checkpoint, worker, stop.event)
         box: BoxDestination = stack.enter_context(
             open_box(
@@ -232,8 +224,7 @@ def open_migration(
         else:
             account = require_account(checkpoint, plan, box.whoami())
             budgets.take(box, account.id)
-            landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
-            checkpoint.record_owner(plan_id, (landing.owner_login if landing else None) or account.login)
+            landing = _known_landing(plan, checkpoint, plan_id, box, account)
         migration = assemble(
             plan, part, plan_id, worker, checkpoint, source, box, account=account, landing=landing, stop=stop
         )
@@ -244,6 +235,15 @@ def open_migration(
         stack.callback(migration.close)
         stack.enter_context(heartbeat(checkpoint, worker, migration.call_counts, sampling, stop, allotment))
         yield migration
+
+
+def _known_landing(
+    plan: MigrationPlan, checkpoint: Checkpoint, plan_id: int, box: BoxDestination, account: Account
+) -> BoxFolder | None:
+    """The landing folder, whose owner is written down; None for the account's own root."""
+    landing = box.landing_folder() if plan.box.landing_folder_id != "0" else None
+    checkpoint.record_owner(plan_id, (landing.owner_login if landing else None) or account.login)
+    return landing
 
 
 @contextmanager
@@ -300,6 +300,7 @@ def assemble(
         guard=RootGuard(checkpoint, source, may_be_empty=plan.source.may_be_empty),
         claims=_claims(plan, part, checkpoint, worker),
         folders=_folders(access, part, worker, our_user_ids, stop),
+        places=Places(box, lambda: _roots_in_box(checkpoint, plan_id)),
         editors=editors,
         access=access,
         recorder=ResultRecorder(
@@ -313,6 +314,10 @@ def assemble(
         rules=rules.digest,
         our_user_ids=our_user_ids,
     )
+
+
+def _roots_in_box(checkpoint: Checkpoint, plan_id: int) -> list[str]:
+    return [tree.box_folder_id for tree in checkpoint.trees(plan_id) if tree.box_folder_id]
 
 
 def _claims(plan: MigrationPlan, part: Part, checkpoint: Checkpoint, worker: WorkerLease) -> Claims:

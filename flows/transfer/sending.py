@@ -15,6 +15,7 @@ from connectors.entry import NO_STREAMS, Entry, EntryKind, Fingerprint
 from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped, item_error
 from connectors.source import Source, SourceFile, WholeFile
 from connectors.tracing import about, carried, note, span
+from flows.plan.changes import InBox
 from flows.run.job import Job
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
@@ -25,7 +26,7 @@ from flows.transfer.conflicts import (
     renamed_by_box,
     without_others_file,
 )
-from flows.transfer.edits import PlanDecides, leaving_the_trash, left_to_box
+from flows.transfer.edits import PlanDecides, leaving_the_trash, left_to_box, put_folders_back
 from flows.transfer.migration import Migration
 from flows.transfer.outcomes import outcome
 from flows.transfer.sessions import CheckpointSessions
@@ -133,12 +134,13 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
             let_uploaders_in(migration, item.tree_id)
             sessions = CheckpointSessions(migration.checkpoint, migration.worker, item.id)
             decision = PlanDecides(migration, item)
-            upload = _upload(item, reading.before, folder_id)
+            upload = _upload(item, reading.before, folder_id, asks_place=migration.places.asks(folder_id))
             with remembering(migration, item), leaving_the_trash(migration, item):
                 while True:
                     try:
                         receipt = migration.box.put(upload, reading, sessions, check_source=reading.check)
                         refuse_held(migration, item, receipt)
+                        _require_place(migration, item, upload, receipt)
                         break
                     except NameInUse as exc:
                         upload = decision.instead(upload, exc)
@@ -151,6 +153,18 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
                 log.debug("in Box: %s, %s", item.path, size_words(item.size))
         return True
     return False
+
+
+def _require_place(migration: Migration, item: ClaimedItem, upload: Upload, receipt: Receipt) -> None:
+    if not receipt.above:
+        return
+    root_id = migration.folders.box_id(migration.root_folder_ids[item.tree_id])
+    if not migration.places.is_away(upload, receipt, root_id):
+        return
+    if migration.plan.changes.in_box is not InBox.SOURCE:
+        migration.places.refuse(item, upload, receipt)
+    put_folders_back(migration, item.folder_id)
+    migration.places.settle(upload.folder_id)
 
 
 def let_uploaders_in(migration: Migration, tree_id: int) -> None:
@@ -256,7 +270,7 @@ def _still_a_file(entry: Entry) -> Entry:
     return entry
 
 
-def _upload(item: ClaimedItem, before: Entry, folder_id: str) -> Upload:
+def _upload(item: ClaimedItem, before: Entry, folder_id: str, *, asks_place: bool) -> Upload:
     return Upload(
         folder_id=folder_id,
         name=item.box_name,
@@ -266,6 +280,7 @@ def _upload(item: ClaimedItem, before: Entry, folder_id: str) -> Upload:
         file_id=item.box_file_id,
         etag=item.box_etag,
         fingerprint=before.fingerprint,
+        asks_place=asks_place,
     )
 
 

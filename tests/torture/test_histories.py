@@ -20,7 +20,7 @@ from tests.torture.histories import TREES, People, Policy, Share, require_promis
 from tests.torture.victims import Victims
 
 #: Histories, and those of them that `make test` plays; each costs about as much as a small migration.
-SEEDS, IN_THE_GATE = 1_000, 1
+SEEDS, IN_THE_GATE = 1_000, 20
 #: Steps of a history, and how many of them come between two passes at most.
 STEPS, AT_ONCE = 14, 6
 

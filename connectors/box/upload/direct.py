@@ -21,6 +21,7 @@ from connectors.box.upload.receipts import (
 from connectors.errors import NameInUse, Rejected
 
 UPLOAD_FIELDS = "fields=name%2Csize%2Csha1%2Cetag%2Cfile_version"
+PLACE_FIELD = "%2Cpath_collection"
 
 
 def put_direct(
@@ -64,7 +65,7 @@ def _post_content(connection: BoxConnection, item: Upload, reader: HashingReader
         attributes["parent"] = {"id": item.folder_id}
     answer = connection.fetch(
         "POST",
-        connection.upload_url(f"{path}?{UPLOAD_FIELDS}"),
+        connection.upload_url(f"{path}?{UPLOAD_FIELDS}{PLACE_FIELD if item.asks_place else ''}"),
         body=multipart(attributes, reader),
         content_type=CONTENT_TYPE,
         headers=headers,

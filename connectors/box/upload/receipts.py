@@ -10,7 +10,7 @@ from connectors.box.client.connection import BoxConnection
 from connectors.box.files import file_info
 from connectors.box.names import collision_key
 from connectors.box.types import BoxFile, Receipt, Upload
-from connectors.box.values import box_date, id_of, json_object, size_of, text_of
+from connectors.box.values import box_date, id_of, json_object, object_of, size_of, text_of
 from connectors.errors import DigestMismatch, ItemError, NameInUse, ServerBusy
 
 
@@ -37,6 +37,7 @@ def accept(connection: BoxConnection, item: Upload, entry: Mapping[str, Any], sh
             sha1=sha1,
             size=item.size,
             identity=connection.user_id,
+            above=_folders_above(entry) if item.asks_place else (),
         )
     stored = file_info(connection, file_id)
     if stored.sha1 == sha1 and stored.size == item.size:
@@ -115,6 +116,11 @@ def box_dates(item: Upload) -> dict[str, str]:
 
 
 # --- private ---
+
+
+def _folders_above(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    found = object_of(entry.get("path_collection")).get("entries")
+    return tuple(text for each in found if (text := id_of(each))) if isinstance(found, list) else ()
 
 
 def _same_name(in_box: str, asked: str) -> bool:

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ def test_run_changes_no_fact_outside_of_its_scope(
 
         for key, line in before.lines.items():
             walked = after.lines[key].walked_pass if command.tree(line.tree) else line.walked_pass
-            assert command.line(line) or replace(line, walked_pass=walked) == after.lines[key], command.name
+            assert command.line(line) or line._replace(walked_pass=walked) == after.lines[key], command.name
         for key, line in after.lines.items():
             assert key in before.lines or command.tree(line.tree), command.name
         for name, tree in before.trees.items():
