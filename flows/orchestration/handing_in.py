@@ -14,11 +14,14 @@ from state.errors import StateError
 def put_report_into_box(plan: MigrationPlan) -> None:
     """Put the plan's report where `report: {upload_to}` says; what keeps it from there is told, and ends no run (P11).
 
-    Whoever began another run of the plan by now is not waited for: that one hands in its own.
+    Whoever began another run of the plan by now is not waited for: that one hands in its own. A tree that was closed
+    belongs to its people, and keeps the report that it was closed with.
     """
     log = run_log()
     try:
-        lines, _ = upload_reports(plan, plain=False, say=lambda said: log.warning("%s", printable(said)))
+        lines, _ = upload_reports(
+            plan, plain=False, say=lambda said: log.warning("%s", printable(said)), spares_closed=True
+        )
     except (PlanError, ConnectorError, StateError, OSError) as exc:
         log.warning("the report of this run is not in Box: %s", printable(str(exc)))
         return

@@ -39,9 +39,11 @@ NAMES = 20
 Say = Callable[[str], object]
 
 
-def upload_reports(plan: MigrationPlan, *, plain: bool, say: Say) -> tuple[list[str], bool]:
+def upload_reports(
+    plan: MigrationPlan, *, plain: bool, say: Say, spares_closed: bool = False
+) -> tuple[list[str], bool]:
     """Write the report that the plan says and put it into Box; return what was put where, a line each, and whether
-    that is all.
+    that is all. `spares_closed`: nothing goes into trees that were handed over.
 
     PlanError where somebody of a single tree would see the whole plan's, where nothing is known of the plan, and while
     a run of it uses the account.
@@ -49,7 +51,7 @@ def upload_reports(plan: MigrationPlan, *, plain: bool, say: Say) -> tuple[list[
     wanted = plan.report or ReportPlan()
     try:
         with open_access(plan) as opened, budget_held(opened) as access:
-            uploading = _Uploading(access, plain=plain, say=say)
+            uploading = _Uploading(access, plain=plain, say=say, spares_closed=spares_closed)
             is_of_trees = wanted.upload_to is UploadTo.TREE
             lines = list(uploading.of_each_tree() if is_of_trees else uploading.of_the_plan())
             return lines, uploading.is_whole
@@ -69,8 +71,9 @@ class _OwnFile(io.FileIO):
 class _Uploading:
     """Reports of one plan on their way."""
 
-    def __init__(self, access: Access, *, plain: bool, say: Say) -> None:
+    def __init__(self, access: Access, *, plain: bool, say: Say, spares_closed: bool) -> None:
         self._access, self._plain, self._say = access, plain, say
+        self._spares_closed = spares_closed
         self._plan_name = access.plan.checkpoint_name
         self._own = OwnFiles(access.checkpoint, access.box, self._plan_name)
         #: False once the report of a tree was not put into Box.
@@ -94,6 +97,8 @@ class _Uploading:
             if tree.box_folder_id is None or (
                 self._access.plan.trees and self._access.tree_plan(tree) is None
             ):
+                continue
+            if self._spares_closed and tree.closed_at is not None:
                 continue
             if tree.shared_link is not None:
                 self._say(

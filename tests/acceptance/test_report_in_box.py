@@ -165,6 +165,22 @@ def test_a_run_hands_in_its_report(
 
 
 @pytest.mark.torture
+def test_report_that_a_tree_was_closed_with(program: Program, box: Sandbox, tmp_path: Path) -> None:
+    """A cutover hands in what it came to, and no later run of other trees writes into what was handed over."""
+    finished = program.run("cutover", "--quiet", "0", "--yes")
+    page = "Sales/boxhaul report of Sales.html"
+    assert 0 == finished.code, finished.output
+    assert 2 == box.files()[page].versions
+
+    build_tree(tmp_path / "share", {"Later": {"l.txt": b"l"}})
+    program.write_plan(trees=[*program.plan["trees"], {"source": "Later"}])
+    finished = program.run("migrate", "--tree", "Later")
+    assert 0 == finished.code, finished.output
+    assert 2 == box.files()[page].versions
+    assert "Later/boxhaul report of Later.html" in box.files()
+
+
+@pytest.mark.torture
 def test_once_more_is_a_version(program: Program, box: Sandbox) -> None:
     """Of the same two files; a further pass takes them for ours."""
     assert 0 == program.run("report", "--upload", "--plain").code
