@@ -52,8 +52,19 @@ def run_flow(function: Callable[..., dict[str, Any]], *args: Any, plainly: bool 
             function = as_flow(function, url)
         with watching_with(terminal_watcher):
             return function(*args)
-    except KeyboardInterrupt:
-        raise Interrupted from None
+    except BaseException as exc:
+        if _is_interrupt(exc):
+            raise Interrupted from None
+        raise
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Tell whether somebody stopped the program; in the middle of a library's own work that may end as another error,
+    as in SQLAlchemy's commit() as an AssertionError."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__context__
+    return seen is not None
 
 
 def as_flow(function: Callable[..., Any], url: str) -> Callable[..., Any]:
