@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, literal_column, or_, select, tuple_, update
@@ -98,14 +99,17 @@ class MoveStatements(Statements):
 
         Only of ids that no other GONE file, and no other file in sight of that size, has in this tree.
         """
-        for row in self._pages(_PAIRS, tree_id):
-            if row.gone_of_id == 1 and self.database.read(_is_the_only_one(tree_id, row)):
-                yield _moved_file(row)
+        for rows in self._pages(_PAIRS, tree_id):
+            for chunk in in_chunks(rows, IDS_PER_STATEMENT):
+                alone = self.database.read(_seen_once(tree_id, chunk))
+                for row in chunk:
+                    if row.gone_of_id == 1 and (row.source_file_id, row.size) in alone:
+                        yield _moved_file(row)
 
     def files_from_other_trees(self, tree_id: int) -> Iterator[MovedFile]:
         """Pairs of a file that is new in this tree, and one of its id, size and date that is GONE from another tree of
         the plan; streamed."""
-        yield from map(_moved_file, self._pages(_PAIRS_OF_TREES, tree_id))
+        yield from map(_moved_file, chain.from_iterable(self._pages(_PAIRS_OF_TREES, tree_id)))
 
     def gone_files_by_source_id(self, tree_id: int, ids: Sequence[str]) -> list[tuple[str, int, int]]:
         """Files of this tree that are GONE and in Box: id in the source, one of `ids`; row id; id of the folder."""
@@ -123,15 +127,14 @@ class MoveStatements(Statements):
 
     def files_in_sight(self, tree_id: int, source_id: str, *, size: int) -> list[int]:
         """Row ids of the files of this tree that have this id in the source and this size, and are not GONE."""
-        which = {"tree": tree_id, "size": size, "source_id": source_id, "new": 0, "most": MANY_NAMES}
-        query = _IN_SIGHT.limit(None).limit(bindparam("most"))
-        return self.database.read(lambda connection: list(connection.execute(query, which).scalars()))
+        query = _in_sight(Item.id, tree_id, [size], [source_id]).limit(MANY_NAMES)
+        return self.database.read(lambda connection: list(connection.execute(query).scalars()))
 
-    def _pages(self, query: Any, tree_id: int) -> Iterator[Any]:
+    def _pages(self, query: Any, tree_id: int) -> Iterator[Sequence[Any]]:
         after = 0
         while rows := self.database.read(_page(query, tree_id, after)):
             after = rows[-1].new_id
-            yield from rows
+            yield rows
 
     def forget_moved_files(self, tree_id: int, *, worker: WorkerLease) -> list[int]:
         """Forget files found now and never tried that have id, size and date of one that this tree has in Box.
@@ -353,14 +356,18 @@ _PAIRS_OF_TREES = (
     .where(_Old.size == _New.size, _Old.modified_ns == _New.modified_ns)
 )
 
-#: Others in sight that have the same size and the same id; one statement each for the statuses, as the index has them.
-_IN_SIGHT = (
-    select(Item.id)
-    .where(Item.tree_id == bindparam("tree"), Item.kind == EntryKind.FILE, Item.size == bindparam("size"))
-    .where(Item.source_file_id == bindparam("source_id"), Item.id != bindparam("new"))
-    .where(Item.status.in_((ItemStatus.UPLOADED, ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.WAIVED)))
-    .limit(1)
-)
+
+def _in_sight(what: Any, tree_id: int, sizes: Collection[int], source_ids: Collection[str]) -> Any:
+    """Files of these sizes and ids that are in sight; the statuses are said one by one, as the index has them."""
+    return (
+        select(what)
+        .where(Item.tree_id == tree_id, Item.kind == EntryKind.FILE, Item.size.in_(sizes))
+        .where(Item.source_file_id.in_(source_ids))
+        .where(
+            Item.status.in_((ItemStatus.UPLOADED, ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.WAIVED))
+        )
+    )
+
 
 #: Names of one file that are looked at, at most: two are one too many.
 MANY_NAMES = 1_000
@@ -377,9 +384,16 @@ def _page(query: Any, tree_id: int, after: int) -> Any:
     return lambda connection: connection.execute(query, {"tree": tree_id, "after": after}).all()
 
 
-def _is_the_only_one(tree_id: int, row: Any) -> Any:
-    which = {"tree": tree_id, "size": row.size, "source_id": row.source_file_id, "new": row.new_id}
-    return lambda connection: connection.execute(_IN_SIGHT, which).first() is None
+def _seen_once(tree_id: int, rows: Sequence[Any]) -> Callable[[Connection], set[tuple[str, int]]]:
+    """Ids, with sizes, that the new file alone has. One look for all: it goes through every file of such a size."""
+    ids, sizes = {row.source_file_id for row in rows}, {row.size for row in rows}
+    query = _in_sight(Item.source_file_id, tree_id, sizes, ids).add_columns(Item.size)
+
+    def find(connection: Connection) -> set[tuple[str, int]]:
+        found = Counter(tuple(row) for row in connection.execute(query))
+        return {(source_id, size) for (source_id, size), count in found.items() if count == 1}
+
+    return find
 
 
 def _moved_file(row: Any) -> MovedFile:

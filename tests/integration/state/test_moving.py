@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
 
 from connectors.entry import EntryKind
 from connectors.errors import NotFound
@@ -92,3 +92,39 @@ def test_name_to_come(scene: Scene) -> None:
 
     names = {child.name: child.box_name for child in scene.checkpoint.known_children(scene.root_id)}
     assert {"a": "a ~2", "b": "b ~2", "c": "c", "d": "d ~2"} == names
+
+
+def test_moved_files_of_one_size_are_looked_for_together(scene: Scene) -> None:
+    """One look for many, and what has a second name in sight is left out: each look goes through all of that size."""
+    names = [f"{number}" for number in range(30)]
+    scene.walk({f"old {name}": 7 for name in names})
+    scene.send_everything()
+    give_ids(scene, "old ", names)
+    scene.next_pass()
+    scene.walk({f"new {name}": 7 for name in [*names, "second"]})
+    give_ids(scene, "new ", names)
+    give_ids(scene, "new ", ["second"], source_id="id 5")
+    said: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(scene.checkpoint.database.engine, "before_cursor_execute", note)
+    moved = {(move.old_path, move.path) for move in scene.checkpoint.moved_files(scene.tree.id)}
+    event.remove(scene.checkpoint.database.engine, "before_cursor_execute", note)
+
+    assert moved == {(f"A/old {name}", f"A/new {name}") for name in names if name != "5"}
+    assert 3 == len([statement for statement in said if statement.startswith("SELECT")]), (
+        "a page, a look, no more"
+    )
+
+
+def give_ids(scene: Scene, prefix: str, names: list[str], source_id: str = "") -> None:
+    """Files of these names have an id in the source."""
+
+    def give(connection: Connection) -> None:
+        for name in names:
+            values = {"source_file_id": source_id or f"id {name}"}
+            connection.execute(update(Item).where(Item.name == f"{prefix}{name}").values(values))
+
+    scene.checkpoint.database.write(give)
