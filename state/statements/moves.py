@@ -281,7 +281,6 @@ def known_since(item: Any) -> Any:
 _New, _Old, _NewFolder, _OldFolder = aliased(Item), aliased(Item), aliased(Folder), aliased(Folder)
 _Other = aliased(Item)
 
-
 #: As the partial indexes have them: a bound parameter proves nothing to the planner.
 _GONE: Any = literal_column(f"'{ItemStatus.GONE.value}'")
 _PENDING: Any = literal_column(f"'{ItemStatus.PENDING.value}'")
