@@ -1,7 +1,8 @@
 """True names: what got a name with "~" in Box, since another entry had its own, gets that once it is free.
 
-What had it was gone already, and went to the trash later in that pass or moved away at the end of its walk. One call
-for each, and none where the name is held still. What is not in Box yet is only written down.
+What had it was gone already, and went to the trash later in that pass or moved away at the end of its walk; or it
+stepped aside, is gone from the share, and somebody renamed, moved or deleted it in Box, which a listing tells. One call
+for each, and none but that listing where the name is held still. What is not in Box yet is only written down.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def give_names_back(migration: Migration, tree_ids: Sequence[int]) -> None:
             folder_id, names = entry.folder_id, _Names(migration.checkpoint.known_children(entry.folder_id))
         if names.are_free(entry, own):
             with suppress(*OF_ONE_ENTRY):
-                _give_back(migration, entry, own)
+                if not (names.may_be_aside(own) and _is_taken(migration, entry, own)):
+                    _give_back(migration, entry, own)
 
 
 class _Names:
@@ -44,17 +46,32 @@ class _Names:
         self._holders: dict[str, set[tuple[int, EntryKind]]] = {}
         #: Had by what Box does not have any more; a name that only Box takes for another's stays away.
         self._left: set[str] = set()
+        #: Had, as far as is known, by what stepped aside and is gone from the share.
+        self._aside: set[str] = set()
         for each in known:
-            if each.placed or each.status not in OUT_OF_SIGHT:
+            if each.name.startswith(ASIDE) and each.status in OUT_OF_SIGHT and each.placed:
+                self._aside.add(collision_key(each.box_name))
+            elif each.placed or each.status not in OUT_OF_SIGHT:
                 for name in (each.box_name, box_name(each.name, each.kind)):
                     self._holders.setdefault(collision_key(name), set()).add((each.id, each.kind))
             else:
                 self._left.add(collision_key(each.box_name))
 
     def are_free(self, entry: RenamedEntry, own: str) -> bool:
-        """True when something had this name, and nobody else has it now."""
+        """True when something had this name, and nobody else has it now but what stepped aside."""
         key = collision_key(own)
-        return key in self._left and self._holders.get(key, set()) <= {(entry.row_id, entry.kind)}
+        others = self._holders.get(key, set()) - {(entry.row_id, entry.kind)}
+        return key in self._left | self._aside and not others
+
+    def may_be_aside(self, own: str) -> bool:
+        """True when something that stepped aside had this name last."""
+        return collision_key(own) in self._aside
+
+
+def _is_taken(migration: Migration, entry: RenamedEntry, own: str) -> bool:
+    """Look in Box whether anything there has the name, whoever put it there."""
+    key, parent = collision_key(own), migration.folders.box_id(entry.folder_id)
+    return any(collision_key(child.name) == key for child in migration.box.list_folder(parent))
 
 
 def _give_back(migration: Migration, entry: RenamedEntry, own: str) -> None:
