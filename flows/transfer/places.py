@@ -2,9 +2,9 @@
 
 Somebody may move a folder in Box out of its tree, into another one with other people, while the migration lasts; it
 keeps its id, and what is sent to it follows it there. No call is made to find that out: Box's answers to the first
-files of each folder in a run say which folders they lie in. Where the plan says `in_box: source` the folder is put
-back; else a file that arrived elsewhere goes to the trash if it is new, and nothing more is sent into that folder in
-this run. A folder that was moved within its tree stays where a person put it.
+files of each folder, and once a minute after that, say which folders they lie in. Where the plan says `in_box: source`
+the folder is put back; else a file that arrived elsewhere goes to the trash if it is new, and nothing more is sent into
+that folder in this run. A folder that was moved within its tree stays where a person put it.
 
 UNKNOWN of Box: whether somebody who was let into the tree's folder alone is told all folders below it. Where the answer
 lacks the tree's own, the service account looks from the folder up before anything is refused.
@@ -13,6 +13,7 @@ lacks the tree's own, the service account looks from the folder up before anythi
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -27,27 +28,33 @@ from state.records import ClaimedItem
 #: Folders above one that are asked for, at most: Box has no rule, and a loop in an answer must end.
 HIGHEST = 500
 
+#: Seconds for which a folder that was seen in its place is believed to be there: a run may last for weeks.
+BELIEVED_SECONDS = 60.0
+
 
 class Places:
     """Where folders of Box lie, as this run was told. Safe for threads."""
 
-    def __init__(self, box: BoxDestination, read_roots: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self,
+        box: BoxDestination,
+        read_roots: Callable[[], Collection[str]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`read_roots`: ids of the folders in Box of all trees of the plan."""
-        self._box, self._read_roots = box, read_roots
+        self._box, self._read_roots, self._clock = box, read_roots, clock
         self._roots: frozenset[str] = frozenset()
         self._lock = threading.Lock()
-        #: Folders that were seen to be in place, or why nothing goes into them; older ones are asked for again (P9).
-        self._found: OrderedDict[str, FolderMovedInBox | None] = OrderedDict()
+        #: Until when folders are believed to be in place, or why nothing goes into them; of many the latest (P9).
+        self._found: OrderedDict[str, float | FolderMovedInBox] = OrderedDict()
 
     def asks(self, folder_id: str) -> bool:
         """Tell whether it is still to be found out where this folder lies. FolderMovedInBox where it was moved away."""
         with self._lock:
-            if folder_id not in self._found:
-                return True
-            refusal = self._found[folder_id]
-        if refusal is not None:
-            raise refusal.with_traceback(None)
-        return False
+            found = self._found.get(folder_id, 0.0)
+        if isinstance(found, FolderMovedInBox):
+            raise found.with_traceback(None)
+        return self._clock() >= found
 
     def is_away(self, upload: Upload, receipt: Receipt, root_id: str) -> bool:
         """Tell whether a file arrived outside of its tree's folder (`root_id`); costs no call unless it seems so."""
@@ -62,7 +69,7 @@ class Places:
 
     def settle(self, folder_id: str) -> None:
         """This folder is in its place."""
-        self._remember(folder_id, None)
+        self._remember(folder_id, self._clock() + BELIEVED_SECONDS)
 
     def refuse(self, item: ClaimedItem, upload: Upload, receipt: Receipt) -> None:
         """Take a new file back, and send nothing more into its folder. Raises FolderMovedInBox."""
@@ -95,8 +102,9 @@ class Places:
             return tuple(reversed(found))
         return None
 
-    def _remember(self, folder_id: str, refusal: FolderMovedInBox | None) -> None:
+    def _remember(self, folder_id: str, found: float | FolderMovedInBox) -> None:
         with self._lock:
-            self._found[folder_id] = refusal
+            self._found[folder_id] = found
+            self._found.move_to_end(folder_id)
             if len(self._found) > CACHE_SIZE:
                 self._found.popitem(last=False)

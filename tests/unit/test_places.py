@@ -92,3 +92,14 @@ def test_nothing_is_known(places: Places, box: SmallBox) -> None:
     assert places.asks("sub")
     arrived(places, "nowhere", ("0",))
     assert ["nowhere"] == box.asked
+
+
+def test_in_its_place_is_believed_for_a_minute(box: SmallBox) -> None:
+    """A run may last for weeks, and somebody may move the folder in its middle."""
+    now = [100.0]
+    places = Places(cast(Any, box), lambda: ["A", "B"], lambda: now[0])
+    arrived(places, "sub", ("0", "landing", "A", "sub"))
+
+    assert not places.asks("sub")
+    now[0] += 61
+    assert places.asks("sub")
