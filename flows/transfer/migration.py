@@ -82,6 +82,8 @@ class Migration:
     progress: Progress
     call_counts: CallCounts
     senders: Senders
+    #: Those who list folders in Box, as many at once as pays: the connections of their threads outlive a tree.
+    listers: Senders
     #: Why the plan's rules leave an entry out; None for what moves.
     excluded: Callable[[Entry], str | None]
     #: Digest of those rules.
@@ -180,6 +182,7 @@ class Migration:
         """Let what is in flight end, commit its results, write down the calls made."""
         self.stop.set()
         self.senders.shutdown()
+        self.listers.shutdown()
         self.recorder.close()
         self.call_counts.save()
 
@@ -310,6 +313,7 @@ def assemble(
         progress=progress,
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
         senders=Senders(transfer.threads * max(1, len(box.uploading))),
+        listers=Senders(transfer.threads, name="lister"),
         excluded=rules.reason,
         rules=rules.digest,
         our_user_ids=our_user_ids,
