@@ -107,6 +107,10 @@ def _require_senders(plan: MigrationPlan, workers: int) -> None:
         raise PlanError("workers: each needs an identity of its own to upload as; box.identities names none")
     for key in plan.written_secrets():
         raise PlanError(f"{key}: other processes are not told the secret in it; write it as ${{NAME}}")
+    if in_flow_run():
+        from flows.orchestration.fleet import require_deployment
+
+        require_deployment()
 
 
 def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) -> tuple[Any, bool]:
