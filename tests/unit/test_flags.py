@@ -69,7 +69,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "doctor": {
         "--out": "acceptance/test_doctor.py::test_plan_that_cannot_be_read",
         "--no-names": "acceptance/test_doctor.py::test_no_names",
-        "--patience": "acceptance/test_doctor.py::test_plan_that_cannot_be_read",
+        "--patience": "acceptance/test_doctor.py::test_nobody_answers",
     },
     "identities": {"--json": "acceptance/account/test_identities.py::test_command_makes_lists_and_retires"},
     "init": {
