@@ -28,7 +28,6 @@ from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
 from flows.run.leases import Budgets, Part, outlast_inventory, register, uploading_identities
-from flows.run.notices import Tone
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.run.root_guard import RootGuard
@@ -95,8 +94,8 @@ class Migration:
     alarm: Alarm | None = None
     #: Waits for what was told to leave, and for what is then written down; the checkpoint is open until then.
     let_notices_leave: Callable[[], object] = lambda: None
-    #: Tells people a line about this run.
-    tell: Callable[[Tone, str], object] = lambda tone, text: None
+    #: Tells people a line about this run: Notices.tell.
+    tell: Callable[..., object] = lambda tone, text, sent=None: None
 
     pass_id: int = 0
     #: The trees that this run moves.

@@ -89,7 +89,7 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
         port=options.port,
         data=options.data,
         content="hash" if options.hash_only else "keep",
-        memory_bytes=options.memory_bytes or SandboxConfig().memory_bytes,
+        memory_bytes=SandboxConfig.memory_bytes if options.memory_bytes is None else options.memory_bytes,
         tls=tls,
         validate=options.validate,
         settings=settings,

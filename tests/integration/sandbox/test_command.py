@@ -59,7 +59,7 @@ def test_every_flag_is_in_force(tmp_path: Path) -> None:
         str(tmp_path / "data"),
         "--validate",
     ]
-    words += ["--keep-content", "--memory-bytes", "1000", "--tls", str(chain), str(key)]
+    words += ["--tls", str(chain), str(key)]
     words += [str(word) for pair in (limits | settings).items() for word in pair]
     process = subprocess.Popen(
         [sys.executable, "-m", "connectors.box.sandbox", *words], stdout=subprocess.PIPE, text=True
