@@ -12,12 +12,15 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.measuring import Measured, measure
 from tests.benchmarks.results import Row, table
 
 #: Entries of the larger checkpoint, and how much smaller the other one is.
 ENTRIES, TIMES = 100_000, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"entries": 20_000}
 
 #: Bytes of the page; CPU seconds for 1,000 more entries, and MB at the most, of a plain report and of a whole one.
 PAGE_BYTES = 2_000_000
