@@ -115,7 +115,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     },
     "report": {
         "--out": "acceptance/test_watch.py::test_every_kind_of_deed",
-        "--plain": "acceptance/test_cutover.py::test_from_the_rehearsal_to_the_reopening",
+        "--plain": "acceptance/test_watch.py::test_every_kind_of_deed",
         "--removable": "acceptance/test_archive.py::test_what_may_go",
         "--manifest": "acceptance/test_manifest.py::test_every_entry_with_its_proof",
         "--sign": "acceptance/test_manifest.py::test_key_of_ones_own",
@@ -167,7 +167,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "watch": {
         "--once": "acceptance/test_notify.py::test_what_watch_finds_is_told_together",
         "--share": "acceptance/test_watch_share.py::test_what_waits_is_told_once",
-        "--every": "acceptance/test_watch.py::test_deeds_of_three_people_over_two_kills",
+        "--every": "acceptance/test_watch.py::test_line_for_a_person",
         "--json": "acceptance/test_watch.py::test_deeds_of_three_people_over_two_kills",
     },
 }
