@@ -24,8 +24,8 @@ from connectors.sources.birth import born_ns
 from connectors.sources.location import Location
 from connectors.sources.paths import bytes_of, name_of
 from connectors.sources.patience import Patience
-from connectors.sources.reopening import OpenedFile
-from connectors.sources.resilient import WALKERS, ResilientSource, read_up_to
+from connectors.sources.reopening import OpenedFile, read_up_to
+from connectors.sources.resilient import WALKERS, ResilientSource
 from connectors.sources.root import RootMemory
 
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.

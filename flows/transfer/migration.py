@@ -21,6 +21,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.run.ahead import Room
 from flows.run.allotment import Alarm, Allotment
 from flows.run.bandwidth import bandwidth_of
 from flows.run.claims import Claims, batch_items
@@ -83,6 +84,8 @@ class Migration:
     senders: Senders
     #: Those who list folders in Box, as many at once as pays: the connections of their threads outlive a tree.
     listers: Senders
+    #: For the small files of all batches that are read ahead of their senders.
+    room_ahead: Room
     #: Why the plan's rules leave an entry out; None for what moves.
     excluded: Callable[[Entry], str | None]
     #: Digest of those rules.
@@ -313,6 +316,7 @@ def assemble(
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
         senders=Senders(transfer.threads * max(1, len(box.uploading))),
         listers=Senders(transfer.threads, name="lister"),
+        room_ahead=Room(),
         excluded=rules.reason,
         rules=rules.digest,
         our_user_ids=our_user_ids,
