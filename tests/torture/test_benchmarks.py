@@ -11,6 +11,7 @@ import pytest
 from tests.benchmarks.__main__ import names
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(3_600)
 def test_all_of_them_in_one_run(tmp_path: Path) -> None:
     """Each table, its JSON and its picture; rclone, Samba and PostgreSQL are real."""
