@@ -17,9 +17,9 @@ S = TypeVar("S")
 FIRST, LEAST = 2, 1
 #: Twice the threads must send so much faster to stay, half of them may send so much slower.
 FASTER, SLOWER = 1.15, 0.95
-#: A measurement takes so long at least, and so many results of each thread; as long as the first climb goes on, half
-#: as long: over a slow line the start is what is sent slowest.
-MEASURE_SECONDS, CLIMB_SECONDS, MEASURE_RESULTS = 0.5, 0.25, 2
+#: A measurement takes so long at least, and so many results of each thread; while the first climb goes on, a third of
+#: that: over a slow line the start is what is sent slowest.
+MEASURE_SECONDS, CLIMB_SECONDS, MEASURE_RESULTS = 0.5, 0.15, 2
 #: How many times the threads a try takes, in the first climb and later.
 CLIMB, STEP = 8, 2
 #: After a try that did not pay, so many measurements pass before the next one; twice as many after each further one.
