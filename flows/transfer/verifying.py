@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing
@@ -143,19 +144,25 @@ def _record_verified(migration: Migration, tree: TreeRecord, *, by_listing: bool
 def _looked_at(migration: Migration, folders: Iterable[FolderNode]) -> Generator[Differences]:
     """Verify many folders at once, and hold no more of them than are listed within moments (P9).
 
-    Whoever ends it early waits for those that are under way.
+    Whoever ends it early waits for those that are under way, and for no others.
     """
+    over = threading.Event()
+
+    def look_at(folder: FolderNode) -> Differences:
+        return Differences() if over.is_set() else _verify_or_tell(migration, folder)
+
     migration.listers.begin_with(migration.senders.width // 2)
-    source, look = iter(folders), carried(_verify_or_tell)
+    source, look = iter(folders), carried(look_at)
     window: deque[Job[Differences]] = deque()
     try:
         while True:
             for folder in islice(source, FOLDERS_AT_ONCE - len(window)):
-                window.append(migration.listers.submit(look, migration, folder))
+                window.append(migration.listers.submit(look, folder))
             if not window:
                 return
             yield window.popleft().result()
     finally:
+        over.set()
         for job in window:
             job.wait()
 
