@@ -290,7 +290,6 @@ def assemble(
     progress = Progress(uploads_per_minute=uploads_per_minute(plan.box, budgets))
     editors = TreeEditors(checkpoint, box)
     access = Access(plan, plan_id, checkpoint, box, editors, worker)
-    transfer = plan.transfer
     return Migration(
         plan=plan,
         part=part,
@@ -309,13 +308,13 @@ def assemble(
         editors=editors,
         access=access,
         recorder=ResultRecorder(
-            checkpoint, worker, progress, max_attempts=transfer.max_attempts, on_error=stop.fail
+            checkpoint, worker, progress, max_attempts=plan.transfer.max_attempts, on_error=stop.fail
         ),
         in_flight=InFlight(stop),
         progress=progress,
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
-        senders=Senders(transfer.threads * max(1, len(box.uploading))),
-        listers=Senders(transfer.threads, name="lister"),
+        senders=Senders(plan.transfer.threads * max(1, len(box.uploading))),
+        listers=Senders(plan.transfer.threads, name="lister"),
         room_ahead=Room(),
         excluded=rules.reason,
         rules=rules.digest,
