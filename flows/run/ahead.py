@@ -20,10 +20,13 @@ from state.records import ClaimedItem
 SMALL_BYTES = 256 << 10
 #: Read together at most: whoever needs one of them waits for all.
 FILES_TOGETHER, BYTES_TOGETHER = 64, 1 << 20
+#: The next ones are read when no more than this part of as many wait: else all senders would wait for them at once.
+LOW_PART = 4
 #: Content that waits for its sender, in the whole process.
 ROOM_BYTES = 8 << 20
-#: What waited longer is read again: its file may well be another one by now.
-FRESH_SECONDS = 10.0
+#: What waited longer is read again, since its file may well be another one by now; and from then on fewer are read
+#: together, at least so many. One identity's limit, 240 files a minute, sends 120 meanwhile.
+FRESH_SECONDS, LEAST_TOGETHER = 30.0, 4
 
 
 class Room:
@@ -89,30 +92,36 @@ class ReadAhead:
         )
         #: Those that are read, or are being read, and wait for their senders.
         self._waiting: dict[int, tuple[ClaimedItem, Job[_Together]]] = {}
+        #: Threads that are reading now.
+        self._reading = 0
+        self._together = FILES_TOGETHER
 
     def take(self, item: ClaimedItem) -> Held | None:
         """The file as the walk saw it, unchanged while it was read; None: read it by itself.
 
-        It may be read now, and others with it; what another thread is reading is waited for.
+        It may be read now, and others with it, or others while those before them are sent; what another thread is
+        reading is waited for.
         """
         with self._lock:
             waiting = self._waiting.pop(item.id, None)
-            chunk = self._next_chunk(item) if waiting is None else []
-            if len(chunk) > 1:
-                job = Job(self._read, (chunk,))
-                self._waiting |= {each.id: (each, job) for each in chunk[1:]}
-            elif waiting is None:
-                return None
-            else:
-                job = waiting[1]
-        if waiting is None:
-            job.run()
+            is_enough = waiting is not None and self._is_enough()
+            begun = None if is_enough else self._begin(item if waiting is None else None)
+        if begun is not None:
+            begun.run()
+            with self._lock:
+                self._reading -= 1
+        job = waiting[1] if waiting is not None else begun
+        if job is None:
+            return None
         try:
             read = job.result()
             whole = read.files.pop(item.path, None)
         finally:
             self._room.give_back(item.size)
-        if whole is None or self._clock() - read.began > FRESH_SECONDS or not _is_sound(item, whole):
+        if self._clock() - read.began > FRESH_SECONDS:
+            self._together = max(LEAST_TOGETHER, self._together // 2)
+            return None
+        if whole is None or not _is_sound(item, whole):
             return None
         return Held(whole, read.began_ns)
 
@@ -122,21 +131,33 @@ class ReadAhead:
             left, self._waiting, self._unread = self._waiting, {}, {}
         self._room.give_back(sum(item.size for item, _ in left.values()))
 
-    def _next_chunk(self, item: ClaimedItem) -> list[ClaimedItem]:
-        """This file and those behind it that have room. Holds the lock."""
-        if self._unread.pop(item.id, None) is None or not self._room.take(item.size):
-            return []
-        chunk, size = [item], item.size
-        for each in islice(self._unread.values(), FILES_TOGETHER - 1):
+    def _is_enough(self) -> bool:
+        """Whether nothing more need be begun for those to come. Holds the lock."""
+        return bool(self._reading) or len(self._waiting) > self._together // LOW_PART
+
+    def _begin(self, item: ClaimedItem | None) -> Job[_Together] | None:
+        """The reading of this file and the next ones, or of the next ones alone; None where that is no more than one.
+        Holds the lock."""
+        chunk, size = [], 0
+        if item is not None:
+            if self._unread.pop(item.id, None) is None or not self._room.take(item.size):
+                return None
+            chunk, size = [item], item.size
+        for each in islice(self._unread.values(), self._together - len(chunk)):
             if size + each.size > BYTES_TOGETHER or not self._room.take(each.size):
                 break
             chunk.append(each)
             size += each.size
-        if len(chunk) == 1:
+        if len(chunk) < 2:
             self._room.give_back(size)
-        for each in chunk[1:]:
-            del self._unread[each.id]
-        return chunk
+            return None
+        job = Job(self._read, (chunk,))
+        for each in chunk:
+            if each is not item:
+                del self._unread[each.id]
+                self._waiting[each.id] = (each, job)
+        self._reading += 1
+        return job
 
     def _read(self, chunk: Sequence[ClaimedItem]) -> _Together:
         began_ns, began = time.time_ns(), self._clock()

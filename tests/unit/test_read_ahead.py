@@ -16,6 +16,8 @@ from flows.run.ahead import (
     BYTES_TOGETHER,
     FILES_TOGETHER,
     FRESH_SECONDS,
+    LEAST_TOGETHER,
+    LOW_PART,
     SMALL_BYTES,
     ReadAhead,
     Room,
@@ -80,6 +82,32 @@ def test_files_are_read_some_at_a_time() -> None:
     assert 1_000_000 == room.free
 
 
+def test_the_next_ones_are_read_before_all_have_been_taken() -> None:
+    """Else all senders would wait for them at once; while one of them reads, the others take what is there."""
+    claimed = items(*[1] * 2 * FILES_TOGETHER)
+    came, go = threading.Event(), threading.Event()
+
+    class Slow(Share):
+        def read_together(self, wanted: Sequence[tuple[str, int]]) -> dict[str, WholeFile]:
+            if self.asked:
+                came.set()
+                assert go.wait(30)
+            return super().read_together(wanted)
+
+    share, before = Slow(), FILES_TOGETHER - FILES_TOGETHER // LOW_PART
+    with ahead_of(share, claimed) as ahead, ThreadPoolExecutor(1) as other:
+        assert all(ahead.take(item) is not None for item in claimed[: before - 1])
+        assert 1 == len(share.asked)
+        reads = other.submit(ahead.take, claimed[before - 1])
+        assert came.wait(30)
+        assert all(ahead.take(item) is not None for item in claimed[before:FILES_TOGETHER])
+        go.set()
+        assert reads.result(30) is not None
+        assert all(ahead.take(item) is not None for item in claimed[FILES_TOGETHER:])
+
+    assert 2 == len(share.asked)
+
+
 def test_few_bytes_at_a_time() -> None:
     """Larger files are fewer, the largest are read by themselves, and so is the last one."""
     big = BYTES_TOGETHER // 5
@@ -139,15 +167,20 @@ def test_nothing_is_read_ahead_in_vain() -> None:
 
 
 def test_what_waited_long_is_read_again() -> None:
-    """By itself, since its file may be another one by now."""
-    now, share, claimed = [0.0], Share(), items(1, 1, 1)
+    """By itself, since its file may be another one by now; and fewer are read together from then on."""
+    now, share, claimed = [0.0], Share(), items(*[1] * 10 * FILES_TOGETHER)
     ahead = ahead_of(share, claimed, clock=lambda: now[0])
 
     assert ahead.take(claimed[0]) is not None
     now[0] = FRESH_SECONDS
     assert ahead.take(claimed[1]) is not None
-    now[0] += 0.1
-    assert ahead.take(claimed[2]) is None
+    for item in claimed[2:]:
+        now[0] += 0.9 * FRESH_SECONDS / LEAST_TOGETHER
+        ahead.take(item)
+    sizes = [len(some) for some in share.asked]
+    assert (FILES_TOGETHER, LEAST_TOGETHER) == (sizes[0], sizes[-2])
+    assert sorted(sizes, reverse=True)[:-1] == sizes[:-1]
+    assert len(share.asked) > 10 * FILES_TOGETHER // LEAST_TOGETHER // 2
 
 
 def test_many_senders_share_what_one_of_them_reads() -> None:
