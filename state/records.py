@@ -312,6 +312,11 @@ class ItemLine(NamedTuple):
     walked_pass: int = 0
 
 
+#: Tree, folder (its row's id), status, size, when it was changed (nanoseconds), when it arrived (seconds since 1970).
+#: Plain tuples, since there are millions of them.
+FileFacts = tuple[str, int, str, int, int | None, float | None]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventLine:
     """One event of a plan."""

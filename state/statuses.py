@@ -239,3 +239,16 @@ class SurveyKind(StrEnum):
     FORECAST = "forecast"
     #: No look at a share: which files of Box are the plan's own reports.
     REPORTS = "reports"
+
+
+class Listed(StrEnum):
+    """Kinds of lines that a report lists, the first of each."""
+
+    FAILED = "failed"
+    #: Box has it under another name.
+    RENAMED = "renamed"
+    #: Sent once, and excluded by a rule since: Box holds it still.
+    EXCLUDED_IN_BOX = "excluded in Box"
+    WAIVED = "waived"
+    #: It was in the share in an earlier pass, and is not any more.
+    GONE = "gone"
