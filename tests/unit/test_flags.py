@@ -150,7 +150,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "unwaive": {"--who": "acceptance/test_faults_give_up.py::test_waiver_is_taken_back"},
     "verify": {
         "--tree": "acceptance/test_verify.py::test_sample_says_how_sure_it_makes",
-        "--source": "acceptance/test_filters.py::test_filters_of_a_plan_exclude",
+        "--source": "acceptance/test_verify.py::test_every_planted_difference_is_found_and_named",
         "--deep": "acceptance/test_verify.py::test_sample_says_how_sure_it_makes",
         "--sample": "acceptance/test_verify.py::test_sample_says_how_sure_it_makes",
         "--dates": "acceptance/test_verify.py::test_bytes_of_the_share_are_read_again",

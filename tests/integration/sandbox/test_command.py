@@ -39,6 +39,7 @@ def test_a_used_port_is_one_line() -> None:
             ["--tls", "/no/cert.pem", "/no/key.pem"],
             "boxhaul: --tls: /no/cert.pem and /no/key.pem cannot be used",
         ),
+        (["--keep-content", "--hash-only"], "--hash-only: not allowed with argument --keep-content"),
         (["--port", "99999"], "boxhaul sandbox: error: argument --port: invalid port value: '99999'"),
     ],
 )
