@@ -11,12 +11,15 @@ import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.results import Row, table
 from tests.benchmarks.smb_rivals import BARE, Race, ours, rclone
 from tests.servers.samba import Samba
 
 FILES, SIZE, ROUNDS = 5_000, 4_096, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"rounds": 1}
 
 READ = """
 import os, time
@@ -92,7 +95,7 @@ WAYS = {
 }
 
 
-def main() -> list[Row]:
+def main(rounds: int = ROUNDS) -> list[Row]:
     """Files a second and CPU a file, medians."""
     server = Samba()
     memory = Path(tempfile.mkdtemp(dir="/dev/shm"))
@@ -101,7 +104,7 @@ def main() -> list[Row]:
         for number in range(FILES):
             (server.root / f"file {number:05d}.txt").write_bytes(bytes(SIZE))
         race = Race(server)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, (how, threads) in WAYS.items():
                 race.run(name, partial(ours, server, READ, HOW=how, THREADS=threads))
             race.run(

@@ -41,10 +41,10 @@ class Moving(LocalSource):
         finally:
             self._reads_whole = False
 
-    def _stat(self, path: str) -> Entry:
+    def _look_below(self, root: int, path: str) -> Entry:
         if self._reads_whole:
             self.act()
-        return super()._stat(path)
+        return super()._look_below(root, path)
 
     def _open(self, path: str) -> OpenedFile:
         opened = super()._open(path)
