@@ -173,6 +173,14 @@ def forecast_document(
         "speeds": {"line": speeds.line, "source": speeds.source},
         "trees": [_tree_document(tree) for tree in trees],
         "stops": _stops(simulation),
+        **_chosen(trees),
+        "quick": selection.quick.document() if selection.quick is not None else None,
+    }
+
+
+def _chosen(trees: Sequence[SimulatedTree]) -> dict[str, dict[str, int]]:
+    """What the flags of the run have read although its times say that nothing changed, and what they leave out."""
+    return {
         "read_again": {
             "files": sum(tree.read_again for tree in trees),
             "bytes": sum(tree.read_again_bytes for tree in trees),
@@ -181,7 +189,6 @@ def forecast_document(
             "files": sum(tree.left_out for tree in trees),
             "bytes": sum(tree.left_out_bytes for tree in trees),
         },
-        "quick": selection.quick.document() if selection.quick is not None else None,
     }
 
 
