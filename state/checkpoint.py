@@ -19,6 +19,7 @@ from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
 from state.statements.in_box import InBoxStatements
+from state.statements.in_sight import SightStatements
 from state.statements.listing import ListingStatements
 from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
@@ -59,6 +60,7 @@ class Checkpoint(
     InBoxStatements,
     MoveStatements,
     RenameStatements,
+    SightStatements,
     PeopleStatements,
     UploaderStatements,
     WaivingStatements,
