@@ -23,6 +23,7 @@ from state.statements.in_sight import SightStatements
 from state.statements.listing import ListingStatements
 from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
+from state.statements.own_reports import OwnReportStatements
 from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
@@ -69,6 +70,7 @@ class Checkpoint(
     SamplingStatements,
     WatchingStatements,
     SurveyStatements,
+    OwnReportStatements,
     BandwidthStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.
