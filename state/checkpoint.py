@@ -21,6 +21,7 @@ from state.statements.gone import GoneStatements
 from state.statements.in_box import InBoxStatements
 from state.statements.in_sight import SightStatements
 from state.statements.listing import ListingStatements
+from state.statements.messages import MessageStatements
 from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
 from state.statements.own_reports import OwnReportStatements
@@ -59,6 +60,7 @@ class Checkpoint(
     DoubtStatements,
     GoneStatements,
     InBoxStatements,
+    MessageStatements,
     MoveStatements,
     RenameStatements,
     SightStatements,

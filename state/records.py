@@ -328,6 +328,17 @@ class EventLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MessagesRefused:
+    """Nobody takes what people are to be told."""
+
+    #: The kinds of address; nothing more of it.
+    by: str
+    since: datetime
+    #: When a message was tried last.
+    last: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerLease:
     """A process that works on a plan. Everything it claims is free again when the lease ends."""
 

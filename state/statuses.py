@@ -211,6 +211,10 @@ class EventKind(StrEnum):
     #: once: {"percent"}.
     CALLS_BEFORE = "calls_before"
     CALLS_USED_UP = "calls_used_up"
+    #: A line that people are to be told: {"by", "text"}; gone once its message was taken. And that messages are not
+    #: taken: {"by", "since", "last"}; gone once one is. Neither is told by itself.
+    TO_BE_TOLD = "to_be_told"
+    MESSAGES_REFUSED = "messages_refused"
 
 
 class CollaborationStatus(StrEnum):

@@ -175,6 +175,10 @@ def forecast_document(
         "trees": [_tree_document(tree) for tree in trees],
         "stops": _stops(simulation),
         "nothing_trashed": simulation.deletions.why_nothing,
+        "read_again": {
+            "files": sum(tree.read_again for tree in trees),
+            "bytes": sum(tree.read_again_bytes for tree in trees),
+        },
         "left_out": {
             "files": sum(tree.left_out for tree in trees),
             "bytes": sum(tree.left_out_bytes for tree in trees),

@@ -9,9 +9,10 @@ a file that moved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.box.names import collision_key
 from connectors.box.types import BoxChild, Place
@@ -20,7 +21,7 @@ from connectors.errors import OF_ONE_ENTRY, ChangedInBox, ItemError
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.renamed_files import is_ours_and_one, known_in_box, own_name
-from flows.transfer.renames import as_listed, rename_in_box, step_aside
+from flows.transfer.renames import as_listed, let_go, rename_in_box, step_aside
 from state.change_records import PlacedFile
 from state.records import FolderNode, KnownChild
 from state.statuses import EventKind, ItemStatus
@@ -187,18 +188,42 @@ def _is_displaced(migration: Migration, file: PlacedFile) -> bool:
 
 
 def _carry_out(migration: Migration, folder: FolderNode, first: PlacedFile, steps: list[_Step]) -> None:
-    """Each in its turn; what Box refuses ends it, and all is compared by names as ever."""
-    place = first  # as it was before
+    """Each in its turn; what Box refuses ends it, and all is compared by names as ever. Whoever is a person's by now
+    goes nowhere, and leaves its place to the next one."""
+    place, followed = first, list[_Step]()  # the place as it was before
+    aside: PlacedFile | None = first
+    tree_id = folder.tree_id
     try:
-        is_aside = first.name.startswith(ASIDE) and first.box_name == first.name
-        aside = first if is_aside else _aside(migration, folder, first, steps)
+        if not (first.name.startswith(ASIDE) and first.box_name == first.name):
+            act = partial(_aside, migration, folder, first, steps)
+            aside = _unless_theirs(migration, tree_id, first, steps, act)
         for step in steps:
             file = aside if step.file.id == first.id else step.file
-            _move(migration, file, step, place)
+            if file is not None:
+                act = partial(_move, migration, file, step, place)
+                followed += [step] if _unless_theirs(migration, tree_id, file, steps, act) else []
     except OF_ONE_ENTRY as exc:
         _tell(migration, EventKind.MOVE_NOT_FOLLOWED, steps, f" ({exc})")
         return
-    _tell(migration, EventKind.MOVE_FOLLOWED, steps)
+    _tell(migration, EventKind.MOVE_FOLLOWED, followed)
+
+
+def _unless_theirs(
+    migration: Migration,
+    tree_id: int,
+    file: PlacedFile,
+    steps: Sequence[_Step],
+    act: Callable[[], PlacedFile],
+) -> PlacedFile | None:
+    """What this makes of a file; None where a person renamed, moved or deleted it in Box, which is told."""
+    try:
+        return act()
+    except OF_ONE_ENTRY as exc:
+        if not let_go(migration, tree_id, file, exc):
+            raise
+        not_followed = [step for step in steps if step.file.id == file.id]
+        _tell(migration, EventKind.MOVE_NOT_FOLLOWED, not_followed, f" ({exc})")
+        return None
 
 
 def _aside(migration: Migration, folder: FolderNode, first: PlacedFile, steps: list[_Step]) -> PlacedFile:
@@ -209,10 +234,12 @@ def _aside(migration: Migration, folder: FolderNode, first: PlacedFile, steps: l
     try:
         return step_aside(migration, folder, first)
     except ChangedInBox:
+        with suppress(*OF_ONE_ENTRY):
+            _write_down_place(migration, folder, first)
         return first
 
 
-def _move(migration: Migration, file: PlacedFile, step: _Step, first: PlacedFile) -> None:
+def _move(migration: Migration, file: PlacedFile, step: _Step, first: PlacedFile) -> PlacedFile:
     holder = step.holder
     name = own_name(holder.name)
     # Who stepped aside in an earlier run has lost sight of its name in Box.
@@ -224,6 +251,7 @@ def _move(migration: Migration, file: PlacedFile, step: _Step, first: PlacedFile
     # Of what somebody else wrote the etag that was known stays: whoever sends a version is to look at it.
     etag = changed.etag if changed.same_content else file.box_etag
     _record(migration, file, holder.folder_id, name, changed.name, etag)
+    return file
 
 
 def _tell(migration: Migration, kind: EventKind, steps: Sequence[_Step], why: str = "") -> None:

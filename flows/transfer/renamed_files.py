@@ -37,6 +37,11 @@ def own_name(name: str) -> str:
     return name.partition(" ")[2] or name if name.startswith(ASIDE) else name
 
 
+def their_name(file: PlacedFile) -> str:
+    """Return the name for the row of a file that a person renamed, moved or deleted in Box: no other has such a one."""
+    return fitted(own_name(file.name), f" (in Box, {file.box_id})")
+
+
 def known_in_box(file: PlacedFile) -> Known:
     """What Box is to have of this file still, so that no call goes over what somebody changed there."""
     return Known(

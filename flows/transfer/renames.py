@@ -8,19 +8,19 @@ document by putting a new file in place of the old one goes on with the old one'
 
 In a circle one file steps aside under a name that says whose it is. That is written down first, so that a run which
 finds such a row knows that it was interrupted, asks Box once how far it got, and finishes. Where Box refuses in the
-middle, the file that stepped aside gets its own name back, and all is compared by names as ever.
+middle, the file that stepped aside gets its own name back, and all is compared by names as ever; but what a person
+renamed, moved or deleted in Box is theirs: its name is free there, and the others go on without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from connectors.box.names import collision_key, fitted
 from connectors.box.types import BoxChild, Place
-from connectors.entry import Entry
-from connectors.errors import OF_ONE_ENTRY
+from connectors.entry import Entry, EntryKind
+from connectors.errors import OF_ONE_ENTRY, ChangedInBox, ConnectorError, DestinationGone, NotFound
 from flows.transfer.migration import Migration
 from flows.transfer.moved_folders import ASIDE
 from flows.transfer.renamed_files import (
@@ -33,6 +33,7 @@ from flows.transfer.renamed_files import (
     next_rename,
     own_name,
     possible_renames,
+    their_name,
 )
 from state.change_records import PlacedFile
 from state.records import FolderNode, KnownChild
@@ -65,7 +66,8 @@ class _Carrying:
         self._migration, self._folder = migration, folder
 
     def carry_out(self, renames: list[FileRename]) -> None:
-        """Each once its name is free; in a circle one steps aside first. Ends at the first that Box refuses."""
+        """Each once its name is free; in a circle one steps aside first. Ends at the first that Box refuses, unless it
+        is a person's by now."""
         while renames:
             self._migration.stop.raise_if_stopped()
             each, steps_aside = next_rename(renames)
@@ -76,9 +78,12 @@ class _Carrying:
                     continue
                 rename_in_box(self._migration, self._folder, each.file, each.entry.name, each.box_name)
             except OF_ONE_ENTRY as exc:
-                for left in (each, *renames):
+                is_theirs = let_go(self._migration, self._folder.tree_id, each.file, exc)
+                for left in (each,) if is_theirs else (each, *renames):
                     self._tell(EventKind.MOVE_NOT_FOLLOWED, left, f" ({exc})")
-                return
+                if not is_theirs:
+                    return
+                continue
             self._tell(EventKind.MOVE_FOLLOWED, each)
 
     def _tell(self, kind: EventKind, each: FileRename, why: str = "") -> None:
@@ -112,6 +117,36 @@ def rename_in_box(
         file.id, name=name, box_name=changed.name, box_etag=etag, worker=migration.worker
     )
     return replace(file, name=name, box_name=changed.name, box_etag=etag)
+
+
+def let_go(migration: Migration, tree_id: int, file: PlacedFile, why: ConnectorError) -> bool:
+    """True when Box refused because somebody has this file under another name, in another place or in the trash: then
+    it is theirs, and written down as gone from the source, so that nobody tries again. Looks where it is in Box.
+    """
+    if not isinstance(why, (ChangedInBox, DestinationGone)) or not _is_theirs(migration, tree_id, file):
+        return False
+    migration.checkpoint.record_file_let_go(file.id, name=their_name(file), worker=migration.worker)
+    return True
+
+
+def _is_theirs(migration: Migration, tree_id: int, file: PlacedFile) -> bool:
+    """False where a run that was ended may have put it: where the share, or another row, has something of that name."""
+    try:
+        stored = migration.box.file_info(file.box_id)
+        where = migration.checkpoint.folder_in_box(migration.plan_id, stored.parent_id or "")
+        if stored.trashed or where is None or where.tree_id != tree_id:
+            return True
+        key = collision_key(stored.name)
+        for child in migration.checkpoint.known_children(where.id):
+            is_other = (child.id, child.kind) != (file.id, EntryKind.FILE) or stored.name == file.box_name
+            if is_other and key in (collision_key(child.name), collision_key(child.box_name)):
+                return False
+        migration.source.stat(f"{where.path}/{stored.name}".lstrip("/"))
+    except (DestinationGone, NotFound):
+        return True
+    except OF_ONE_ENTRY:
+        return False
+    return False
 
 
 def _take_up(
@@ -170,6 +205,8 @@ def _bring_back(
         own = own_name(file.name)
         names = (own, *(fitted(own, f" ({number})") for number in range(2, BACK_NAMES)))
         name = next((each for each in names if collision_key(each) not in taken), file.name)
-        with suppress(*OF_ONE_ENTRY):  # it stays findable by its name aside
+        try:
             rename_in_box(migration, folder, file, name, name)
             taken.add(collision_key(name))
+        except OF_ONE_ENTRY as exc:
+            let_go(migration, folder.tree_id, file, exc)  # else it stays findable by its name aside

@@ -191,16 +191,24 @@ class RenameStatements(Statements):
 
         No other row of its folder has the name.
         """
+        values = {"name": name, "box_name": None if box_name == name else box_name, "box_etag": box_etag}
+        self.write_as(worker, lambda connection: _rename(connection, item_id, values))
 
-        def rename(connection: Connection) -> None:
-            values = {"name": name, "box_name": None if box_name == name else box_name, "box_etag": box_etag}
-            connection.execute(update(Item).where(Item.id == item_id).values(values))
-            row = connection.execute(select(Item.folder_id, Item.tree_id).where(Item.id == item_id)).one()
-            forget_listings(connection, [row.folder_id])
-            connection.execute(update(Folder).where(Folder.id == row.folder_id).values(unproven=True))
-            unverify(connection, row.tree_id)
+    def record_file_let_go(self, item_id: int, *, name: str, worker: WorkerLease) -> None:
+        """Somebody has this file in Box under another name or in another place: it is no file of the source any more.
 
-        self.write_as(worker, rename)
+        No entry of its folder has the name, in the source or in Box; the next listing makes it GONE.
+        """
+        values = {"name": name, "box_name": None, "source_file_id": None}
+        self.write_as(worker, lambda connection: _rename(connection, item_id, values))
+
+
+def _rename(connection: Connection, item_id: int, values: dict[str, Any]) -> None:
+    connection.execute(update(Item).where(Item.id == item_id).values(values))
+    row = connection.execute(select(Item.folder_id, Item.tree_id).where(Item.id == item_id)).one()
+    forget_listings(connection, [row.folder_id])
+    connection.execute(update(Folder).where(Folder.id == row.folder_id).values(unproven=True))
+    unverify(connection, row.tree_id)
 
 
 _Of = aliased(Folder)

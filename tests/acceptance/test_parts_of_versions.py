@@ -20,7 +20,9 @@ MB = 1_000_000
     ("size", "changed", "part_size"),
     [
         (60 * MB, 75_000, 500_000),
-        pytest.param(4_000 * MB, 5 * MB, 8 * 1024 * 1024, marks=pytest.mark.torture),
+        pytest.param(
+            4_000 * MB, 5 * MB, 8 * 1024 * 1024, marks=[pytest.mark.torture, pytest.mark.timeout(3_000)]
+        ),
     ],
 )
 def test_a_change_in_the_middle(tmp_path: Path, size: int, changed: int, part_size: int) -> None:

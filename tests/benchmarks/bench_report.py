@@ -13,6 +13,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from flows.plan.file import load_plan
 from flows.reporting.report import write_report
@@ -21,6 +22,8 @@ from tests.benchmarks.results import Row, table
 
 #: Entries of the larger checkpoint, and how much smaller the other one is.
 ENTRIES, TIMES = 100_000, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"entries": 20_000}
 
 #: Bytes of the page; CPU seconds for 1,000 more entries, and MB at the most: of the page with its pictures, which comes
 #: first, of a plain report, and of a whole one.
