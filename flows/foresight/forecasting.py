@@ -26,6 +26,7 @@ ITEMS = (
     "changed",
     "moved",
     "trashed",
+    "held",
     "unchanged",
     "excluded",
     "failed",
@@ -173,6 +174,7 @@ def forecast_document(
         "speeds": {"line": speeds.line, "source": speeds.source},
         "trees": [_tree_document(tree) for tree in trees],
         "stops": _stops(simulation),
+        "nothing_trashed": simulation.deletions.why_nothing,
         **_chosen(trees),
         "quick": selection.quick.document() if selection.quick is not None else None,
     }
@@ -194,10 +196,9 @@ def _chosen(trees: Sequence[SimulatedTree]) -> dict[str, dict[str, int]]:
 
 def _stops(simulation: Simulation) -> str | None:
     """Why a run would stop before its end, in words; None where nothing is foreseen."""
-    if not simulation.too_many_deletions:
+    gone, allowed = simulation.deletions.too_many, simulation.plan.changes.max_delete
+    if not gone:
         return None
-    allowed = simulation.plan.changes.max_delete
-    gone = simulation.too_many_deletions
     return f"{gone:,} entries in Box are gone from the share, and changes: max_delete: {allowed} allows fewer"
 
 
