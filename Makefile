@@ -33,8 +33,8 @@ unit: install  ## Run the fast tests alone
 torture: install  ## Run the kill and fault matrices in full
 	@$(BIN)/python -m pytest -n 2 -m torture tests
 
-bench: install  ## Measure against peers and limits; tables, JSON and pictures in build/benchmarks
-	@$(BIN)/python -m tests.benchmarks
+bench: install  ## Measure against peers and limits, for two hours (QUICK=1: a look, some minutes); files in build/benchmarks
+	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 outdated: install  ## Print the dependencies that are behind
 	@$(BIN)/python -m pip list --outdated --disable-pip-version-check

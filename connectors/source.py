@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -168,6 +168,19 @@ class Source(Protocol):
         None when it has more than `limit` bytes, is no plain file, or cannot be had so: `stat` and `open` say why. The
         folders above are looked at before, as by `open`; `require_inside` afterwards is the caller's business. Raises
         as `open`.
+        """
+        ...
+
+    @property
+    def reads_together(self) -> bool:
+        """True where reading small files together takes fewer calls than reading each by itself."""
+        ...
+
+    def read_together(self, wanted: Sequence[tuple[str, int]]) -> dict[str, WholeFile]:
+        """What `read_whole` returns of these paths, each with its limit, as far as no second question is needed.
+
+        The others are left out, whatever the reason: `read_whole` is for those. Raises nothing, and waits for no server
+        that went away.
         """
         ...
 

@@ -104,10 +104,11 @@ def print_summary(plan: MigrationPlan, summary: dict[str, Any], path: Path) -> N
     """Print where every tree stands after a run, and what to do where that is not the end."""
     from flows.reporting.status import status_document, status_table
     from flows.transfer.choosing import left_out_lines
-    from flows.transfer.deletions import deletion_words
+    from flows.transfer.deletions import deletion_words, tells_all
     from flows.transfer.others import others_words
 
-    console().print(status_table(status_document(plan)))
+    document = status_document(plan)
+    console().print(status_table(document, with_gone=not tells_all(summary, document["gone"])))
     if "quick" in summary:
         from flows.transfer.quick import quick_words
 

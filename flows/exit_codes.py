@@ -6,6 +6,7 @@ fatal · 130 interrupted, state saved.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,11 @@ def foreseen_errors() -> Iterator[None]:
         _leave(str(exc), BAD_PLAN)
     except (ConnectorError, StateError) as exc:
         _leave(str(exc), FATAL)
+    except OSError as exc:
+        # What is printed and what is written go to disks alike, and an error of either names none.
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _leave(f"what it prints, or writes into a file, is cut off: {exc.strerror}", FATAL)
     except (KeyboardInterrupt, Interrupted) as exc:
         _leave(str(exc) or "interrupted; the state is saved, the same command goes on from here", INTERRUPTED)
 

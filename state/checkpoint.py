@@ -20,6 +20,7 @@ from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
 from state.statements.in_box import InBoxStatements
 from state.statements.listing import ListingStatements
+from state.statements.messages import MessageStatements
 from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
 from state.statements.passes import PassStatements
@@ -57,6 +58,7 @@ class Checkpoint(
     DoubtStatements,
     GoneStatements,
     InBoxStatements,
+    MessageStatements,
     MoveStatements,
     RenameStatements,
     PeopleStatements,

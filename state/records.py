@@ -312,6 +312,11 @@ class ItemLine(NamedTuple):
     walked_pass: int = 0
 
 
+#: Tree, folder (its row's id), status, size, when it was changed (nanoseconds), when it arrived (seconds since 1970).
+#: Plain tuples, since there are millions of them.
+FileFacts = tuple[str, int, str, int, int | None, float | None]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventLine:
     """One event of a plan."""
@@ -320,6 +325,17 @@ class EventLine:
     kind: str
     tree_id: int | None
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessagesRefused:
+    """Nobody takes what people are to be told."""
+
+    #: The kinds of address; nothing more of it.
+    by: str
+    since: datetime
+    #: When a message was tried last.
+    last: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

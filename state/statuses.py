@@ -211,6 +211,10 @@ class EventKind(StrEnum):
     #: once: {"percent"}.
     CALLS_BEFORE = "calls_before"
     CALLS_USED_UP = "calls_used_up"
+    #: A line that people are to be told: {"by", "text"}; gone once its message was taken. And that messages are not
+    #: taken: {"by", "since", "last"}; gone once one is. Neither is told by itself.
+    TO_BE_TOLD = "to_be_told"
+    MESSAGES_REFUSED = "messages_refused"
 
 
 class CollaborationStatus(StrEnum):
@@ -235,3 +239,16 @@ class SurveyKind(StrEnum):
     FORECAST = "forecast"
     #: No look at a share: which files of Box are the plan's own reports.
     REPORTS = "reports"
+
+
+class Listed(StrEnum):
+    """Kinds of lines that a report lists, the first of each."""
+
+    FAILED = "failed"
+    #: Box has it under another name.
+    RENAMED = "renamed"
+    #: Sent once, and excluded by a rule since: Box holds it still.
+    EXCLUDED_IN_BOX = "excluded in Box"
+    WAIVED = "waived"
+    #: It was in the share in an earlier pass, and is not any more.
+    GONE = "gone"

@@ -3,3 +3,4 @@
 from connectors.box.narrowing import narrow
 
 narrow()  # before anything here imports the SDK
+narrow(["jwt"])  # nor what the SDK signs with, before somebody signs

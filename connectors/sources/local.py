@@ -24,8 +24,8 @@ from connectors.sources.birth import born_ns
 from connectors.sources.location import Location
 from connectors.sources.paths import bytes_of, name_of
 from connectors.sources.patience import Patience
-from connectors.sources.reopening import OpenedFile
-from connectors.sources.resilient import WALKERS, ResilientSource, read_up_to
+from connectors.sources.reopening import OpenedFile, read_up_to
+from connectors.sources.resilient import WALKERS, ResilientSource
 from connectors.sources.root import RootMemory
 
 #: File systems, by the beginning of their name, whose inode numbers do not outlive a mount.
@@ -99,8 +99,10 @@ class LocalSource(ResilientSource):
 
     def _stat(self, path: str) -> Entry:
         with self._folder("") as root:
-            found = _looked_at(root, path) if path else os.fstat(root)
-        return self._entry(path, found)
+            return self._look_below(root, path)
+
+    def _look_below(self, root: int, path: str) -> Entry:
+        return self._entry(path, _looked_at(root, path) if path else os.fstat(root))
 
     def access_times(self) -> AccessTimes:
         """As the mount of the root keeps them."""
@@ -129,22 +131,25 @@ class LocalSource(ResilientSource):
 
     def _read_whole(self, path: str, limit: int) -> WholeFile | None:
         """The look before is one at the handle itself; the look after goes through the folders anew."""
-        try:
-            with self._folder("") as root:
+        with self._folder("") as root:
+            try:
                 file = _LocalFile(_open_file_below(root, path))
-        except OSError:
-            return super()._read_whole(path, limit)  # gone, a link, denied: looking and opening tell which
-        try:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            except OSError:
+                return super()._read_whole(
+                    path, limit
+                )  # gone, a link, denied: looking and opening tell which
+            try:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+                    return None
+                before = self._entry(path, found)
+                content = _content(file, found.st_size)
+            finally:
+                file.close()
+            if len(content) > limit:
                 return None
-            before = self._entry(path, found)
-            content = _content(file, found.st_size)
-        finally:
-            file.close()
-        if len(content) > limit:
-            return None
-        return WholeFile(before, content, self._stat(path), one_handle=True)
+            after = self._look_below(root, path)
+        return WholeFile(before, content, after, one_handle=True)
 
     def _root_names(self) -> Iterator[str]:
         with os.scandir(self._raw_root) as children:

@@ -204,3 +204,12 @@ def _copied(raw: RawFile, view: memoryview) -> int:
     data = raw.read(len(view))
     view[: len(data)] = data
     return len(data)
+
+
+def read_up_to(raw: RawFile, size: int) -> bytes:
+    """Return that many bytes, or all there are if they are fewer."""
+    pieces: list[bytes] = []
+    while size and (piece := raw.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)

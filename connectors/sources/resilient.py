@@ -31,7 +31,7 @@ from connectors.sources.loops import without_loops
 from connectors.sources.os_errors import connector_error
 from connectors.sources.paths import check_path, named_apart
 from connectors.sources.patience import NO_PATIENCE, Patience
-from connectors.sources.reopening import OpenedFile, RawFile, ReopeningFile
+from connectors.sources.reopening import OpenedFile, ReopeningFile, read_up_to
 from connectors.sources.walkers import Walkers
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class ResilientSource(ABC):
     listing_tells_links = False
     #: Whether the server is asked for several folders by one call.
     lists_together = False
+    #: Whether the server is asked for several small files by one call.
+    reads_together = False
 
     def __init__(self, display_url: str, *, patience: Patience | None = None, walkers: int = WALKERS) -> None:
         self._display_url = display_url
@@ -159,6 +161,10 @@ class ResilientSource(ABC):
         """Look, read, look again; None when there is more than `limit`, or no plain file. Raises as `open`."""
         self._check_path(path)
         return self._retrying(path, lambda: self._read_whole_checked(path, limit))
+
+    def read_together(self, wanted: Sequence[tuple[str, int]]) -> dict[str, WholeFile]:
+        """Each is read by itself."""
+        return {}
 
     def require_inside(self, path: str) -> None:
         """Look at every folder above, whatever was seen before. Raises AccessDenied, NotFound, FatalError."""
@@ -315,6 +321,10 @@ class ResilientSource(ABC):
         itself = [] if self.listing_tells_links and path else [path]
         self._ancestry.require_plain([*ancestors(path), *itself])
 
+    def _require_plain_parents(self, path: str) -> None:
+        if self._ancestry is not None:
+            self._ancestry.require_plain(ancestors(path))
+
     def _named(self, path: str, listed: list[Entry]) -> list[Entry]:
         """What a folder lists: each entry under a name of its own, loops as links, sorted."""
         entries = named_apart(path, listed)
@@ -332,18 +342,15 @@ class ResilientSource(ABC):
             raise self._error(exc, path) from exc
 
     def _stat_checked(self, path: str) -> Entry:
-        if self._ancestry is not None:
-            self._ancestry.require_plain(ancestors(path))
+        self._require_plain_parents(path)
         return self._stat(path)
 
     def _read_whole_checked(self, path: str, limit: int) -> WholeFile | None:
-        if self._ancestry is not None:
-            self._ancestry.require_plain(ancestors(path))
+        self._require_plain_parents(path)
         return self._read_whole(path, limit)
 
     def _open_checked(self, path: str) -> OpenedFile:
-        if self._ancestry is not None:
-            self._ancestry.require_plain(ancestors(path))
+        self._require_plain_parents(path)
         return self._open(path)
 
     def _retrying(
@@ -398,15 +405,6 @@ def _given_up(error: ConnectorError, *, first_contact: bool, url: str) -> Connec
 
 def _foreign(exc: Exception) -> BaseException | None:
     return exc.__cause__ if isinstance(exc, ConnectorError) else exc
-
-
-def read_up_to(raw: RawFile, size: int) -> bytes:
-    """Return that many bytes, or all there are if they are fewer."""
-    pieces: list[bytes] = []
-    while size and (piece := raw.read(size)):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
 
 
 def _sorted(entries: list[Entry]) -> list[Entry]:

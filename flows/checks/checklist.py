@@ -26,6 +26,7 @@ from flows.plan.connections import open_box
 from flows.plan.exclude import DEFAULT_EXCLUDE, noting, unused_rules
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
+from flows.reporting.status import refused_words
 from flows.survey.coverage import uncovered
 
 
@@ -40,7 +41,8 @@ def check_everything(plan: MigrationPlan, *, set_space: str = "", notify: bool =
         facts = Facts(plan)
         gather_surroundings(facts, stack)
         found = list(_box_rows(facts, stack, wanted))
-        rows = [*_source_rows(facts), *found, *_machine_rows(facts), *message_rows(plan, test=notify)]
+        rows = [*_source_rows(facts), *found, *_machine_rows(facts)]
+        rows += message_rows(plan, test=notify, refused=_refused(facts))
     return document(plan, rows, can_go_on=facts.account is not None)
 
 
@@ -102,6 +104,14 @@ def _checkpoint_rows(facts: Facts, box: BoxDestination, account: Account) -> Ite
         yield from belonging.account_rows(facts.checkpoint, facts.plan, account)
     if not facts.belonging_rows and facts.plan_id is None:
         yield from belonging.in_box_rows(facts.plan, box, account)
+
+
+def _refused(facts: Facts) -> str:
+    """What the checkpoint says of messages that nobody took; nothing where it cannot be asked."""
+    if facts.checkpoint is None or facts.plan_id is None:
+        return ""
+    refused = facts.checkpoint.messages_refused(facts.plan_id)
+    return refused_words(refused) if refused else ""
 
 
 def _records(facts: Facts) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -96,6 +97,10 @@ def _unreadable(name: str, error: ConnectorError, path: str) -> Row:
     return warning(name, found, advice) if isinstance(error, ItemError) else problem(name, found, advice)
 
 
+#: SQLite makes its log beside the file.
+WRITABLE = "Correct state_url, or give this account the right to write into the folder."
+
+
 def state_row(plan: MigrationPlan) -> tuple[Row, Checkpoint | None]:
     """Reachable and at the right schema; opened as it is, never changed here. Whoever gets it closes it."""
     name, url = "state database", plan.resolved_state_url()
@@ -105,7 +110,11 @@ def state_row(plan: MigrationPlan) -> tuple[Row, Checkpoint | None]:
             return problem(
                 name, f"{file.parent} is not a folder", "Correct state_url, or make the folder."
             ), None
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            return problem(name, f"{file} cannot be made: {file.parent} may not be written", WRITABLE), None
         return ok(name, f"{file} is made by the first run", ONE_DATABASE), None
+    if file is not None and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK)):
+        return problem(name, f"{file}, or its folder, may not be written", WRITABLE), None
     try:
         checkpoint = Checkpoint.open(url, upgrade=False)
     except SchemaBehind as exc:

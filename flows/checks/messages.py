@@ -14,8 +14,11 @@ NAME = "messages"
 TEST = "This is the test message of boxhaul check --notify."
 
 
-def message_rows(plan: MigrationPlan, *, test: bool) -> Iterator[Row]:
-    """Whether messages can be sent; `test`: one is. None for a plan that has nobody to tell, and no test wanted."""
+def message_rows(plan: MigrationPlan, *, test: bool, refused: str = "") -> Iterator[Row]:
+    """Whether messages can be sent; `test`: one is. None for a plan that has nobody to tell, and no test wanted.
+
+    `refused`: what the checkpoint says of messages that runs sent in vain.
+    """
     if plan.notify is None:
         if test:
             yield problem(NAME, "the plan has nobody to tell", "Write notify: ${NAME} into it.")
@@ -29,6 +32,8 @@ def message_rows(plan: MigrationPlan, *, test: bool) -> Iterator[Row]:
         yield problem(
             NAME, f"a URL of notify is none that Apprise knows ({kinds(url)})", "Correct its variable."
         )
+    elif not test and refused:
+        yield warning(NAME, refused, "Send one: boxhaul check PLAN --notify")
     elif not test:
         yield ok(NAME, f"by {kinds(url)}", "Send one: boxhaul check PLAN --notify")
     elif send(url, f"Boxhaul: {plan.name}", TEST, Tone.INFO):

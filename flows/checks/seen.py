@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from connectors.entry import Entry, EntryKind
 from connectors.errors import ConnectorError, FatalError, NotFound
 from flows.checks.rows import Row, problem, said, warning
+from flows.plan.sample import SAMPLED
 from flows.transfer.naming import new_names
 from flows.words import counted
 
@@ -58,7 +59,9 @@ class Seen:
             if reason is None and not entry.is_link:
                 moving.append(entry)
             if not entry.is_link and reason is not None:
-                self.left_out[reason] += 1
+                # A sample was asked for: what is not of it is nothing to see to.
+                if not reason.startswith(SAMPLED):
+                    self.left_out[reason] += 1
             elif entry.kind is EntryKind.JUNCTION and reason is None:
                 self.junctions.add(entry.path)
             elif entry.fault is not None:

@@ -13,6 +13,7 @@ import typer
 
 from flows.cli.options import PlanArgument
 from flows.console import say
+from flows.errors import PlanError
 
 
 def doctor(
@@ -34,6 +35,8 @@ def doctor(
     from flows.diagnosis.gathering import Diagnosis, diagnose
     from flows.words import block_name, printable
 
+    if not plan.exists():
+        raise PlanError(f"{plan}: is not there; an archive would say nothing")
     now = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     file = out or Path(f"{block_name(plan.stem) or 'plan'}-doctor-{now}.tar.gz")
     note = diagnose(

@@ -95,6 +95,9 @@ class FolderPass:
         if is_known:
             # Out of sight it was compared with nothing.
             self._is_filled |= _is_out_of_sight(row)
+            if self._notes.selection.reads_all and not _is_out_of_sight(row):
+                self._tree.read_again += 1
+                self._tree.read_again_bytes += entry.size
             self._tree.items["moved" if entry.name in self._renamed else "unchanged"] += 1
             return
         self._need()

@@ -109,6 +109,9 @@ def forecast_lines(document: Mapping[str, Any]) -> Iterator[str]:
             f"{counted(items['emptied'], 'folder lists', 'folders list')} nothing of what"
             f" {'it' if items['emptied'] == 1 else 'they'} had before and would fail; is a disk mounted there?"
         )
+    if (again := document["read_again"])["files"]:
+        files = f"{counted(again['files'], 'file')} ({size_words(again['bytes'])})"
+        yield f"{files} read again, and those of them that differ sent as well: how many is not known before"
     if document["left_out"]["files"]:
         yield left_out_words(document["left_out"]["files"], document["left_out"]["bytes"])
     if document["quick"] is not None:

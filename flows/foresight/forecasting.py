@@ -173,6 +173,10 @@ def forecast_document(
         "speeds": {"line": speeds.line, "source": speeds.source},
         "trees": [_tree_document(tree) for tree in trees],
         "stops": _stops(simulation),
+        "read_again": {
+            "files": sum(tree.read_again for tree in trees),
+            "bytes": sum(tree.read_again_bytes for tree in trees),
+        },
         "left_out": {
             "files": sum(tree.left_out for tree in trees),
             "bytes": sum(tree.left_out_bytes for tree in trees),

@@ -49,6 +49,9 @@ class SimulatedTree:
     #: Files and bytes that the filters of the run leave out.
     left_out: int = 0
     left_out_bytes: int = 0
+    #: Files whose times say that nothing changed, and which `--checksum` reads all the same.
+    read_again: int = 0
+    read_again_bytes: int = 0
     #: Folders below its own that Box does not have, and those of them into which something is sent.
     unmade: int = 0
     needed: int = 0

@@ -211,7 +211,7 @@ def _verify(plan: MigrationPlan, wishes: Wishes, told: _Told) -> dict[str, Any]:
     _say("verification: Box, and the share, are compared with what was sent")
     ledger = Ledger(None)
     with counting(plan.name, ledger):
-        document = verify_plan(plan, Wanted(source=True), ledger)
+        document = verify_plan(plan, Wanted(source=True, lets_in=True), ledger)
     found = {kind: number for kind, number in document["by_kind"].items() if number}
     told.details[Step.VERIFY.value] = "; ".join(verification_words(document))
     if set(found) - set(wishes.accept):

@@ -28,6 +28,9 @@ from state.records import TreeRecord
 #: for those that only send.
 IDLE_SECONDS, SENDER_IDLE_SECONDS = 0.2, 1.0
 
+#: The first of them; each one that found nothing doubles it. The first folders are listed within an instant.
+FIRST_IDLE_SECONDS = 0.02
+
 #: The same as a multiple of what a look takes: over thousands of trees it takes long.
 IDLE_PER_LOOK = 9.0
 
@@ -77,7 +80,7 @@ def send_files(
 def _send_files(
     migration: Migration, threads: ThreadPoolExecutor, trees: list[TreeRecord], in_flight: deque[Pending]
 ) -> list[TreeRecord]:
-    waiting, number, tried = trees, 0, 0
+    waiting, number, tried, idle_least = trees, 0, 0, FIRST_IDLE_SECONDS
     while True:
         migration.stop.raise_if_stopped()
         walked = not migration.walking.is_set()
@@ -85,7 +88,7 @@ def _send_files(
         last = tried == migration.plan.transfer.max_attempts
         asked = time.monotonic()
         batch = migration.claims.next_batch(attempts_at_most=None if last else tried)
-        idle = max(IDLE_SECONDS, IDLE_PER_LOOK * (time.monotonic() - asked))
+        idle = max(idle_least, IDLE_PER_LOOK * (time.monotonic() - asked))
         if batch:
             number += 1
             in_flight.append(start(threads, upload_batch, migration, Batch(batch), number))
@@ -95,6 +98,7 @@ def _send_files(
             waiting = complete_settled(migration, waiting)
         elif not batch and not walked:
             migration.stop.wait(idle)
+            idle_least = min(IDLE_SECONDS, 2 * idle_least)
         elif not batch and not migration.claims.has_pending_files():
             return waiting
         elif not batch:

@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import Cancelling
 
 from connectors.errors import ItemError
-from flows.errors import Interrupted
+from flows.errors import Interrupted, PlanError
 from flows.orchestration.tasks import run_log
 from flows.run.leases import LEASE_NAME
 from flows.transfer.completing import create_missing_folders
@@ -49,6 +51,19 @@ FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 5.0, 300.0
 
 #: Seconds between looks for folders that nobody has made yet.
 FOLDERS_SECONDS = 0.5
+
+
+def require_deployment() -> None:
+    """PlanError where nothing could ever send for this run: the deployment of the senders is not there."""
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_deployment_by_name(SENDERS)
+    except ObjectNotFound:
+        raise PlanError(
+            f"workers: Prefect has no deployment {SENDERS}, which would send; make it: boxhaul deploy PLAN"
+        ) from None
+    except (HTTPError, PrefectException) as exc:
+        run_log().warning("the deployment of the senders cannot be looked up now: %s", type(exc).__name__)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from connectors.errors import ConnectorError
 from flows.errors import PlanError
 from flows.orchestration.tasks import run_log
 from flows.plan.model import MigrationPlan
-from flows.reconciliation.report_in_box import upload_reports
 from flows.words import printable
 from state.errors import StateError
 
@@ -17,6 +16,9 @@ def put_report_into_box(plan: MigrationPlan) -> None:
     Whoever began another run of the plan by now is not waited for: that one hands in its own. A tree that was closed
     belongs to its people, and keeps the report that it was closed with.
     """
+    # Its pages take a tenth of a run's start to import, and few plans ask for them here.
+    from flows.reconciliation.report_in_box import upload_reports
+
     log = run_log()
     try:
         lines, _ = upload_reports(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from connectors.errors import ConnectorError, QuotaExceeded
@@ -14,19 +15,17 @@ from flows.orchestration.tasks import in_flow_run, run_log
 from flows.plan.model import MigrationPlan
 from flows.plan.references import reveal
 from flows.run.allotment import ALARMS, Alarm
-from flows.run.notices import Notices, Tone
+from flows.run.notices import RUN, WATCH, Notices, Tone
 from flows.transfer.migration import Migration
+from state.checkpoint import Checkpoint
 from state.errors import LeaseHeld, StateError
-
-#: The watch, which lasts until somebody ends it.
-WATCH = "watch"
 
 #: Percent of the month's calls from which on somebody has to act.
 BADLY_USED = max(ALARMS)
 
 
 @contextmanager
-def notifying(plan: MigrationPlan, what: str = "run") -> Iterator[Notices]:
+def notifying(plan: MigrationPlan, what: str = RUN) -> Iterator[Notices]:
     """Tell people of the run that the body makes, also where it cannot even begin. `what`: how it is called."""
     log = run_log()
     notices = Notices(plan.name, target(plan, log.warning), log.info, log.warning)
@@ -72,7 +71,17 @@ def calls_alarm(plan: MigrationPlan, notices: Notices) -> Alarm:
 def tell_by(migration: Migration, notices: Notices) -> None:
     """Let the run tell people by these."""
     migration.tell, migration.alarm = notices.tell, calls_alarm(migration.plan, notices)
-    migration.let_notices_leave = notices.flush
+    migration.let_notices_leave = notices.leave
+    begin_to_tell(migration.checkpoint, migration.plan_id, notices, RUN)
+
+
+def begin_to_tell(checkpoint: Checkpoint, plan_id: int, notices: Notices, by: str) -> None:
+    """Tell what an earlier process wrote down to be told, and nobody took; write down whether this one is heard."""
+    if not notices.has_target:
+        return
+    notices.remember_with(lambda kinds, taken: checkpoint.record_messages_taken(plan_id, kinds, taken=taken))
+    for number, text in checkpoint.messages_to_send(plan_id, by):
+        notices.tell(Tone.INFO, text, logged=False, sent=partial(checkpoint.forget_message, number))
 
 
 def tell_end(migration: Migration, summary: Mapping[str, Any]) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 from flows.errors import PlanError
 from flows.foresight.share_watch import ShareWatch
 from flows.observation.reading import CALL_SECONDS, EventReader
-from flows.orchestration.notifying import WATCH, calls_alarm, notifying
+from flows.orchestration.notifying import begin_to_tell, calls_alarm, notifying
 from flows.orchestration.on_demand import FlowRunContext, emit_event, get_run_logger
 from flows.plan.model import MigrationPlan
 from flows.reporting.events import finding_line, findings_together
 from flows.run.allotment import Allotment
-from flows.run.notices import Notices, Tone
+from flows.run.notices import WATCH, Notices, Tone
 from flows.sharing.access import Access, open_access
 from flows.words import printable, slug
 from state.statuses import EventKind
@@ -57,21 +57,22 @@ def watch(plan: MigrationPlan, *, once: bool, every_seconds: float, share: bool)
     """Tell what people do in the trees of a plan, and with `share` what waits there for the next pass.
 
     once: what there is by now; else until somebody stops it. PlanError before the first run. A finding is written down
-    with the place behind it, and told after that; it counts as told when its message has left. What a stop came before
-    is told by the next watch, and nothing is lost.
+    with the place behind it, and told after that, once. The message about it waits in the checkpoint until it was
+    taken: what a stop came before is told by the next watch, and nothing is lost.
     """
     if every_seconds < 1:
         raise PlanError("--every: Box is asked once a second at most")
     with (
         notifying(plan, WATCH) as notices,
         open_access(plan) as access,
-        notices.flushed(),
         ExitStack() as stack,
     ):
+        stack.callback(notices.leave)
         alarm = calls_alarm(plan, notices)
         allotment = Allotment(access.checkpoint, access.plan_id, plan.box, lambda: alarm)
         allotment.begin()
-        found, last = _tell(access, notices, 0)  # what an earlier one wrote down and could not tell
+        begin_to_tell(access.checkpoint, access.plan_id, notices, WATCH)
+        found, last = _tell(access, notices, 0)  # what an earlier one wrote down and did not come to tell
         reader = EventReader(access)
         look = stack.enter_context(_looking(access)) if share else lambda: None
         if not reader.sees_everything:
@@ -121,9 +122,14 @@ def _tell(access: Access, notices: Notices, last: int) -> tuple[int, int]:
             _tell_one(access.plan, line.kind, line.detail)
         last = findings[-1][0]
         # What waits in the share is told here alone, so that there may be no line.
-        for words in findings_together([(line.kind, line.detail) for _, line in findings]):
-            notices.tell(Tone.LOOK, words, logged=False)
-        notices.after_all(partial(checkpoint.record_told, plan_id, last))
+        lines = (
+            findings_together([(line.kind, line.detail) for _, line in findings])
+            if notices.has_target
+            else []
+        )
+        numbers = checkpoint.record_told(plan_id, last, by=WATCH, messages=lines)
+        for number, words in zip(numbers, lines, strict=True):
+            notices.tell(Tone.LOOK, words, logged=False, sent=partial(checkpoint.forget_message, number))
         told += len(findings)
     return told, last
 

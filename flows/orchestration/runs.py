@@ -69,8 +69,9 @@ def move_share(
     `checksum`: every file is read again, and sent where it differs from what Box has of it. `filters`: send only what
     these let through; the rest stays pending. `retry`: try again what failed for this reason, "" for any; None: what a
     new pass tries again by itself. `since`: a quick pass, see flows.plan.since. `reopen`: why closed trees are moved
-    again; None: they are not. `hold_people`: nobody is let in who is not in yet; trees that are all there end as
-    verified. Return the summary, inside a flow run as a state that says how the run ended. Raise what stopped it.
+    again; None: they are not. `hold_people`: nobody is let in who is not in yet; trees that are all there and wait for
+    somebody end as verified. Return the summary, inside a flow run as a state that says how the run ended. Raise what
+    stopped it.
     """
     hours, moment = Window.parse(window), parse_since(since, datetime.now(UTC))
     _require_senders(plan, workers)
@@ -107,6 +108,10 @@ def _require_senders(plan: MigrationPlan, workers: int) -> None:
         raise PlanError("workers: each needs an identity of its own to upload as; box.identities names none")
     for key in plan.written_secrets():
         raise PlanError(f"{key}: other processes are not told the secret in it; write it as ${{NAME}}")
+    if in_flow_run():
+        from flows.orchestration.fleet import require_deployment
+
+        require_deployment()
 
 
 def _run_to_its_end(migration: Migration, move: Callable[[], dict[str, Any]]) -> tuple[Any, bool]:

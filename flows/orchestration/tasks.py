@@ -15,8 +15,6 @@ from flows.errors import Interrupted
 from flows.orchestration.endings import announce_tree, called, cancelled, incomplete, returned
 from flows.orchestration.on_demand import FlowRunContext, TaskRunContext, get_run_logger, task
 from flows.run.log_file import of_tree
-from flows.run.notices import Tone
-from flows.sharing.trees import LET_IN
 from flows.transfer import completing, sending, walking
 from flows.transfer.migration import Migration
 from flows.transfer.sending import Batch
@@ -96,20 +94,11 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> Any:
         )
     if done:
         announce_tree(migration, now)
-        if tree.state is not TreeState.COMPLETE and now.state is TreeState.COMPLETE:
-            migration.tell(Tone.GOOD, complete_words(migration, now))
     held = migration.holds_people and now.state is TreeState.VERIFIED
     if now.state is not TreeState.COMPLETE and not held and in_task_run():
         again = "" if done else ": Box differs from what was sent, which is sent again"
         return incomplete("Incomplete", printable(f"{now.name} is {state}{again}"), done)
     return done
-
-
-def complete_words(migration: Migration, tree: TreeRecord) -> str:
-    """One line about a tree that is complete now, and who is in."""
-    people = [each for each in migration.checkpoint.all_collaborations(tree.id) if each.status in LET_IN]
-    who = counted(len(people), "person or group", "people and groups")
-    return f"tree complete: {tree.name}; {who} let in"
 
 
 def task_runner() -> Any:

@@ -113,13 +113,16 @@ def _show_live(console: Console, migration: Migration, done: threading.Event) ->
         while not done.wait(REFRESH_SECONDS):
             state, under_way = _snapshot(migration), migration.in_flight.longest(FILES_SHOWN)
             live.update(picture(migration.plan.name, state, under_way))
-        live.update(picture(migration.plan.name, _snapshot(migration)))
+        # A run that was refused before it began says why, and has done nothing.
+        last = picture(migration.plan.name, _snapshot(migration)) if migration.pass_id else Text("")
+        live.update(last)
 
 
 def _show_lines(console: Console, migration: Migration, done: threading.Event) -> None:
     while not done.wait(LINE_SECONDS):
         console.print(line(_snapshot(migration)), soft_wrap=True, highlight=False)
-    console.print(line(_snapshot(migration)), soft_wrap=True, highlight=False)
+    if migration.pass_id:
+        console.print(line(_snapshot(migration)), soft_wrap=True, highlight=False)
 
 
 def _snapshot(migration: Migration) -> Snapshot:

@@ -24,6 +24,10 @@ def share_of(text: str) -> float:
     return share
 
 
+#: How the reason of what is not of a sample begins.
+SAMPLED = rule_reason("sample ")
+
+
 class SampleRule:
     """So much of the files, chosen by a hash of each path: whatever else is in the share. Folders move all."""
 
@@ -38,7 +42,7 @@ class SampleRule:
             return None
         digest = hashlib.sha256(normal_form(entry.path).encode("utf-8", "surrogateescape")).digest()
         chosen = int.from_bytes(digest[:8]) < self._below
-        return None if chosen else rule_reason(f"sample {self._text}")
+        return None if chosen else f"{SAMPLED}{self._text}"
 
     @property
     def digest(self) -> str:

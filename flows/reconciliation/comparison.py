@@ -31,6 +31,8 @@ class Comparison:
     stop: StopSignal
     #: The dates in Box are compared as well.
     dates: bool = True
+    #: Whom the plan names and nobody has let in yet is let in afterwards: no difference.
+    lets_in: bool = False
 
     @cached_property
     def root_ids(self) -> frozenset[str]:

@@ -55,7 +55,7 @@ def compare_root(comparison: Comparison, tree: TreeRecord) -> bool:
     _compare_place(comparison, tree, folder)
     _compare_link(comparison, tree, folder)
     try:
-        for action in compare_people(comparison.access, tree):
+        for action in compare_people(comparison.access, tree, in_force=comparison.lets_in):
             _tell_person(comparison, tree, action)
     except Exception as exc:
         if outcome_of(exc) not in (Outcome.FAILED, Outcome.AGAIN):

@@ -48,6 +48,8 @@ class Wanted:
     share: float = 1.0
     #: The dates in Box are compared as well.
     dates: bool = True
+    #: Whom the plan names and nobody has let in yet is let in afterwards: no difference.
+    lets_in: bool = False
 
     @property
     def mode(self) -> str:
@@ -102,6 +104,7 @@ def opened(plan: MigrationPlan, wanted: Wanted, ledger: Ledger) -> Iterator[Comp
             ledger=ledger,
             stop=stop,
             dates=wanted.dates,
+            lets_in=wanted.lets_in,
         )
 
 

@@ -1,13 +1,13 @@
-"""Findings: what the report's page lists, gathered in one pass over items and events."""
+"""Findings: what the report's page lists: the first lines of each kind, sums, and events as remarks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from connectors.entry import EntryKind
 from flows.reporting.events import (
     WATCHED,
     WORDS,
@@ -18,13 +18,10 @@ from flows.reporting.events import (
     reconciled_words,
 )
 from state.records import EventLine, ItemLine
-from state.statuses import EventKind, ItemStatus
+from state.statuses import EventKind, ItemStatus, Listed
 
 #: Lines of one list in the HTML, and characters of them all; the CSV has the others.
 LISTED, CHARACTERS = 1_000, 150_000
-
-#: Of what is one of these nothing is told but another name.
-_ON_ITS_WAY = (ItemStatus.UPLOADED, ItemStatus.PENDING)
 
 #: Remarks that are known again when a later pass makes them once more.
 REMEMBERED = 100_000
@@ -36,15 +33,15 @@ class FirstLines(list[ItemLine]):
     def __init__(self) -> None:
         super().__init__()
         self.found = 0
-        self._room = CHARACTERS
 
-    def offer(self, item: ItemLine) -> None:
-        """One line more."""
-        self.found += 1
-        if len(self) < LISTED and self._room > 0:
-            self._room -= len(item.path) + len(item.detail or "") + len(item.waived_why or "")
-            if self._room > 0:
-                self.append(item)
+    def fill(self, found: int, lines: Iterable[ItemLine]) -> None:
+        """Take the first of these lines."""
+        self.found, room = found, CHARACTERS
+        for item in islice(lines, LISTED):
+            room -= len(item.path) + len(item.detail or "") + len(item.waived_why or "")
+            if room <= 0:
+                return
+            self.append(item)
 
 
 @dataclass(frozen=True)
@@ -59,15 +56,9 @@ class Remark:
 
 @dataclass
 class Findings:
-    """What the HTML lists, gathered in one pass over the items; bounded whatever the share's size (P9)."""
+    """What the HTML lists; bounded whatever the share's size (P9)."""
 
-    failed: FirstLines = field(default_factory=FirstLines)
-    renamed: FirstLines = field(default_factory=FirstLines)
-    #: Sent once, and excluded by a rule since: Box holds them still.
-    excluded_in_box: FirstLines = field(default_factory=FirstLines)
-    waived: FirstLines = field(default_factory=FirstLines)
-    #: They were in the share in an earlier pass, and are not any more.
-    gone: FirstLines = field(default_factory=FirstLines)
+    first: dict[Listed, FirstLines] = field(default_factory=lambda: {kind: FirstLines() for kind in Listed})
     by_reason: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Why something is excluded: no more than the plan's rules and a few kinds of entries.
     excluded_reasons: set[str] = field(default_factory=set)
@@ -81,8 +72,31 @@ class Findings:
     proofs: dict[str, str] = field(default_factory=dict)
     #: When `boxhaul verify` ran last, and its result as one line; None: never.
     reconciled: str | None = None
-    #: Trees that the plan does not name any more; their items are no findings.
-    outside: frozenset[str] = frozenset()
+
+    @property
+    def failed(self) -> FirstLines:
+        """What failed."""
+        return self.first[Listed.FAILED]
+
+    @property
+    def renamed(self) -> FirstLines:
+        """What has another name in Box."""
+        return self.first[Listed.RENAMED]
+
+    @property
+    def excluded_in_box(self) -> FirstLines:
+        """What was sent once, and excluded by a rule since."""
+        return self.first[Listed.EXCLUDED_IN_BOX]
+
+    @property
+    def waived(self) -> FirstLines:
+        """What a person waived."""
+        return self.first[Listed.WAIVED]
+
+    @property
+    def gone(self) -> FirstLines:
+        """What is not in the share any more."""
+        return self.first[Listed.GONE]
 
     def read_events(self, lines: Iterator[EventLine], *, last_pass: int | None = None) -> None:
         """Pick from the plan's events what a person should know; the same remark of a later pass counts once.
@@ -141,24 +155,15 @@ class Findings:
             self.remark_count += 1
             self.remarks.insert(0, Remark("", what, len(rules), list(rules[:LISTED])))
 
-    def take(self, item: ItemLine) -> None:
-        """Look at one line."""
-        if (item.status in _ON_ITS_WAY and not item.renamed) or item.tree in self.outside:
-            return  # nothing to tell, as of nearly all
-        if item.status is ItemStatus.GONE:
-            self.gone.offer(item)
-            return
-        if item.status is ItemStatus.FAILED:
-            self.failed.offer(item)
-        if item.renamed and item.box_id is not None:
-            self.renamed.offer(item)
-        if item.status is ItemStatus.WAIVED:
-            self.never_seen_count += item.kind is EntryKind.FOLDER and item.note is not None
-            self.waived.offer(item)
-        if item.status is ItemStatus.EXCLUDED and item.reason:
-            self.excluded_reasons.add(item.reason)
-        if item.status is ItemStatus.EXCLUDED and item.box_id is not None:
-            self.excluded_in_box.offer(item)
-        elif item.status in (ItemStatus.FAILED, ItemStatus.EXCLUDED):
-            key = (item.status.value, item.reason or "")
-            self.by_reason[key] = self.by_reason.get(key, 0) + 1
+    def list_lines(self, kind: Listed, found: int, lines: Iterable[ItemLine]) -> None:
+        """So many lines are of this kind, and these are the first of them."""
+        self.first[kind].fill(found, lines)
+
+    def count_not_moved(self, status: str, reason: str | None, *, in_box: bool, count: int) -> None:
+        """So many more failed, or are excluded, for this reason."""
+        excluded = status == ItemStatus.EXCLUDED
+        if excluded and reason:
+            self.excluded_reasons.add(reason)
+        if not (excluded and in_box):
+            key = (status, reason or "")
+            self.by_reason[key] = self.by_reason.get(key, 0) + count

@@ -48,10 +48,10 @@ def of_one_tree(document: Mapping[str, Any], tree: TreeRecord) -> dict[str, Any]
 
 def without_free_text(line: ItemLine) -> ItemLine:
     """Return the line without what a person or a server wrote."""
-    return line._replace(reason=_plain(line.reason), detail=None, waived_by=None, waived_why=None)
+    return line._replace(reason=plain_reason(line.reason), detail=None, waived_by=None, waived_why=None)
 
 
-def _plain(reason: str | None) -> str | None:
+def plain_reason(reason: str | None) -> str | None:
     """A glob of the plan may name folders of several trees."""
     if reason is None or not reason.startswith(_RULE) or reason in _USUAL or reason.startswith(_ARCHIVE):
         return reason

@@ -70,7 +70,7 @@ def several_table(found: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _state(document: Mapping[str, Any]) -> Text:
     trees = [tree for tree in document["trees"] if tree["in_plan"]]
     total = len(trees) + len(document["not_begun"])
-    done = sum(tree["state"] == "complete" for tree in trees)
+    done = sum(tree["state"] in ("complete", "closed") for tree in trees)
     words = f"{done:,} of {counted(total, 'tree')} complete"
     if document.get("running"):
         return Text(f"running; {words}", "yellow")

@@ -1,4 +1,4 @@
-"""The shape of a share: what the report's pictures show of its files, gathered in one pass; bounded (P9)."""
+"""The shape of a share: what the report's pictures show of its files, gathered in one pass; bounded (P9). Pure."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import heapq
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
-from connectors.entry import EntryKind
-from state.records import ItemLine
+from state.records import FileFacts
 from state.statuses import ItemStatus
 
 #: What becomes of a file, as the pictures colour it.
 IN_BOX, TO_SEND, FAILED, LEFT_OUT = STATES = ("in Box", "to send", "failed", "left out")
 
-_STATE_OF = {
+_STATE_OF: dict[str, str] = {
     ItemStatus.UPLOADED: IN_BOX,
     ItemStatus.PENDING: TO_SEND,
     ItemStatus.FAILED: FAILED,
@@ -110,101 +110,93 @@ class Arrivals:
         return [((step + 1) * float(self.step), self.steps[step]) for step in sorted(self.steps)]
 
 
-@dataclass
-class _Folder:
-    """The folder whose files are being read."""
-
-    path: str = ""
-    amount: Amount = field(default_factory=Amount)
-    times: array[float] = field(default_factory=lambda: array("d"))
-
-
 class Shape:
-    """Looks at every line in the report's order; what it keeps does not grow with them, but with the trees."""
+    """Looks at every file once; what it keeps does not grow with them, but with the trees."""
 
     def __init__(self, trees: Sequence[Mapping[str, Any]], *, now: datetime, shown: int) -> None:
         """`trees`: those of the status document; `shown`: how many of them, the largest, are shown with folders."""
-        named = {tree["name"]: tree["source"].strip("/") for tree in trees if tree["in_plan"]}
-        self._depth = {name: source.count("/") + 1 if source else 0 for name, source in named.items()}
+        named = {tree["name"]: tree["source"] for tree in trees if tree["in_plan"]}
         sizes = {tree["name"]: tree["bytes"]["total"] for tree in trees if tree["in_plan"]}
-        self._shown = set(heapq.nlargest(shown, sizes, key=lambda name: sizes[name]))
+        #: Trees that are shown with folders, and where each begins in the share.
+        self.shown = {
+            name: named[name] for name in heapq.nlargest(shown, sizes, key=lambda name: sizes[name])
+        }
         self._now = now.timestamp()
         self.sizes = {words: Amount() for _, words in SIZES}
         self.ages = {words: Amount() for words in (*(words for _, words in AGES), UNDATED)}
-        self._sizes, self._undated = list(self.sizes.values()), self.ages[UNDATED]
-        self._ages = [self.ages[words] for _, words in AGES]
         self.arrivals = Arrivals()
         #: Tree → state → bytes.
         self.trees: dict[str, Counter[str]] = {name: Counter() for name in named}
         #: Tree → its largest folders (and "" for its own files and all others) → state → bytes.
         self.folders: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: {"": Counter()})
         self.slowest: list[SlowFolder] = []
-        self._top: tuple[str, str] = ("", "")
-        self._top_sizes: Counter[str] = Counter()
-        self._tree, self._folder = "", _Folder()
+        #: Seconds, files, bytes, row's id.
+        self._slow: list[tuple[float, int, int, int]] = []
 
-    def take(self, item: ItemLine) -> None:
-        """Look at one line."""
-        state, tree = _STATE_OF.get(item.status), item.tree
-        if tree not in self._depth or item.kind is not EntryKind.FILE or state is None:
-            return
-        size, modified_ns = item.size, item.modified_ns
-        self._sizes[bisect_right(_SIZE_EDGES, size)].add(size)
-        if modified_ns is None:
-            self._undated.add(size)
-        else:
-            self._ages[bisect_right(_AGE_EDGES, self._now - modified_ns / 1e9)].add(size)
-        self.trees[tree][state] += size
-        path = item.path.rpartition("/")[0]
-        if path != self._folder.path or tree != self._tree:
-            self._enter(tree, path)
-        if tree in self._shown:
-            self._top_sizes[state] += size
-        if state == IN_BOX:
-            at = None if item.uploaded_at is None else item.uploaded_at.timestamp()
-            self.arrivals.add(at, size)
-            self._folder.amount.add(size)
-            if at is not None:
-                self._folder.times.append(at)
+    def take_files(self, files: Iterable[FileFacts]) -> None:
+        """Look at all files, those of a folder one after the other."""
+        sizes, undated = list(self.sizes.values()), self.ages[UNDATED]
+        ages = [self.ages[words] for _, words in AGES]
+        own: Counter[str] = Counter()
+        before, times, amount = ("", 0), array("d"), Amount()
+        for tree, folder, status, size, modified_ns, at in files:
+            state = _STATE_OF.get(status)
+            if state is None or tree not in self.trees:
+                continue
+            if (tree, folder) != before:
+                self._end_folder(before[1], times, amount)
+                before, times, amount = (tree, folder), array("d"), Amount()
+                own = self.trees[tree]
+            sizes[bisect_right(_SIZE_EDGES, size)].add(size)
+            age = (
+                undated
+                if modified_ns is None
+                else ages[bisect_right(_AGE_EDGES, self._now - modified_ns / 1e9)]
+            )
+            age.add(size)
+            own[state] += size
+            if state == IN_BOX:
+                self.arrivals.add(at, size)
+                amount.add(size)
+                if at is not None:
+                    times.append(at)
+        self._end_folder(before[1], times, amount)
 
-    def _enter(self, tree: str, path: str) -> None:
-        """The files of another folder follow."""
-        self._end_folder()
-        self._tree, self._folder = tree, _Folder(path)
-        if tree not in self._shown:
-            return
-        parts, depth = path.split("/") if path else [], self._depth[tree]
-        top = (tree, parts[depth] if len(parts) > depth else "")
-        if top != self._top:
-            self._end_top()
-            self._top = top
-
-    def end(self) -> None:
-        """There are no more lines."""
-        self._end_top()
-        self._end_folder()
-        self.slowest.sort(key=lambda folder: (-folder.seconds, folder.path))
-
-    def _end_top(self) -> None:
-        """A folder right below a tree was read to its end: it stays by name if it is one of the largest."""
-        (tree, name), sizes, self._top_sizes = self._top, self._top_sizes, Counter()
-        if not sizes:
-            return
-        folders = self.folders[tree]
-        if name not in folders:
-            folders[name] = Counter()
-        folders[name].update(sizes)
-        named = [each for each in folders if each]
-        if len(named) > FOLDERS_SHOWN:
-            smallest = min(named, key=lambda each: (folders[each].total(), each))
-            folders[""].update(folders.pop(smallest))
-
-    def _end_folder(self) -> None:
-        folder, self._folder = self._folder, _Folder()
-        gaps = [later - earlier for earlier, later in pairwise(sorted(folder.times))]
+    def _end_folder(self, folder: int, times: array[float], amount: Amount) -> None:
+        gaps = [later - earlier for earlier, later in pairwise(sorted(times))]
         seconds = sum(gap for gap in gaps if gap <= WAITING_SECONDS)
         if seconds <= 0:
             return
-        self.slowest.append(SlowFolder(folder.path, seconds, folder.amount.files, folder.amount.size))
-        if len(self.slowest) > 2 * SLOWEST_SHOWN:
-            self.slowest = heapq.nlargest(SLOWEST_SHOWN, self.slowest, key=lambda each: each.seconds)
+        self._slow.append((seconds, amount.files, amount.size, folder))
+        if len(self._slow) > 20 * SLOWEST_SHOWN:
+            self._slow = heapq.nlargest(SLOWEST_SHOWN, self._slow)
+
+    def take_folders(self, sums: Iterable[tuple[str, str, str, int]]) -> None:
+        """Look at the folders right below the trees that are shown: tree, name, status and bytes, a folder's sums one
+        after the other. Those stay by name that are the largest."""
+        for (tree, name), own in groupby(sums, key=itemgetter(0, 1)):
+            of_states = [(_STATE_OF[status], size) for _, _, status, size in own if status in _STATE_OF]
+            if not of_states:
+                continue
+            folders = self.folders[tree]
+            sizes = folders.setdefault(name, Counter())
+            for state, size in of_states:
+                sizes[state] += size
+            named = [each for each in folders if each]
+            if len(named) > FOLDERS_SHOWN:
+                smallest = min(named, key=lambda each: (folders[each].total(), each))
+                folders[""].update(folders.pop(smallest))
+
+    def slow_folders(self) -> list[int]:
+        """The folders that took longest, as their rows' ids."""
+        self._slow = heapq.nlargest(SLOWEST_SHOWN, self._slow)
+        return [folder for *_, folder in self._slow]
+
+    def name_slowest(self, paths: Mapping[int, str]) -> None:
+        """There are no more files, and here lie those folders."""
+        self.slowest = [
+            SlowFolder(paths[folder], seconds, files, size)
+            for seconds, files, size, folder in self._slow
+            if folder in paths
+        ]
+        self.slowest.sort(key=lambda folder: (-folder.seconds, folder.path))

@@ -16,8 +16,9 @@ from flows.plan.model import MigrationPlan
 from flows.plan.people import COLLABORATOR_KEYS
 from flows.reporting.failures import first_by_reason
 from flows.run.forecast import beside_the_fact, seconds_at_least
-from flows.words import duration_words, normal_form, printable, size_words
+from flows.words import counted, duration_words, normal_form, printable, size_words
 from state.checkpoint import Checkpoint
+from state.records import MessagesRefused
 from state.reports.lines import failures
 from state.reports.status import plan_status
 from state.statuses import PassState, SurveyKind
@@ -36,6 +37,7 @@ FORECAST = ("at", "calls", "uploads", "bytes", "items", "days", "seconds", "bind
 def status_document(plan: MigrationPlan) -> dict[str, Any]:
     """plan, pass, trees, calls, eta_seconds: the shape of DESIGN's outside. PlanError before the first run.
 
+    "messages": since when nobody takes what people are to be told; None where somebody does.
     "failures" are the first entries that failed, of each reason some. Each tree says whether the plan still names it
     (in_plan), and whom an earlier version of the plan let in who is in Box still (still_in); "not_begun" are those
     that no run has begun. "complete" is of all that the plan names.
@@ -45,6 +47,7 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
         plan_id = known_plan(plan, checkpoint)
         document = {**plan_status(checkpoint, plan_id), "plan": plan.name}
         document["failures"] = _first_failures(checkpoint, plan_id)
+        document["messages"] = _messages(plan, checkpoint, plan_id)
         forecast = checkpoint.last_survey(plan.checkpoint_name, SurveyKind.FORECAST)
     finally:
         checkpoint.close()
@@ -66,6 +69,24 @@ def _first_failures(checkpoint: Checkpoint, plan_id: int) -> list[dict[str, Any]
         {"tree": line.tree, "path": line.path, "reason": line.reason}
         for line in first_by_reason(lines, limit=FAILED_NAMED)
     ]
+
+
+def _messages(plan: MigrationPlan, checkpoint: Checkpoint, plan_id: int) -> dict[str, Any] | None:
+    refused = checkpoint.messages_refused(plan_id) if plan.notify is not None else None
+    if refused is None:
+        return None
+    return {
+        "by": refused.by,
+        "since": refused.since.isoformat(timespec="seconds"),
+        "last": refused.last.isoformat(timespec="seconds"),
+        "words": refused_words(refused),
+    }
+
+
+def refused_words(refused: MessagesRefused) -> str:
+    """Say that nobody is told of runs."""
+    since, last = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in (refused.since, refused.last))
+    return f"messages by {refused.by} are not taken since {since}, last tried {last}"
 
 
 def _forecast(
@@ -119,8 +140,11 @@ def person_name(person: Mapping[str, Any]) -> str:
     return next((str(person[name]) for name in COLLABORATOR_KEYS if person.get(name)), "?")
 
 
-def status_table(document: dict[str, Any]) -> RenderableType:
-    """The document for a person: a table that fits 80 columns, then the people, then what is left."""
+def status_table(document: dict[str, Any], *, with_gone: bool = True) -> RenderableType:
+    """The document for a person: a table that fits 80 columns, then the people, then what is left.
+
+    `with_gone`: False where what became of entries that are gone from the source is said beside it.
+    """
     title = f"{document['plan']}, pass {document['pass'] or '-'}{_as_of(document)}"
     table = Table(title=Text(printable(title)), title_justify="left")
     for name in ("tree", "state"):
@@ -143,13 +167,21 @@ def status_table(document: dict[str, Any]) -> RenderableType:
         *_reasons(document),
         *_failures(document),
         _files(document),
-        *_gone(document),
+        *(_gone(document) if with_gone else []),
         *_not_begun(document),
         *_people(document),
         *_links(document),
         *([Text(f"  {document['forecast']['words']}", style="dim")] if document["forecast"] else []),
+        *_untold(document),
     )
     return Group(table, *lines, _calls(document))
+
+
+def _untold(document: Mapping[str, Any]) -> list[Text]:
+    if not document.get("messages"):
+        return []
+    words = f"  {document['messages']['words']}; try it: boxhaul check PLAN --notify"
+    return [Text(printable(words), style="yellow")]
 
 
 def running_words(document: Mapping[str, Any]) -> list[str]:
@@ -227,6 +259,14 @@ def _state_words(tree: Mapping[str, Any]) -> str:
     if tree["closed"]:
         at = tree["closed"]["at"][:16].replace("T", " ")
         words += f" by {tree['closed']['by']} on {at} UTC"
+    if tree["state"] == "verified":
+        waiting = sum(person["status"] == "planned" for person in tree["collaborators"])
+        words += ": all of it is in Box, as Box's own listing says"
+        words += (
+            f"; {counted(waiting, 'person or group is', 'people and groups are')} not in yet"
+            if waiting
+            else ""
+        )
     if tree["state"] == "incomplete":
         words += f": {tree['incomplete_reason']}"
         if tree.get("detail"):

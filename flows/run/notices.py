@@ -1,8 +1,8 @@
 """Notices: what people are told of a run, wherever they are. A message that does not arrive ends nothing.
 
 What is to be told once is written down as told when its message has left, and not before: a kill in between has it
-told again, and never lost. A message that is not taken goes once more, with the next one; where that one is not taken
-either, nothing that this process tells after it counts as told, so that the next process tells all of it.
+told again, and never lost. A message that is not taken goes once more, with the next one, which is tried ever more
+rarely, and so does what an earlier process could not tell.
 
 Apprise speaks to the mailbox or chat; its URL is a secret, of which nothing but the scheme is ever said.
 """
@@ -20,14 +20,18 @@ from urllib.parse import urlsplit
 
 from flows.words import counted, printable
 
-#: Seconds that lines are gathered into one message after the last one left: a thousand trees are no thousand mails.
-GATHERED_SECONDS = 60.0
+#: Seconds that lines are gathered into one message after the last one left: a thousand trees are no thousand mails; and
+#: at most, where one after the other is not taken.
+GATHERED_SECONDS, GATHERED_AT_MOST_SECONDS = 60.0, 3600.0
+
+#: Who tells: a run that moves; the watch, which lasts until somebody ends it.
+RUN, WATCH = "run", "watch"
 
 #: Seconds that the end of a run waits for its last message.
 LAST_SECONDS = 45.0
 
-#: Lines of one message; the log and the report have all.
-LINES = 25
+#: Lines of one message, and those kept of messages that were not taken; the log and the report have all.
+LINES, KEPT = 25, 200
 
 
 class Tone(StrEnum):
@@ -48,7 +52,6 @@ class Notice:
     """One line for people."""
 
     tone: Tone
-    #: Empty: it only stands in the line of those that are to be taken.
     text: str
     #: Called once a message that holds it was taken.
     sent: Callable[[], object] | None = None
@@ -99,15 +102,22 @@ class Notices:
         """`url`: None where nobody but the log is told."""
         self._plan, self._url, self._log, self._warn = plan, url, log, warn
         self._lines: list[Notice] = []
-        #: Those of the last message, if that was not taken.
+        #: Those that were not taken, and how many messages in a row were not.
         self._kept: list[Notice] = []
-        #: True once some were not taken twice.
-        self._has_lost = False
+        self._refused = 0
+        #: Called with the kinds of address when it turns out whether these take messages, and whenever that changes.
+        self._remember: Callable[[str, bool], object] | None = None
+        self._taken: bool | None = None
         self._come = threading.Condition()
         self._ended = self._hurries = self._sends = False
         #: Seconds that may still be waited for messages.
         self._patience = LAST_SECONDS
         self._thread: threading.Thread | None = None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether somebody is told, and not the log alone."""
+        return self._url is not None
 
     def tell(
         self, tone: Tone, text: str, *, logged: bool = True, sent: Callable[[], object] | None = None
@@ -125,14 +135,14 @@ class Notices:
             return
         self._gather(Notice(tone, line, sent))
 
-    def after_all(self, sent: Callable[[], object]) -> None:
-        """Call it once everything was taken that was told so far; at once where nothing waits. Says nothing."""
-        with self._come:
-            waits = bool(self._lines) or self._sends
-        if waits:
-            self._gather(Notice(Tone.INFO, "", sent))
-        else:
-            sent()
+    def remember_with(self, remember: Callable[[str, bool], object]) -> None:
+        """Call this when it turns out whether messages are taken, by the thread that sends them, until `leave`."""
+        self._remember = remember
+
+    def leave(self) -> None:
+        """Flush; what `sent` and `remember_with` write to is closed next."""
+        self.flush()
+        self._remember = None
 
     def _gather(self, notice: Notice) -> None:
         with self._come:
@@ -148,14 +158,6 @@ class Notices:
             self._come.notify_all()
             self._come.wait_for(lambda: not self._lines and not self._sends, self._patience)
             self._hurries = False
-
-    @contextmanager
-    def flushed(self) -> Iterator[None]:
-        """Flush when the body is over, however it ends."""
-        try:
-            yield
-        finally:
-            self.flush()
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -187,20 +189,35 @@ class Notices:
                 self._sends = False
                 self._come.notify_all()
                 self._come.wait_for(
-                    lambda: self._ended or bool(self._hurries and self._lines), GATHERED_SECONDS
+                    lambda: self._ended or bool(self._hurries and self._lines),
+                    min(GATHERED_SECONDS * 2**self._refused, GATHERED_AT_MOST_SECONDS),
                 )
 
     def _send(self, new: list[Notice]) -> None:
-        url, kept = self._url or "", self._kept
-        lines, self._kept = [*kept, *new], []
-        said = [line for line in lines if line.text]
-        if said and not self._is_taken(url, said):
-            self._kept, self._has_lost = new, self._has_lost or bool(kept)
-            self._warn(f"a message by {kinds(url)} was not taken; try it: boxhaul check PLAN --notify")
-            return
-        for line in lines:
-            if line.sent is not None and not self._has_lost:
-                self._write_down(line.sent)
+        url = self._url or ""
+        lines, self._kept = [*self._kept, *new][-KEPT:], []
+        taken = self._is_taken(url, lines)
+        if taken:
+            for line in lines:
+                if line.sent is not None:
+                    self._write_down(line.sent)
+        else:
+            self._kept = lines
+        if taken is not self._taken:
+            self._turned_out(kinds(url), taken)
+        self._refused = 0 if taken else min(self._refused + 1, 10)
+
+    def _turned_out(self, by: str, taken: bool) -> None:
+        """Say it once, and not with every message."""
+        if not taken:
+            self._warn(
+                f"a message by {by} was not taken, and goes with the next one; try it: boxhaul check PLAN --notify"
+            )
+        elif self._taken is False:
+            self._log(f"messages by {by} are taken again")
+        self._taken, remember = taken, self._remember
+        if remember is not None:
+            self._write_down(lambda: remember(by, taken))
 
     def _is_taken(self, url: str, lines: list[Notice]) -> bool:
         tone = max((line.tone for line in lines), key=_WORST.index)
@@ -216,4 +233,6 @@ class Notices:
         try:
             sent()
         except Exception as exc:  # noqa: BLE001  it left; told twice is better than a run that ends for it
-            self._warn(f"what was told could not be written down, and is told again ({type(exc).__name__})")
+            self._warn(
+                f"that it was told could not be written down, so it is told again ({type(exc).__name__})"
+            )

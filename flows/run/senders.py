@@ -1,4 +1,4 @@
-"""Senders: the threads that send, few at first, more while that sends faster. They know nothing of what is sent."""
+"""Senders: the threads that ask Box, few at first, more while that gets more done. They know nothing else."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from flows.run.job import Job
 T = TypeVar("T")
 S = TypeVar("S")
 
-#: Threads at first, and at least: without latency more of them only take turns.
-FIRST, LEAST = 4, 2
+#: Threads at first, and at least: without latency more of them only take turns, and each turn costs.
+FIRST, LEAST = 2, 1
 #: Twice the threads must send so much faster to stay, half of them may send so much slower.
 FASTER, SLOWER = 1.15, 0.95
-#: A measurement takes so long at least, and so many results of each thread.
-MEASURE_SECONDS, MEASURE_RESULTS = 0.5, 2
+#: A measurement takes so long at least, and so many results of each thread; while the first climb goes on, a third of
+#: that: over a slow line the start is what is sent slowest.
+MEASURE_SECONDS, CLIMB_SECONDS, MEASURE_RESULTS = 0.5, 0.15, 2
+#: How many times the threads a try takes, in the first climb and later.
+CLIMB, STEP = 8, 2
 #: After a try that did not pay, so many measurements pass before the next one; twice as many after each further one.
 FIRST_REST, REST = 2, 32
 
 
 class Width:
-    """How many threads send at once: doubled while that pays, halved where it costs nothing. Pure.
+    """How many threads send at once: more while that pays, half of them where it costs nothing. Pure.
 
     A 429 never reaches it: where Box's limits bind, more threads send nothing faster, and stay few by that.
     """
@@ -35,10 +38,17 @@ class Width:
         #: Threads that may send now.
         self.now = min(FIRST, most)
         self._up = True
+        #: True until the first try that does not pay.
+        self.climbs = True
         #: Measurements that pass before the next try, and after one that does not pay.
         self._left, self._rest = 0, FIRST_REST
         #: Threads and rate before the try that is under way.
         self._before: tuple[int, float] | None = None
+
+    def begin_with(self, width: int) -> None:
+        """So many are known to pay for the like of it; nothing once there is a measurement of one's own."""
+        if self.climbs and self._before is None:
+            self.now = max(self.now, min(width, self._most))
 
     def measured(self, rate: float) -> None:
         """Take up what the present number of threads achieved, in results a second."""
@@ -57,7 +67,8 @@ class Width:
             self._turn()
 
     def _try(self, rate: float) -> None:
-        wanted = min(self._most, self.now * 2) if self._up else max(self._least, self.now // 2)
+        times = CLIMB if self.climbs else STEP
+        wanted = min(self._most, self.now * times) if self._up else max(self._least, self.now // STEP)
         if wanted == self.now:
             self._turn()
         else:
@@ -65,13 +76,17 @@ class Width:
 
     def _turn(self) -> None:
         """Rest, then try the other direction."""
+        self.climbs = False
         self._up, self._left, self._rest = not self._up, self._rest, min(REST, self._rest * 2)
 
 
 class Senders:
     """An executor of at most `most` threads; those beyond what pays wait, and keep their connections."""
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, most: int, *, name: str = "sender", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
         self._width = Width(most)
         self._clock = clock
         self._lock = threading.Lock()
@@ -88,6 +103,11 @@ class Senders:
     def width(self) -> int:
         """How many may send at once now."""
         return self._width.now
+
+    def begin_with(self, width: int) -> None:
+        """Send with so many at once from the start, where nothing was measured yet."""
+        with self._lock:
+            self._width.begin_with(width)
 
     def submit(self, function: Callable[..., T], /, *args: Any) -> Job[T]:
         """Run it in a thread, in its turn. RuntimeError after shutdown()."""
@@ -122,7 +142,7 @@ class Senders:
         """Start those that may send and are not there yet. Holds the lock."""
         while len(self._threads) < min(self._width.now, len(self._threads) + len(self._jobs)):
             number = len(self._threads)
-            thread = threading.Thread(target=self._work, args=(number,), name=f"sender_{number}")
+            thread = threading.Thread(target=self._work, args=(number,), name=f"{self._name}_{number}")
             self._threads.append(thread)
             thread.start()
 
@@ -153,7 +173,8 @@ class Senders:
                 return
             self._results += 1
             seconds = self._clock() - self._began
-            if seconds < MEASURE_SECONDS or self._results < MEASURE_RESULTS * self._width.now:
+            enough = CLIMB_SECONDS if self._width.climbs else MEASURE_SECONDS
+            if seconds < enough or self._results < MEASURE_RESULTS * self._width.now:
                 return
             width = self._width.now
             self._width.measured(self._results / seconds)

@@ -16,7 +16,7 @@ from flows.plan.model import MigrationPlan
 from flows.sharing.access import Access, budget_held, has_ended, open_access
 from flows.sharing.invitations import app_user_key, let_in, named_twice
 from flows.sharing.links import is_to_be_published, publish
-from flows.sharing.trees import deepest_first, unfinished_below
+from flows.sharing.trees import SETTLED, deepest_first, unfinished_below
 from state.people_records import CollaborationRecord, CollaboratorSpec
 from state.records import TreeRecord
 from state.statuses import CollaborationStatus, EventKind, TreeState
@@ -59,7 +59,10 @@ def agree_with_plan(
             for tree in trees
         ]
     planned = [tree for tree in shown if tree["in_plan"]]
-    complete = all(tree["state"] == TreeState.COMPLETE.value for tree in planned)
+    # What only its people wait for is complete once they are in: a dry run ends as the run itself would.
+    complete = all(
+        tree["state"] == TreeState.COMPLETE.value or (dry_run and tree["waiting"] is None) for tree in planned
+    )
     failed = any(each["action"] == "failed" for tree in planned for each in tree["people"])
     return {
         "plan": plan.name,
@@ -106,20 +109,34 @@ def _why_it_waits(access: Access, tree: TreeRecord) -> str | None:
     return f"{below[0].name} inside its folder is not complete" if below else None
 
 
-def compare_people(access: Access, tree: TreeRecord) -> list[Action]:
-    """Return what would have to be done for the people of one tree to be those of the plan; changes nothing."""
-    return _agree_on_tree(access, tree, prune=False, dry_run=True)
+def compare_people(access: Access, tree: TreeRecord, *, in_force: bool = False) -> list[Action]:
+    """Return what would have to be done for the people of one tree to be those of the plan; changes nothing.
+
+    `in_force`: of those alone who were let in as the plan has them now.
+    """
+    specs = access.specs(tree)
+    if in_force:
+        records = access.checkpoint.all_collaborations(tree.id)
+        given = [record.spec for record in records if record.status in SETTLED]
+        specs = [spec for spec in specs if spec in given]
+    return _compare_all(access, tree, _Folder.of(access, tree), specs, prune=False)
 
 
 def _agree_on_tree(access: Access, tree: TreeRecord, *, prune: bool, dry_run: bool) -> list[Action]:
     folder = _Folder.of(access, tree)
-    outsiders = _outsiders(access, folder)
     if not dry_run:
+        outsiders = _outsiders(access, folder)
         return [*_apply(access, folder, prune=prune), *outsiders]
-    actions = [_compare(folder, spec) for spec in access.specs(tree)]
+    return _compare_all(access, tree, folder, access.specs(tree), prune=prune)
+
+
+def _compare_all(
+    access: Access, tree: TreeRecord, folder: _Folder, specs: Sequence[CollaboratorSpec], *, prune: bool
+) -> list[Action]:
+    actions = [_compare(folder, spec) for spec in specs]
     actions = [_waiting(access, tree, action) or action for action in actions]
     actions += [_removal(record, grant, prune=prune) for record, grant in _unwanted(access, folder)]
-    return actions + outsiders
+    return actions + _outsiders(access, folder)
 
 
 @dataclass(frozen=True, kw_only=True)

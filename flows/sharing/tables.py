@@ -24,6 +24,9 @@ def collaboration_table(document: dict[str, Any]) -> RenderableType:
         for each in tree["people"]:
             row = (tree["name"], each["who"], each["role"], each["action"], each["status"], each["detail"])
             table.add_row(*(Text(printable(value or "")) for value in row))
+    if not table.rows:
+        nothing = "nothing would change" if document["dry_run"] else "nothing was to do"
+        return Text(printable(f"{document['plan']}: nobody is named for its trees or let in; {nothing}"))
     return table
 
 

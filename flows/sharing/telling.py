@@ -6,13 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.run.notices import Tone
+from flows.sharing.trees import LET_IN
 from flows.words import counted
+from state.people_records import CollaborationRecord
+from state.records import TreeRecord
 
 #: People of one tree that a line names.
 NAMED = 10
 
 #: What was done, as a line says it.
 DONE = {"invite": "let in", "change": "changed", "remove": "took away", "failed": "could not let in"}
+
+
+def complete_words(tree: TreeRecord, people: Sequence[CollaborationRecord]) -> str:
+    """One line about a tree that is complete now, and who of these is in."""
+    who = counted(sum(each.status in LET_IN for each in people), "person or group", "people and groups")
+    return f"tree complete: {tree.name}; {who} let in"
 
 
 def people_lines(document: Mapping[str, Any]) -> list[tuple[Tone, str]]:

@@ -62,7 +62,7 @@ def retire_uploaders(plan: MigrationPlan, ids: Sequence[str] = ()) -> dict[str, 
         unknown = [each for each in ids if each not in known]
         if unknown:
             raise PlanError(
-                f"identities: {', '.join(unknown)} was not made for this plan; see: identities list"
+                f"identities: {', '.join(unknown)} was not made for this plan; see: boxhaul identities PLAN list"
             )
         leaving = list(ids) or known
         _refuse_used(access, leaving)

@@ -7,12 +7,17 @@ is not complete, Box refuses a person), which is then tried again by `complete_v
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 from connectors.errors import ConnectorError, DestinationGone, FatalError, Stopped
 from flows.errors import Interrupted
+from flows.run.notices import RUN, Tone
 from flows.sharing.access import Access
 from flows.sharing.links import is_to_be_published, publish
+from flows.sharing.telling import complete_words
 from flows.sharing.trees import (
+    SETTLED,
     let_people_in,
     lets_people_in,
     take_uploaders_out,
@@ -113,15 +118,33 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
         migration.mismatches[tree.id] += 1
         return migration.mismatches[tree.id] >= VERIFY_ROUNDS
     if not migration.holds_people:
+        complete_verified_tree(migration.access, tree, partial(_tell, migration))
+    elif _waits_for_nobody(migration.access, tree):
         complete_verified_tree(migration.access, tree)
     return True
 
 
-def complete_verified_tree(access: Access, tree: TreeRecord) -> None:
+def _waits_for_nobody(access: Access, tree: TreeRecord) -> bool:
+    """Whether a tree is complete without letting anybody in, as it was perhaps before the share changed."""
+    records = access.checkpoint.ensure_collaborations(tree.id, access.specs(tree))
+    settled = all(record.status in SETTLED for record in records)
+    return settled and not is_to_be_published(access, tree) and not unfinished_below(access, tree)
+
+
+def _tell(migration: Migration, words: str, number: int | None) -> None:
+    """People are told that a tree is complete; that it is to be told stands in the checkpoint until they were."""
+    forget = None if number is None else partial(migration.checkpoint.forget_message, number)
+    migration.tell(Tone.GOOD, words, sent=forget)
+
+
+def complete_verified_tree(
+    access: Access, tree: TreeRecord, tell: Callable[[str, int | None], object] | None = None
+) -> None:
     """Share a tree that is verified: it is complete when nothing lacks, then those that waited for it alone are, too.
 
     Safe to repeat: each person is let in once (P4). A tree that is not verified, as the checkpoint has it now, is
-    left as it is.
+    left as it is. `tell`: told of each one that was not complete before, with the number of the line that waits in the
+    checkpoint until people were told it; None where the plan tells nobody.
     """
     tree = access.checkpoint.tree(tree.id)
     if not tree.verified:
@@ -130,9 +153,13 @@ def complete_verified_tree(access: Access, tree: TreeRecord) -> None:
     if lacking is not None:
         _incomplete(access, tree, *lacking)
         return
-    access.checkpoint.set_tree_state(tree.id, TreeState.COMPLETE, worker=access.worker)
+    words = complete_words(tree, access.checkpoint.all_collaborations(tree.id)) if tell else ""
+    waits = words if access.plan.notify is not None else ""
+    new, number = access.checkpoint.complete_tree(tree.id, message=waits, by=RUN, worker=access.worker)
+    if tell is not None and new:
+        tell(words, number)
     for above in waiting_above(access, tree):
-        complete_verified_tree(access, above)
+        complete_verified_tree(access, above, tell)
 
 
 def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:

@@ -108,6 +108,15 @@ def deletion_words(summary: Mapping[str, Any]) -> str:
     return f"{gone} gone from the share: {told}"
 
 
+def tells_all(summary: Mapping[str, Any], gone: Mapping[str, int]) -> bool:
+    """Whether what a status says of gone entries is what `deletion_words` say of this run, and nothing besides."""
+    found = summary.get("deletions", {"gone": 0})
+    return bool(found["gone"]) and (found["trashed"], found["gone"] - found["trashed"]) == (
+        gone["trashed"],
+        gone["in_box"],
+    )
+
+
 def _follow(
     migration: Migration, tree: TreeRecord, gone: int, policy: Deletions, held: HeldBack
 ) -> Counter[EventKind]:

@@ -21,6 +21,7 @@ from flows.plan.model import MigrationPlan
 from flows.plan.origin import begin_plan, require_account
 from flows.plan.rules import PlanRules
 from flows.plan.spelling import as_the_share_spells
+from flows.run.ahead import Room
 from flows.run.allotment import Alarm, Allotment
 from flows.run.bandwidth import bandwidth_of
 from flows.run.claims import Claims, batch_items
@@ -28,7 +29,6 @@ from flows.run.forecast import uploads_per_minute
 from flows.run.heartbeat import CallCounts, heartbeat
 from flows.run.in_flight import InFlight
 from flows.run.leases import Budgets, Part, outlast_inventory, register, uploading_identities
-from flows.run.notices import Tone
 from flows.run.progress import Progress
 from flows.run.recording import ResultRecorder
 from flows.run.root_guard import RootGuard
@@ -82,6 +82,10 @@ class Migration:
     progress: Progress
     call_counts: CallCounts
     senders: Senders
+    #: Those who list folders in Box, as many at once as pays: the connections of their threads outlive a tree.
+    listers: Senders
+    #: For the small files of all batches that are read ahead of their senders.
+    room_ahead: Room
     #: Why the plan's rules leave an entry out; None for what moves.
     excluded: Callable[[Entry], str | None]
     #: Digest of those rules.
@@ -93,8 +97,8 @@ class Migration:
     alarm: Alarm | None = None
     #: Waits for what was told to leave, and for what is then written down; the checkpoint is open until then.
     let_notices_leave: Callable[[], object] = lambda: None
-    #: Tells people a line about this run.
-    tell: Callable[[Tone, str], object] = lambda tone, text: None
+    #: Tells people a line about this run: Notices.tell.
+    tell: Callable[..., object] = lambda tone, text, sent=None: None
 
     pass_id: int = 0
     #: The trees that this run moves.
@@ -180,6 +184,7 @@ class Migration:
         """Let what is in flight end, commit its results, write down the calls made."""
         self.stop.set()
         self.senders.shutdown()
+        self.listers.shutdown()
         self.recorder.close()
         self.call_counts.save()
 
@@ -285,7 +290,6 @@ def assemble(
     progress = Progress(uploads_per_minute=uploads_per_minute(plan.box, budgets))
     editors = TreeEditors(checkpoint, box)
     access = Access(plan, plan_id, checkpoint, box, editors, worker)
-    transfer = plan.transfer
     return Migration(
         plan=plan,
         part=part,
@@ -304,12 +308,14 @@ def assemble(
         editors=editors,
         access=access,
         recorder=ResultRecorder(
-            checkpoint, worker, progress, max_attempts=transfer.max_attempts, on_error=stop.fail
+            checkpoint, worker, progress, max_attempts=plan.transfer.max_attempts, on_error=stop.fail
         ),
         in_flight=InFlight(stop),
         progress=progress,
         call_counts=CallCounts(checkpoint, plan_id, box, progress),
-        senders=Senders(transfer.threads * max(1, len(box.uploading))),
+        senders=Senders(plan.transfer.threads * max(1, len(box.uploading))),
+        listers=Senders(plan.transfer.threads, name="lister"),
+        room_ahead=Room(),
         excluded=rules.reason,
         rules=rules.digest,
         our_user_ids=our_user_ids,

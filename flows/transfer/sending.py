@@ -16,6 +16,7 @@ from connectors.errors import ChangedWhileReading, NameInUse, NotFound, Stopped,
 from connectors.source import Source, SourceFile, WholeFile
 from connectors.tracing import about, carried, note, span
 from flows.plan.changes import InBox
+from flows.run.ahead import ReadAhead, is_as_walked
 from flows.run.job import Job
 from flows.run.leases import Part
 from flows.run.stop import StoppableFile, StopSignal
@@ -68,12 +69,12 @@ def send_batch(migration: Migration, batch: Batch) -> int:
     """
     said = {"boxhaul.files": len(batch.items), **migration.trees_of(batch.items)}
     unkept = UnkeptStreams()
-    with span("batch", said):
+    with span("batch", said), ReadAhead(migration.source, migration.room_ahead, batch.items) as ahead:
         send, make_ahead = carried(send_file), carried(_make_ahead)
         pending = []
         for each in with_folders_ahead(batch.items, FILES_AHEAD):
             if not isinstance(each, int):
-                pending.append(migration.senders.submit(send, migration, each, unkept))
+                pending.append(migration.senders.submit(send, migration, each, unkept, ahead))
             elif migration.part is not Part.SENDING:
                 migration.senders.submit(make_ahead, migration, each)
         for job in reversed(pending):  # the last first, so that not each of them wakes this thread up
@@ -113,7 +114,9 @@ def _make_ahead(migration: Migration, folder_id: int) -> None:
         migration.folders.box_id(folder_id)
 
 
-def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) -> bool:
+def send_file(
+    migration: Migration, item: ClaimedItem, unkept: UnkeptStreams, ahead: ReadAhead | None = None
+) -> bool:
     """Look at one file, put it into Box, look again, and hand the result to the recorder; True when Box has it, or has
     something else that the plan leaves to Box."""
     with (
@@ -123,7 +126,7 @@ def send_file(migration: Migration, item: ClaimedItem, unkept: UnkeptStreams) ->
     ):
         _refuse_when_stopping(migration.stop)
         with left_to_box(migration, item):
-            reading = Reading(migration.source, migration.stop, item, on_its_way.seen)
+            reading = Reading(migration.source, migration.stop, item, on_its_way.seen, ahead)
             if _is_unchanged(item, reading) and is_proven(migration, item):
                 with remembering(migration, item), leaving_the_trash(migration, item):
                     etag, date = keep_date(migration, item, reading.before)
@@ -186,24 +189,27 @@ class Reading:
         stop: StopSignal,
         item: ClaimedItem,
         seen: Callable[[int], None] = lambda position: None,
+        ahead: ReadAhead | None = None,
     ) -> None:
-        """`seen`: told how far the file was read."""
+        """`seen`: told how far the file was read. `ahead`: may have read it already, together with others."""
         self.streams = NO_STREAMS
         self._source = source
         self._stop = stop
         self._path = item.path
         self._seen = seen
-        started_ns = time.time_ns()
-        whole = source.read_whole(item.path, item.size) if item.size <= WHOLE_BYTES else None
+        held = ahead.take(item) if ahead is not None else None
+        started_ns = held.began_ns if held else time.time_ns()
+        whole = held.file if held else self._read_whole(item)
         #: The file before it was read.
         self.before: Entry = _still_a_file(whole.before if whole else source.stat(item.path))
         #: Set when it is read too early to tell it from what may be written right after.
-        self.settles_ns = _settles_ns(item, self.before.fingerprint, started_ns)
-        if not self._is_the_one(item, whole):
+        found = self.before.fingerprint
+        self.settles_ns = _settles_ns(item, found, started_ns)
+        if not _is_the_one(item, found, whole):
             source.require_inside(item.path)
         self._content: bytes | None = None
         if whole is not None:
-            if not whole.after.fingerprint.same_content_as(whole.before.fingerprint):
+            if not whole.after.fingerprint.same_content_as(found):
                 raise ChangedWhileReading
             if len(whole.content) != whole.before.size:
                 raise ChangedWhileReading
@@ -217,18 +223,8 @@ class Reading:
         self.streams = file.streams or self.streams
         return file
 
-    def _is_the_one(self, item: ClaimedItem, whole: WholeFile | None) -> bool:
-        """Whether it is proven to be the file that the walk saw inside of the root (P5).
-
-        A file that was read whole is known to be so afterwards only, and only by an id and a change time that its
-        handle and the walk both have: an id alone is no proof. Any other is looked for now, and once more when it has
-        been read.
-        """
-        found = self.before.fingerprint
-        if whole is None:
-            return found.same_content_as(item.fingerprint)
-        known = found.file_id is not None and found.changed_ns is not None
-        return whole.one_handle and known and found == item.fingerprint
+    def _read_whole(self, item: ClaimedItem) -> WholeFile | None:
+        return self._source.read_whole(item.path, item.size) if item.size <= WHOLE_BYTES else None
 
     def check(self) -> None:
         """ChangedWhileReading when the file is not what it was before it was read; AccessDenied when a folder above it
@@ -247,6 +243,17 @@ class Reading:
     def entry(self) -> Entry:
         """The file as it was read, with a note of what does not arrive."""
         return with_streams(self.before, self.streams)
+
+
+def _is_the_one(item: ClaimedItem, found: Fingerprint, whole: WholeFile | None) -> bool:
+    """Whether it is proven to be the file that the walk saw inside of the root (P5).
+
+    A file that was read whole is known to be so afterwards only. Any other is looked for now, and once more when it has
+    been read.
+    """
+    if whole is None:
+        return found.same_content_as(item.fingerprint)
+    return whole.one_handle and is_as_walked(item, found)
 
 
 def _settles_ns(item: ClaimedItem, found: Fingerprint, started_ns: int) -> int | None:

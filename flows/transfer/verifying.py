@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -13,6 +15,7 @@ from connectors.errors import DestinationGone, ItemError, Rejected
 from connectors.tracing import carried
 from flows.plan.changes import InBox
 from flows.plan.transfer import Verification
+from flows.run.job import Job
 from flows.sharing.own_files import OwnFiles
 from flows.transfer.conflicts import editor_of
 from flows.transfer.edits import LeftToBox, left_in_trash, put_back, settle
@@ -28,6 +31,9 @@ from state.statuses import (
     IncompleteReason,
     TreeState,
 )
+
+#: Folders that wait to be listed, or for those before them, at most.
+FOLDERS_AT_ONCE = 256
 
 #: Differences of one kind that are named in the detail of a tree; the report has them all.
 NAMED_DIFFERENCES = 3
@@ -95,8 +101,8 @@ def verify_tree(migration: Migration, tree: TreeRecord) -> bool:
         if by_listing
         else migration.checkpoint.folders_in_doubt(tree.id)
     )
-    with ThreadPoolExecutor(migration.plan.transfer.walk_threads, thread_name_prefix="verifier") as threads:
-        for differences in _windowed(threads, migration, folders):
+    with closing(_looked_at(migration, folders)) as looks:
+        for differences in looks:
             found.merge(differences)
             migration.stop.raise_if_stopped()
     detail = str(found)
@@ -135,22 +141,30 @@ def _record_verified(migration: Migration, tree: TreeRecord, *, by_listing: bool
     migration.checkpoint.record_verified(tree.id, by_listing=by_listing, worker=migration.worker)
 
 
-def _windowed(
-    threads: ThreadPoolExecutor, migration: Migration, folders: Iterable[FolderNode]
-) -> Iterator[Differences]:
-    """Verify many folders at once, never holding more of them than a few per thread (P9)."""
-    source = iter(folders)
-    window: set[Future[Differences]] = set()
-    while True:
-        room = 4 * migration.plan.transfer.walk_threads - len(window)
-        window |= {
-            threads.submit(carried(_verify_or_tell), migration, folder) for folder in islice(source, room)
-        }
-        if not window:
-            return
-        done, window = wait(window, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield future.result()
+def _looked_at(migration: Migration, folders: Iterable[FolderNode]) -> Generator[Differences]:
+    """Verify many folders at once, and hold no more of them than are listed within moments (P9).
+
+    Whoever ends it early waits for those that are under way, and for no others.
+    """
+    over = threading.Event()
+
+    def look_at(folder: FolderNode) -> Differences:
+        return Differences() if over.is_set() else _verify_or_tell(migration, folder)
+
+    migration.listers.begin_with(migration.senders.width // 2)
+    source, look = iter(folders), carried(look_at)
+    window: deque[Job[Differences]] = deque()
+    try:
+        while True:
+            for folder in islice(source, FOLDERS_AT_ONCE - len(window)):
+                window.append(migration.listers.submit(look, folder))
+            if not window:
+                return
+            yield window.popleft().result()
+    finally:
+        over.set()
+        for job in window:
+            job.wait()
 
 
 def _verify_or_tell(migration: Migration, folder: FolderNode) -> Differences:

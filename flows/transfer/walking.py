@@ -42,7 +42,7 @@ from state.statuses import FOLDER_EMPTIED, EventKind
 WALK_BATCH = 256
 
 #: Entries of listings that are recorded together, at most by one folder more, and seconds that a listing waits for it.
-ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.2
+ENTRIES_AT_ONCE, SECONDS_AT_ONCE = 5_000, 0.05
 
 #: A folder, what it lists, and the digest of that.
 Listed = tuple[FolderNode, list[Entry], str | None]

@@ -47,7 +47,10 @@ class _Verdict(Enum):
     FULL = "the disk that holds it is full; free space there, then start again: nothing is lost"
     REFUSED = "it refused the login or the database; check user, password and name in state_url"
     READ_ONLY = "it cannot be written; check the rights on the file, its folder and the disk"
-    UNREADABLE = "the file cannot be opened or is no SQLite database; check the path in state_url"
+    UNREADABLE = (
+        "the file cannot be opened or made, or is no SQLite database; check the path in state_url, and who may write"
+        " there"
+    )
     DAMAGED = "the file is damaged; restore it from a backup: what Box already has is adopted, not sent twice"
     NOT_ALLOWED = (
         "its role may not do that; let it own the checkpoint's tables, and make tables in their schema"

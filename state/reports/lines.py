@@ -21,7 +21,7 @@ from state.database.models import (
     Tree,
 )
 from state.records import ItemLine
-from state.statements.base import ROWS_PER_STATEMENT, stream
+from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, in_chunks, stream
 from state.statuses import TOLD_OF_ROOTS, ItemStatus
 
 #: What is said of a folder that could not be listed, and that a person waived: nobody knows what stayed behind.
@@ -87,8 +87,27 @@ def renames(checkpoint: Checkpoint, plan_id: int) -> Iterator[ItemLine]:
         )
 
 
-def _has_content() -> Any:
-    """Whether something of what is in the folder is known."""
+def lines_of(
+    checkpoint: Checkpoint, *, folder_ids: Sequence[int], item_ids: Sequence[int]
+) -> dict[tuple[bool, int], ItemLine]:
+    """(is an item, row's id) → its line; nothing for what is not there any more."""
+    found: dict[tuple[bool, int], ItemLine] = {}
+    for chunk in in_chunks(folder_ids, IDS_PER_STATEMENT):
+        folders = select(Tree.name.label("tree"), *_FOLDER_COLUMNS).join(Tree, Tree.id == Folder.tree_id)
+        for row in _rows(checkpoint, folders.where(Folder.id.in_(chunk)), {}):
+            found[False, row.id] = _folder_line(row.tree, row)
+    for chunk in in_chunks(item_ids, IDS_PER_STATEMENT):
+        items = select(Item.id, Tree.name, Folder.path, Folder.walked_pass, *_ITEM_COLUMNS)
+        items = items.join(Folder, Folder.id == Item.folder_id).join(Tree, Tree.id == Item.tree_id)
+        for row_id, tree, path, walked_pass, *columns in _rows(
+            checkpoint, items.where(Item.id.in_(chunk)), {}
+        ):
+            found[True, row_id] = _item_line(tree, path, walked_pass, columns)
+    return found
+
+
+def has_content() -> Any:
+    """The condition that something of what is in the folder is known."""
     below = aliased(Folder)
     inside = exists().where(below.parent_id == Folder.id)
     return or_(exists().where(Item.folder_id == Folder.id), inside)
@@ -109,29 +128,29 @@ _FOLDER_COLUMNS = (
     Folder.waived_why,
     Folder.waived_at,
     case(
-        (and_(Folder.status == ItemStatus.WAIVED, Folder.unlisted, ~_has_content()), True), else_=False
+        (and_(Folder.status == ItemStatus.WAIVED, Folder.unlisted, ~has_content()), True), else_=False
     ).label("unseen"),
 )
 
 
-def _stored(column: Any) -> Any:
+def stored(column: Any) -> Any:
     """The column as it is stored: `_text` gives back what was escaped, where there is anything."""
     return type_coerce(column, Text)
 
 
 #: In the order in which `_item_line` takes them.
 _ITEM_COLUMNS = (
-    _stored(Item.name),
+    stored(Item.name),
     Item.kind,
-    _stored(Item.box_name),
+    stored(Item.box_name),
     Item.status,
-    _stored(Item.reason),
-    _stored(Item.detail),
+    stored(Item.reason),
+    stored(Item.detail),
     Item.size,
     Item.sha1,
     Item.box_file_id,
     Item.box_version_id,
-    _stored(Item.note),
+    stored(Item.note),
     Item.modified_ns,
     Item.created_ns,
     Item.changed_ns,
@@ -140,8 +159,8 @@ _ITEM_COLUMNS = (
     Item.uploaded_by,
     Item.adopted,
     Item.attempts,
-    _stored(Item.waived_by),
-    _stored(Item.waived_why),
+    stored(Item.waived_by),
+    stored(Item.waived_why),
     Item.waived_at,
 )
 

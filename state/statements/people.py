@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.orm import aliased
 
 from state.database.models import Collaboration, Plan, Tree
@@ -83,11 +83,7 @@ class PeopleStatements(Statements):
 
     def all_collaborations(self, tree_id: int) -> list[CollaborationRecord]:
         """Every collaborator that this tree ever had in the plan."""
-        query = select(Collaboration.__table__).where(Collaboration.tree_id == tree_id)
-        rows = self.database.read(
-            lambda connection: connection.execute(query.order_by(Collaboration.id)).all()
-        )
-        return [collaboration_record(row) for row in rows]
+        return self.database.read(lambda connection: collaborations_of(connection, tree_id, all_of_them=True))
 
     def claim_mail(self, plan_id: int, collaboration_id: int, *, also_called: Collection[str] = ()) -> bool:
         """True when nobody has been mailed in this plan under this collaborator's key: now this one is.
@@ -137,9 +133,16 @@ def _spec_values(spec: CollaboratorSpec) -> dict[str, Any]:
 def collaborations_of(
     connection: Connection, tree_id: int, *, all_of_them: bool = False
 ) -> list[CollaborationRecord]:
-    query = select(Collaboration.__table__).where(Collaboration.tree_id == tree_id).order_by(Collaboration.id)
-    rows = connection.execute(query if all_of_them else query.where(Collaboration.wanted)).all()
+    rows = connection.execute(_EVERY_ONE if all_of_them else _WANTED, {"tree": tree_id}).all()
     return [collaboration_record(row) for row in rows]
+
+
+_EVERY_ONE = (
+    select(Collaboration.__table__)
+    .where(Collaboration.tree_id == bindparam("tree"))
+    .order_by(Collaboration.id)
+)
+_WANTED = _EVERY_ONE.where(Collaboration.wanted)
 
 
 def collaborations_by_tree(

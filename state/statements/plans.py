@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from state.database.models import WORKER_IS_ALIVE, Collaboration, Folder, Item, Plan, Tree, Worker
 from state.errors import LeaseHeld, PlanMismatch
@@ -49,6 +49,7 @@ _TREE_COLUMNS = (
 TREE_IS_BEGUN = Tree.incomplete_reason.is_distinct_from(IncompleteReason.NOT_BEGUN.value)
 
 TREES = select(*_TREE_COLUMNS).join(Folder, (Folder.tree_id == Tree.id) & Folder.parent_id.is_(None))
+_TREE = TREES.where(Tree.id == bindparam("tree"))
 
 
 def tree_record(row: Any) -> TreeRecord:
@@ -161,8 +162,8 @@ class PlanStatements(Statements):
 
     def tree(self, tree_id: int) -> TreeRecord:
         """One tree as it is now: a plan may have thousands."""
-        query = TREES.where(Tree.id == tree_id)
-        return self.database.read(lambda connection: tree_record(connection.execute(query).one()))
+        which = {"tree": tree_id}
+        return self.database.read(lambda connection: tree_record(connection.execute(_TREE, which).one()))
 
     def incomplete_trees(self, tree_ids: Sequence[int], *, limit: int) -> list[TreeRecord]:
         """The last of these trees that are not COMPLETE, in the order in which they were made; at most `limit`."""

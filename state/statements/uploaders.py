@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from state.database.models import Tree, Uploader
 from state.records import UploaderRecord
 from state.statements.base import Statements, insert_into
+
+_EDITORS = select(Tree.editors).where(Tree.id == bindparam("tree"))
 
 
 class UploaderStatements(Statements):
@@ -52,8 +54,10 @@ class UploaderStatements(Statements):
 
     def tree_editors(self, tree_id: int) -> list[str]:
         """Box user ids of uploaders that may be editors of the tree's folder."""
-        query = select(Tree.editors).where(Tree.id == tree_id)
-        found = self.database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        which = {"tree": tree_id}
+        found = self.database.read(
+            lambda connection: connection.execute(_EDITORS, which).scalar_one_or_none()
+        )
         return list(found or [])
 
     def add_tree_editors(self, tree_id: int, box_user_ids: Sequence[str]) -> list[str]:

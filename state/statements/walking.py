@@ -136,8 +136,8 @@ class WalkingStatements(Statements):
 
     def tree_was_walked(self, tree_id: int) -> bool:
         """True once every folder of the tree was listed, in whatever pass."""
-        query = select(Folder.id).where(Folder.tree_id == tree_id, FOLDER_IS_WALKED, Folder.walked_pass == 0)
-        return self.database.read(lambda connection: connection.execute(query.limit(1)).first() is None)
+        which = {"tree": tree_id}
+        return self.database.read(lambda connection: connection.execute(_NEVER_WALKED, which).first() is None)
 
     def trees_fit_to_send(self, pass_id: int, tree_ids: Sequence[int]) -> list[int]:
         """Those of these trees of which every folder that was ever walked was walked by the rules of this pass.
@@ -204,6 +204,11 @@ _UNWALKED_OF_TREE = (
     select(Folder.id).where(_unwalked(_THIS_PASS), Folder.tree_id == bindparam("tree")).limit(1)
 )
 
+_NEVER_WALKED = (
+    select(Folder.id)
+    .where(Folder.tree_id == bindparam("tree"), FOLDER_IS_WALKED, Folder.walked_pass == 0)
+    .limit(1)
+)
 _CLAIMED_FOLDERS = (
     select(*NODE_COLUMNS)
     .where(Folder.walk_claimed_by == bindparam("worker"), Folder.walk_claim == bindparam("claim_number"))

@@ -12,6 +12,7 @@ from state.database.models import FOLDER_IS_IN_BOX, ITEM_IS_IN_BOX, Folder, Item
 from state.records import EventLine
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, insert_into
 from state.statements.events import add_event
+from state.statements.messages import wait_to_be_told
 from state.statuses import EventKind
 from state.watch_records import InBox, ShareFinding, WatchFinding, WatchPlace
 
@@ -134,7 +135,7 @@ class WatchingStatements(Statements):
     def untold_findings(self, plan_id: int, after: int = 0) -> list[tuple[int, EventLine]]:
         """Return the next findings that were not told yet, each with its number, in the order of writing.
 
-        `after`: none up to this number, which are about to be told.
+        `after`: none up to this number.
         """
         told = select(Watch.told_id).where(Watch.plan_id == plan_id).scalar_subquery()
         query = (
@@ -149,11 +150,22 @@ class WatchingStatements(Statements):
             for row in rows
         ]
 
-    def record_told(self, plan_id: int, number: int) -> None:
-        """Everything up to the finding of this number was told; never goes back."""
+    def record_told(
+        self, plan_id: int, number: int, *, by: str = "", messages: Sequence[str] = ()
+    ) -> list[int]:
+        """Everything up to the finding of this number was told; never goes back.
+
+        `messages`: what people are to be told of it besides, and `by` what; return the numbers of these lines.
+        """
         later = case((Watch.told_id < number, number), else_=Watch.told_id)
         told = update(Watch).where(Watch.plan_id == plan_id).values(told_id=later)
-        self.database.write(lambda connection: connection.execute(told))
+
+        def record(connection: Connection) -> list[int]:
+            connection.execute(told)
+            now = self.now(connection)
+            return [wait_to_be_told(connection, now, plan_id, by, text) for text in messages]
+
+        return self.database.write(record)
 
 
 _FILES = (

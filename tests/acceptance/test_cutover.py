@@ -52,7 +52,9 @@ def program(tmp_path: Path, box: Sandbox, share: Path) -> Program:
 
 def let_in(box: Sandbox) -> list[str]:
     """Names of the folders that the editor was let into, each once as often as she was invited."""
-    return sorted(each.item.name for each in box.core.store.collaborations.values())
+    editor = box.core.store.logins.get(EDITOR)
+    grants = box.core.store.collaborations.values()
+    return sorted(each.item.name for each in grants if each.user is editor)
 
 
 def states(program: Program) -> dict[str, str]:
@@ -72,6 +74,9 @@ def assert_closed(program: Program, box: Sandbox, share: Path, finished: Finishe
 
 def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, share: Path) -> None:
     """A rehearsal lets nobody in; the cutover does, and closes; a closed tree refuses until somebody says why."""
+    # The last of them is let in by the cutover, as its step says, though her tree was complete before.
+    people = [*program.plan["trees"][1]["collaborators"], {"login": "eve@example.com", "role": "viewer"}]
+    program.write_plan(trees=[program.plan["trees"][0], {"source": "B", "collaborators": people}])
     rehearsed = program.run("cutover", "--rehearse", "--quiet", "90s")
 
     assert 0 == rehearsed.code, rehearsed.output
@@ -79,10 +84,17 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     assert "incomplete" not in rehearsed.stderr
     assert {"A": "verified", "B": "complete"} == states(program)
     assert ["B"] == let_in(box)
+    shown = " ".join(program.run("status").stdout.split())
+    assert (
+        "A: verified: all of it is in Box, as Box's own listing says; 1 person or group is not in yet"
+        in shown
+    )
+    looked = program.run("collaborate", "--dry-run")
+    assert (0, ["B"]) == (looked.code, let_in(box)), looked.output
     for words in (
         "rehearsed",
         *(step.value for step in Step),
-        "1 person is not in yet",
+        "2 people are not in yet",
         "1 min 30 s",
         "in all",
     ):
@@ -91,6 +103,9 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     finished = program.run("cutover", *QUICK)
 
     assert_closed(program, box, share, finished)
+    assert {EDITOR, "eve@example.com"} == {
+        person["login"] for person in program.status()["trees"][1]["collaborators"]
+    }
     assert "done before" not in finished.stdout
     refused = program.run("migrate")
     assert (2, 1) == (refused.code, len(refused.stderr.strip().splitlines())), refused.output
@@ -111,6 +126,37 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     page = program.run("report", "--plain").stdout.splitlines()[0]
     assert "Finance found a file, agreed with Ann" in Path(page).read_text()
     assert ["A", "B"] == let_in(box)
+
+
+@pytest.mark.torture  # that somebody new is let in: the test above
+def test_whom_the_plan_names_by_now_is_let_in(program: Program, box: Sandbox, share: Path) -> None:
+    """Added to the plan since their tree was complete, or given more: no difference, since the step of the people lets
+    them in. Whom somebody removed in Box is one. A tree that waits for nobody is complete after a rehearsal, too."""
+    (share / "B/new.txt").write_bytes(b"new")
+    assert 0 == program.run("cutover", "--rehearse", *QUICK).code
+    assert {"A": "verified", "B": "complete"} == states(program)
+    [hers] = box.core.store.collaborations.values()
+    box.person().uninvite(hers.id)
+    eve = {"login": "eve@example.com", "role": "viewer"}
+    trees = [{"source": name, "collaborators": [{"login": EDITOR, "role": "editor"}]} for name in ("A", "B")]
+    program.write_plan(trees=[trees[0], {"source": "B", "collaborators": [*trees[1]["collaborators"], eve]}])
+    refused = program.run("cutover", *QUICK)
+    assert 1 == refused.code, refused.output
+    assert "the verification differs (1 collaborator_missing): B; nobody was let in" in refused.stdout
+
+    people = [{"login": EDITOR, "role": "co-owner"}, eve]
+    program.write_plan(trees=[trees[0], {"source": "B", "collaborators": people}])
+    rehearsed = program.run("cutover", "--rehearse", *QUICK)
+    assert 0 == rehearsed.code, rehearsed.output
+    assert [] == let_in(box)
+    finished = program.run("cutover", *QUICK)
+
+    assert 0 == finished.code, finished.output
+    assert {"A": "closed", "B": "closed"} == states(program)
+    grants = box.core.store.collaborations.values()
+    assert {("A", "editor", EDITOR), ("B", "co-owner", EDITOR), ("B", "viewer", None)} == {
+        (each.item.name, each.role, each.user.login if each.user else None) for each in grants
+    }
 
 
 @pytest.mark.parametrize("when", ["inside", "after"])

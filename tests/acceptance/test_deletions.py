@@ -272,12 +272,15 @@ def test_moved_to_a_tree_that_the_run_did_not_walk(tmp_path: Path, box: Sandbox,
     assert "1 file gone from one tree may be in another" in finished.stderr
     trashed, held = "2 put into Box's trash", "1 held back, since they may be in another tree, 2 still in Box"
     assert f"5 entries are gone from the share: {trashed}, {held}" in finished.stdout
+    assert 1 == finished.stdout.count("gone from the share"), finished.stdout  # and not by the table as well
     assert {"A", "A/x", "A/x/deep", "A/x/deep/1.txt", "A/4.txt", "B", "B/5.txt", "B/6.txt"} == set(ids(box))
     assert (3, 2) == in_status(program)
     assert 0 == program.run("migrate", "--tree", "B").code
     assert (3, 2) == in_status(program)
-    assert 0 == program.run("migrate", "--tree", "A").code
+    again = program.run("migrate", "--tree", "A")
+    assert 0 == again.code, again.output
     assert (0, 5) == in_status(program)
+    assert "gone from the share: 5 in Box's trash" in again.stdout
     assert {"A", "A/4.txt", "B", "B/5.txt", "B/6.txt", "B/new.txt"} == set(ids(box))
 
 

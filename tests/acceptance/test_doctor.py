@@ -156,7 +156,7 @@ def test_plan_that_cannot_be_read(tmp_path: Path) -> None:
     address = f"sftp://ann:{CANARIES['plan']}@127.0.0.1:{free_port()}/x"
     program = Program(tmp_path, {"name": "faulty", "source": {"url": address, "pasword": CANARIES["link"]}})
     program.write_plan()
-    texts, _ = diagnosed(program, "--patience", "60")
+    texts, _ = diagnosed(program)
 
     assert [] == leaks(texts, list(CANARIES.values()))
     assert {"url", "pasword"} == set(json.loads(texts["plan.json"])["plan"]["source"])

@@ -154,13 +154,14 @@ def test_flags_instead_of_questions(tmp_path: Path, box: Sandbox) -> None:
     wrong = boxhaul("init", "--source", share, "--landing", "12345", folder=tmp_path)
     away = boxhaul("init", "--source", str(tmp_path / "nowhere"), folder=tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
-    good = boxhaul("init", "mine.yaml", "--source", share, "--name", "mine", folder=tmp_path)
+    good = boxhaul("init", "mine.yaml", "--source", share, "--name", "ours", folder=tmp_path)
     checked = boxhaul("check", "mine.yaml", folder=tmp_path)
 
     assert (2, 3, 3) == (lacking.returncode, wrong.returncode, away.returncode), wrong.stderr + away.stderr
     assert "--source: missing" in lacking.stderr
     assert {"my share", "box_config.json"} == before
     assert (0, 0) == (good.returncode, checked.returncode), good.stderr + checked.stdout + checked.stderr
+    assert "ours" == load_plan(tmp_path / "mine.yaml").name
     assert not (tmp_path / ".env").exists()
 
 

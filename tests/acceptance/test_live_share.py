@@ -83,9 +83,10 @@ def one_line(finished: Finished) -> str:
     return lines[0]
 
 
-def small_files(share: Path, count: int = 200) -> None:
-    """Some small files in a few folders."""
-    build_tree(share, {f"f{n}": {f"{m:03}.txt": b"%d" % m for m in range(count // 10)} for n in range(10)})
+def small_files(share: Path, count: int = 200, size: int = 3) -> None:
+    """Some small files in a few folders. Of 60,000 bytes no more than some 40 are read ahead of their senders."""
+    names = [f"{m:03}.txt" for m in range(count // 10)]
+    build_tree(share, {f"f{n}": {name: name[:3].encode() * (size // 3) for name in names} for n in range(10)})
 
 
 # --- the connection ---
@@ -129,7 +130,7 @@ def test_server_that_takes_few_connections(program: Program, samba: Samba, share
 
 def test_password_changed_in_the_middle(program: Program, box: Sandbox, samba: Samba, share: Path) -> None:
     """The account's password is changed and the connections end: one line and exit code 3; then it goes on."""
-    small_files(share)
+    small_files(share, size=60_000)
     box.limits.latency_seconds = 0.05
     old = samba.password
 
@@ -162,7 +163,7 @@ def test_share_that_goes_away_in_the_middle(
     program: Program, box: Sandbox, samba: Samba, share: Path
 ) -> None:
     """The share's folder is taken away: the run stops with one line, no file is taken for deleted, and it goes on."""
-    small_files(share)
+    small_files(share, size=60_000)
     program.write_plan(source=plan_source(samba, patience_seconds=1))
     box.limits.latency_seconds = 0.05
     away = share.with_name("away")

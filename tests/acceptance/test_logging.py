@@ -59,7 +59,7 @@ def test_a_run_is_logged_beside_the_checkpoint(program: Program, box: Sandbox) -
     assert "\x1b" not in text
 
 
-def test_json_lines_in_a_file_of_ones_own(program: Program) -> None:
+def test_json_lines_in_a_file_of_ones_own(program: Program, box: Sandbox) -> None:
     """Each line is an object with plan, run and tree; -v has each file, by a name that paints nothing."""
     file = program.folder / "mine.json"
     finished = program.run("migrate", "--log-file", str(file), "--log-format", "json", "-v")
@@ -75,11 +75,13 @@ def test_json_lines_in_a_file_of_ones_own(program: Program) -> None:
     assert "in Box: A/a.txt, 3.0 kB" in finished.stderr
     assert "\x1b[31m" not in finished.output
 
+    box.faults.clear()
     other = program.folder / "retried.json"
     retried = program.run("retry", "--log-file", str(other), "--log-format", "json", "-v")
     quiet = program.run("retry", "-q")
     records = [json.loads(line) for line in other.read_text(encoding="utf-8").splitlines()]
-    assert (1, 1, "") == (retried.code, quiet.code, quiet.stdout)
+    assert (0, 0, "") == (retried.code, quiet.code, quiet.stdout)
+    assert "in Box: B/refused.txt" in retried.stderr
     assert {"test"} == {each["plan"] for each in records}
     assert "1 failed entry was tried again" in retried.stdout
 

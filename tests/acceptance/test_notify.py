@@ -181,28 +181,37 @@ def test_what_watch_finds_is_told_together(program: Program, chat: Messages, box
     chat.answers.clear()
     assert program.kill_when(lambda: bool(chat.texts), "watch")
     chat.answers.set()
-    assert 1 == program.run("watch", "--once").code
+    again = program.run("watch", "--once")
+    assert (0, "") == (again.code, again.stdout)  # the one that was killed had printed it
     assert 2 == "\n".join(chat.texts).count("changed by people in Box, Accounting: 1 added"), chat.texts
     assert 0 == program.run("watch", "--once").code
 
 
 def test_what_a_kill_came_before_is_told_by_the_next_run(program: Program, chat: Messages) -> None:
-    """Nothing counts as told before its message was taken: not what is used up of the month's calls."""
+    """Nothing counts as told before its message was taken: neither what is used up of the month's calls nor trees that
+    are complete. The log says it once."""
     program.environment["CHAT"] = by_webhook(chat)
     program.write_plan(box=program.plan["box"] | {"calls_per_month": 5})
 
+    said = (
+        "% of the month's Box calls are used up: ",
+        "tree complete: Accounting; 1 ",
+        "tree complete: Legal; 0 ",
+    )
+
     def logged() -> bool:
-        said = "".join(log.read_text() for log in program.folder.glob("*.log"))
-        return "notice: " in said and "used up" in said
+        lines = "".join(log.read_text() for log in program.folder.glob("*.log"))
+        return all(words in lines for words in said)
 
     chat.answers.clear()
     assert program.kill_when(logged)
     chat.texts.clear()
     chat.answers.set()
-    assert 0 == program.run("migrate").code
-    assert 1 == "\n".join(chat.texts).count("% of the month's Box calls are used up: "), chat.texts
-    assert 0 == program.run("migrate").code
-    assert 1 == "\n".join(chat.texts).count("% of the month's Box calls are used up: "), chat.texts
+    for _ in range(2):
+        assert 0 == program.run("migrate").code
+        assert [1, 1, 1] == ["\n".join(chat.texts).count(words) for words in said], chat.texts
+    log = "".join(each.read_text() for each in program.folder.glob("*.log"))
+    assert [1, 1] == [log.count(f"notice: {words}") for words in said[1:]]
 
 
 @pytest.mark.filterwarnings("default")  # what Apprise imports
@@ -227,7 +236,8 @@ def test_what_was_not_taken_is_not_written_down_as_told(chat: Messages) -> None:
 
 
 def test_what_a_message_lost_comes_with_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes after it does not count as told before it does: once more here, and then by the next process."""
+    """And with the one after that, until one is taken; then all of it counts as told. What is said of that is said
+    once, and so is what is remembered."""
     taken, told, bodies = iter([False, True, False, False, True]), list[str](), list[str]()
 
     def send(url: str, title: str, body: str, tone: Tone) -> bool:
@@ -235,27 +245,56 @@ def test_what_a_message_lost_comes_with_the_next_one(monkeypatch: pytest.MonkeyP
         return next(taken)
 
     monkeypatch.setattr(notices, "send", send)
-    chat = Notices("test", "json://nowhere", bodies.append, lambda words: None)
+    said, remembered = list[str](), list[bool]()
+    chat = Notices("test", "json://nowhere", said.append, said.append)
+    chat.remember_with(lambda kinds, taken: remembered.append(taken))
     for text in ("one", "two", "three", "four", "five"):
         chat.tell(Tone.INFO, text, logged=False, sent=partial(told.append, text))
         chat.flush()
+    assert ["one", "one\ntwo", "three", "three\nfour", "three\nfour\nfive"] == bodies
+    assert ["one", "two", "three", "four", "five"] == told
+    assert [False, True, False, True] == remembered
+    assert 2 == sum("was not taken" in words for words in said)
+    assert 2 == said.count("messages by json are taken again")
     chat.close()
 
-    assert ["one", "one\ntwo", "three", "three\nfour", "four\nfive"] == bodies
-    assert ["one", "two"] == told
 
-
-def test_message_that_fails_ends_nothing(program: Program) -> None:
-    """Nobody listens there: the run is as complete as without, and its log has one line."""
+def test_address_that_takes_nothing(program: Program, chat: Messages, box: Sandbox) -> None:
+    """Nobody listens there: a run is as complete as without, a watch prints a finding once, and status and check say
+    that nobody is told; once somebody listens, he is told of what he missed."""
     program.environment["CHAT"] = f"json://ann:{SECRET}@127.0.0.1:{free_port()}/hook"
+    editor = {"login": "ann@example.com", "role": "editor"}
+    program.write_plan(trees=[{"source": "Accounting", "collaborators": [editor]}])
     finished = program.run("migrate")
     [log] = program.folder.glob("*.log")
-    lines = [line for line in log.read_text().splitlines() if "was not taken" in line]
+    [line] = [line for line in log.read_text().splitlines() if "was not taken" in line]
+    ann = box.person(box.core.store.logins["ann@example.com"])
+    ann.invite(box.tree()["Accounting"]["id"], "eve@elsewhere.org", "viewer")
+    box.settings.clock_offset_seconds += 5
+    watched = [program.run("watch", "--once") for _ in range(2)]
+    shown, checked = program.run("status"), program.run("check", "--json")
 
     assert 0 == finished.code, finished.output
-    assert 1 <= len(lines) <= 2  # what is told at once, and what is told at the end
-    assert "a message by json was not taken; try it: boxhaul check PLAN --notify" in lines[0]
-    assert SECRET not in log.read_text() + finished.output
+    assert "a message by json was not taken, and goes with the next one; try it: boxhaul check" in line
+    assert [1, 0] == [each.code for each in watched], watched
+    assert ["eve@elsewhere.org" in each.stdout for each in watched] == [True, False]
+    assert " ".join(shown.stdout.split()).count("messages by json are not taken since 20") == 1
+    assert "boxhaul check PLAN --notify" in " ".join(shown.stdout.split())
+    [row] = [row for row in json.loads(checked.stdout)["checks"] if row["name"] == "messages"]
+    assert "warning" == row["state"]
+    assert "messages by json are not taken since 20" in row["found"]
+    assert SECRET not in log.read_text() + "".join(
+        each.output for each in (finished, *watched, shown, checked)
+    )
+
+    program.environment["CHAT"] = by_webhook(chat)
+    assert 0 == program.run("watch", "--once").code
+    assert 1 == "\n".join(chat.texts).count("access changed in Box, Accounting: let in eve@elsewhere.org"), (
+        chat.texts
+    )
+    assert "messages" not in program.run("status").stdout
+    assert 0 == program.run("migrate").code
+    assert 1 == "\n".join(chat.texts).count("tree complete: Accounting"), chat.texts
 
 
 def test_check_sends_a_test_message(program: Program, chat: Messages) -> None:

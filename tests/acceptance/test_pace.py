@@ -94,6 +94,7 @@ def most_at_once(box: Sandbox) -> int:
     [
         (["--bwlimit", "fast"], "bandwidth: 'fast' is no bandwidth; write for example 4M"),
         (["--threads", "99"], "threads: "),
+        (["--tree", "No"], "trees: there is no tree 'No'; the plan's trees are: A"),
         (
             ["--workers", "2"],
             "--workers: other processes are started by a Prefect server; set PREFECT_API_URL",

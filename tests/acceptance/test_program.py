@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from connectors.box.sandbox import Sandbox
-from tests.forking import Forked
+from tests.forking import ROOT, Forked
 from tests.program import Program, fresh, program_for
 
 
@@ -21,6 +22,23 @@ def program(tmp_path: Path, box: Sandbox) -> Program:
     (share / "A").mkdir(parents=True)
     (share / "A" / "a.txt").write_bytes(b"a")
     return program_for(tmp_path / "run", box, {"url": share.as_uri()})
+
+
+def test_full_disk_of_the_output_is_one_line(program: Program) -> None:
+    """And no traceback; so is a plan that is not there."""
+    assert 0 == program.run("migrate").code
+    said = []
+    for words in (["status", str(program.plan_path)], ["doctor", str(program.folder / "nowhere.yaml")]):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "flows.cli", *words]
+            done = subprocess.run(
+                command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+            )
+        said.append((done.returncode, done.stderr))
+    assert [
+        (3, "boxhaul: what it prints, or writes into a file, is cut off: No space left on device\n"),
+        (2, f"boxhaul: {program.folder / 'nowhere.yaml'}: is not there; an archive would say nothing\n"),
+    ] == said
 
 
 @pytest.mark.parametrize(

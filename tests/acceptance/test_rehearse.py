@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from connectors.entry import Entry, EntryKind
+from flows.checks.seen import Seen, seen_rows
 from flows.plan.sample import SampleRule
 from tests.program import Program, fresh
 
@@ -140,6 +141,13 @@ def test_next_rehearsal_begins_clean(program: Program) -> None:
 def file(path: str) -> Entry:
     """A file of the share."""
     return Entry(path=path, kind=EntryKind.FILE, size=1)
+
+
+def test_a_sample_is_nothing_to_see_to() -> None:
+    """What is not of it was not left out by a rule that somebody should mend."""
+    seen = Seen(SampleRule("1%").reason)
+    seen.look("", [file(f"{number}.txt") for number in range(50)])
+    assert [] == list(seen_rows(seen))
 
 
 @pytest.mark.torture

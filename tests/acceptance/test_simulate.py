@@ -199,6 +199,7 @@ def test_a_part_is_foretold(tmp_path: Path, box: Sandbox, flags: list[str]) -> N
 
     for document in (first, second):
         assert is_quick is (document["quick"] is not None)
+        assert (0 < document["read_again"]["files"]) is ("--checksum" in flags and document is second)
         assert 0 == document["items"]["trashed"] or "--checksum" in flags
     assert 0 == finished.code, finished.output
 

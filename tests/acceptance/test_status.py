@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.box.sandbox import Sandbox
+from flows.cli import app, proving
 from tests.program import Program, program_for
 from tests.trees import build_tree
 
@@ -72,8 +75,8 @@ def test_several_files(program: Program) -> None:
     assert 2 == bad.returncode
 
 
-def test_watch_shows_what_changes(program: Program) -> None:
-    """Look after look, until somebody ends it."""
+def test_watch_shows_what_changes(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look after look, as long apart as was said, until somebody ends it."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -101,3 +104,13 @@ def test_watch_shows_what_changes(program: Program) -> None:
         process.communicate(timeout=60)
     assert [] == first["not_begun"]
     assert 130 == process.returncode
+
+    pauses = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(proving, "time", SimpleNamespace(sleep=sleep))
+    CliRunner().invoke(app, ["status", str(program.plan_path), "--watch", "--every", "0.7"])
+    assert [0.7] == pauses

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.box.sandbox import Sandbox
 from connectors.box.sandbox.person import Person
+from flows.cli import app
+from flows.observation.reading import EventReader
 from flows.reporting.events import WATCHED
 from state.checkpoint import Checkpoint
 from state.reports.events import events
@@ -121,6 +124,7 @@ def test_every_kind_of_deed(program: Program, box: Sandbox, ids: dict[str, str])
     program.run("report", "--plain", "--out", str(program.folder / "report"))
     page = (program.folder / "report/report.html").read_text(encoding="utf-8")
     assert "edited, in Box by ann@example.com on " in page
+    assert not list((program.folder / "report").glob("*.xlsx"))  # what --plain is for
 
 
 def test_what_the_program_does_is_not_told(program: Program, box: Sandbox, ids: dict[str, str]) -> None:
@@ -135,12 +139,25 @@ def test_what_the_program_does_is_not_told(program: Program, box: Sandbox, ids: 
     assert (0, "") == (look(program).code, look(program).stdout)
 
 
-def test_line_for_a_person(program: Program, box: Sandbox, ids: dict[str, str]) -> None:
-    """When, who, what, where; a name from Box writes nothing else on a terminal."""
+def test_line_for_a_person(
+    program: Program, box: Sandbox, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When, who, what, where; a name from Box writes nothing else on a terminal. Then it waits as long as was said."""
     hands(box, PEOPLE[0]).rename(ids["Legal/c.txt"], "\u202ea\u2028b.txt")
     line = look(program).stdout
 
     assert line.endswith("  ann@example.com  renamed  Legal/c.txt  (to \\x202ea\\x2028b.txt)\n"), line
+
+    pauses = []
+
+    def pause(reader: EventReader, seconds: float) -> None:
+        pauses.append(seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EventReader, "pause", pause)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    CliRunner().invoke(app, ["watch", str(program.plan_path), "--every", "7"])
+    assert [7.0] == pauses
 
 
 def test_without_the_scope(program: Program, box: Sandbox, ids: dict[str, str]) -> None:

@@ -43,6 +43,8 @@ LONG_AGO_NS = 1_700_000_000_123_456_700
 
 #: What each process does, step by step.
 STAGES = {"first": ("walk", "make_folders"), "send": ("send",), "second": ("walk",), "third": ("walk",)}
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"entries": 10_000}
 WORDS = {
     "first walk": "new, found and recorded",
     "first make_folders": "folders made",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.results import Row, table
 from tests.benchmarks.smb_rivals import medians, ours, process_medians, rclone
 from tests.servers.samba import Samba
 
 SIZE, ROUNDS = 1 << 30, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"rounds": 1}
 COPY = Path("/dev/shm/boxhaul-large")
 
 READ = """
@@ -38,7 +41,7 @@ print(total, time.perf_counter() - started, time.process_time() - cpu)
 """
 
 
-def main() -> list[Row]:
+def main(rounds: int = ROUNDS) -> list[Row]:
     """MB a second and CPU seconds a GB, medians."""
     server = Samba()
     try:
@@ -47,7 +50,7 @@ def main() -> list[Row]:
             for _ in range(SIZE >> 20):
                 file.write(bytes(range(256)) * 4096)
         mine, theirs, stock = [], [], []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             mine.append(ours(server, READ))
             COPY.unlink(missing_ok=True)  # it would be left as it is
             theirs.append(rclone(server, "copyto", f"S:{server.share}/large.bin", str(COPY)))

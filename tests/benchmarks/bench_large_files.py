@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.box_rclone import REMOTE, Before, box_over_tls, migrate
 from tests.benchmarks.measuring import Measured, median
@@ -24,6 +25,8 @@ from tests.servers.samba import Samba
 
 MIB, ROUNDS = 512, 5
 FROM_SAMBA, FROM_DISK = 2, 4
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"rounds": 1, "mib": 64}
 
 
 def main(rounds: int = ROUNDS, mib: int = MIB) -> list[Row]:

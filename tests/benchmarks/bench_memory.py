@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.measuring import Measured, measure
@@ -16,18 +17,20 @@ from tests.benchmarks.results import Row, table
 from tests.program import program_for
 
 SMALL, LARGE, FILES_PER_FOLDER = 50_000, 200_000, 500
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"few": 5_000, "many": 20_000}
 
 
-def main() -> list[Row]:
+def main(few: int = SMALL, many: int = LARGE) -> list[Row]:
     """Both peaks; their ratio is printed."""
     with tempfile.TemporaryDirectory(prefix="boxhaul-bench-") as name, Sandbox(content="hash") as box:
-        small, large = (_run(Path(name) / str(count), box, count) for count in (SMALL, LARGE))
+        small, large = (_run(Path(name) / str(count), box, count) for count in (few, many))
     print(
-        f"ratio: {large.peak_megabytes / small.peak_megabytes:.2f} in memory for {LARGE // SMALL} times the share"
+        f"ratio: {large.peak_megabytes / small.peak_megabytes:.2f} in memory for {many // few} times the share"
     )
     return [
         Row(f"{count:,} entries", "ours", {"MB at most": run.peak_megabytes, "CPU s": run.cpu_seconds})
-        for count, run in ((SMALL, small), (LARGE, large))
+        for count, run in ((few, small), (many, large))
     ]
 
 

@@ -9,11 +9,14 @@ half an hour, and 4 GB of disk for the database. Read CPU and not time by the cl
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from tests.benchmarks import bench_checkpoint
 from tests.benchmarks.results import Row, table
 
 SMALL, LARGE = 1_000_000, 10_000_000
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"small": 5_000, "large": 50_000}
 
 
 def main(small: int = SMALL, large: int = LARGE, database: str = "sqlite") -> list[Row]:

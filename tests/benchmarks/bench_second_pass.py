@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.box_rclone import REMOTE, Before, box_over_tls, migrate
@@ -30,6 +31,8 @@ from tests.program import Program
 from tests.servers.samba import Samba
 
 FILES, PER_FOLDER, SIZE = 20_000, 100, 100
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"files": 2_000}
 #: One folder holds this share of all files, and is renamed.
 LARGE_FOLDER = 0.05
 CHANGED, MOVED, DELETED = 0.01, 0.01, 0.005

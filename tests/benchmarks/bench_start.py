@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from connectors.box.sandbox import Sandbox
 from tests.benchmarks.measuring import Measured, measure, median
@@ -18,6 +19,8 @@ from tests.program import program_for
 from tests.trees import build_tree
 
 RUNS = 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"runs": 1}
 
 
 def main(runs: int = RUNS) -> list[Row]:

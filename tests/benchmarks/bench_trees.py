@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from connectors.box.sandbox import Sandbox
 from flows.plan.connections import open_checkpoint, unopened_share
@@ -26,6 +27,8 @@ from tests.benchmarks.results import Row, table
 from tests.program import Program, program_for
 
 FEW, MANY = 5_000, 20_000
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"few": 200, "many": 800}
 
 LOAD = "import sys; from pathlib import Path; from flows.plan.file import load_plan; load_plan(Path(sys.argv[1]))"
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.box_rclone import REMOTE, box_over_tls, migrate
 from tests.benchmarks.measuring import Measured, median
 from tests.benchmarks.results import Row, table
 
 FOLDERS, FILES_PER_FOLDER, ROUNDS = 2_000, 100, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"folders": 50, "rounds": 1}
 WORDS = ("--transfers", "16", "--checkers", "16")
 
 

@@ -6,11 +6,14 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.measuring import measure, median
 from tests.benchmarks.results import Row, table
 
 FOLDERS, FILES_PER_FOLDER, ROUNDS = 2_000, 100, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"folders": 100, "rounds": 1}
 
 WALK = """
 import os, time
@@ -32,17 +35,17 @@ print(entries, time.perf_counter() - started, time.process_time() - cpu)
 """
 
 
-def main() -> list[Row]:
+def main(folders: int = FOLDERS, rounds: int = ROUNDS) -> list[Row]:
     """Entries a second and CPU an entry of each, medians, in turn on the same folder."""
     root = Path(tempfile.mkdtemp(dir="/dev/shm"))
     runs: dict[str, list[list[str]]] = {"0": [], "1": [], "8": []}
     try:
-        for number in range(FOLDERS):
+        for number in range(folders):
             folder = root / f"{number % 10}" / f"{number:04d}"
             folder.mkdir(parents=True)
             for file in range(FILES_PER_FOLDER):
                 (folder / f"file {file:03d}.txt").touch()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for fixed, told in runs.items():
                 environment = {"ROOT": str(root), "FIXED": fixed}
                 told.append(measure([sys.executable, "-c", WALK], environment=environment).output.split())

@@ -5,12 +5,15 @@ costs that server; and the same requests by a bare client that keeps 32 folders 
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 from tests.benchmarks.results import Row, table
 from tests.benchmarks.smb_rivals import BARE, Race, ours, rclone
 from tests.servers.samba import Samba
 
 FOLDERS, FILES_PER_FOLDER, ROUNDS = 1_000, 20, 5
+#: Arguments for a quick look.
+QUICK: dict[str, Any] = {"rounds": 1}
 
 WALK = """
 import os, time
@@ -48,6 +51,7 @@ print(21_010, time.perf_counter() - started, time.process_time() - cpu)
 #: A fiftieth of the share: all of it would take minutes.
 STOCK_WALK = """
 import os, time
+from typing import Any
 from fsspec.implementations.smb import SMBFileSystem
 name, password, port = (os.environ[key] for key in ("NAME", "PW", "PORT"))
 share = SMBFileSystem("127.0.0.1", port=int(port), username=name, password=password)
@@ -59,7 +63,7 @@ print(entries, time.perf_counter() - started, time.process_time() - cpu)
 """
 
 
-def main() -> list[Row]:
+def main(rounds: int = ROUNDS) -> list[Row]:
     """Entries a second and CPU of each, the server's too; the ratios are printed."""
     server = Samba()
     try:
@@ -70,7 +74,7 @@ def main() -> list[Row]:
             for file in range(FILES_PER_FOLDER):
                 (folder / f"file {file:03d}.txt").touch()
         race = Race(server)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             race.run("ours", lambda: ours(server, WALK))
             race.run("rclone", lambda: rclone(server, "lsf", "-R", "--format", "pst", f"S:{server.share}"))
             race.run("bare client", lambda: ours(server, BARE_WALK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from connectors.entry import Entry
-from connectors.errors import ChangedWhileReading, NotFound, Stopped
+from connectors.errors import ChangedWhileReading, ItemError, Locked, NotFound, Stopped
 from connectors.source import WholeFile
 from connectors.sources.local import LocalSource
 from connectors.sources.registry import open_source
 from connectors.sources.reopening import OpenedFile
 from connectors.sources.resilient import ResilientSource
+from flows.run.ahead import ReadAhead, Room
 from flows.run.stop import StopSignal
 from flows.transfer.sending import WHOLE_BYTES, Reading
 from state.records import ClaimedItem
@@ -39,10 +41,10 @@ class Moving(LocalSource):
         finally:
             self._reads_whole = False
 
-    def _stat(self, path: str) -> Entry:
+    def _look_below(self, root: int, path: str) -> Entry:
         if self._reads_whole:
             self.act()
-        return super()._stat(path)
+        return super()._look_below(root, path)
 
     def _open(self, path: str) -> OpenedFile:
         opened = super()._open(path)
@@ -172,3 +174,63 @@ def test_a_file_that_is_not_the_one_of_the_walk_is_looked_for(deep: tuple[Proxy,
         Reading(source, StopSignal(), item)
 
         assert 1 + len(["", "a", "a/b", "a/b/c"]) == proxy.commands["CREATE"]
+
+
+def outcome_of(source: ResilientSource, item: ClaimedItem, ahead: ReadAhead | None) -> Any:
+    """What a sender has of a file: its bytes and what it is, or an error."""
+    try:
+        reading = Reading(source, StopSignal(), item, ahead=ahead)
+        with reading() as opened:
+            content = opened.read()
+        reading.check()
+    except ItemError as exc:
+        return type(exc)
+    return content, reading.entry.fingerprint
+
+
+def test_small_files_of_a_share_are_read_ahead(deep: tuple[Proxy, ResilientSource], samba: Samba) -> None:
+    """Together those that are what the walk saw; each of the others, and each error, is that of its own reading."""
+    proxy, source = deep
+    tree = {f"{number:02}": bytes([number]) * 100 for number in range(12)}
+    build_tree(samba.root / "a", tree)
+    items = [replace(claimed(entry), id=n) for n, entry in enumerate(source.list_folder("a")[:12])]
+    changed, gone, held, link, replaced = items[2:7]
+    (samba.root / changed.path).write_bytes(b"other".ljust(100))
+    (samba.root / gone.path).unlink()
+    (samba.root / link.path).unlink()
+    (samba.root / link.path).symlink_to(samba.root / items[0].path)
+    replace_alike(samba.root / replaced.path)
+    with samba.holding(held.path):
+        alone = [outcome_of(source, item, None) for item in items]
+        source.stat("a")
+        proxy.reset()
+        with ReadAhead(source, Room(), items) as ahead:
+            first = outcome_of(source, items[0], ahead)
+            asked = proxy.commands["CREATE"]
+            together = [first, *(outcome_of(source, item, ahead) for item in items[1:])]
+
+    assert alone == together
+    assert (b"other".ljust(100), NotFound, Locked) == (together[2][0], *together[3:5])
+    assert len(items) == asked
+    assert 5 <= proxy.commands["CREATE"] - asked <= 5 + 4 * len(["", "a"])  # those five, and where they are
+
+
+def test_what_is_read_ahead_is_as_old_as_its_reading(
+    deep: tuple[Proxy, ResilientSource], samba: Samba
+) -> None:
+    """What settled after it was read is not taken for settled, and what changed since then is the next pass's."""
+    _, source = deep
+    build_tree(samba.root / "a", {"first": b"1", "second": b"2"})
+    first, second = (
+        replace(claimed(entry), id=n) for n, entry in enumerate(source.list_folder("a")) if entry.size == 1
+    )
+    with ReadAhead(source, Room(), [first, second]) as ahead:
+        assert (b"1", first.fingerprint) == outcome_of(source, first, ahead)
+        settles_ns = time.time_ns()
+        (samba.root / second.path).write_bytes(b"3")
+        late = Reading(source, StopSignal(), replace(second, settles_ns=settles_ns), ahead=ahead)
+
+    with late() as opened:
+        assert b"2" == opened.read()
+    assert (settles_ns, second.fingerprint) == (late.settles_ns, late.entry.fingerprint)
+    assert source.stat(second.path).fingerprint != second.fingerprint

@@ -90,8 +90,8 @@ def test_secret_in_the_query_of_the_source_is_in_no_report(tmp_path: Path, scene
         assert b"canary-7f" not in content(path)
 
 
-def test_report_that_cannot_be_written_leaves_the_old_one_whole(tmp_path: Path, scene: Scene) -> None:
-    """Disk full in the middle: one line, the three files as they were, and nothing left beside them."""
+def test_lists_that_cannot_be_written_leave_the_old_ones_whole(tmp_path: Path, scene: Scene) -> None:
+    """Disk full in the middle: one line, a new page, the lists as they were, and nothing left beside them."""
     scene.walk({"f": 1})
     paths = write_report(plan_in(tmp_path))
     before = {path.name: path.read_bytes() for path in paths}
@@ -100,11 +100,19 @@ def test_report_that_cannot_be_written_leaves_the_old_one_whole(tmp_path: Path, 
 
     with (
         files_at_most(200_000),
-        pytest.raises(PlanError, match=r"cannot be written into .*p-report \(File too large"),
+        pytest.raises(
+            PlanError, match=r"cannot be written into .*p-report \(File too large\); report.html is new"
+        ),
     ):
         write_report(plan_in(tmp_path))
 
-    assert before == {path.name: path.read_bytes() for path in paths[0].parent.iterdir()}
+    after = {path.name: path.read_bytes() for path in paths[0].parent.iterdir()}
+    assert ["report.html"] == [name for name in before if before[name] != after[name]]
+    assert b"pass 2" in after["report.html"]
+    assert set(before) == set(after)
+    with files_at_most(1_000), pytest.raises(PlanError):
+        write_report(plan_in(tmp_path))
+    assert after == {path.name: path.read_bytes() for path in paths[0].parent.iterdir()}
     assert len(before["items.csv"]) < len(write_report(plan_in(tmp_path))[1].read_bytes())
     assert sorted(before) == sorted(path.name for path in paths[0].parent.iterdir())
 
@@ -120,7 +128,7 @@ def test_folder_that_cannot_hold_a_report_is_told(tmp_path: Path, scene: Scene) 
             write_report(plan_in(tmp_path), out)
     assert "x" == (tmp_path / "file").read_text()
     held = set(os.listdir(tmp_path / "in the way"))
-    assert {"items.csv", "items.json", "report.xlsx"} == held, "nothing unfinished stays"
+    assert {"report.html", "items.csv", "items.json", "report.xlsx"} == held, "nothing unfinished stays"
 
 
 def test_excluded_files_that_box_holds_are_counted_apart(tmp_path: Path, scene: Scene) -> None:
@@ -294,12 +302,20 @@ def test_page_of_a_share_full_of_failures_stays_small(tmp_path: Path, scene: Sce
 def test_long_report_says_how_far_it_is(
     tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line now and then, with a sum that its last one reaches; a short report says nothing."""
+    """A line now and then, once the page is there, with a sum that the last one reaches; of a short report none."""
     said: list[str] = []
+    there: list[set[str]] = []
     scene.walk({f"file {number:04}": 1 for number in range(2_500)})
     write_report(plan_in(tmp_path, trees=[]), say=said.append)
     assert [] == said
     monkeypatch.setattr("flows.reporting.telling.LINE_SECONDS", 0)
-    write_report(plan_in(tmp_path, trees=[]), say=said.append)
 
-    assert ["p: 1,000 of 2,500 entries written", "p: 2,000 of 2,500 entries written"] == said
+    def say(line: str) -> None:
+        said.append(line)
+        there.append({name for name in os.listdir(tmp_path / "new") if not name.startswith(".")})
+
+    write_report(plan_in(tmp_path, trees=[]), tmp_path / "new", say=say)
+
+    assert [{"report.html"}] * 3 == there
+    assert ["p: the page is written; the lists of every entry follow"] == said[:1]
+    assert ["p: 1,000 of 2,500 entries written", "p: 2,000 of 2,500 entries written"] == said[1:]

@@ -45,11 +45,11 @@ def source_through(proxy: Proxy, samba: Samba) -> Any:
 SIZES = "smb2 max read = 16384\nsmb2 max trans = 32768"
 
 
-@pytest.mark.parametrize("credits", [None, 1, 2, 3])
+@pytest.mark.parametrize("credits", [None, 1, 2, 3, 12])
 @pytest.mark.parametrize("sizes", ["", SIZES], ids=["usual", "small"])
 @pytest.mark.gate(3)
 def test_a_server_with_small_limits(credits: int | None, sizes: str) -> None:
-    """Small answers, one to three credits: everything is listed and read, and asked for by name."""
+    """Small answers, few credits: everything is listed and read, and asked for by name."""
     server = Samba(f"{sizes}\n" + (f"smb2 max credits = {credits}" if credits else ""))
     content = os.urandom(300_000)
     (server.root / "folder").mkdir()
@@ -68,6 +68,13 @@ def test_a_server_with_small_limits(credits: int | None, sizes: str) -> None:
                     assert expected == file.read()
                     source.require_inside(name)
                 assert len(expected) == source.stat(name).size
+            empty_ones = [(f"folder/{number:05} {'x' * 60}", 0) for number in range(40)]
+            together = source.read_together([*empty_ones, ("small.bin", 60_000)])
+            assert all(
+                content[:60_000] == whole.content for path, whole in together.items() if "/" not in path
+            )
+            if credits in (None, 12):  # two or more in flight; with less, each is read by itself
+                assert {path for path, _ in empty_ones} <= together.keys()
             with pytest.raises(NotFound):
                 source.stat("folder/not there")
             with pytest.raises(NotFound):

@@ -55,6 +55,9 @@ class Lying(ResilientSource):
     def _list_together(self, paths: Sequence[str]) -> dict[str, list[Entry]]:
         return {}  # what is told of one folder is told of each
 
+    def read_together(self, wanted: Sequence[tuple[str, int]]) -> dict[str, WholeFile]:
+        return {}  # likewise
+
     def _read_whole(self, path: str, limit: int) -> WholeFile | None:
         return ResilientSource._read_whole(
             self, path, limit

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks.measuring import measure
 from tests.benchmarks.results import Row, keep, read, table
+from tests.benchmarks.targets import TARGETS, Target, beside, judged
 
 ROWS = [
     Row("0 ms a call", "ours", {"files/s": 1_433.2, "CPU ms a file": 0.731}),
@@ -58,9 +61,57 @@ def test_one_benchmark_from_its_name_to_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The table is printed, and the files are where they were asked for."""
-    monkeypatch.setattr("tests.benchmarks.bench_memory.main", lambda: ROWS)
+    monkeypatch.setattr("tests.benchmarks.bench_memory.main", lambda **sizes: ROWS if sizes else [])
 
-    assert 0 == benchmarks.main(["--out", str(tmp_path), "memory"])
+    assert 0 == benchmarks.main(["--quick", "--out", str(tmp_path), "memory"])
     assert {"memory.json", "memory.svg"} == {path.name for path in tmp_path.iterdir()}
     assert table(ROWS) in capsys.readouterr().out
     assert 2 == benchmarks.main(["nobody"])
+
+
+def test_what_is_to_be_reached(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each table says of its targets whether they are met, and all of them come once more at the end."""
+    monkeypatch.setattr("tests.benchmarks.bench_upload_rclone.main", lambda: ROWS)
+    monkeypatch.setattr("tests.benchmarks.bench_memory.main", lambda: 1 / 0)
+
+    assert 1 == benchmarks.main(["--out", str(tmp_path), "memory", "upload_rclone"])
+    told = capsys.readouterr().out.splitlines()
+    assert 2 == sum("met: times rclone's speed, no latency: 33.3, at least 25" in line for line in told)
+    assert told[-3:] == [
+        "upload_rclone: met: times rclone's speed, no latency: 33.3, at least 25",
+        "upload_rclone: met: CPU ms a file, no latency: 0.731, at most 0.9",
+        "memory: FAILED: division by zero",
+    ]
+
+
+def test_a_target_that_is_missed() -> None:
+    """In capitals; what was not measured is not judged."""
+    one, other = (
+        Target("x", beside("0 ms", "files/s"), most=33),
+        Target("y", beside("60 ms", "files/s"), least=1),
+    )
+
+    assert "NOT MET: x: 33.3, at most 33" == str(one.judge(ROWS))
+    assert other.judge(ROWS) is None
+    assert [] == judged("nobody", ROWS)
+
+
+def test_targets_are_of_benchmarks() -> None:
+    """A benchmark that is renamed takes its targets along."""
+    assert set(TARGETS) <= set(benchmarks.names())
+
+
+def test_what_a_command_takes_is_its_own() -> None:
+    """Not the memory of whoever measures it; its output and how it ended are told."""
+    held = bytearray(120_000_000)
+    took = measure([sys.executable, "-I", "-S", "-c", "print('small')"])
+    large = measure([sys.executable, "-I", "-S", "-c", "bytearray(b'1') * 150_000_000"])
+
+    assert took.output == "small\n"
+    assert took.peak_megabytes < 60 < len(held) / 1e6 < large.peak_megabytes
+    assert 0 < took.cpu_seconds < 5
+    for command in ([sys.executable, "-c", "import sys; sys.exit('no')"], ["/nowhere"]):
+        with pytest.raises(RuntimeError, match=r"ended with 1: no|was not started: (.|\n)*/nowhere"):
+            measure(command)

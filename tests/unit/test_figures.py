@@ -11,9 +11,8 @@ from flows.orchestration.page import slowest_rows
 from flows.reporting.pictures.drawing import Figure
 from flows.reporting.pictures.figures import figures
 from flows.reporting.shape import Shape
-from state.records import ItemLine
 from state.statuses import ItemStatus
-from tests.unit.test_shape import NOW, course, line, sample, span
+from tests.unit.test_shape import NOW, File, course, file, fill, sample, span
 
 ODD = (
     "<script>alert(1)</script>",
@@ -39,12 +38,10 @@ def tree(name: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def drawn(trees: list[dict[str, Any]], lines: list[ItemLine]) -> list[Figure]:
+def drawn(trees: list[dict[str, Any]], files: list[File]) -> list[Figure]:
     """The pictures, after a look that each is XML, in both widths."""
     shape = Shape(trees, now=NOW, shown=12)
-    for each in lines:
-        shape.take(each)
-    shape.end()
+    fill(shape, files)
     samples = [sample(1, 0, 3), sample(1, 600, 603, 2)]
     went = course(
         uploaded=3, pending=4, samples=samples, spans=[span(0, 600, killed=True)], arrived=[10, 30, 90]
@@ -64,9 +61,9 @@ def test_names_are_texts_in_every_picture(name: str) -> None:
     """Whatever a tree, a folder, a reason or a person is called."""
     person = {"login": name, "role": "viewer", "status": "accepted"}
     trees = [tree("A"), tree(name, failures_by_reason={name: 2}, collaborators=[person])]
-    lines = [line(f"A/{name}/{number}", at=10 * number, size=9) for number in range(3)]
-    lines += [line("A/other/f", size=5), line("A/f", size=5, status=ItemStatus.FAILED)]
-    found = drawn(trees, lines)
+    files = [file(f"A/{name}/{number}", at=10 * number, size=9) for number in range(3)]
+    files += [file("A/other/f", size=5), file("A/f", size=5, status=ItemStatus.FAILED)]
+    found = drawn(trees, files)
 
     assert ["progress", "share", "failures", "people", "sizes", "ages", "slowest"] == [
         each.key for each in found
@@ -78,7 +75,7 @@ def test_names_are_texts_in_every_picture(name: str) -> None:
 
 def test_share_of_empty_files_and_of_many_trees() -> None:
     """Where nothing has a size there is no picture of sizes by area; of thousands of trees the largest are shown."""
-    empty = drawn([tree("A")], [line("A/f", size=0)])
+    empty = drawn([tree("A")], [file("A/f", size=0)])
     many = [tree(f"tree {number:04}") for number in range(3_000)]
     shape = Shape(many, now=NOW, shown=12)
     for number, each in enumerate(many):
@@ -93,11 +90,11 @@ def test_share_of_empty_files_and_of_many_trees() -> None:
 
 def test_table_of_slow_folders_on_the_page_of_a_run_leaves_pauses_out() -> None:
     """What `orchestration.page` shows is what the report has: a night between two runs makes no folder slow."""
-    lines = [
-        line("A/slow/1", at=0), line("A/slow/2", at=300),
-        line("A/waited/1", at=0), line("A/waited/2", at=80_000), line("A/waited/3", at=80_010),
+    files = [
+        file("A/slow/1", at=0), file("A/slow/2", at=300),
+        file("A/waited/1", at=0), file("A/waited/2", at=80_000), file("A/waited/3", at=80_010),
     ]  # fmt: skip
-    rows = slowest_rows(drawn([tree("A")], lines))
+    rows = slowest_rows(drawn([tree("A")], files))
 
     assert [("A/slow", "2"), ("A/waited", "3")] == [(row["Folder"], row["Files"]) for row in rows]
     assert ["5 min", "10 s"] == [row["Time"] for row in rows]

@@ -24,13 +24,13 @@ _DRY_RUN = (
     "acceptance/account/test_collaborate_command.py::test_dry_run_is_shown_before_anything_is_taken_away"
 )
 _SANDBOX = "integration/sandbox/test_command.py::test_every_flag_is_in_force"
+_CONTENTS = "integration/sandbox/test_persistence.py::test_process_ends_on_sigterm"
 _HELD_FILTERS = (
     "--include", "--exclude", "--filter-from", "--ignore-case", "--min-size", "--max-size", "--min-age", "--max-age",
 )  # fmt: skip
 _NUMBERS = (
     "--uploads-per-minute", "--calls-per-minute", "--window-seconds", "--latency-seconds", "--bytes-per-second",
-    "--space-amount", "--max-upload-size", "--part-size", "--commit-202-rounds", "--memory-bytes", "--tls",
-    "--validate", "--keep-content", "--port", "--config",
+    "--space-amount", "--max-upload-size", "--part-size", "--commit-202-rounds", "--tls", "--validate", "--config",
 )  # fmt: skip
 
 #: Command → option → the test. Of an option with several spellings (--check, --no-check; -v) one is enough.
@@ -69,7 +69,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "doctor": {
         "--out": "acceptance/test_doctor.py::test_plan_that_cannot_be_read",
         "--no-names": "acceptance/test_doctor.py::test_no_names",
-        "--patience": "acceptance/test_doctor.py::test_plan_that_cannot_be_read",
+        "--patience": "acceptance/test_doctor.py::test_nobody_answers",
     },
     "identities": {"--json": "acceptance/account/test_identities.py::test_command_makes_lists_and_retires"},
     "init": {
@@ -88,7 +88,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "migrate": {
         "--tree": "acceptance/test_chosen_trees.py::test_run_of_one_tree_leaves_the_failures_of_another",
         "--window": "acceptance/prefect/test_states.py::test_what_is_not_complete_is_never_told_as_complete",
-        "--workers": "acceptance/test_pace.py::test_bad_options_are_one_line",
+        "--workers": "acceptance/prefect/test_many_workers.py::test_the_option_starts_senders",
         "--check": "acceptance/test_faults_decided.py::test_file_that_keeps_failing_is_parked_then_waived",
         "--new-checkpoint": "acceptance/test_checkpoint_belongs.py::test_begin_anew_moves_everything",
         "--checksum": "acceptance/test_changed_dates.py::test_checksum_finds_what_no_time_tells",
@@ -115,8 +115,8 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     },
     "report": {
         "--out": "acceptance/test_watch.py::test_every_kind_of_deed",
-        "--plain": "acceptance/test_cutover.py::test_from_the_rehearsal_to_the_reopening",
-        "--removable": "acceptance/test_archive.py::test_before_the_first_run",
+        "--plain": "acceptance/test_watch.py::test_every_kind_of_deed",
+        "--removable": "acceptance/test_archive.py::test_what_may_go",
         "--manifest": "acceptance/test_manifest.py::test_every_entry_with_its_proof",
         "--sign": "acceptance/test_manifest.py::test_key_of_ones_own",
         "--upload": "acceptance/test_report_in_box.py::test_each_tree_has_its_own",
@@ -130,7 +130,8 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "sandbox": {
         **dict.fromkeys(_NUMBERS, _SANDBOX),
         "--data": "integration/sandbox/test_persistence.py::test_killed_process_forgets_nothing",
-        "--hash-only": "integration/sandbox/test_persistence.py::test_process_ends_on_sigterm",
+        **dict.fromkeys(("--keep-content", "--hash-only", "--memory-bytes"), _CONTENTS),
+        "--port": "integration/sandbox/test_command.py::test_a_used_port_is_one_line",
         "--plan": "acceptance/test_rehearse.py::test_sandbox_knows_a_plan",
     },
     "simulate": {
@@ -149,7 +150,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "unwaive": {"--who": "acceptance/test_faults_give_up.py::test_waiver_is_taken_back"},
     "verify": {
         "--tree": "acceptance/test_verify.py::test_sample_says_how_sure_it_makes",
-        "--source": "acceptance/test_filters.py::test_filters_of_a_plan_exclude",
+        "--source": "acceptance/test_verify.py::test_every_planted_difference_is_found_and_named",
         "--deep": "acceptance/test_verify.py::test_sample_says_how_sure_it_makes",
         "--sample": "acceptance/test_verify.py::test_sample_says_how_sure_it_makes",
         "--dates": "acceptance/test_verify.py::test_bytes_of_the_share_are_read_again",
@@ -166,7 +167,7 @@ SHOWN_BY: dict[str, dict[str, str]] = {
     "watch": {
         "--once": "acceptance/test_notify.py::test_what_watch_finds_is_told_together",
         "--share": "acceptance/test_watch_share.py::test_what_waits_is_told_once",
-        "--every": "acceptance/test_watch.py::test_deeds_of_three_people_over_two_kills",
+        "--every": "acceptance/test_watch.py::test_line_for_a_person",
         "--json": "acceptance/test_watch.py::test_deeds_of_three_people_over_two_kills",
     },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,3 +88,11 @@ def test_what_somebody_has_imported_stays(package: str) -> None:
 
     assert (whole, 3) == (sys.modules[package], whole.own)
     assert "nowhere_to_be_found" not in sys.modules
+
+
+def test_what_signs_is_imported_by_who_signs() -> None:
+    """Who only looks leaves it out, with the cryptography that it brings; whoever asks for it gets it whole."""
+    ask = "import sys, connectors.box.destination, jwt; print('jwt.algorithms' in sys.modules, callable(jwt.encode))"
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=True)
+
+    assert "False True" == told.stdout.strip()

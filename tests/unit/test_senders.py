@@ -60,11 +60,26 @@ def test_a_line_that_becomes_slow_and_fast_again() -> None:
 
 
 def test_it_grows_within_a_few_measurements() -> None:
-    """Nobody waits for minutes at the start."""
+    """The start is what is sent slowest over a slow line, and three looks are enough to leave it."""
     width = Width(64)
-    settled(width, line(latency=0.06), measurements=6)
+    for _ in range(3):
+        width.measured(line(latency=0.06)(width.now))
 
-    assert 32 <= width.now
+    assert 64 == width.now
+
+
+def test_it_begins_with_what_paid_elsewhere() -> None:
+    """As long as nothing was measured; later its own measurements count, and the plan's number always does."""
+    width = Width(16)
+    width.begin_with(32)
+    assert 16 == width.now
+    settled(width, line(latency=0.0))
+    width.begin_with(32)
+
+    assert width.now <= FIRST
+    few = Width(64)
+    few.begin_with(1)
+    assert FIRST == few.now
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 5, 64])

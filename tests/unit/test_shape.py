@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from connectors.entry import EntryKind
 from connectors.errors import ItemError, TransientError
 from flows.plan.model import MigrationPlan
 from flows.reporting.advice import ADVICE, advice_for
 from flows.reporting.course import Course, course_of
 from flows.reporting.shape import FOLDERS_SHOWN, IN_BOX, STEPS, Arrivals, Shape
 from state.history_records import AtWork, Done, Sample
-from state.records import ItemLine
 from state.statuses import ItemStatus
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def line(
-    path: str, *, size: int = 1, at: float | None = 0, status: ItemStatus = ItemStatus.UPLOADED
-) -> ItemLine:
-    """One file of the tree "A"; `at`: seconds after NOW at which it arrived."""
-    return ItemLine(
-        tree="A", path=path, kind=EntryKind.FILE, status=status, reason=None, detail=None, size=size, sha1=None,
-        box_id="1", box_version_id=None, box_name=path.rpartition("/")[2], renamed=False, modified_ns=None,
-        uploaded_at=None if at is None else NOW + timedelta(seconds=at), attempts=1,
-    )  # fmt: skip
+class File(NamedTuple):
+    """One file of the tree "A"."""
+
+    path: str
+    size: int
+    status: ItemStatus
+    #: Seconds after NOW at which it arrived; None: not known.
+    at: float | None
+
+    @property
+    def folder(self) -> str:
+        """Where it is."""
+        return self.path.rpartition("/")[0]
 
 
-def tree(source: str = "A", *, size: int = 100) -> dict[str, Any]:
+def file(path: str, *, size: int = 1, at: float | None = 0, status: ItemStatus = ItemStatus.UPLOADED) -> File:
+    """One file."""
+    return File(path, size, status, at)
+
+
+def tree() -> dict[str, Any]:
     """A tree of the status document."""
-    return {"name": "A", "source": source, "in_plan": True, "bytes": {"total": size}}
+    return {"name": "A", "source": "A", "in_plan": True, "bytes": {"total": 100}}
 
 
-def shape_of(*lines: ItemLine, source: str = "A") -> Shape:
-    """The shape of a share with these lines."""
-    shape = Shape([tree(source)], now=NOW, shown=3)
-    for each in lines:
-        shape.take(each)
-    shape.end()
+def fill(shape: Shape, files: Sequence[File]) -> None:
+    """Show these files to it, as the checkpoint does."""
+    folders = list(dict.fromkeys(each.folder for each in files))
+    shape.take_files(
+        ("A", folders.index(each.folder), each.status, each.size, None,
+         None if each.at is None else NOW.timestamp() + each.at)
+        for each in sorted(files, key=lambda each: folders.index(each.folder))
+    )  # fmt: skip
+    tops = [(each.path.split("/")[1] if each.path.count("/") > 1 else "", each) for each in files]
+    shape.take_folders(("A", top, each.status, each.size) for top, each in sorted(tops))
+    shape.name_slowest({folder: folders[folder] for folder in shape.slow_folders()})
+
+
+def shape_of(*files: File) -> Shape:
+    """The shape of a share with these files."""
+    shape = Shape([tree()], now=NOW, shown=3)
+    fill(shape, files)
     return shape
 
 
 def test_largest_folders_of_a_tree_are_kept_and_the_others_are_one() -> None:
     """However many folders a tree has, a few are kept by name, and no byte is lost."""
-    lines = [line(f"A/folder {number:04}/f", size=number) for number in range(1, 2_001)]
-    shape = shape_of(line("A/own", size=5), *lines)
+    files = [file(f"A/folder {number:04}/f", size=number) for number in range(1, 2_001)]
+    shape = shape_of(file("A/own", size=5), *files)
     folders = shape.folders["A"]
 
     assert FOLDERS_SHOWN + 1 == len(folders)
@@ -58,12 +77,6 @@ def test_largest_folders_of_a_tree_are_kept_and_the_others_are_one() -> None:
         == sum(sizes.total() for sizes in folders.values())
         == shape.trees["A"].total()
     )
-
-
-@pytest.mark.parametrize(("source", "path"), [("", "Top/f"), ("Deep/er", "Deep/er/Top/f"), ("A", "A/Top/f")])
-def test_folders_below_a_tree_are_named_wherever_it_lies(source: str, path: str) -> None:
-    """The folder right below the tree's own, also where the tree is the whole share, or lies deep."""
-    assert {"", "Top"} == set(shape_of(line(path), source=source).folders["A"])
 
 
 def test_arrivals_are_bounded_and_keep_their_sum() -> None:
@@ -84,8 +97,8 @@ def test_arrivals_are_bounded_and_keep_their_sum() -> None:
 def test_pause_makes_no_folder_slow() -> None:
     """A folder that waited a night for the next run is not slow; one in which each file took long is."""
     shape = shape_of(
-        line("A/slow/1", at=0), line("A/slow/2", at=300), line("A/slow/3", at=500),
-        line("A/waited/1", at=0), line("A/waited/2", at=80_000), line("A/waited/3", at=80_010),
+        file("A/slow/1", at=0), file("A/slow/2", at=300), file("A/slow/3", at=500),
+        file("A/waited/1", at=0), file("A/waited/2", at=80_000), file("A/waited/3", at=80_010),
     )  # fmt: skip
 
     assert [("A/slow", 500), ("A/waited", 10)] == [(each.path, each.seconds) for each in shape.slowest]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from typing import Any
 
 from connectors.box.sandbox.server import Sandbox
 from connectors.box.sandbox.settings import SandboxConfig
+
+HIGHEST_PORT = 65_535
 
 
 def run(
@@ -55,16 +58,38 @@ def serve(
     options: argparse.Namespace,
     prepare: Callable[[Sandbox], str] = lambda box: "",
 ) -> None:
-    """Serve as these options of the parser say; ends the process with a line where the port is not to be had."""
+    """Serve as these options of the parser say; ends the process with a line where it cannot begin."""
     try:
+        if options.tls is not None:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*options.tls)
         run(_config(options), options.config, prepare=prepare)
-    except OSError as exc:
-        if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+    except (OSError, RuntimeError) as exc:
+        if (refusal := _refusal(exc, options)) is None:
             raise
-        parser.exit(
-            2,
-            f"boxhaul: port {options.port}: {exc.strerror}; choose another one, or --port 0 for a free one\n",
-        )
+        parser.exit(2, f"boxhaul: {refusal}\n")
+
+
+def _refusal(error: OSError | RuntimeError, options: argparse.Namespace) -> str | None:
+    """Say why it does not begin; None for what nobody foresaw."""
+    if isinstance(error, RuntimeError):
+        return str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        return f"port {options.port}: {error.strerror}; choose another one, or --port 0 for a free one"
+    if options.tls is not None and isinstance(error, ssl.SSLError | FileNotFoundError):
+        return f"--tls: {' and '.join(options.tls)} cannot be used: {error.strerror or error}"
+    return None
+
+
+def _port(text: str) -> int:
+    """Return the number of a TCP port; argparse names what is none."""
+    if not 0 <= (port := int(text)) <= HIGHEST_PORT:
+        raise ValueError
+    return port
+
+
+_port.__name__ = "port"  # as argparse calls it in its message
 
 
 def _config(options: argparse.Namespace) -> SandboxConfig:
@@ -89,7 +114,7 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
         port=options.port,
         data=options.data,
         content="hash" if options.hash_only else "keep",
-        memory_bytes=options.memory_bytes or SandboxConfig().memory_bytes,
+        memory_bytes=SandboxConfig.memory_bytes if options.memory_bytes is None else options.memory_bytes,
         tls=tls,
         validate=options.validate,
         settings=settings,
@@ -100,7 +125,7 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
 def command_line() -> argparse.ArgumentParser:
     """What may stand on the command line; the reference is written from it."""
     parser = argparse.ArgumentParser(prog="boxhaul sandbox", description="Serve a local Box on 127.0.0.1.")
-    parser.add_argument("--port", type=int, default=0, help="TCP port; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="TCP port; 0 takes a free one")
     parser.add_argument("--config", type=Path, help="write a ready JWT configuration with the addresses here")
     parser.add_argument("--data", help="folder that keeps the state over restarts")
     content = parser.add_mutually_exclusive_group()

@@ -160,16 +160,36 @@ class SMBLink:
         """
         if size >= self.read_room():
             return None
+        answers = self.answers(wire.open_file(path, recall=recall), self._whole_questions(size))
+        return self._whole_of(path, size, answers)
+
+    def start_whole(self, path: str, size: int, *, recall: bool = False) -> list[Any] | None:
+        """Send what `read_whole` sends, without waiting; `finish_whole` takes what this returns.
+
+        None where the server's credits, or its largest read, do not suffice now.
+        """
+        if size >= self._connection.max_read_size:
+            return None
+        return self.start(wire.open_file(path, recall=recall), self._whole_questions(size))
+
+    def finish_whole(self, path: str, size: int, sent: list[Any]) -> SMBWhole | None:
+        """What `read_whole` returns, by the answers to what was sent. Raises as that."""
+        return self._whole_of(path, size, self.take(sent))
+
+    def _whole_questions(self, size: int) -> list[wire.OnFile]:
         query = [] if self._streams_query is None else [self._streams_query]
         # Nothing is read of an empty file: that is an error, and what follows it may fail alike.
-        reading = [wire.read(0, size + 1)] if size else []
+        reading = [wire.read_beginning(size + 1)] if size else []
         looking = wire.query_information(wire.FILE_ALL_INFORMATION, size=self.answer_buffer)
-        answers = self.answers(wire.open_file(path, recall=recall), [*query, *reading, looking, wire.close])
+        return [*query, *reading, looking, wire.close]
+
+    def _whole_of(self, path: str, size: int, answers: Sequence[Answer]) -> SMBWhole | None:
         created, looked, closed = answers[0], answers[-2], answers[-1]
         handle, before = wire.created_file(data_of(created, path))
         if closed.status:
             self.release(handle)
-        told, read = answers[1 : 1 + len(query)], answers[1 + len(query) : -2]
+        first_read = len(answers) - 2 - bool(size)
+        told, read = answers[1:first_read], answers[first_read:-2]
         if self._refused(told) or any(answer.status for answer in (*read, looked)):
             return None
         content = wire.read_payload(read[0].data) if read else b""
@@ -207,7 +227,7 @@ class SMBLink:
         return self._start(self._for_backup(create), others)
 
     def _start(self, create: wire.Create, others: Sequence[wire.OnFile]) -> list[Any] | None:
-        messages = [self._opening(create), *(build(wire.PREVIOUS_FILE) for build in others)]
+        messages = [self._opening(create), *map(wire.of_previous, others)]
         wanted = sum(message.charge for message in messages)
         return None if self._carrier.credits(wanted) < wanted else self._carrier.send(messages, related=True)
 

@@ -19,15 +19,27 @@ _NO_ID = 0xFFFF_FFFF_FFFF_FFFF
 
 def entry_of(path: str, record: wire.Record, *, recall_offline: bool = False) -> Entry:
     """What the server says of one file or folder, as it is found under this path; the record's own name is left out."""
+    created, modified, changed, number = record.created, record.modified, record.changed, record.file_id
+    if not (record.attributes & _ODD or record.ea_size_or_tag or "~" in path):
+        is_folder = record.attributes & _FOLDER
+        return listed_entry(
+            path,
+            EntryKind.FOLDER if is_folder else EntryKind.FILE,
+            0 if is_folder else record.size,
+            wire.nanoseconds(modified or created),
+            wire.nanoseconds(created),
+            wire.nanoseconds(changed),
+            file_id_of(number),
+        )
     kind, skip_reason, fault = classify(record, recall_offline=recall_offline)
     return Entry(
         path=path,
         kind=kind,
         size=record.size if kind is EntryKind.FILE else 0,
-        modified_ns=wire.nanoseconds(record.modified or record.created),
-        created_ns=wire.nanoseconds(record.created),
-        changed_ns=wire.nanoseconds(record.changed),
-        file_id=file_id_of(record.file_id),
+        modified_ns=wire.nanoseconds(modified or created),
+        created_ns=wire.nanoseconds(created),
+        changed_ns=wire.nanoseconds(changed),
+        file_id=file_id_of(number),
         skip_reason=skip_reason,
         fault=fault,
         note=note_of(record._replace(name=path.rpartition("/")[2])),

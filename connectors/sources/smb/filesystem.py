@@ -18,6 +18,7 @@ from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.listing import Listing, list_folder, list_together
 from connectors.sources.smb.login import LoginGate, SMBAccount
 from connectors.sources.smb.notices import SMBNotices
+from connectors.sources.smb.small_files import is_plain, read_together
 from connectors.sources.smb.status import (
     NO_SUCH_FILE,
     SMBAccessError,
@@ -102,9 +103,12 @@ class SMBFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """A plain file of up to `size` bytes in one round trip; None for whatever is more, or anything else."""
         with self._link() as link:
             whole = link.read_whole(path, size, recall=self.recall_offline)
-        if whole is None or (whole.before.attributes | whole.after.attributes) & wire.ATTRIBUTE_REPARSE_POINT:
-            return None
-        return whole
+        return whole if is_plain(whole) else None
+
+    def read_together(self, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, SMBWhole]]:
+        """The same of several files, many in flight; only of those of which there is nothing else to say."""
+        with self._link() as link:
+            yield from read_together(link, wanted, recall=self.recall_offline)
 
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> SMBFile:
         if mode != "rb":

@@ -32,10 +32,15 @@ FAREWELL_SECONDS = 2.0
 
 #: SMB2 header ([MS-SMB2] 2.2.1.2).
 _HEADER = Struct("<4sHHIHHIIQIIQ16s")
+#: The same before its signature.
+_UNSIGNED = Struct("<4sHHIHHIIQIIQ")
 _PROTOCOL, _NO_SIGNATURE = b"\xfeSMB", bytes(16)
 _ASYNC, _RELATED, _SIGNED, _DFS = 0x2, 0x4, 0x8, 0x1000_0000
 _SIGNATURE = slice(48, 64)
+#: What follows a message of so many bytes beyond a multiple of eight, when others follow it.
+_PADDING = tuple(bytes(-length % 8) for length in range(8))
 _PENDING = 0x0000_0103
+_NOTHING = memoryview(b"")
 #: Length of a frame, in four bytes.
 _LENGTH = 4
 #: What comes before the payload of a READ.
@@ -76,8 +81,8 @@ class RawCarrier:
         self._timeout = timeout
         _limit(self._socket, timeout)
         self._session_id, self._tree_id = int(session.session_id), int(tree.tree_connect_id)
-        self._flags = _DFS if tree.is_dfs_share else 0
         self._seal = Seal(connection, session, tree)
+        self._usual_flags = (_DFS if tree.is_dfs_share else 0) | (_SIGNED if self._seal.signs else 0)
         window = connection.sequence_window
         self._message_id, self._credits = int(window["low"]), int(window["high"] - window["low"])
         self._waiting: dict[int, Sent] = {}
@@ -123,11 +128,13 @@ class RawCarrier:
         charge = sum(message.charge for message in messages)
         if self.credits(charge) < charge:
             raise self._lost("the server gives no more credits")
-        frame, sent, last = [], [], len(messages) - 1
+        frame: list[bytes] = []
+        sent = [Sent(into) for _ in messages]
+        relation, last = 0, len(messages) - 1
         for position, message in enumerate(messages):
-            frame.append(self._packed(message, is_last=position == last, related=related and position > 0))
-            sent.append(Sent(into))
-            self._waiting[self._message_id] = sent[-1]
+            frame += self._packed(message, is_last=position == last, relation=relation)
+            relation = _RELATED if related else 0
+            self._waiting[self._message_id] = sent[position]
             self._message_id += message.charge
         self._credits -= charge
         self._filling += into is not None
@@ -171,36 +178,39 @@ class RawCarrier:
         with suppress(OSError):
             self._connection.transport.close()
 
-    def _packed(self, message: wire.Message, *, is_last: bool, related: bool) -> bytes:
-        """One message of a frame with its header: padded when others follow, and signed."""
-        signs, in_tree = self._signs(message), message.command not in (wire.TREE_CONNECT, wire.LOGOFF)
-        body = message.body if is_last else message.body + bytes(-len(message.body) % 8)
-        more = WANTED_CREDITS - self._credits if is_last else 0
-        packed = _HEADER.pack(
+    def _packed(self, message: wire.Message, *, is_last: bool, relation: int) -> tuple[bytes, bytes, bytes]:
+        """One message of a frame in pieces: header, signature, body, which is padded when others follow."""
+        command, body, charge = message
+        flags, tree_id = self._usual_flags, self._tree_id
+        if command in (wire.TREE_CONNECT, wire.LOGOFF):
+            flags, tree_id = self._flags_outside(command), 0
+        if is_last:
+            more, following = max(0, min(WANTED_CREDITS - self._credits, WANTED_CREDITS)), 0
+        else:
+            body += _PADDING[len(body) % 8]
+            more, following = 0, _HEADER.size + len(body)
+        packed = _UNSIGNED.pack(
             _PROTOCOL,
             _HEADER.size,
-            message.charge,
+            charge,
             0,
-            message.command,
-            message.charge + max(0, min(more, WANTED_CREDITS)),
-            (self._flags if in_tree else 0) | (_SIGNED if signs else 0) | (_RELATED if related else 0),
-            0 if is_last else _HEADER.size + len(body),
+            command,
+            charge + more,
+            flags | relation,
+            following,
             self._message_id,
             0,
-            self._tree_id if in_tree else 0,
+            tree_id,
             self._session_id,
-            _NO_SIGNATURE,
         )
-        if not signs or self._seal.mac is None:
-            return packed + body
-        signature = self._seal.mac(self._message_id, False, packed + body)
-        return packed[: _SIGNATURE.start] + signature + body
+        if not flags & _SIGNED or self._seal.mac is None:
+            return packed, _NO_SIGNATURE, body
+        return packed, self._seal.mac(self._message_id, False, packed + _NO_SIGNATURE + body), body
 
-    def _signs(self, message: wire.Message) -> bool:
-        if message.command == wire.TREE_CONNECT:
-            # Signed by whoever has a key; SMB 3.1.1 servers refuse others.
-            return self._seal.mac is not None and not self._seal.encrypts
-        return self._seal.signs
+    def _flags_outside(self, command: int) -> int:
+        """Of what is in no tree. A TREE_CONNECT is signed by whoever has a key: SMB 3.1.1 servers refuse others."""
+        by_key = self._seal.mac is not None and not self._seal.encrypts
+        return _SIGNED if (by_key if command == wire.TREE_CONNECT else self._seal.signs) else 0
 
     def _flush(self) -> None:
         data, self._outgoing = self._outgoing, b""
@@ -291,7 +301,7 @@ class RawCarrier:
         self._pour(payload)
         self._believe(message_id, flags, signature, head, payload)
         self._credits += granted
-        self._settle(message_id, Answer(0, b"", length))
+        self._settle(message_id, 0, _NOTHING, length)
         return True
 
     def _take(self, frame: memoryview) -> None:
@@ -309,27 +319,27 @@ class RawCarrier:
                 raise ValueError("a damaged message")
             self._credits += granted
             if not (status == _PENDING and flags & _ASYNC) and message_id in self._waiting:
+                message = frame[start:end]
                 if not sealed:
-                    self._believe(message_id, flags, signature, frame[start:end])
-                self._settle(
-                    message_id, self._answer_of(message_id, status, frame[start + _HEADER.size : end])
-                )
+                    self._believe(message_id, flags, signature, message)
+                self._settle(message_id, status, message[_HEADER.size :])
             if not following:
                 return
             start = end
 
-    def _answer_of(self, message_id: int, status: int, data: memoryview) -> Answer:
-        into = self._waiting[message_id].into
-        if into is None or status:
-            return Answer(status, bytes(data))
-        payload = wire.read_payload(bytes(data))[: len(into)]
-        into[: len(payload)] = payload
-        return Answer(0, b"", len(payload))
-
-    def _settle(self, message_id: int, answer: Answer) -> None:
+    def _settle(self, message_id: int, status: int, data: memoryview, placed: int = 0) -> None:
+        """This is the answer to a request; `placed`: bytes that are in its buffer already."""
         sent = self._waiting.pop(message_id)
-        self._filling -= sent.into is not None
-        sent.answer, sent.into = answer, None
+        into, sent.into = sent.into, None
+        if into is None:
+            sent.answer = Answer(status, bytes(data))
+            return
+        self._filling -= 1
+        if not (status or placed):
+            payload = wire.read_payload(bytes(data))[: len(into)]
+            placed, data = len(payload), _NOTHING
+            into[:placed] = payload
+        sent.answer = Answer(status, bytes(data), placed)
 
     def _believe(
         self, message_id: int, flags: int, signature: bytes, head: memoryview, *rest: memoryview

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self, cast
@@ -30,6 +31,7 @@ from connectors.sources.os_errors import connector_error
 from connectors.sources.patience import Patience
 from connectors.sources.reopening import OpenedFile
 from connectors.sources.resilient import MOST_ENTRIES
+from connectors.sources.smb.connection import SMBWhole
 from connectors.sources.smb.entries import entries_of, entry_of
 from connectors.sources.smb.file import SMBFile
 from connectors.sources.smb.filesystem import SMBFileSystem
@@ -47,6 +49,8 @@ from connectors.sources.smb.status import (
     SMBUnreachableError,
     status_name,
 )
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 445
 #: Characters that separate names (or name a stream) on the server: no listed name holds them.
@@ -148,13 +152,15 @@ class SMBSource(FilesystemSource):
         """A source over the configured share."""
         port = None if config.port == DEFAULT_PORT else config.port
         location = Location(scheme="smb", host=config.host, port=port, path=f"{config.share}/{config.path}")
-        return cls(
+        source = cls(
             SMBFileSystem(config.account(), recall_offline=config.recall_offline),
             config.path,
             display_url=location.display_url,
             patience=Patience(seconds=config.patience_seconds),
             walkers=config.walkers,
         )
+        source.reads_together = not config.plain
+        return source
 
     def access_times(self) -> AccessTimes:
         """The protocol has them; many servers keep none, and none says so."""
@@ -192,15 +198,45 @@ class SMBSource(FilesystemSource):
 
     def _read_whole(self, path: str, limit: int) -> WholeFile | None:
         whole = self._share.read_whole(self._full(path), limit)
-        if whole is None:
-            return None
+        return None if whole is None else self._whole_of(path, whole)
+
+    def read_together(self, wanted: Sequence[tuple[str, int]]) -> dict[str, WholeFile]:
+        """Many in flight on one connection. Whatever is wrong is found out, and told, one by one."""
+        read: dict[str, WholeFile] = {}
+        try:
+            known = {self._full(path): (path, size) for path, size in wanted if self._is_inside(path)}
+            asked = ((full, size) for full, (_, size) in known.items() if not self._is_stopped())
+            for full, whole in self._share.read_together(asked):
+                path = known[full][0]
+                read[path] = self._whole_of(path, whole)
+        except Exception:
+            log.debug("files are read one by one", exc_info=True)
+        return read
+
+    def _is_inside(self, path: str) -> bool:
+        """As far as the folders above tell; False where `read_whole` would raise an error of this path alone."""
+        try:
+            self._check_path(path)
+            self._require_plain_parents(path)
+        except Exception as exc:
+            if isinstance(self._error(exc, path), ItemError):
+                return False
+            raise
+        return True
+
+    def _whole_of(self, path: str, whole: SMBWhole) -> WholeFile:
         # Opening tells nothing of extended attributes.
-        before = whole.before._replace(ea_size_or_tag=whole.after.ea_size_or_tag)
-        found, after = (
-            entry_of(path, record, recall_offline=self._share.recall_offline)
-            for record in (before, whole.after)
+        before = whole.before
+        if before.ea_size_or_tag != whole.after.ea_size_or_tag:
+            before = before._replace(ea_size_or_tag=whole.after.ea_size_or_tag)
+        recall = self._share.recall_offline
+        return WholeFile(
+            entry_of(path, before, recall_offline=recall),
+            whole.content,
+            entry_of(path, whole.after, recall_offline=recall),
+            whole.streams,
+            one_handle=True,
         )
-        return WholeFile(found, whole.content, after, whole.streams, one_handle=True)
 
     def _open(self, path: str) -> OpenedFile:
         opened = super()._open(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codecs import utf_16_le_decode
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -277,6 +278,7 @@ def open_to_look(path: str) -> Create:
     return Create(path, 0, OPTION_REPARSE_POINT_ITSELF)
 
 
+@lru_cache(maxsize=64)
 def query_directory(size: int) -> OnFile:
     """Ask for the next records of a folder, with file ids, at most `size` bytes of them."""
 
@@ -290,6 +292,7 @@ def query_directory(size: int) -> OnFile:
     return on
 
 
+@lru_cache(maxsize=64)
 def query_information(information_class: int, *, size: int) -> OnFile:
     """Ask for one class of file information, at most `size` bytes of it."""
 
@@ -332,6 +335,18 @@ def read(offset: int, length: int) -> OnFile:
         return Message(READ, fixed + b"\0", charge_of(length))
 
     return on
+
+
+@lru_cache(maxsize=1024)
+def read_beginning(length: int) -> OnFile:
+    """The same from the beginning of the file."""
+    return read(0, length)
+
+
+@lru_cache(maxsize=4096)
+def of_previous(build: OnFile) -> Message:
+    """A request about the file that the CREATE before has opened. Kept: files are asked about alike."""
+    return build(PREVIOUS_FILE)
 
 
 def close(handle: bytes) -> Message:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
+from flows.checks.machine import state_row
+from flows.plan.file import load_plan
 from state.checkpoint import Checkpoint
 from tests.acceptance.account.conftest import Account
 from tests.acceptance.account.rows import assert_row
@@ -18,6 +20,7 @@ from tests.acceptance.test_outcomes import assert_one_line
 from tests.integration.state.test_database import run
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
+from tests.unprivileged import unprivileged
 
 
 def database_row(account: Account, url: str, code: int) -> dict[str, Any]:
@@ -87,13 +90,19 @@ def test_database_behind_a_pooler(
 
 
 def test_state_database(account: Account) -> None:
-    """Made by the first run, of this version's schema after it, unreachable where its folder is not there."""
+    """Made by the first run, which must have the right to, of this version's schema after it, unreachable where its
+    folder is not there."""
+    plan = load_plan(account.program.plan_path)
+    account.program.folder.chmod(0o500)
+    [unwritable] = unprivileged(lambda: [state_row(plan)[0]])
+    account.program.folder.chmod(0o700)
     before = account.rows()["state database"]
     absent = not (account.program.folder / "state.db").exists()
     account.migrate()
     after = account.rows()["state database"]
     account.change(state_url="sqlite:////nowhere/at/all/x.db")
 
+    assert ("problem", True) == (unwritable.state, "may not be written" in unwritable.found)
     assert_row(before, "ok", "made by the first run", "one database")
     assert absent
     assert_row(after, "ok", "this version's", "one database")

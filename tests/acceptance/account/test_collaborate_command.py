@@ -64,6 +64,8 @@ def test_dry_run_is_shown_before_anything_is_taken_away(
     console.print(collaboration_table(shown))
     table = console.export_text()
     assert "what would change" in table
+    nobody = collaboration_table({"plan": "p", "dry_run": True, "trees": []})
+    assert "p: nobody is named for its trees or let in; nothing would change" == str(nobody)
     assert "viewer to editor" in table
     assert before == untouched == {ANN: "viewer", BOB: "viewer"}
     assert 0 == done.code, done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,6 +71,38 @@ def test_two_of_four_workers_lose_power_and_one_is_added(
     assert len(set(box.folders())) == len(box.folders())
     assert 0 == box.calls.by_status[429]
     assert {"complete"} == {tree["state"] for tree in program.status()["trees"]}
+
+
+def test_the_option_starts_senders(plan_for: PlanFor, box: Sandbox, prefect_server: PrefectServer) -> None:
+    """`--workers 1` of the command starts one more run, and waits for it; where nothing could start one, it says so
+    and moves nothing."""
+    server, name = prefect_server, {"name": "send-share"}
+    uploader = box.add_user("AppUser_1@boxdevedition.com", kind="app")
+    program = plan_for("option", share=None)
+    program.write_plan(box=program.plan["box"] | {"identities": [uploader.id]})
+    for each in server.ask("POST", "/deployments/filter", {"flows": {"name": {"any_": ["send-share"]}}}):
+        server.ask("DELETE", f"/deployments/{each['id']}")
+
+    refused = program.run("migrate", "--workers", "1")
+    flow = server.ask("POST", "/flows/", name)["id"]
+    deployment = server.ask("POST", "/deployments/", {"name": "worker", "flow_id": flow})["id"]
+    under_way = program.start("migrate", "--workers", "1")
+    try:
+        senders = {"deployments": {"id": {"any_": [deployment]}}}
+        wait_until(lambda: server.ask("POST", "/flow_runs/filter", senders), "a sender is asked for")
+        under_way.send_signal(signal.SIGINT)
+        _, errors = under_way.communicate(timeout=60)
+    finally:
+        under_way.kill()
+        (sender,) = server.ask("POST", "/flow_runs/filter", senders)
+        server.ask("DELETE", f"/deployments/{deployment}")
+
+    assert 2 == refused.code, refused.output
+    assert "workers: Prefect has no deployment send-share/worker, which would send" in refused.stderr
+    assert 130 == under_way.returncode, errors
+    assert uploader.id in sender["parameters"]["plan"]["box"]["identities"]
+    assert sender["state"]["name"] in {"Cancelling", "Cancelled"}, sender["state"]
+    assert not box.files()
 
 
 def uploaders_of(box: Sandbox) -> set[str]:

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import trustme
 
+from connectors.box.sandbox.__main__ import main
 from tests.program import fresh
 
 
@@ -27,6 +29,28 @@ def test_a_used_port_is_one_line() -> None:
     assert [
         f"boxhaul: port {port}: Address already in use; choose another one, or --port 0 for a free one"
     ] == (stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--config", "/no/where/c.json"], "boxhaul: /no/where/c.json: No such file or directory"),
+        (
+            ["--tls", "/no/cert.pem", "/no/key.pem"],
+            "boxhaul: --tls: /no/cert.pem and /no/key.pem cannot be used",
+        ),
+        (["--keep-content", "--hash-only"], "--hash-only: not allowed with argument --keep-content"),
+        (["--port", "99999"], "boxhaul sandbox: error: argument --port: invalid port value: '99999'"),
+    ],
+)
+def test_it_says_why_it_cannot_begin(
+    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and the option or the file."""
+    with pytest.raises(SystemExit) as ended:
+        main(flags)
+    assert 2 == ended.value.code
+    assert words in capsys.readouterr().err
 
 
 def test_every_flag_is_in_force(tmp_path: Path) -> None:
@@ -59,7 +83,7 @@ def test_every_flag_is_in_force(tmp_path: Path) -> None:
         str(tmp_path / "data"),
         "--validate",
     ]
-    words += ["--keep-content", "--memory-bytes", "1000", "--tls", str(chain), str(key)]
+    words += ["--tls", str(chain), str(key)]
     words += [str(word) for pair in (limits | settings).items() for word in pair]
     process = subprocess.Popen(
         [sys.executable, "-m", "connectors.box.sandbox", *words], stdout=subprocess.PIPE, text=True

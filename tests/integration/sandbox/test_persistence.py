@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -140,6 +142,17 @@ def test_reset_empties_the_data_folder(tmp_path: Path) -> None:
         assert ({}, [], config) == (box.files(), box.folders(), box.jwt_config["jwt"])
 
 
+def token_of(url: str, config_file: Path) -> str:
+    """A token of the service account."""
+    config = json.loads(config_file.read_text())
+    form = {
+        "grant_type": "client_credentials", **config["ccg"], "box_subject_type": "enterprise",
+        "box_subject_id": config["enterprise_id"],
+    }  # fmt: skip
+    answer = requests.post(f"{url}/oauth2/token", data=form, timeout=30)
+    return str(answer.json()["access_token"])
+
+
 def test_killed_process_forgets_nothing(tmp_path: Path) -> None:
     """What a killed sandbox has acknowledged is there when it starts again."""
     command = [sys.executable, "-m", "connectors.box.sandbox", "--data", str(tmp_path / "data")]
@@ -149,12 +162,7 @@ def test_killed_process_forgets_nothing(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            config = json.loads((tmp_path / "config.json").read_text())
-            form = {
-                "grant_type": "client_credentials", **config["ccg"], "box_subject_type": "enterprise",
-                "box_subject_id": config["enterprise_id"],
-            }  # fmt: skip
-            token = requests.post(f"{url}/oauth2/token", data=form, timeout=30).json()["access_token"]
+            token = token_of(url, tmp_path / "config.json")
             with requests.Session() as session:
                 session.headers["Authorization"] = f"Bearer {token}"
                 names = [
@@ -167,26 +175,51 @@ def test_killed_process_forgets_nothing(tmp_path: Path) -> None:
     assert ["0"] == names
 
 
-def test_process_ends_on_sigterm(tmp_path: Path) -> None:
-    """`python -m` prints its address when it is ready, and ends cleanly on SIGTERM."""
-    command = [
-        sys.executable,
-        "-m",
-        "connectors.box.sandbox",
-        "--config",
-        str(tmp_path / "c.json"),
-        "--hash-only",
-    ]
+@pytest.mark.parametrize(
+    ("flags", "served", "in_files"),
+    [
+        pytest.param(["--hash-only"], [503, 503], None, id="hash-only"),
+        pytest.param(["--keep-content", "--memory-bytes", "100"], [b"x" * 100, b"y"], [b"y"], id="keep-content"),
+        pytest.param(["--memory-bytes", "0"], [b"x" * 100, b"y"], [b"x" * 100, b"y"], id="no memory"),
+    ],
+)  # fmt: skip
+def test_process_ends_on_sigterm(
+    tmp_path: Path, flags: list[str], served: list[Any], in_files: list[bytes] | None
+) -> None:
+    """`python -m` prints its address when it is ready, keeps contents where it was told, and takes them along when
+    SIGTERM ends it."""
+    command = [sys.executable, "-m", "connectors.box.sandbox", "--config", str(tmp_path / "c.json"), *flags]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        [*command, "--uploads-per-minute", "240"], stdout=subprocess.PIPE, text=True
+        [*command, "--uploads-per-minute", "240"], stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         limits = requests.get(f"{url}/_sandbox/limits", timeout=30).json()
+        with requests.Session() as session:
+            session.headers["Authorization"] = f"Bearer {token_of(url, tmp_path / 'c.json')}"
+            got = [kept(session, url, name, content) for name, content in (("1", b"x" * 100), ("2", b"y"))]
+        held = [
+            [path.read_bytes() for path in sorted(folder.iterdir())]
+            for folder in tmp_path.glob("boxhaul-sandbox-*")
+        ]
         process.terminate()
 
         assert 0 == process.wait(20)
     assert 240 == limits["uploads_per_minute"]
+    assert served == got
+    assert ([] if in_files is None else [in_files]) == held
+    assert [] == list(tmp_path.glob("boxhaul-sandbox-*"))
+
+
+def kept(session: requests.Session, url: str, name: str, content: bytes) -> bytes | int:
+    """Upload a file; what is served of it afterwards, or the status of the refusal."""
+    attributes = json.dumps({"name": name, "parent": {"id": "0"}})
+    form = {"attributes": (None, attributes), "file": (name, content)}
+    sent = session.post(f"{url}/api/2.0/files/content", files=form, timeout=30)
+    file_id = sent.json()["entries"][0]["id"]
+    answer = session.get(f"{url}/2.0/files/{file_id}/content", timeout=30)
+    return answer.content if answer.ok else answer.status_code
 
 
 def test_run_stops_by_its_event(tmp_path: Path) -> None:
