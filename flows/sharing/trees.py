@@ -11,7 +11,7 @@ from connectors.errors import ItemError
 from flows.sharing.access import Access
 from flows.sharing.invitations import let_in
 from state.records import TreeRecord
-from state.statuses import CollaborationStatus, IncompleteReason
+from state.statuses import CollaborationStatus, IncompleteReason, TreeState
 
 #: In, or invited by mail.
 LET_IN = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING)
@@ -43,14 +43,20 @@ def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
     return sorted(trees, key=lambda tree: (-tree.folder.count("/"), tree.id))
 
 
-def waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
-    """Return the trees that waited for this one alone.
+def waiting_above(access: Access, tree: TreeRecord, *, held: bool = False) -> list[TreeRecord]:
+    """Return the trees that waited for this one alone. `held`: those that are verified as well, and no more.
 
     What a pass has not looked at yet may have changed, and completes later.
     """
     above = [access.checkpoint.tree(tree_id) for tree_id in access.nesting.above(tree)]
     waiting = [
-        each for each in above if each.verified and each.incomplete_reason is IncompleteReason.TREE_BELOW
+        each
+        for each in above
+        if each.verified
+        and (
+            each.incomplete_reason is IncompleteReason.TREE_BELOW
+            or (held and each.state is TreeState.VERIFIED)
+        )
     ]
     pass_id = access.checkpoint.current_pass(access.plan_id) if waiting else None
     return [each for each in waiting if pass_id is None or access.checkpoint.walk_is_done(pass_id, each.id)]

@@ -159,6 +159,29 @@ def test_whom_the_plan_names_by_now_is_let_in(program: Program, box: Sandbox, sh
     }
 
 
+def test_tree_inside_another_that_becomes_complete_lets_nobody_in(
+    tmp_path: Path, box: Sandbox, share: Path
+) -> None:
+    """What waited for a tree inside its folder is verified by a rehearsal, and its people come in by the cutover."""
+    os.mkfifo(share / "B/pipe")
+    trees = [
+        {"source": "A", "collaborators": [{"login": EDITOR, "role": "editor"}]},
+        {"source": "B", "folder": "A/inside"},
+    ]
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    assert 1 == program.run("migrate").code
+    assert ({"A": "incomplete", "A/inside": "incomplete"}, []) == (states(program), let_in(box))
+    (share / "B/pipe").unlink()
+
+    rehearsed = program.run("cutover", "--rehearse", *QUICK)
+    assert 0 == rehearsed.code, rehearsed.output
+    assert ({"A": "verified", "A/inside": "complete"}, []) == (states(program), let_in(box))
+
+    finished = program.run("cutover", *QUICK)
+    assert 0 == finished.code, finished.output
+    assert ({"A": "closed", "A/inside": "closed"}, ["A"]) == (states(program), let_in(box))
+
+
 @pytest.mark.parametrize("when", ["inside", "after"])
 @pytest.mark.parametrize("step", [step.value for step in Step])
 @pytest.mark.gate(3)
