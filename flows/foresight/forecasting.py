@@ -187,10 +187,14 @@ def _chosen(trees: Sequence[SimulatedTree]) -> dict[str, dict[str, int]]:
             "files": sum(tree.read_again for tree in trees),
             "bytes": sum(tree.read_again_bytes for tree in trees),
         },
-        "left_out": {
-            "files": sum(tree.left_out for tree in trees),
-            "bytes": sum(tree.left_out_bytes for tree in trees),
-        },
+        "left_out": _left_out(trees),
+    }
+
+
+def _left_out(trees: Sequence[SimulatedTree]) -> dict[str, int]:
+    return {
+        "files": sum(tree.left_out for tree in trees),
+        "bytes": sum(tree.left_out_bytes for tree in trees),
     }
 
 
