@@ -174,8 +174,11 @@ def test_every_planted_difference_is_found_and_named(
 
     document = verified(program, "--source", "--csv", str(tmp_path / "all.csv"), code=1)
 
-    expected = {(kind, path) for kind, (path, _) in PLANTED.items()}
-    assert expected | {("changed_at_source", "Team/kept.txt")} == kinds(document), document["differences"]
+    expected = {(kind, path) for kind, (path, _) in PLANTED.items()} | {
+        ("changed_at_source", "Team/kept.txt")
+    }
+    assert expected == kinds(document), document["differences"]
+    assert 14 == len(expected) == document["difference_count"] == sum(document["by_kind"].values())
     by_kind = {each["kind"]: each for each in document["differences"]}
     assert {ANN} == {by_kind[kind]["by"] for kind in ("extra_in_box", "renamed", "moved")}
     assert EVE in by_kind["collaborator_added"]["detail"]
