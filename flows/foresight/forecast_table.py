@@ -31,7 +31,7 @@ COLUMNS = {
 BINDING = {
     "files": "Box's limit of uploads for each user",
     "calls": "Box's limit of calls for each user",
-    "bytes": "the line",
+    "bytes": "the line, or the bandwidth of the plan",
     "source": "reading the share",
 }
 

@@ -11,9 +11,18 @@ from typing import Any
 from flows.foresight.costs import SENDERS, UPLOADS, Route
 from flows.foresight.notes import SimulatedTree
 from flows.foresight.simulation import Simulation
+from flows.plan.bandwidth import Timetable
 from flows.plan.model import MigrationPlan, TreePlan
 from flows.plan.people import CollaboratorPlan
-from flows.run.forecast import USERS, Speeds, Workload, bounds, finish_at, forecast_seconds
+from flows.run.forecast import (
+    USERS,
+    Speeds,
+    Workload,
+    bounds,
+    finish_at,
+    forecast_seconds,
+    within_bandwidth,
+)
 from flows.run.window import Window
 from flows.sharing.access import collaborator_spec, has_ended
 from flows.sharing.trees import SETTLED
@@ -140,10 +149,11 @@ def forecast_document(
     uploads, size = sum(tree.sent for tree in trees), sum(tree.bytes for tree in trees)
     calls = sum((tree.calls for tree in trees), overhead(plan, uploads=uploads))
     work, box = workload(trees, calls), plan.box
-    users = max(1, len(box.identities))
+    users, now = max(1, len(box.identities)), now or datetime.now(UTC)
+    table = Timetable.parse(plan.transfer.bandwidth)
+    speeds = within_bandwidth(speeds, table, size, now=now.astimezone(), window=window)
     seconds = forecast_seconds(work, box, users=users, speeds=speeds)
     calls[Route.TOKEN] *= max(1, math.ceil(seconds / TOKEN_SECONDS))
-    now = now or datetime.now(UTC)
     end = finish_at(now, seconds, window)
     found = bounds(work, box, users=users, speeds=speeds)
     by_users = {str(each): forecast_seconds(work, box, users=each, speeds=speeds) for each in USERS}

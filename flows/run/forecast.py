@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.box.config import BoxConfig
 from flows.errors import PlanError
+from flows.plan.bandwidth import Timetable
 from flows.run.window import WEEK_MINUTES, Window
 from flows.words import counted, duration_words, size_words
 
 #: Numbers of uploading users for which a forecast is made.
 USERS = (1, 2, 4, 8)
+
+MINUTE = timedelta(minutes=1)
 
 
 def uploads_per_minute(box: BoxConfig, users: int | None = None) -> float:
@@ -87,6 +90,35 @@ def forecast_seconds(work: Workload, box: BoxConfig, *, users: int, speeds: Spee
     return max(bounds(work, box, users=users, speeds=speeds).values()) + work.last_calls * 60 / per_minute
 
 
+def within_bandwidth(
+    speeds: Speeds, table: Timetable | None, size: int, *, now: datetime, window: Window | None
+) -> Speeds:
+    """Return what the line gives once the plan's bandwidth holds: on average, while so many bytes leave from now on.
+
+    Nothing leaves while the window is closed. `now`: in the zone whose hours the timetable means. In hours without a
+    limit the line gives what it has; where that is not known, whatever is left then leaves at once.
+    """
+    if table is None or not size:
+        return speeds
+    hours = [now + number * MINUTE for number in range(WEEK_MINUTES)]
+    rates = [_slower(table.rate(at), speeds.line) for at in hours if window is None or window.is_open(at)]
+    known = [rate for rate in rates if rate is not None]
+    seconds, left = 0.0, float(size)
+    if len(known) == len(rates):
+        weeks, left = divmod(left, 60 * sum(known))
+        seconds = weeks * 60 * len(rates)
+    for rate in rates:
+        if rate is None or left <= 60 * rate:
+            seconds += left / rate if rate is not None else 0
+            break
+        seconds, left = seconds + 60, left - 60 * rate
+    return replace(speeds, line=size / seconds) if seconds else speeds
+
+
+def _slower(rate: float | None, other: float | None) -> float | None:
+    return min((each for each in (rate, other) if each is not None), default=None)
+
+
 def finish_at(start: datetime, seconds: float, window: Window | None) -> datetime | None:
     """When so many seconds of work are done that begins now and stands still while the window is closed.
 
@@ -95,15 +127,20 @@ def finish_at(start: datetime, seconds: float, window: Window | None) -> datetim
     try:
         if window is None:
             return start + timedelta(seconds=seconds)
-        minute = timedelta(minutes=1)
-        open_minutes = sum(window.is_open(start + number * minute) for number in range(WEEK_MINUTES))
-        weeks, left = divmod(seconds / 60, open_minutes)
+        open_minutes = sum(window.is_open(start + number * MINUTE) for number in range(WEEK_MINUTES))
+        weeks, left = divmod(seconds, open_minutes * 60)
         if weeks and not left:  # it is over with the last open minute, not when the week is
-            weeks, left = weeks - 1, open_minutes
+            weeks, left = weeks - 1, open_minutes * 60
         at = start + timedelta(weeks=weeks)
         while left > 0:
-            left -= window.is_open(at)
-            at += minute
+            # Hours begin and end with full minutes, whenever the work began.
+            following = at.replace(second=0, microsecond=0) + MINUTE
+            if window.is_open(at):
+                lasts = min(left, (following - at).total_seconds())
+                left -= lasts
+                if left <= 0:
+                    return at + timedelta(seconds=lasts)
+            at = following
         return at
     except OverflowError:
         return None

@@ -10,6 +10,7 @@ import pytest
 from connectors.box.config import BoxConfig
 from connectors.box.upload.part_sizes import parts_of
 from flows.errors import PlanError
+from flows.plan.bandwidth import Timetable
 from flows.run.forecast import (
     Speeds,
     Workload,
@@ -18,6 +19,7 @@ from flows.run.forecast import (
     forecast_seconds,
     parse_speed,
     seconds_at_least,
+    within_bandwidth,
 )
 from flows.run.window import Window
 
@@ -80,6 +82,45 @@ def test_work_stands_still_while_the_window_is_closed(hours: int, end: str) -> N
     window = Window.parse("Mon-Fri 20:00-06:00")
 
     assert end == f"{finish_at(MONDAY, hours * 3_600, window):%a %H:%M}"
+
+
+def test_work_ends_within_a_minute_of_a_window() -> None:
+    """The hours begin and end with full minutes; of the minute in which the work begins the rest counts."""
+    window, start = Window.parse("08:00-08:01, 08:02-08:03"), MONDAY.replace(second=40)
+
+    assert MONDAY.replace(second=50) == finish_at(start, 10, window)
+    assert MONDAY.replace(minute=2, second=15) == finish_at(start, 35, window)
+    assert MONDAY + timedelta(days=1, seconds=5) == finish_at(start, 85, window)
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "size", "line", "mean"),
+    [
+        ("", 10**9, 10.0, 10.0),
+        ("1M", 10**9, None, 1024**2),
+        ("1M", 10**9, 10.0, 10.0),
+        ("00:00,60B 08:01,120B", 3_600 + 7_200, None, 90.0),  # a minute of each
+        ("00:00,60B 08:01,120B", 3_600 + 7_200, 60.0, 60.0),
+        ("00:00,60B 08:01,off", 3_600 + 10**9, None, (3_600 + 10**9) / 60),
+        ("off", 10**9, None, None),
+        ("20:00,4M 08:00,off", 10**9, None, None),  # no limit now: all of it at once
+        ("00:00,10B 12:00,20B", 7 * 86_400 * 15 * 3, None, 15.0),  # three whole weeks
+    ],
+)
+def test_bandwidth_of_the_plan(bandwidth: str, size: int, line: float | None, mean: float | None) -> None:
+    """What leaves from now on, by its timetable, and never more than the line has."""
+    table = Timetable.parse(bandwidth)
+
+    found = within_bandwidth(Speeds(line=line), table, size, now=MONDAY, window=None)
+
+    assert found.line == pytest.approx(mean)
+
+
+def test_bandwidth_while_the_window_is_open() -> None:
+    """The cheap hours of a timetable count only where something is sent in them."""
+    table, window = Timetable.parse("00:00,10B 12:00,30B"), Window.parse("00:00-12:00")
+
+    assert 10 == within_bandwidth(Speeds(), table, 10**9, now=MONDAY, window=window).line
 
 
 def test_without_a_window() -> None:
