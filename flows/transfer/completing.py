@@ -117,10 +117,9 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     if not tree.verified and not verify_tree(migration, tree):
         migration.mismatches[tree.id] += 1
         return migration.mismatches[tree.id] >= VERIFY_ROUNDS
-    if not migration.holds_people:
-        complete_verified_tree(migration.access, tree, partial(_tell, migration))
-    elif _waits_for_nobody(migration.access, tree):
-        complete_verified_tree(migration.access, tree)
+    holds = migration.holds_people
+    tell = None if holds else partial(_tell, migration)
+    complete_verified_tree(migration.access, tree, tell, holds_people=holds)
     return True
 
 
@@ -138,16 +137,25 @@ def _tell(migration: Migration, words: str, number: int | None) -> None:
 
 
 def complete_verified_tree(
-    access: Access, tree: TreeRecord, tell: Callable[[str, int | None], object] | None = None
+    access: Access,
+    tree: TreeRecord,
+    tell: Callable[[str, int | None], object] | None = None,
+    *,
+    holds_people: bool = False,
 ) -> None:
     """Share a tree that is verified: it is complete when nothing lacks, then those that waited for it alone are, too.
 
     Safe to repeat: each person is let in once (P4). A tree that is not verified, as the checkpoint has it now, is
     left as it is. `tell`: told of each one that was not complete before, with the number of the line that waits in the
-    checkpoint until people were told it; None where the plan tells nobody.
+    checkpoint until people were told it; None where the plan tells nobody. `holds_people`: nobody is let in, here
+    or above; a tree that waits for somebody is VERIFIED.
     """
     tree = access.checkpoint.tree(tree.id)
     if not tree.verified:
+        return
+    if holds_people and not _waits_for_nobody(access, tree):
+        if tree.state is not TreeState.COMPLETE:
+            access.checkpoint.set_tree_state(tree.id, TreeState.VERIFIED, worker=access.worker)
         return
     lacking = _share(access, tree)
     if lacking is not None:
@@ -159,7 +167,7 @@ def complete_verified_tree(
     if tell is not None and new:
         tell(words, number)
     for above in waiting_above(access, tree):
-        complete_verified_tree(access, above, tell)
+        complete_verified_tree(access, above, tell, holds_people=holds_people)
 
 
 def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:

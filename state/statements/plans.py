@@ -190,13 +190,12 @@ class PlanStatements(Statements):
         detail: str | None = None,
         worker: WorkerLease | None = None,
     ) -> None:
-        """Where the tree stands from now on, and why; COMPLETE is only a tree that is verified at this moment.
+        """Where the tree stands from now on, and why; VERIFIED or COMPLETE is only one that is verified at this moment.
 
         LostLease when the worker was taken over.
         """
-        this = (
-            Tree.id == tree_id if state is not TreeState.COMPLETE else and_(Tree.id == tree_id, Tree.verified)
-        )
+        proven = state in (TreeState.VERIFIED, TreeState.COMPLETE)
+        this = and_(Tree.id == tree_id, Tree.verified) if proven else Tree.id == tree_id
         change = update(Tree).where(this).values(state=state, incomplete_reason=reason, detail=detail)
         self.write_as(worker, lambda connection: connection.execute(change))
 
