@@ -261,7 +261,7 @@ def _state_words(tree: Mapping[str, Any]) -> str:
         words += f" by {tree['closed']['by']} on {at} UTC"
     if tree["state"] == "verified":
         waiting = sum(person["status"] == "planned" for person in tree["collaborators"])
-        words += ": all of it is in Box, as Box's own listing says"
+        words += ": all of it is in Box, and proven"
         words += (
             f"; {counted(waiting, 'person or group is', 'people and groups are')} not in yet"
             if waiting
