@@ -85,10 +85,7 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     assert {"A": "verified", "B": "complete"} == states(program)
     assert ["B"] == let_in(box)
     shown = " ".join(program.run("status").stdout.split())
-    assert (
-        "A: verified: all of it is in Box, as Box's own listing says; 1 person or group is not in yet"
-        in shown
-    )
+    assert "A: verified: all of it is in Box, and proven; 1 person or group is not in yet" in shown
     looked = program.run("collaborate", "--dry-run")
     assert (0, ["B"]) == (looked.code, let_in(box)), looked.output
     for words in (

@@ -357,6 +357,8 @@ def test_check_sends_nothing_unasked(
 
     assert ("ok", "by json") == (row.state, row.found)
     assert [] == chat.texts
+    [row] = message_rows(load_plan(program.plan_path), test=True, refused="messages are not taken")
+    assert row.what_to_do.startswith("The next run sends what was missed")
 
 
 @pytest.mark.filterwarnings("default")  # what Apprise imports
