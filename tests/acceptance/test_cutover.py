@@ -125,25 +125,6 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     assert ["A", "B"] == let_in(box)
 
 
-def test_tree_that_waited_for_one_inside_lets_nobody_in_early(
-    tmp_path: Path, box: Sandbox, share: Path
-) -> None:
-    """The one inside, which waits for nobody, is complete in a rehearsal; the people of the one around it wait."""
-    people = [{"login": EDITOR, "role": "editor"}]
-    trees = [{"source": "A", "collaborators": people}, {"source": "B", "folder": "A/B"}]
-    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
-    box.faults.next("POST /files/content").about("c.txt").status(403, error="forbidden_by_policy").times(1)
-    assert 1 == program.run("migrate").code
-    assert {"incomplete"} == set(states(program).values())
-    (share / "B/c.txt").write_bytes(b"another one")
-
-    rehearsed = program.run("cutover", "--rehearse", *QUICK)
-
-    assert 0 == rehearsed.code, rehearsed.output
-    assert [] == let_in(box)
-    assert {"A": "verified", "A/B": "complete"} == states(program)
-
-
 @pytest.mark.torture  # that somebody new is let in: the test above
 def test_whom_the_plan_names_by_now_is_let_in(program: Program, box: Sandbox, share: Path) -> None:
     """Added to the plan since their tree was complete, or given more: no difference, since the step of the people lets
