@@ -19,10 +19,12 @@ from state.statements.events import EventStatements
 from state.statements.folders import FolderStatements
 from state.statements.gone import GoneStatements
 from state.statements.in_box import InBoxStatements
+from state.statements.in_sight import SightStatements
 from state.statements.listing import ListingStatements
 from state.statements.messages import MessageStatements
 from state.statements.moves import MoveStatements
 from state.statements.origins import OriginStatements
+from state.statements.own_reports import OwnReportStatements
 from state.statements.passes import PassStatements
 from state.statements.people import PeopleStatements
 from state.statements.plans import PlanStatements
@@ -61,6 +63,7 @@ class Checkpoint(
     MessageStatements,
     MoveStatements,
     RenameStatements,
+    SightStatements,
     PeopleStatements,
     UploaderStatements,
     WaivingStatements,
@@ -69,6 +72,7 @@ class Checkpoint(
     SamplingStatements,
     WatchingStatements,
     SurveyStatements,
+    OwnReportStatements,
     BandwidthStatements,
 ):
     """One checkpoint database. Safe for threads; a context manager that closes it.

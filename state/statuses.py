@@ -237,7 +237,7 @@ class SurveyKind(StrEnum):
 
     INVENTORY = "inventory"
     FORECAST = "forecast"
-    #: No look at a share: which files of Box are the plan's own reports.
+    #: No look at a share: the plan's own reports in Box, as an older version kept them (own_reports.py).
     REPORTS = "reports"
 
 

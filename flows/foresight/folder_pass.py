@@ -12,7 +12,7 @@ from flows.transfer.identity import Looked
 from state.change_records import PlacedFolder
 from state.diff import Change, ChangeKind
 from state.records import KnownChild
-from state.statuses import ItemStatus
+from state.statuses import KEPT_IN_BOX, ItemStatus
 
 OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
@@ -50,6 +50,8 @@ class FolderPass:
         change = self._changes.get(entry.name)
         row = change.known if change is not None else self._row_of(entry)
         kind = change.kind if change is not None else ChangeKind.UNCHANGED
+        if row is not None and row.placed and row.status is ItemStatus.GONE and row.reason != KEPT_IN_BOX:
+            self._notes.note_back(self._tree, row.id, is_folder=row.kind is EntryKind.FOLDER)
         is_plain = entry.fault is None and entry.kind in (EntryKind.FILE, EntryKind.FOLDER)
         if kind is ChangeKind.EXCLUDED or (kind is ChangeKind.UNCHANGED and _has(row, ItemStatus.EXCLUDED)):
             self._tree.items["excluded"] += 1
@@ -69,6 +71,8 @@ class FolderPass:
         self._in_box += not placed
         if moved is not None:
             self._notes.note_moved(moved)
+            if moved.is_gone:
+                self._notes.note_back(self._tree, moved.id, is_folder=True)
             self._tree.items["moved"] += 1
             self._is_filled = True
             self._need()

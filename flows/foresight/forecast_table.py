@@ -122,7 +122,14 @@ def forecast_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"{counted(items['renamed'], 'name')} changed for Box; boxhaul inventory lists them"
     if document["shared"]:
         yield f"{counted(document['shared'], 'tree')} would be shared with its people"
-    if items["gone"] and not items["trashed"]:
+    if document["nothing_trashed"] is not None:
+        yield f"nothing would go to Box's trash: {document['nothing_trashed']}"
+    elif items["held"]:
+        yield (
+            f"{counted(items['held'], 'file')} gone from the share would stay in Box for now: each may be in another"
+            " tree that has it not in Box yet, or one that was waived"
+        )
+    elif items["gone"] and not items["trashed"]:
         yield f"{counted(items['gone'], 'entry', 'entries')} gone from the share; Box keeps them"
 
 

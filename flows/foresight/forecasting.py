@@ -26,6 +26,7 @@ ITEMS = (
     "changed",
     "moved",
     "trashed",
+    "held",
     "unchanged",
     "excluded",
     "failed",
@@ -173,24 +174,35 @@ def forecast_document(
         "speeds": {"line": speeds.line, "source": speeds.source},
         "trees": [_tree_document(tree) for tree in trees],
         "stops": _stops(simulation),
+        "nothing_trashed": simulation.deletions.why_nothing,
+        **_chosen(trees),
+        "quick": selection.quick.document() if selection.quick is not None else None,
+    }
+
+
+def _chosen(trees: Sequence[SimulatedTree]) -> dict[str, dict[str, int]]:
+    """What the flags of the run have read although its times say that nothing changed, and what they leave out."""
+    return {
         "read_again": {
             "files": sum(tree.read_again for tree in trees),
             "bytes": sum(tree.read_again_bytes for tree in trees),
         },
-        "left_out": {
-            "files": sum(tree.left_out for tree in trees),
-            "bytes": sum(tree.left_out_bytes for tree in trees),
-        },
-        "quick": selection.quick.document() if selection.quick is not None else None,
+        "left_out": _left_out(trees),
+    }
+
+
+def _left_out(trees: Sequence[SimulatedTree]) -> dict[str, int]:
+    return {
+        "files": sum(tree.left_out for tree in trees),
+        "bytes": sum(tree.left_out_bytes for tree in trees),
     }
 
 
 def _stops(simulation: Simulation) -> str | None:
     """Why a run would stop before its end, in words; None where nothing is foreseen."""
-    if not simulation.too_many_deletions:
+    gone, allowed = simulation.deletions.too_many, simulation.plan.changes.max_delete
+    if not gone:
         return None
-    allowed = simulation.plan.changes.max_delete
-    gone = simulation.too_many_deletions
     return f"{gone:,} entries in Box are gone from the share, and changes: max_delete: {allowed} allows fewer"
 
 

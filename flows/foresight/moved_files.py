@@ -20,13 +20,26 @@ T = TypeVar("T")
 AT_ONCE = 500
 
 
-def is_known_elsewhere(looks: Looks, tree: SimulatedTree, entry: Entry) -> bool:
-    """True for a new file with id, size and date of one that the tree has: a quick pass leaves it to a whole one."""
-    if tree.record is None or entry.file_id is None or entry.modified_ns is None:
-        return False
-    there = looks.checkpoint.files_in_sight(tree.record.id, entry.file_id, size=entry.size)
-    rows = looks.checkpoint.placed_files(there).values() if there else ()
-    return any(row.modified_ns == entry.modified_ns for row in rows)
+def known_elsewhere(looks: Looks, tree: SimulatedTree, new: Sequence[Entry]) -> set[str]:
+    """Names of new files with id, size and date of one that the tree has: a quick pass leaves them to a whole one."""
+    if tree.record is None:
+        return set()
+    asked = [
+        (entry, entry.file_id) for entry in new if entry.file_id is not None and entry.modified_ns is not None
+    ]
+    there = looks.checkpoint.files_in_sight(
+        tree.record.id, [(file_id, entry.size) for entry, file_id in asked]
+    )
+    rows = looks.checkpoint.placed_files([row_id for found in there.values() for row_id in found])
+    return {
+        entry.name
+        for entry, file_id in asked
+        if any(
+            rows[row_id].modified_ns == entry.modified_ns
+            for row_id in there[file_id, entry.size]
+            if row_id in rows
+        )
+    }
 
 
 class MovedFiles:
@@ -49,10 +62,24 @@ class MovedFiles:
         found = (each for each in self._changes.maybe_moved() if each.new.tree in held)
         for batch in _batches(found):
             rows = self._looks.checkpoint.placed_files([each.old.row_id for each in batch])
+            there = self._in_sight(trees, batch)
             for each in batch:
                 tree, row = trees[each.new.tree], rows.get(each.old.row_id)
-                if row is not None and self._is_one(tree, row, each):
+                names = there[each.new.tree][each.new.file_id, each.new.size]
+                if row is not None and self._is_one(row, each, names):
                     self._count(tree, row, each)
+
+    def _in_sight(
+        self, trees: Sequence[SimulatedTree], batch: Sequence[MayBeOne]
+    ) -> dict[int, dict[tuple[str, int], list[int]]]:
+        """Tree → id and size of its new files → the rows that have them: one look for each tree."""
+        found = {}
+        for number in {each.new.tree for each in batch}:
+            record = trees[number].record
+            assert record is not None  # noqa: S101  (held)
+            seen = [(each.new.file_id, each.new.size) for each in batch if each.new.tree == number]
+            found[number] = self._looks.checkpoint.files_in_sight(record.id, seen)
+        return found
 
     def _add_those_gone_before(self, tree: SimulatedTree) -> None:
         """Files that an earlier pass missed, and whose ids are here again."""
@@ -73,11 +100,9 @@ class MovedFiles:
         tree.calls.subtract(sending_calls(new.size, self._plan, is_version=False))
         tree.bytes, tree.sent = tree.bytes - new.size, tree.sent - 1
 
-    def _is_one(self, tree: SimulatedTree, row: PlacedFile, each: MayBeOne) -> bool:
-        assert tree.record is not None  # noqa: S101  (held)
+    def _is_one(self, row: PlacedFile, each: MayBeOne, names: Sequence[int]) -> bool:
         new = each.new
-        there = self._looks.checkpoint.files_in_sight(tree.record.id, new.file_id, size=new.size)
-        if row.adopted or not all(self._changes.has_left(row_id) for row_id in there):
+        if row.adopted or not all(self._changes.has_left(row_id) for row_id in names):
             return False
         seen = Looked(new.size, new.modified_ns, new.created_ns)
         return is_one_file(self._looks, Looked.at(row), seen, path=new.path, known_since=row.known_since)
@@ -89,7 +114,8 @@ class MovedFiles:
         if old.since_earlier:
             above += len(self._looks.checkpoint.gone_folders_above(old.folder_id))
         tree.items.update({"moved": 1, "gone_in_box": -1, "gone": -(not old.since_earlier)})
-        tree.gone_files -= not above
+        tree.gone_files -= not above and not old.since_earlier
+        self._changes.add_back(old.row_id, is_folder=False, tree=tree.number)
         tree.calls[Route.MOVE_FILE] += 1
         if old.folder_id not in self._looked_at:
             self._looked_at.add(old.folder_id)

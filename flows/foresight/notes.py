@@ -42,10 +42,8 @@ class SimulatedTree:
     sent: int = 0
     #: Its place among the trees of this pass.
     number: int = 0
-    #: Of what is gone by this pass and in Box: files whose folder is still there; folders, and Box's pages of them.
+    #: Files that are gone by this pass, that Box has, and whose folder is still there.
     gone_files: int = 0
-    gone_folders: int = 0
-    gone_pages: int = 0
     #: Files and bytes that the filters of the run leave out.
     left_out: int = 0
     left_out_bytes: int = 0
@@ -58,6 +56,8 @@ class SimulatedTree:
     #: The same of its own: it is to be made; something is sent into it, or below it.
     root_is_unmade: bool = False
     root_is_needed: bool = False
+    #: Some folder of it could not be listed, or looks emptied: it was not walked whole.
+    is_unlisted: bool = False
     #: A quick pass looks at it, and no whole one has proven it yet.
     is_not_whole: bool = False
 
@@ -117,6 +117,11 @@ class PassNotes:
     def note_moved(self, row: PlacedFolder) -> None:
         """This folder is somewhere else now, and not missing where it was."""
         self.changes.add_moved(row.id)
+
+    def note_back(self, tree: SimulatedTree, row_id: int, *, is_folder: bool) -> None:
+        """What was gone, and is counted as gone in Box, is in sight again."""
+        self.changes.add_back(row_id, is_folder=is_folder, tree=tree.number)
+        tree.items["gone_in_box"] -= 1
 
     def note_files(self, tree: SimulatedTree, new: Sequence[Entry], changed: Sequence[Entry]) -> None:
         """Files that are sent: those that are new where they are may have been somewhere else."""

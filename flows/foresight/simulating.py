@@ -58,7 +58,9 @@ class PassSimulation:
                 simulation = Simulation(plan, source, checkpoint, changes, plan_id, self._selection)
                 self._words = lambda: _progress(simulation)
                 with span("walk"):
-                    simulation.walk([spec for spec in specs if spec.name in moving], known, self._stop)
+                    walked = [spec for spec in specs if spec.name in moving]
+                    others = [spec for spec in specs if spec.name not in moving]
+                    simulation.walk(walked, known, self._stop, others=others)
             finally:
                 self._stop.set()
             shared = shared_and_proven(simulation, checkpoint)

@@ -16,14 +16,16 @@ from connectors.errors import ConnectorError, FatalError, Stopped
 from connectors.source import Source
 from flows.foresight.costs import Route, pages_of
 from flows.foresight.folder_pass import OUT_OF_SIGHT, FolderPass
-from flows.foresight.moved_files import MovedFiles, is_known_elsewhere
+from flows.foresight.moved_files import MovedFiles, known_elsewhere
 from flows.foresight.notes import UNKNOWN, PassNotes, Place, SimulatedTree, Unmade
 from flows.foresight.selection import Selection
+from flows.foresight.trashing import Foreseen, foresee_deletions
 from flows.plan.changes import Deletions
 from flows.plan.model import MigrationPlan
 from flows.plan.rules import PlanRules
 from flows.run.root_guard import RootGuard
 from flows.transfer.absent import with_unlisted
+from flows.transfer.elsewhere import Other, trees_away
 from flows.transfer.emptied import EMPTIED_AT_MOST, Missing, is_mount_point
 from flows.transfer.moved_folders import Moved, moved_here
 from flows.transfer.moves import follows_moves
@@ -68,15 +70,26 @@ class Simulation:
         self._swapped = set[int]()
         #: Folders that look emptied, each with the paths in it that were looked at all the same.
         self._emptied: list[tuple[Place, frozenset[str]]] = []
-        #: Set when a run would stop before its first deletion: so many are gone.
-        self.too_many_deletions = 0
+        #: Trees of the plan that this pass does not walk.
+        self._others: list[Other] = []
+        #: What becomes of what is gone.
+        self.deletions = Foreseen()
 
     def record_event(self, kind: EventKind, detail: Mapping[str, Any]) -> None:
         """Nobody is told of what is only thought through."""
 
-    def walk(self, specs: Sequence[TreeSpec], known: Sequence[TreeRecord], stop: threading.Event) -> None:
-        """Walk these trees. Raises FatalError when the share is gone or emptied, Stopped for a stop."""
+    def walk(
+        self,
+        specs: Sequence[TreeSpec],
+        known: Sequence[TreeRecord],
+        stop: threading.Event,
+        *,
+        others: Sequence[TreeSpec] = (),
+    ) -> None:
+        """Walk these trees; `others`: those of the plan that are not walked. Raises FatalError when the share is gone
+        or emptied, Stopped for a stop."""
         records = {(tree.name, tree.source, tree.folder): tree for tree in known}
+        self._others = self._not_walked(specs, others, records)
         whole = not self.plan.trees
         for number, spec in enumerate(specs):
             record = records.get((spec.name, spec.source, spec.folder))
@@ -88,7 +101,28 @@ class Simulation:
         self._moves = follows_moves(self.plan) and any(tree.box_folder_id for tree in known)
         self._walk([_root(tree) for tree in reversed(self.trees)], stop)
         self._judge_emptied(stop)
-        self._follow_missing()
+        self._follow_missing(stop)
+
+    def _not_walked(
+        self,
+        specs: Sequence[TreeSpec],
+        others: Sequence[TreeSpec],
+        records: Mapping[tuple[str, str, str], TreeRecord],
+    ) -> list[Other]:
+        """The others of the plan, and those that are away."""
+        places = [[(spec.name, spec.source, spec.folder) for spec in each] for each in (specs, others)]
+        there = {records[place].id for place in (*places[0], *places[1]) if place in records}
+        found = [
+            Other(
+                name,
+                source,
+                records[name, source, folder].root_folder_id if (name, source, folder) in records else None,
+            )
+            for name, source, folder in places[1]
+        ]
+        return found + [
+            Other(tree.name, tree.source, tree.root_folder_id) for tree in trees_away(self, there)
+        ]
 
     def _walk(self, waiting: list[Place], stop: threading.Event) -> None:
         while waiting:
@@ -120,7 +154,7 @@ class Simulation:
             for found in self._notes.changes.new_with(missing.ids):
                 missing.see(found)
             if not missing.was_moved:
-                place.tree.items.update(EMPTIED_FOLDER)
+                _fail_emptied(place)
                 continue
             below = self._look(place, listing, known, stop, judged=True)
             self._walk([each for each in below if each.path not in seen], stop)
@@ -165,7 +199,7 @@ class Simulation:
             if len(self._emptied) < EMPTIED_AT_MOST:
                 self._emptied.append((place, frozenset(each.path for each in below)))
             else:
-                tree.items.update(EMPTIED_FOLDER)
+                _fail_emptied(place)
             return below
         tree.items["renamed"] += len(renames)
         tree.calls.update({Route.MOVE_FOLDER: moved.calls, Route.MOVE_FILE: renamed.calls})
@@ -182,7 +216,7 @@ class Simulation:
         """Names of new files that moved here, or are one more name of a file: nothing says which in a quick pass."""
         placed = {child.name for child in known if child.placed}
         new = [entry for entry in own if entry.kind is EntryKind.FILE and entry.name not in placed]
-        return {entry.name for entry in new if is_known_elsewhere(self, tree, entry)}
+        return known_elsewhere(self, tree, new)
 
     def _looks_emptied(self, own: Sequence[Entry], known: Sequence[KnownChild]) -> bool:
         """True for what a pass would take for a disk that is not mounted, and fail (emptied.py)."""
@@ -231,22 +265,22 @@ class Simulation:
         self._notes.changes.add_left_files(
             LeftFile(tree.number, each.fingerprint.file_id, each.id, folder_id, since_earlier=False)
             for each in placed
-            if each.fingerprint.file_id is not None
         )
         return len(placed)
 
-    def _follow_missing(self) -> None:
+    def _follow_missing(self, stop: threading.Event) -> None:
         """Once all is walked: what is below folders that are gone, then what of it moved, then the trash."""
         for left in self._notes.changes.gone():
-            tree, pages = self.trees[left.tree], self._gone_below(left)
-            if left.placed:
-                tree.gone_folders, tree.gone_pages = tree.gone_folders + 1, tree.gone_pages + pages
+            self._count_gone_below(left)
         if self._moves and self.selection.quick is None:
             MovedFiles(self, self._notes).follow(self.trees)
         for tree in self.trees:
             self._make_folders(tree)
             self._prove_what_was_left(tree)
-        self._trash()
+        if self.selection.is_whole and self.plan.changes.deletions is Deletions.TRASH:
+            self.deletions = foresee_deletions(
+                self, self._notes.changes, self.trees, self._others, is_stopped=stop.is_set
+            )
 
     def _make_folders(self, tree: SimulatedTree) -> None:
         """All that Box does not have; those alone that something is sent into where filters leave something out."""
@@ -259,9 +293,9 @@ class Simulation:
         paths = ["/".join(names[:depth]) for depth in range(1, len(names) + 1)]
         tree.calls[Route.MAKE_FOLDER] += sum(self._notes.made(path) for path in paths)
 
-    def _gone_below(self, left: FolderLeft) -> int:
-        """Count what is in a folder that is gone; return the pages of Box's listings of it and all below it."""
-        tree, pages = self.trees[left.tree], 0
+    def _count_gone_below(self, left: FolderLeft) -> None:
+        """Count what is in a folder that is gone."""
+        tree = self.trees[left.tree]
         waiting = [(left.id, left.placed, 1)]
         while waiting:
             folder_id, placed, above = waiting.pop()
@@ -276,69 +310,19 @@ class Simulation:
             ]
             live = [child for child in children if child.status not in OUT_OF_SIGHT]
             self._files_missing(tree, folder_id, live)
-            pages += pages_of(sum(child.placed for child in children)) if placed else 0
             waiting += [
                 (child.id, child.placed, above + 1) for child in live if child.kind is EntryKind.FOLDER
             ]
-        return pages
 
     def _prove_what_was_left(self, tree: SimulatedTree) -> None:
         """Folders that an earlier pass put something into and did not compare with Box any more."""
         if tree.record is None or not self._notes.lists_in_box or tree.stays_incomplete:
             return
         for folder in self.checkpoint.folders_to_verify(tree.record.id):
-            if not self._notes.changes.is_proven(folder.id):
+            changes = self._notes.changes
+            if not changes.is_proven(folder.id) and not changes.gone_above(folder.id):
                 placed = sum(child.placed for child in self.checkpoint.known_children(folder.id))
                 tree.pages += pages_of(placed)
-
-    def _trash(self) -> None:
-        """What goes to the trash, unless something is not in Box by then or more is gone than the plan allows."""
-        trashes = self.selection.is_whole and self.plan.changes.deletions is Deletions.TRASH
-        if not trashes or any(tree.items["failed"] for tree in self.trees):
-            return
-        gone = {
-            tree.number: self.checkpoint.count_gone(tree.record.id) + tree.items["gone_in_box"]
-            for tree in self.trees
-            if tree.record is not None
-        }
-        total = sum(gone.values())
-        in_box = total + sum(
-            self.trees[number].items[name]
-            for number in gone
-            for name in ("new", "changed", "moved", "unchanged")
-        )
-        if total > self.plan.changes.most_deletions(in_box):
-            self.too_many_deletions = total
-            return
-        for number, count in gone.items():
-            self._trash_of(self.trees[number])
-            self.trees[number].items["trashed"] = count
-
-    def _trash_of(self, tree: SimulatedTree) -> None:
-        """Folders go as a whole, once they were looked at; files one by one; what earlier passes left, too."""
-        assert tree.record is not None  # noqa: S101  (asked of known trees alone)
-        files, folders, pages = tree.gone_files, tree.gone_folders, tree.gone_pages
-        for entry in self.checkpoint.gone_at_the_top(tree.record.id):
-            if entry.kind is EntryKind.FOLDER:
-                folders, pages = folders + 1, pages + self._gone_pages(entry.row_id)
-            else:
-                files += 1
-        tree.calls.update(
-            {
-                Route.FOLDER: folders,
-                Route.LIST: pages,
-                Route.TRASH_FOLDER: folders,
-                Route.TRASH_FILE: files,
-            }
-        )
-
-    def _gone_pages(self, folder_id: int) -> int:
-        pages, waiting = 0, [folder_id]
-        while waiting:
-            children = [child for child in self.checkpoint.known_children(waiting.pop()) if child.placed]
-            pages += pages_of(len(children))
-            waiting += [child.id for child in children if child.kind is EntryKind.FOLDER]
-        return pages
 
 
 def _root(tree: SimulatedTree) -> Place:
@@ -354,6 +338,12 @@ def _not_listed(place: Place, error: ConnectorError) -> None:
     if isinstance(error, FatalError | Stopped):
         raise error
     place.tree.items["failed"] += 1
+    place.tree.is_unlisted = True
+
+
+def _fail_emptied(place: Place) -> None:
+    place.tree.items.update(EMPTIED_FOLDER)
+    place.tree.is_unlisted = True
 
 
 def _below_emptied(place: Place, own: Sequence[Entry], known: Sequence[KnownChild]) -> list[Place]:

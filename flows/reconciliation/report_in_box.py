@@ -158,14 +158,15 @@ class _Uploading:
     def _store(self, file: Path, folder_id: str, name: str, key: str) -> Receipt:
         """As a new version of what was put there, if that is as it was left; else under a name that is free."""
         self._own.adopt(key)
-        size, known = file.stat().st_size, self._access.checkpoint.reports_in_box(self._plan_name).get(key)
+        size = file.stat().st_size
+        known, _ = self._access.checkpoint.report_in_box(self._plan_name, key)
         with file.open("rb") as content:
             sha1 = hashlib.file_digest(content, hashlib.sha1).hexdigest()
         if known is not None and (etag := self._etag_of_ours(known, folder_id)) is not None:
             item = Upload(folder_id=folder_id, name=known["name"], size=size, file_id=known["id"], etag=etag)
             self._intend(key, item, sha1)
             receipt = self._access.box.put(item, lambda: cast(SourceFile, _OwnFile(file)))
-            self._remember(key, receipt)
+            self._remember(key, receipt, folder_id)
             return receipt
         for number in range(1, NAMES):
             wanted = name if number == 1 else fitted(name, f" ({number})")
@@ -180,7 +181,7 @@ class _Uploading:
                     f"{wanted} in folder {folder_id} is not ours, and stays as it is: ours gets another name"
                 )
                 continue
-            self._remember(key, receipt)
+            self._remember(key, receipt, folder_id)
             return receipt
         raise NameInUse(f"{name} and {NAMES - 2} more names in folder {folder_id} are not ours")
 
@@ -198,12 +199,13 @@ class _Uploading:
         intent = {"folder": item.folder_id, "name": item.name, "sha1": sha1}
         self._access.checkpoint.intend_report(self._plan_name, key, intent)
 
-    def _remember(self, key: str, receipt: Receipt) -> None:
+    def _remember(self, key: str, receipt: Receipt, folder_id: str) -> None:
         file = {
             "id": receipt.file_id,
             "version": receipt.version_id,
             "sha1": receipt.sha1,
             "name": receipt.name,
+            "folder": folder_id,
         }
         self._access.checkpoint.record_report_in_box(self._plan_name, key, file)
 

@@ -15,6 +15,7 @@ from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.model import MigrationPlan
 from flows.plan.people import COLLABORATOR_KEYS
 from flows.reporting.failures import first_by_reason
+from flows.reporting.where import report_lines, reports_in_box
 from flows.run.forecast import beside_the_fact, seconds_at_least
 from flows.words import counted, duration_words, normal_form, printable, size_words
 from state.checkpoint import Checkpoint
@@ -40,7 +41,8 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
     "messages": since when nobody takes what people are to be told; None where somebody does.
     "failures" are the first entries that failed, of each reason some. Each tree says whether the plan still names it
     (in_plan), and whom an earlier version of the plan let in who is in Box still (still_in); "not_begun" are those
-    that no run has begun. "complete" is of all that the plan names.
+    that no run has begun. "complete" is of all that the plan names. "reports_in_box" says where those lie that were put
+    there.
     """
     checkpoint = open_checkpoint(plan)
     try:
@@ -49,6 +51,7 @@ def status_document(plan: MigrationPlan) -> dict[str, Any]:
         document["failures"] = _first_failures(checkpoint, plan_id)
         document["messages"] = _messages(plan, checkpoint, plan_id)
         forecast = checkpoint.last_survey(plan.checkpoint_name, SurveyKind.FORECAST)
+        document["reports_in_box"] = reports_in_box(checkpoint, plan_id, plan.checkpoint_name)
     finally:
         checkpoint.close()
     _compare_trees(plan, document)
@@ -171,6 +174,7 @@ def status_table(document: dict[str, Any], *, with_gone: bool = True) -> Rendera
         *_not_begun(document),
         *_people(document),
         *_links(document),
+        *(Text(f"  {printable(line)}", style="dim", overflow="fold") for line in report_lines(document)),
         *([Text(f"  {document['forecast']['words']}", style="dim")] if document["forecast"] else []),
         *_untold(document),
     )
@@ -260,8 +264,8 @@ def _state_words(tree: Mapping[str, Any]) -> str:
         at = tree["closed"]["at"][:16].replace("T", " ")
         words += f" by {tree['closed']['by']} on {at} UTC"
     if tree["state"] == "verified":
-        waiting = sum(person["status"] == "planned" for person in tree["collaborators"])
-        words += ": all of it is in Box, as Box's own listing says"
+        waiting = sum(person["status"] in ("planned", "failed") for person in tree["collaborators"])
+        words += ": all of it is in Box, and proven"
         words += (
             f"; {counted(waiting, 'person or group is', 'people and groups are')} not in yet"
             if waiting

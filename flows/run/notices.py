@@ -102,10 +102,11 @@ class Notices:
         """`url`: None where nobody but the log is told."""
         self._plan, self._url, self._log, self._warn = plan, url, log, warn
         self._lines: list[Notice] = []
-        #: Those that were not taken, and how many messages in a row were not.
+        #: Those that were not taken, how many more there were, and how many messages in a row were not.
         self._kept: list[Notice] = []
-        self._refused = 0
-        #: Called with the kinds of address when it turns out whether these take messages, and whenever that changes.
+        self._let_go = self._refused = 0
+        #: Called with the kinds of address, and whether these take messages: when it turns out, when that changes, and
+        #: for each one that is not taken.
         self._remember: Callable[[str, bool], object] | None = None
         self._taken: bool | None = None
         self._come = threading.Condition()
@@ -136,7 +137,7 @@ class Notices:
         self._gather(Notice(tone, line, sent))
 
     def remember_with(self, remember: Callable[[str, bool], object]) -> None:
-        """Call this when it turns out whether messages are taken, by the thread that sends them, until `leave`."""
+        """Call this with what becomes of messages, by the thread that sends them, until `leave`."""
         self._remember = remember
 
     def leave(self) -> None:
@@ -194,36 +195,34 @@ class Notices:
                 )
 
     def _send(self, new: list[Notice]) -> None:
-        url = self._url or ""
-        lines, self._kept = [*self._kept, *new][-KEPT:], []
+        url, lines = self._url or "", [*self._kept, *new]
         taken = self._is_taken(url, lines)
         if taken:
             for line in lines:
                 if line.sent is not None:
                     self._write_down(line.sent)
-        else:
-            self._kept = lines
-        if taken is not self._taken:
-            self._turned_out(kinds(url), taken)
+        self._kept = [] if taken else lines[-KEPT:]
+        self._let_go = 0 if taken else self._let_go + len(lines) - len(self._kept)
+        self._turned_out(kinds(url), taken)
         self._refused = 0 if taken else min(self._refused + 1, 10)
 
     def _turned_out(self, by: str, taken: bool) -> None:
-        """Say it once, and not with every message."""
-        if not taken:
+        """Say it once, and not with every message; when one was tried in vain is remembered each time."""
+        before, self._taken, remember = self._taken, taken, self._remember
+        if not taken and before is not False:
             self._warn(
                 f"a message by {by} was not taken, and goes with the next one; try it: boxhaul check PLAN --notify"
             )
-        elif self._taken is False:
+        elif taken and before is False:
             self._log(f"messages by {by} are taken again")
-        self._taken, remember = taken, self._remember
-        if remember is not None:
+        if remember is not None and not (taken and before):
             self._write_down(lambda: remember(by, taken))
 
     def _is_taken(self, url: str, lines: list[Notice]) -> bool:
         tone = max((line.tone for line in lines), key=_WORST.index)
         shown = [line.text for line in lines[-LINES:]]
-        if len(lines) > LINES:
-            shown.insert(0, f"and {counted(len(lines) - LINES, 'line')} before, which the log has")
+        if more := self._let_go + len(lines) - len(shown):
+            shown.insert(0, f"and {counted(more, 'line')} before, which the log has")
         try:
             return send(url, f"Boxhaul: {self._plan}", "\n".join(shown), tone)
         except Exception:  # noqa: BLE001  whatever a service does, the bytes go on; its text may hold the URL

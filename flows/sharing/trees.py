@@ -11,7 +11,7 @@ from connectors.errors import ItemError
 from flows.sharing.access import Access
 from flows.sharing.invitations import let_in
 from state.records import TreeRecord
-from state.statuses import CollaborationStatus, IncompleteReason
+from state.statuses import CollaborationStatus, IncompleteReason, TreeState
 
 #: In, or invited by mail.
 LET_IN = (CollaborationStatus.ACCEPTED, CollaborationStatus.PENDING)
@@ -35,7 +35,10 @@ def take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
 
 def unfinished_below(access: Access, tree: TreeRecord) -> list[TreeRecord]:
     """Return trees inside this one's folder that are not complete, the last few: its people would see them."""
-    return access.checkpoint.incomplete_trees(access.nesting.below(tree), limit=NAMED_TREES)
+    below = access.nesting.below(tree)
+    if access.foreseen:
+        below = [tree_id for tree_id in below if tree_id not in access.foreseen]
+    return access.checkpoint.incomplete_trees(below, limit=NAMED_TREES)
 
 
 def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
@@ -43,14 +46,20 @@ def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:
     return sorted(trees, key=lambda tree: (-tree.folder.count("/"), tree.id))
 
 
-def waiting_above(access: Access, tree: TreeRecord) -> list[TreeRecord]:
-    """Return the trees that waited for this one alone.
+def waiting_above(access: Access, tree: TreeRecord, *, held: bool = False) -> list[TreeRecord]:
+    """Return the trees that waited for this one alone. `held`: those that are verified as well, and no more.
 
     What a pass has not looked at yet may have changed, and completes later.
     """
     above = [access.checkpoint.tree(tree_id) for tree_id in access.nesting.above(tree)]
     waiting = [
-        each for each in above if each.verified and each.incomplete_reason is IncompleteReason.TREE_BELOW
+        each
+        for each in above
+        if each.verified
+        and (
+            each.incomplete_reason is IncompleteReason.TREE_BELOW
+            or (held and each.state is TreeState.VERIFIED)
+        )
     ]
     pass_id = access.checkpoint.current_pass(access.plan_id) if waiting else None
     return [each for each in waiting if pass_id is None or access.checkpoint.walk_is_done(pass_id, each.id)]

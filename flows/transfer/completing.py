@@ -31,6 +31,9 @@ from flows.transfer.verifying import verify_tree
 from state.records import FolderNode, TreeRecord
 from state.statuses import IncompleteReason, TreeState
 
+#: Told of a tree that is complete now, with the number of the line that waits in the checkpoint, if there is one.
+Tell = Callable[[str, int | None], object]
+
 #: Missing folders made in one go.
 FOLDERS_AT_ONCE = 500
 
@@ -117,10 +120,26 @@ def complete_tree(migration: Migration, tree: TreeRecord) -> bool:
     if not tree.verified and not verify_tree(migration, tree):
         migration.mismatches[tree.id] += 1
         return migration.mismatches[tree.id] >= VERIFY_ROUNDS
-    holds = migration.holds_people
-    tell = None if holds else partial(_tell, migration)
-    complete_verified_tree(migration.access, tree, tell, holds_people=holds)
+    if migration.holds_people:
+        _hold_people(migration.access, tree)
+    else:
+        complete_verified_tree(migration.access, tree, partial(_tell, migration))
     return True
+
+
+def _hold_people(access: Access, tree: TreeRecord) -> None:
+    """Nobody is let in: a verified tree that waits for nobody is complete, and any other is verified, also one that an
+    earlier run left incomplete for its people or for a tree below. So are those above that waited for it alone."""
+    tree = access.checkpoint.tree(tree.id)
+    if not tree.verified:
+        return
+    if not _waits_for_nobody(access, tree):
+        if tree.state is not TreeState.COMPLETE:
+            access.checkpoint.set_tree_state(tree.id, TreeState.VERIFIED, worker=access.worker)
+        return
+    if _complete(access, tree):
+        for above in waiting_above(access, tree, held=True):
+            _hold_people(access, above)
 
 
 def _waits_for_nobody(access: Access, tree: TreeRecord) -> bool:
@@ -136,38 +155,31 @@ def _tell(migration: Migration, words: str, number: int | None) -> None:
     migration.tell(Tone.GOOD, words, sent=forget)
 
 
-def complete_verified_tree(
-    access: Access,
-    tree: TreeRecord,
-    tell: Callable[[str, int | None], object] | None = None,
-    *,
-    holds_people: bool = False,
-) -> None:
+def complete_verified_tree(access: Access, tree: TreeRecord, tell: Tell | None = None) -> None:
     """Share a tree that is verified: it is complete when nothing lacks, then those that waited for it alone are, too.
 
     Safe to repeat: each person is let in once (P4). A tree that is not verified, as the checkpoint has it now, is
     left as it is. `tell`: told of each one that was not complete before, with the number of the line that waits in the
-    checkpoint until people were told it; None where the plan tells nobody. `holds_people`: nobody is let in, here
-    or above; a tree that waits for somebody is VERIFIED.
+    checkpoint until people were told it; None where the plan tells nobody.
     """
     tree = access.checkpoint.tree(tree.id)
-    if not tree.verified:
-        return
-    if holds_people and not _waits_for_nobody(access, tree):
-        if tree.state is not TreeState.COMPLETE:
-            access.checkpoint.set_tree_state(tree.id, TreeState.VERIFIED, worker=access.worker)
-        return
+    if tree.verified and _complete(access, tree, tell):
+        for above in waiting_above(access, tree):
+            complete_verified_tree(access, above, tell)
+
+
+def _complete(access: Access, tree: TreeRecord, tell: Tell | None = None) -> bool:
+    """Share this tree alone; tell whether it is complete."""
     lacking = _share(access, tree)
     if lacking is not None:
         _incomplete(access, tree, *lacking)
-        return
+        return False
     words = complete_words(tree, access.checkpoint.all_collaborations(tree.id)) if tell else ""
     waits = words if access.plan.notify is not None else ""
     new, number = access.checkpoint.complete_tree(tree.id, message=waits, by=RUN, worker=access.worker)
     if tell is not None and new:
         tell(words, number)
-    for above in waiting_above(access, tree):
-        complete_verified_tree(access, above, tell, holds_people=holds_people)
+    return True
 
 
 def _share(access: Access, tree: TreeRecord) -> tuple[IncompleteReason, str] | None:

@@ -11,6 +11,7 @@ from connectors.box.names import collision_key
 from connectors.entry import Entry, EntryKind, moves_as_folder
 from connectors.errors import ItemError, NotFound
 from connectors.source import Source
+from flows.plan.model import MigrationPlan
 from flows.transfer.identity import was_there
 from flows.transfer.naming import compare_folder
 from state.change_records import PlacedFolder
@@ -35,6 +36,9 @@ _OUT_OF_SIGHT = (ItemStatus.GONE, ItemStatus.EXCLUDED)
 
 class Looks(Protocol):
     """What it takes to find out what has moved: a migration has it, and so has a simulation, which writes nothing."""
+
+    @property
+    def plan(self) -> MigrationPlan: ...
 
     @property
     def plan_id(self) -> int: ...

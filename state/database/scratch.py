@@ -89,8 +89,8 @@ class LeftFile(NamedTuple):
     """A file that Box has and that is not where it was."""
 
     tree: int
-    #: Its id in the source.
-    file_id: str
+    #: Its id in the source, where that has any.
+    file_id: str | None
     row_id: int
     folder_id: int
     #: An earlier pass missed it already.
@@ -130,6 +130,8 @@ class PassChanges:
         connection.execute("CREATE TABLE moved_folders (id INTEGER PRIMARY KEY)")
         connection.execute("CREATE TABLE gone_folders (id INTEGER PRIMARY KEY, above INTEGER)")
         connection.execute("CREATE TABLE proven_folders (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE files_back (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE folders_back (id INTEGER PRIMARY KEY, tree INTEGER)")
 
     def add_new(self, files: Iterable[SeenFile]) -> None:
         """Take files that are to be sent; those that are new may have been somewhere else before."""
@@ -164,10 +166,13 @@ class PassChanges:
         query = "SELECT 1 FROM moved_folders WHERE id = ?"
         return self._connection.execute(query, (folder_id,)).fetchone() is not None
 
-    def gone(self) -> Iterator[FolderLeft]:
-        """Yield the folders that left their place and are nowhere else."""
-        query = "SELECT id, tree, placed FROM left_folders WHERE id NOT IN (SELECT id FROM moved_folders)"
-        for number, tree, placed in self._connection.execute(query):
+    def gone(self, of: int | None = None) -> Iterator[FolderLeft]:
+        """Yield the folders that left their place and are nowhere else; of all trees, or of one."""
+        query = (
+            "SELECT id, tree, placed FROM left_folders"
+            " WHERE id NOT IN (SELECT id FROM moved_folders) AND tree = coalesce(?, tree)"
+        )
+        for number, tree, placed in self._connection.execute(query, (of,)):
             yield FolderLeft(number, tree, bool(placed))
 
     def add_gone(self, folder_id: int, *, above: int) -> None:
@@ -206,6 +211,35 @@ class PassChanges:
         query = "SELECT above FROM gone_folders WHERE id = ?"
         row = self._connection.execute(query, (folder_id,)).fetchone()
         return 0 if row is None else int(row[0])
+
+    def add_back(self, row_id: int, *, is_folder: bool, tree: int) -> None:
+        """This was gone, by an earlier pass or by this one, and is in the source all the same, here or elsewhere."""
+        if is_folder:
+            self._connection.execute("INSERT OR IGNORE INTO folders_back VALUES (?, ?)", (row_id, tree))
+        else:
+            self._connection.execute("INSERT OR IGNORE INTO files_back VALUES (?)", (row_id,))
+
+    def is_back(self, row_id: int, *, is_folder: bool) -> bool:
+        """True for what add_back() named."""
+        table = "folders_back" if is_folder else "files_back"
+        query = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608  our own words
+        return self._connection.execute(query, (row_id,)).fetchone() is not None
+
+    def folders_back(self, tree: int) -> Iterator[int]:
+        """Yield the folders of a tree that are back."""
+        query = "SELECT id FROM folders_back WHERE tree = ? ORDER BY id"
+        yield from (row_id for (row_id,) in self._connection.execute(query, (tree,)))
+
+    def files_gone(self, tree: int, *, at_once: int) -> Iterator[list[int]]:
+        """Yield the files of a tree that left their place in this pass and are nowhere else, so many at a time."""
+        query = (
+            "SELECT row_id FROM left_files WHERE tree = ? AND NOT since_earlier AND row_id > ?"
+            " AND row_id NOT IN (SELECT id FROM files_back) ORDER BY row_id LIMIT ?"
+        )
+        after = -1
+        while rows := [row for (row,) in self._connection.execute(query, (tree, after, at_once))]:
+            yield rows
+            after = rows[-1]
 
     def add_proven(self, folder_id: int) -> None:
         """Box's listing of this folder is counted."""

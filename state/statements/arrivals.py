@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, bindparam, column, select, table, updat
 from state.database.models import ITEM_IS_IN_BOX, Item
 from state.records import ClaimedItem, Failed, Uploaded, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, in_chunks
-from state.statements.bulk import Prepared, copied, copies, is_postgresql, one_of
+from state.statements.bulk import Prepared, checked, copied, copies, is_postgresql, one_of
 from state.statuses import ItemStatus
 
 #: What a result says of its file, in the names of the columns.
@@ -34,10 +34,13 @@ _SAID = (
 )
 
 #: What the row is, since it was claimed under this number: nobody else held it, and the walk saw no other content.
-_AS_CLAIMED = and_(
-    Item.status == ItemStatus.PENDING,
-    Item.overtaken.is_(False),
-    Item.box_file_id.is_(None),
+_AS_CLAIMED = checked(
+    and_(
+        Item.claimed_by == bindparam("worker"),
+        Item.status == ItemStatus.PENDING,
+        Item.overtaken.is_(False),
+        Item.box_file_id.is_(None),
+    )
 )
 
 _ARRIVED: dict[str, Any] = {
@@ -55,8 +58,7 @@ _ARRIVED: dict[str, Any] = {
 _RECORD = Prepared(
     lambda _: (
         update(Item)
-        .where(Item.id == bindparam("row_id"), Item.claimed_by == bindparam("worker"))
-        .where(Item.claim == bindparam("claim_number"), _AS_CLAIMED)
+        .where(Item.id == bindparam("row_id"), Item.claim == bindparam("claim_number"), _AS_CLAIMED)
         .values(**_ARRIVED, **{name: bindparam(f"new_{name}") for name in _SAID})
     )
 )
@@ -67,8 +69,7 @@ _COPIED = table(
 
 _RECORD_COPIED = (
     update(Item)
-    .where(Item.id == _COPIED.c.id, Item.claim == _COPIED.c.claim, Item.claimed_by == bindparam("worker"))
-    .where(_AS_CLAIMED)
+    .where(Item.id == _COPIED.c.id, Item.claim == _COPIED.c.claim, _AS_CLAIMED)
     .values({**_ARRIVED, **{name: _COPIED.c[name] for name in _SAID}})
     .returning(Item.id)
 )

@@ -10,7 +10,7 @@ from state.change_records import FailedFile
 from state.database.models import FOLDER_FAILED, ITEM_FAILED, ITEM_IS_CLAIMED, ITEM_IS_FREE, Folder, Item
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks
-from state.statements.bulk import is_postgresql, one_of
+from state.statements.bulk import checked, is_postgresql, one_of
 from state.statements.digests import forget_listings_of_folders, forget_listings_of_items
 from state.statements.passes import HEALED_FOLDER
 from state.statuses import PERMANENT_REASONS, ItemStatus
@@ -20,7 +20,7 @@ SET_ASIDE = 0
 
 _SET_ASIDE = {
     postgresql: update(Item)
-    .where(one_of(Item.id, postgresql=postgresql), Item.claimed_by == bindparam("worker"))
+    .where(one_of(Item.id, postgresql=postgresql), checked(Item.claimed_by == bindparam("worker")))
     .values(claim=SET_ASIDE)
     for postgresql in (False, True)
 }

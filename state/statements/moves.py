@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -16,6 +16,7 @@ from state.database.models import FOLDER_HAS_SOURCE_ID, ITEM_FAILED, Folder, Ite
 from state.records import WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, ROWS_PER_STATEMENT, Statements, in_chunks
 from state.statements.digests import FORGOTTEN, forget_listings
+from state.statements.in_sight import in_sight
 from state.statements.listing import below, unverify
 from state.statements.recording import NOT_IN_BOX
 from state.statuses import MOVED, NOT_FOUND, ItemStatus
@@ -124,11 +125,6 @@ class MoveStatements(Statements):
             ]
 
         return self.database.read(find)
-
-    def files_in_sight(self, tree_id: int, source_id: str, *, size: int) -> list[int]:
-        """Row ids of the files of this tree that have this id in the source and this size, and are not GONE."""
-        query = _in_sight(Item.id, tree_id, [size], [source_id]).limit(MANY_NAMES)
-        return self.database.read(lambda connection: list(connection.execute(query).scalars()))
 
     def _pages(self, query: Any, tree_id: int) -> Iterator[Sequence[Any]]:
         after = 0
@@ -356,21 +352,6 @@ _PAIRS_OF_TREES = (
 )
 
 
-def _in_sight(what: Any, tree_id: int, sizes: Collection[int], source_ids: Collection[str]) -> Any:
-    """Files of these sizes and ids that are in sight; the statuses are said one by one, as the index has them."""
-    return (
-        select(what)
-        .where(Item.tree_id == tree_id, Item.kind == EntryKind.FILE, Item.size.in_(sizes))
-        .where(Item.source_file_id.in_(source_ids))
-        .where(
-            Item.status.in_((ItemStatus.UPLOADED, ItemStatus.PENDING, ItemStatus.FAILED, ItemStatus.WAIVED))
-        )
-    )
-
-
-#: Names of one file that are looked at, at most: two are one too many.
-MANY_NAMES = 1_000
-
 _GONE_BY_ID = select(_Old.source_file_id, _Old.id, _Old.folder_id).where(
     _IS_GONE, _Old.kind == EntryKind.FILE, _Old.tree_id + 0 == bindparam("tree")
 )
@@ -386,7 +367,7 @@ def _page(query: Any, tree_id: int, after: int) -> Any:
 def _seen_once(tree_id: int, rows: Sequence[Any]) -> Callable[[Connection], set[tuple[str, int]]]:
     """Ids, with sizes, that the new file alone has. One look for all: it goes through every file of such a size."""
     ids, sizes = {row.source_file_id for row in rows}, {row.size for row in rows}
-    query = _in_sight(Item.source_file_id, tree_id, sizes, ids).add_columns(Item.size)
+    query = in_sight(Item.source_file_id, tree_id, sizes, ids).add_columns(Item.size)
 
     def find(connection: Connection) -> set[tuple[str, int]]:
         found = Counter(tuple(row) for row in connection.execute(query))

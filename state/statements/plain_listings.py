@@ -13,7 +13,7 @@ from state.database.models import Folder
 from state.diff import Compared
 from state.records import FolderNode, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, in_chunks
-from state.statements.bulk import Prepared, is_postgresql, one_of
+from state.statements.bulk import Prepared, checked, is_postgresql, one_of
 from state.statements.digests import remembered
 from state.statements.listing_rows import listing_writes
 from state.statements.listing_updates import NEW_FOLDERS, NEW_ITEMS
@@ -57,14 +57,14 @@ _MARK_REMEMBERED = Prepared(
 _MARK_UNCHANGED = {
     postgresql: update(Folder)
     .where(one_of(Folder.id, postgresql=postgresql))
-    .where(Folder.walk_claimed_by == bindparam("worker"), Folder.listing_digest.is_not(None))
+    .where(checked(Folder.walk_claimed_by == bindparam("worker")), Folder.listing_digest.is_not(None))
     .values(_WALKED)
     for postgresql in (False, True)
 }
 
 _STILL_CLAIMED = {
     postgresql: select(Folder.id).where(
-        one_of(Folder.id, postgresql=postgresql), Folder.walk_claimed_by == bindparam("worker")
+        one_of(Folder.id, postgresql=postgresql), checked(Folder.walk_claimed_by == bindparam("worker"))
     )
     for postgresql in (False, True)
 }

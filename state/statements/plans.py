@@ -190,12 +190,12 @@ class PlanStatements(Statements):
         detail: str | None = None,
         worker: WorkerLease | None = None,
     ) -> None:
-        """Where the tree stands from now on, and why; VERIFIED or COMPLETE is only one that is verified at this moment.
+        """Where the tree stands from now on, and why; VERIFIED and COMPLETE is only what is verified at this moment.
 
         LostLease when the worker was taken over.
         """
-        proven = state in (TreeState.VERIFIED, TreeState.COMPLETE)
-        this = and_(Tree.id == tree_id, Tree.verified) if proven else Tree.id == tree_id
+        is_proven = state in (TreeState.VERIFIED, TreeState.COMPLETE)
+        this = and_(Tree.id == tree_id, Tree.verified) if is_proven else Tree.id == tree_id
         change = update(Tree).where(this).values(state=state, incomplete_reason=reason, detail=detail)
         self.write_as(worker, lambda connection: connection.execute(change))
 

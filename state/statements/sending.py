@@ -11,7 +11,7 @@ from connectors.entry import Fingerprint
 from state.database.models import ITEM_IS_CLAIMED, ITEM_IS_FREE, Folder, Item, Tree
 from state.records import ClaimedItem, WorkerLease
 from state.statements.base import IDS_PER_STATEMENT, Statements, in_chunks, new_claim_number
-from state.statements.bulk import is_postgresql, one_of
+from state.statements.bulk import checked, is_postgresql, one_of
 from state.statements.workers import release_dead_workers
 from state.statuses import ItemStatus
 
@@ -76,7 +76,7 @@ _CLAIM = {
 
 _RELEASE = {
     postgresql: update(Item)
-    .where(one_of(Item.id, postgresql=postgresql), Item.claimed_by == bindparam("worker"))
+    .where(one_of(Item.id, postgresql=postgresql), checked(Item.claimed_by == bindparam("worker")))
     .values(claimed_by=None, claim=None, overtaken=False)
     for postgresql in (False, True)
 }

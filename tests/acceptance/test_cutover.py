@@ -85,10 +85,7 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     assert {"A": "verified", "B": "complete"} == states(program)
     assert ["B"] == let_in(box)
     shown = " ".join(program.run("status").stdout.split())
-    assert (
-        "A: verified: all of it is in Box, as Box's own listing says; 1 person or group is not in yet"
-        in shown
-    )
+    assert "A: verified: all of it is in Box, and proven; 1 person or group is not in yet" in shown
     looked = program.run("collaborate", "--dry-run")
     assert (0, ["B"]) == (looked.code, let_in(box)), looked.output
     for words in (
@@ -128,25 +125,6 @@ def test_from_the_rehearsal_to_the_reopening(program: Program, box: Sandbox, sha
     assert ["A", "B"] == let_in(box)
 
 
-def test_tree_that_waited_for_one_inside_lets_nobody_in_early(
-    tmp_path: Path, box: Sandbox, share: Path
-) -> None:
-    """The one inside, which waits for nobody, is complete in a rehearsal; the people of the one around it wait."""
-    people = [{"login": EDITOR, "role": "editor"}]
-    trees = [{"source": "A", "collaborators": people}, {"source": "B", "folder": "A/B"}]
-    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
-    box.faults.next("POST /files/content").about("c.txt").status(403, error="forbidden_by_policy").times(1)
-    assert 1 == program.run("migrate").code
-    assert {"incomplete"} == set(states(program).values())
-    (share / "B/c.txt").write_bytes(b"another one")
-
-    rehearsed = program.run("cutover", "--rehearse", *QUICK)
-
-    assert 0 == rehearsed.code, rehearsed.output
-    assert [] == let_in(box)
-    assert {"A": "verified", "A/B": "complete"} == states(program)
-
-
 @pytest.mark.torture  # that somebody new is let in: the test above
 def test_whom_the_plan_names_by_now_is_let_in(program: Program, box: Sandbox, share: Path) -> None:
     """Added to the plan since their tree was complete, or given more: no difference, since the step of the people lets
@@ -176,6 +154,29 @@ def test_whom_the_plan_names_by_now_is_let_in(program: Program, box: Sandbox, sh
     assert {("A", "editor", EDITOR), ("B", "co-owner", EDITOR), ("B", "viewer", None)} == {
         (each.item.name, each.role, each.user.login if each.user else None) for each in grants
     }
+
+
+def test_tree_inside_another_that_becomes_complete_lets_nobody_in(
+    tmp_path: Path, box: Sandbox, share: Path
+) -> None:
+    """What waited for a tree inside its folder is verified by a rehearsal, and its people come in by the cutover."""
+    os.mkfifo(share / "B/pipe")
+    trees = [
+        {"source": "A", "collaborators": [{"login": EDITOR, "role": "editor"}]},
+        {"source": "B", "folder": "A/inside"},
+    ]
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, trees=trees)
+    assert 1 == program.run("migrate").code
+    assert ({"A": "incomplete", "A/inside": "incomplete"}, []) == (states(program), let_in(box))
+    (share / "B/pipe").unlink()
+
+    rehearsed = program.run("cutover", "--rehearse", *QUICK)
+    assert 0 == rehearsed.code, rehearsed.output
+    assert ({"A": "verified", "A/inside": "complete"}, []) == (states(program), let_in(box))
+
+    finished = program.run("cutover", *QUICK)
+    assert 0 == finished.code, finished.output
+    assert ({"A": "closed", "A/inside": "closed"}, ["A"]) == (states(program), let_in(box))
 
 
 @pytest.mark.parametrize("when", ["inside", "after"])

@@ -115,7 +115,9 @@ ONCE = {
 FULL = {"folder_over_10000": ["B/many/full"], "folder_over_15000": ["B/many/overfull"]}
 
 
-@pytest.mark.parametrize("more", [0, pytest.param(175_000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "more", [0, pytest.param(175_000, marks=[pytest.mark.torture, pytest.mark.timeout(3_600)])]
+)
 def test_everything_planted_is_listed_once(samba: Samba, tmp_path: Path, box: Sandbox, more: int) -> None:
     """On a real Samba share, with the sums of `find` and `du`; the CSV has every finding; no call to Box."""
     root = empty(samba.root)

@@ -237,7 +237,7 @@ def test_what_was_not_taken_is_not_written_down_as_told(chat: Messages) -> None:
 
 def test_what_a_message_lost_comes_with_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """And with the one after that, until one is taken; then all of it counts as told. What is said of that is said
-    once, and so is what is remembered."""
+    once; what is remembered has when the last one was tried."""
     taken, told, bodies = iter([False, True, False, False, True]), list[str](), list[str]()
 
     def send(url: str, title: str, body: str, tone: Tone) -> bool:
@@ -253,10 +253,34 @@ def test_what_a_message_lost_comes_with_the_next_one(monkeypatch: pytest.MonkeyP
         chat.flush()
     assert ["one", "one\ntwo", "three", "three\nfour", "three\nfour\nfive"] == bodies
     assert ["one", "two", "three", "four", "five"] == told
-    assert [False, True, False, True] == remembered
+    assert [False, True, False, False, True] == remembered
     assert 2 == sum("was not taken" in words for words in said)
     assert 2 == said.count("messages by json are taken again")
     chat.close()
+
+
+def test_many_lines_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them counts as told once it is taken, and each is counted, also those that were not kept meanwhile."""
+    taken, told, bodies = iter([True, True, False, True]), list[int](), list[str]()
+
+    def send(url: str, title: str, body: str, tone: Tone) -> bool:
+        bodies.append(body)
+        return next(taken)
+
+    monkeypatch.setattr(notices, "send", send)
+    chat = Notices("test", "json://nowhere", lambda words: None, lambda words: None)
+    chat.tell(Tone.INFO, "first")
+    chat.flush()
+    for lines in (1_000, 1_000, 1):
+        for number in range(lines):
+            chat.tell(Tone.INFO, str(number), sent=partial(told.append, number))
+        chat.flush()
+    chat.close()
+
+    assert [*range(1_000), *range(800, 1_000), 0] == told
+    assert ["first", "and 975 lines before", "and 975 lines before", "and 976 lines before"] == [
+        body.partition(",")[0] for body in bodies
+    ]
 
 
 def test_address_that_takes_nothing(program: Program, chat: Messages, box: Sandbox) -> None:
@@ -333,6 +357,8 @@ def test_check_sends_nothing_unasked(
 
     assert ("ok", "by json") == (row.state, row.found)
     assert [] == chat.texts
+    [row] = message_rows(load_plan(program.plan_path), test=True, refused="messages are not taken")
+    assert row.what_to_do.startswith("The next run sends what was missed")
 
 
 @pytest.mark.filterwarnings("default")  # what Apprise imports

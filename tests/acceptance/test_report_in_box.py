@@ -154,6 +154,15 @@ def test_a_run_hands_in_its_report(
     assert not moved(program)
     assert 2 == box.files()[page].versions
     assert "pipe" in text_of(box, page)
+    status, shown = program.status(), program.run("status").stdout
+    sales, wages = sorted(status["reports_in_box"], key=lambda each: str(each["tree"]))
+    assert ("Sales", "Wages", box.files()[page].id) == (sales["tree"], wages["tree"], sales["file_id"])
+    folders = {tree["name"]: tree["box_folder_id"] for tree in status["trees"]}
+    assert {"Sales": sales["folder_id"], "Wages": wages["folder_id"]} == folders
+    assert (
+        f"report in Box: {sales['name']} (file {sales['file_id']}) in folder {sales['folder_id']}"
+        in " ".join(shown.split())
+    )
 
     (tmp_path / "share/Sales/pipe").unlink()
     box.faults.next("POST /files/:id/content").status(403)

@@ -222,6 +222,31 @@ def test_an_emptied_folder(tmp_path: Path, box: Sandbox) -> None:
     assert 3 == stopped.code == program.run("migrate").code, stopped.output
 
 
+def test_what_a_run_of_some_trees_holds_back(tmp_path: Path, box: Sandbox) -> None:
+    """What may be in a tree that the run does not walk stays, the folder around it too, and goes once it is there."""
+    tree: Tree = {
+        "A": {"kept": b"0", "gone": b"1", "moved": b"22", "old": {"in": b"333", "gone too": b"4444"}},
+        "B": {"b": b"b"},
+    }
+    share = build(tmp_path / "share", tree)
+    changes = {"deletions": "trash", "max_delete": "90%"}
+    program = program_for(tmp_path / "run", box, {"url": share.as_uri()}, changes=changes)
+    assert_foretold(program, box)
+    (share / "A/moved").rename(share / "B/renamed")
+    (share / "A/old/in").rename(share / "B/in")
+    (share / "A/gone").unlink()
+    shutil.rmtree(share / "A/old")
+    held = assert_foretold(program, box, "--tree", "A")
+    shown = program.run("simulate", "--tree", "A").stdout
+    os.mkfifo(share / "B/pipe")
+    nothing = assert_foretold(program, box, "--tree", "A")
+
+    assert (5, 2, 2) == items(held, "gone", "trashed", "held")
+    assert "2 files gone from the share would stay in Box for now" in shown
+    assert 0 == nothing["items"]["trashed"]
+    assert "B/pipe cannot be looked at" in nothing["nothing_trashed"]
+
+
 def test_more_is_gone_than_the_plan_allows(tmp_path: Path, box: Sandbox) -> None:
     """It is told that the run would stop, which it does."""
     share = build(tmp_path / "share", MANY)

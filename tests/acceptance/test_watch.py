@@ -27,6 +27,9 @@ PEOPLE = ("ann@example.com", "bob@example.com", "carl@example.com")
 
 Told = tuple[str, str, str]
 
+#: What people do with files and trees in Box.
+KINDS = {"edited", "renamed", "moved", "deleted", "restored", "let in", "link", "downloaded"}
+
 
 @pytest.fixture
 def program(tmp_path: Path, box: Sandbox) -> Program:
@@ -221,7 +224,7 @@ def test_deeds_of_three_people_over_two_kills(
     stdout = ""
     for part in range(3):
         with program.start("watch", "--json", "--every", "1") as process:
-            for number in range(deeds // 3 if part < 2 else deeds - 2 * (deeds // 3)):
+            for number in range(deeds // 3 if part < 2 else deeds - len(drawn.done)):
                 drawn.next()
                 if number % 11 == 5:
                     next_look(box)
@@ -233,41 +236,62 @@ def test_deeds_of_three_people_over_two_kills(
     assert deeds == len(drawn.done)
     assert drawn.done == written(program)
     assert drawn.done == told("".join(whole))
+    assert KINDS <= {what for _, what, _ in drawn.done}
 
 
 class Drawn:
-    """Deeds of three people, drawn, each a second of Box's clock after the one before."""
+    """Deeds of three people and of an outsider, drawn, each a second of Box's clock after the one before."""
 
     def __init__(self, box: Sandbox, ids: dict[str, str], rng: random.Random) -> None:
         self.box, self.ids, self.rng = box, ids, rng
         self.done: list[Told] = []
-        self._trashed = set[str]()
+        self._trashed, self._linked = set[str](), set[str]()
+        self._outsider = self._let_in(hands(box, PEOPLE[0]))
+        self._outsider.accept()
 
     def next(self) -> None:
         """Let somebody do something with a file of the share."""
         path = f"Accounting/2024/{self.rng.randrange(12):02}.txt"
         person = hands(self.box, self.rng.choice(PEOPLE))
         if path in self._trashed:
-            person = self.box.person()  # the trash is the owner's
-        self.box.settings.clock_offset_seconds += 1
-        self.done.append((person.user.login, self._do(person, path, self.ids[path]), path))
-
-    def _do(self, person: Person, path: str, file_id: str) -> str:
-        if path in self._trashed:
             self._trashed.remove(path)
-            person.restore(file_id)
-            return "restored"
+            person = self.box.person()  # the trash is the owner's
+            self._do(person, "restored", path, lambda: person.restore(self.ids[path]))
+        elif self.rng.random() < 0.1:
+            self._let_in(person)
+        else:
+            self._change(person, path, self.ids[path])
+
+    def _do(self, person: Person, what: str, path: str, deed: Callable[[], object]) -> None:
+        self.box.settings.clock_offset_seconds += 1
+        deed()
+        self.done.append((person.user.login, what, path))
+
+    def _let_in(self, person: Person) -> Person:
+        guest = self.box.add_user(f"guest{len(self.done)}@elsewhere.org", kind="external")
+        tree = "Accounting"
+        self._do(person, "let in", tree, lambda: person.invite(self.ids[tree], guest.login, "viewer"))
+        return hands(self.box, guest.login)
+
+    def _change(self, person: Person, path: str, file_id: str) -> None:
         deeds: dict[str, Callable[[], Any]] = {
             "edited": lambda: person.edit(file_id, self.rng.randbytes(9)),
             "renamed": lambda: person.rename(file_id, f"deed {len(self.done)}.txt"),
             "moved": lambda: person.move(file_id, self._other_folder(file_id)),
             "deleted": lambda: person.trash(file_id),
+            "downloaded": lambda: person.download(file_id),
+            "link taken away" if path in self._linked else "link": (
+                lambda: person.unlink(file_id) if path in self._linked else person.link(file_id)
+            ),
         }
         what = self.rng.choice(sorted(deeds))
-        deeds[what]()
+        if what == "downloaded":
+            person = self._outsider
+        self._do(person, what, path, deeds[what])
         if what == "deleted":
             self._trashed.add(path)
-        return what
+        elif what.startswith("link"):
+            self._linked ^= {path}
 
     def _other_folder(self, file_id: str) -> str:
         here = self.box.core.store.files[file_id].parent.id

@@ -26,7 +26,7 @@ _CHECKPOINT = (
     "ensure_plan", "register_worker", "lease_identity", "reserve_budget", "ensure_trees", "ensure_collaborations",
     "begin_pass", "claim_folders_to_walk", "record_listings", "claim_batch", "claim_folder_creation",
     "record_folder_created", "save_upload_session", "add_upload_part", "clear_upload_session", "record_results",
-    "record_verified", "record_collaboration", "set_tree_state", "add_call_counts", "end_pass", "release_identity",
+    "record_verified", "record_collaboration", "complete_tree", "add_call_counts", "end_pass", "release_identity",
     "release_worker", "add_tree_editors", "record_tree_editors_removed",
 )  # fmt: skip
 

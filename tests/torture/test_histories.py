@@ -181,3 +181,10 @@ def test_history(place: Path, box: Sandbox, seed: int) -> None:
 def test_history_that_found_something(place: Path, box: Sandbox, seed: int) -> None:
     """A name that was held by what stepped aside, was gone, and was renamed or deleted in Box by a person, is free."""
     play(place, box, seed)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(SEEDS, SEEDS + 20))
+def test_long_history(place: Path, box: Sandbox, seed: int) -> None:
+    """The same of fifty steps."""
+    play(place, box, seed, steps=50)

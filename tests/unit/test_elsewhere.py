@@ -35,6 +35,7 @@ def test_waived_files_are_compared_one_by_one() -> None:
         plan=SimpleNamespace(trees=[tree]),
         trees=[tree],
         not_chosen=[],
+        stop=StopSignal(),
         checkpoint=SimpleNamespace(
             waived_files=waived_files,
             gone_files=lambda tree_id: [GONE],

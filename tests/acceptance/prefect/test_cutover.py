@@ -115,7 +115,7 @@ def test_an_evening_in_the_ui(
     moved = program.run("migrate")
     assert 0 == moved.code, moved.output
     (tmp_path / "share/Legal/Q1/new.txt").write_bytes(b"new")
-    rehearsed = program.run("cutover", "--rehearse")
+    rehearsed = program.run("cutover", "--rehearse", timeout=600)
     assert 0 == rehearsed.code, rehearsed.output
     assert "verified" == tree(program)
 

@@ -89,11 +89,14 @@ def test_the_option_starts_senders(plan_for: PlanFor, box: Sandbox, prefect_serv
     under_way = program.start("migrate", "--workers", "1")
     try:
         senders = {"deployments": {"id": {"any_": [deployment]}}}
-        wait_until(lambda: server.ask("POST", "/flow_runs/filter", senders), "a sender is asked for")
+        wait_until(
+            lambda: server.ask("POST", "/flow_runs/filter", senders), "a sender is asked for", seconds=120
+        )
         under_way.send_signal(signal.SIGINT)
-        _, errors = under_way.communicate(timeout=60)
+        _, errors = under_way.communicate(timeout=180)
     finally:
         under_way.kill()
+        under_way.wait()
         (sender,) = server.ask("POST", "/flow_runs/filter", senders)
         server.ask("DELETE", f"/deployments/{deployment}")
 

@@ -128,3 +128,29 @@ def give_ids(scene: Scene, prefix: str, names: list[str], source_id: str = "") -
             connection.execute(update(Item).where(Item.name == f"{prefix}{name}").values(values))
 
     scene.checkpoint.database.write(give)
+
+
+def test_files_in_sight_are_looked_up_together(scene: Scene) -> None:
+    """One look for many pairs of id and size, each with all of its names, and with none that was not asked for."""
+    names = [f"{number}" for number in range(30)]
+    scene.walk({f"a {name}": 7 for name in [*names, "second"]} | {"b 3": 8})
+    give_ids(scene, "a ", names)
+    give_ids(scene, "a ", ["second"], source_id="id 5")
+    give_ids(scene, "b ", ["3"])
+    said: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(scene.checkpoint.database.engine, "before_cursor_execute", note)
+    asked = [(f"id {name}", 7) for name in names] + [("id 3", 9), ("id 4", 8)]
+    found = scene.checkpoint.files_in_sight(scene.tree.id, asked)
+    event.remove(scene.checkpoint.database.engine, "before_cursor_execute", note)
+
+    rows = {name: scene.child(f"a {name}").id for name in [*names, "second"]}
+    assert {rows["5"], rows["second"]} == set(found["id 5", 7])
+    assert [[rows[name]] for name in names if name != "5"] == [
+        found[f"id {name}", 7] for name in names if name != "5"
+    ]
+    assert ([], []) == (found["id 3", 9], found["id 4", 8])
+    assert 1 == len([statement for statement in said if statement.startswith("SELECT")])

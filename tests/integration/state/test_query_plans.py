@@ -207,6 +207,43 @@ def test_postgresql_takes_the_partial_indexes(postgres_url: str) -> None:
                 assert index in "\n".join(rows)
 
 
+def test_postgresql_goes_by_the_id_where_it_thinks_that_little_is_claimed(postgres_url: str) -> None:
+    """Its figures of who holds what are always old: the rows of a claim are found by their ids all the same. Else each
+    of a thousand results goes through all that the worker holds, and all that it held since the last VACUUM."""
+    clock = ManualClock()
+    plans: dict[str, str] = {}
+
+    def explained(
+        connection: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool
+    ) -> None:
+        if re.match(r"(UPDATE|SELECT) ?.*items", statement, re.DOTALL) and "claimed_by" in statement:
+            with connection.connection.driver_connection.cursor() as own:
+                own.execute(f"EXPLAIN {statement}", parameters[0] if many else parameters)
+                plans[statement] = "\n".join(row[0] for row in own.fetchall())
+
+    with Checkpoint.open(postgres_url, clock=clock) as checkpoint:
+        scene = Scene(checkpoint, clock)
+        scene.walk({f"{number:04d}": number for number in range(1_500)})
+        scene.create_folders()
+        with checkpoint.database.engine.execution_options(
+            isolation_level="AUTOCOMMIT"
+        ).connect() as connection:
+            connection.execute(text("ANALYZE"))
+        held = scene.claim(max_items=1_400)
+        event.listen(checkpoint.database.engine, "before_cursor_execute", explained)
+        checkpoint.set_aside(scene.worker, [held[0].id])
+        checkpoint.release_claims(scene.worker, [held[0].id])
+        checkpoint.record_results(scene.worker, [scene.uploaded(item) for item in held[1:]])
+        checkpoint.record_results(scene.worker, [scene.uploaded(held[1])])
+        event.remove(checkpoint.database.engine, "before_cursor_execute", explained)
+        assert 1_399 == scene.checkpoint.tree_report(scene.tree.id).files.uploaded
+
+    assert any("boxhaul_items" in statement for statement in plans)
+    assert len(plans) >= 3
+    bad = r"ix_items_claimed|Nested Loop(.*\n)+.*Seq Scan on items"
+    assert {} == {statement: plan for statement, plan in plans.items() if re.search(bad, plan)}
+
+
 def test_file_is_not_left_open(recorded: tuple[Checkpoint, Recorder], tmp_path: Path) -> None:
     """A closed checkpoint leaves one file: the write-ahead log is merged and removed."""
     recorded[0].close()

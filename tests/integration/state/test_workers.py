@@ -93,6 +93,7 @@ SENTENCES: dict[str, Callable[[Scene, WorkerLease], Any]] = {
     "set_tree_state": lambda scene, worker: scene.checkpoint.set_tree_state(
         scene.tree.id, TreeState.INCOMPLETE, worker=worker
     ),
+    "complete_tree": lambda scene, worker: scene.checkpoint.complete_tree(scene.tree.id, worker=worker),
     "record_verified": lambda scene, worker: scene.checkpoint.record_verified(scene.tree.id, worker=worker),
     "record_verification_mismatch": lambda scene, worker: scene.checkpoint.record_verification_mismatch(
         scene.tree.id,
@@ -156,13 +157,15 @@ def everything(checkpoint: Checkpoint) -> dict[str, list[Any]]:
 def test_fence_keeps_out_what_a_dead_worker_says_of_tree_and_pass(scene: Scene, sentence: str) -> None:
     """After a takeover the state is the other one's to write; while the worker lives, the same words are written."""
     scene.walk({"f": 1, "g": 2, "d": {"h": 3}, "empty": {}})
-    if sentence != "record_verified":  # a tree with a failure is never verified
+    if sentence not in ("record_verified", "complete_tree"):  # a tree with a failure is never verified
         scene.fail("g")
     scene.send_everything()
     scene.checkpoint.record_folder_created(
         scene.folder_id("d"), box_folder_id="100", box_name="d", adopted=False
     )
     scene.checkpoint.save_upload_session(scene.child("f").id, stored_session())
+    if sentence == "complete_tree":
+        scene.checkpoint.record_verified(scene.tree.id)
     dead = scene.checkpoint.register_worker(scene.plan_id, name="dead", lease_seconds=10)
     scene.clock.forward(20)
     living = scene.checkpoint.register_worker(scene.plan_id, name="living", lease_seconds=600)
