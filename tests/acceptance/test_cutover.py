@@ -137,9 +137,11 @@ def test_whom_the_plan_names_by_now_is_let_in(program: Program, box: Sandbox, sh
     eve = {"login": "eve@example.com", "role": "viewer"}
     trees = [{"source": name, "collaborators": [{"login": EDITOR, "role": "editor"}]} for name in ("A", "B")]
     program.write_plan(trees=[trees[0], {"source": "B", "collaborators": [*trees[1]["collaborators"], eve]}])
-    refused = program.run("cutover", *QUICK)
-    assert 1 == refused.code, refused.output
-    assert "the verification differs (1 collaborator_missing): B; nobody was let in" in refused.stdout
+    for state in ("complete", "verified"):  # also where its content changed, so that it waits for eve
+        refused = program.run("cutover", *QUICK)
+        assert (1, state) == (refused.code, states(program)["B"]), refused.output
+        assert "the verification differs (1 collaborator_missing): B; nobody was let in" in refused.stdout
+        (share / "B/newer.txt").write_bytes(b"newer")
 
     people = [{"login": EDITOR, "role": "co-owner"}, eve]
     program.write_plan(trees=[trees[0], {"source": "B", "collaborators": people}])
