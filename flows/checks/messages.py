@@ -37,7 +37,8 @@ def message_rows(plan: MigrationPlan, *, test: bool, refused: str = "") -> Itera
     elif not test:
         yield ok(NAME, f"by {kinds(url)}", "Send one: boxhaul check PLAN --notify")
     elif send(url, f"Boxhaul: {plan.name}", TEST, Tone.INFO):
-        yield ok(NAME, f"a test message was taken ({kinds(url)})")
+        missed = "The next run sends what was missed, and status says nothing of it then." if refused else ""
+        yield ok(NAME, f"a test message was taken ({kinds(url)})", missed)
     else:
         yield problem(
             NAME,

@@ -17,10 +17,12 @@ from flows.words import counted, normal_form, printable
 from state.checkpoint import Checkpoint
 from state.closing_records import ClosedTree, CutoverRecord
 from state.records import TreeRecord
-from state.statuses import TreeState
+from state.statuses import CollaborationStatus, TreeState
 
 #: Trees that a line names.
 NAMED_TREES = 3
+
+_NOT_IN = (CollaborationStatus.PLANNED, CollaborationStatus.FAILED)
 
 #: After so long, what was looked at is proof of nothing any more: the cutover begins again.
 GOES_ON_FOR = timedelta(hours=24)
@@ -123,12 +125,12 @@ class Cutover:
         return [tree for tree in trees if not planned or normal_form(tree.folder) in planned]
 
     def people_waiting(self) -> int:
-        """How many of the plan's people are not in yet."""
-        with self._checkpoint() as (checkpoint, plan_id):
-            reports = checkpoint.tree_reports([tree.id for tree in checkpoint.trees(plan_id)])
-        return sum(
-            person.box_collaboration_id is None for report in reports for person in report.collaborations
-        )
+        """How many of the plan's people are not in yet; whom a folder above lets in is in."""
+        trees = self.trees()
+        with self._checkpoint() as (checkpoint, _):
+            reports = checkpoint.tree_reports([tree.id for tree in trees])
+        people = (person for report in reports for person in report.collaborations)
+        return sum(person.box_collaboration_id is None and person.status in _NOT_IN for person in people)
 
     def close(self, accepted: Mapping[str, int]) -> int:
         """Close every complete tree of the plan; how many. The cutover is over with it."""

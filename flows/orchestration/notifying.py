@@ -80,8 +80,9 @@ def begin_to_tell(checkpoint: Checkpoint, plan_id: int, notices: Notices, by: st
     if not notices.has_target:
         return
     notices.remember_with(lambda kinds, taken: checkpoint.record_messages_taken(plan_id, kinds, taken=taken))
-    for number, text in checkpoint.messages_to_send(plan_id, by):
-        notices.tell(Tone.INFO, text, logged=False, sent=partial(checkpoint.forget_message, number))
+    for number, at, text in checkpoint.messages_to_send(plan_id, by):
+        words = f"{text} (on {at:%Y-%m-%d %H:%M} UTC)"  # it may be days ago, and otherwise by now
+        notices.tell(Tone.INFO, words, logged=False, sent=partial(checkpoint.forget_message, number))
 
 
 def tell_end(migration: Migration, summary: Mapping[str, Any]) -> None:

@@ -90,11 +90,11 @@ def _compare_link(comparison: Comparison, tree: TreeRecord, folder: BoxFolder) -
 
 
 def _tell_person(comparison: Comparison, tree: TreeRecord, action: Action) -> None:
-    """A tree that is not complete has nobody in it yet: then nobody is missing."""
+    """A tree that is not complete has nobody in it yet: then nobody is missing. Where who was let in before is compared
+    alone, whoever is not in any more is missing all the same."""
     kind = _KINDS.get(action.action)
-    if kind is None or (
-        tree.state is not TreeState.COMPLETE and kind is not DifferenceKind.COLLABORATOR_ADDED
-    ):
+    may_lack = tree.state is TreeState.COMPLETE or comparison.lets_in
+    if kind is None or not (may_lack or kind is DifferenceKind.COLLABORATOR_ADDED):
         return
     words = [action.who, action.role, *([action.status] if action.status else [])]
     detail = f"{', '.join(words)}{f': {action.detail}' if action.detail else ''}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from flows.errors import PlanError
+from flows.errors import Interrupted, PlanError
 from flows.plan.connections import known_plan, open_checkpoint
 from flows.plan.exclude import DEFAULT_EXCLUDE, unused_rules
 from flows.plan.model import MigrationPlan
@@ -65,7 +65,7 @@ def write_report(
     of another moment.
 
     PlanError when nothing is known of the plan yet, and when the folder cannot be written to. Earlier lists stay whole
-    until the new ones are, and so does an earlier page.
+    until the new ones are, and so does an earlier page. Interrupted, which says so where the page alone is new.
     """
     target = folder or plan.path(f"{plan.name}-report")
     document = status_document(plan)
@@ -91,6 +91,8 @@ def write_report(
     except OSError as exc:
         why = exc.strerror or exc
         raise PlanError(f"the report cannot be written into {target} ({why}){so_far}") from exc
+    except KeyboardInterrupt as exc:
+        raise Interrupted(f"interrupted{so_far or '; the report is as it was'}") from exc
     return [page, *lists]
 
 

@@ -264,8 +264,8 @@ def _state_words(tree: Mapping[str, Any]) -> str:
         at = tree["closed"]["at"][:16].replace("T", " ")
         words += f" by {tree['closed']['by']} on {at} UTC"
     if tree["state"] == "verified":
-        waiting = sum(person["status"] == "planned" for person in tree["collaborators"])
-        words += ": all of it is in Box, as Box's own listing says"
+        waiting = sum(person["status"] in ("planned", "failed") for person in tree["collaborators"])
+        words += ": all of it is in Box, and proven"
         words += (
             f"; {counted(waiting, 'person or group is', 'people and groups are')} not in yet"
             if waiting

@@ -15,6 +15,9 @@ S = TypeVar("S")
 
 #: Threads at first, and at least: without latency more of them only take turns, and each turn costs.
 FIRST, LEAST = 2, 1
+#: Where none of them came to an end of what it does for so long, and there is more to do, at least so many send: small
+#: files are not to wait for large ones.
+LONG_SECONDS, AT_A_STOP = 3.0, 4
 #: Twice the threads must send so much faster to stay, half of them may send so much slower.
 FASTER, SLOWER = 1.15, 0.95
 #: A measurement takes so long at least, and so many results of each thread; while the first climb goes on, a third of
@@ -49,6 +52,10 @@ class Width:
         """So many are known to pay for the like of it; nothing once there is a measurement of one's own."""
         if self.climbs and self._before is None:
             self.now = max(self.now, min(width, self._most))
+
+    def stopped(self) -> None:
+        """All who may send are at something that takes long."""
+        self.now, self._before = max(self.now, min(AT_A_STOP, self._most)), None
 
     def measured(self, rate: float) -> None:
         """Take up what the present number of threads achieved, in results a second."""
@@ -86,7 +93,7 @@ class Senders:
     def __init__(
         self, most: int, *, name: str = "sender", clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._name = name
+        self._name, self._most = name, most
         self._width = Width(most)
         self._clock = clock
         self._lock = threading.Lock()
@@ -96,6 +103,8 @@ class Senders:
         self._threads: list[threading.Thread] = []
         self._ended = False
         self._began, self._results = clock(), 0
+        #: When a job was begun last.
+        self._taken = clock()
         #: Results that are not counted: of threads that open their connections, or began before the last change.
         self._passing = self._width.now
 
@@ -139,8 +148,9 @@ class Senders:
     # --- private ---
 
     def _start_threads(self) -> None:
-        """Start those that may send and are not there yet. Holds the lock."""
-        while len(self._threads) < min(self._width.now, len(self._threads) + len(self._jobs)):
+        """Start those that may send and are not there yet, or see to it that it goes on. Holds the lock."""
+        wanted = max(self._width.now, min(AT_A_STOP, self._most))
+        while len(self._threads) < min(wanted, len(self._threads) + len(self._jobs)):
             number = len(self._threads)
             thread = threading.Thread(target=self._work, args=(number,), name=f"{self._name}_{number}")
             self._threads.append(thread)
@@ -157,13 +167,32 @@ class Senders:
             while not self._ended:
                 if number >= self._width.now:
                     self._job_came.notify()  # what woke this one is for another
-                    self._more_may.wait()
+                    self._more_may.wait(LONG_SECONDS if number < AT_A_STOP else None)
+                    self._go_on()
                 elif self._jobs:
+                    self._taken = self._clock()
                     return self._jobs.popleft()
                 else:
                     self._began, self._results = self._clock(), 0  # a rate without enough to do says nothing
                     self._job_came.wait()
             return None
+
+    def _go_on(self) -> None:
+        """More may send, where what there is to do waits for long already. Holds the lock."""
+        width = self._width.now
+        if width >= AT_A_STOP or not self._jobs or self._clock() - self._taken < LONG_SECONDS:
+            return
+        self._width.stopped()
+        self._grow(width)
+
+    def _grow(self, before: int) -> None:
+        """Measure anew, and start or wake up who may send since there are not so few any more. Holds the lock."""
+        self._began, self._results = self._clock(), 0
+        if self._width.now != before:
+            self._passing = max(before, self._width.now)
+        if self._width.now > before:
+            self._start_threads()
+            self._more_may.notify_all()
 
     def _measure(self) -> None:
         with self._lock:
@@ -178,9 +207,4 @@ class Senders:
                 return
             width = self._width.now
             self._width.measured(self._results / seconds)
-            self._began, self._results = self._clock(), 0
-            if self._width.now != width:
-                self._passing = max(width, self._width.now)
-            if self._width.now > width:
-                self._start_threads()
-                self._more_may.notify_all()
+            self._grow(width)

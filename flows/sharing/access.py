@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import takewhile
@@ -38,6 +38,8 @@ class Access:
     editors: TreeEditors
     #: The lease under which trees are shared; None for what only looks.
     worker: WorkerLease | None = None
+    #: Trees that a dry run would have completed by now.
+    foreseen: set[int] = field(default_factory=set)
 
     def tree_plan(self, tree: TreeRecord) -> TreePlan | None:
         """Return what the plan says of this tree: same source and same folder in Box. None for one it does not name.

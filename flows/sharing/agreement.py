@@ -87,8 +87,8 @@ def _tree_document(
     if waiting is None and tree.box_folder_id is not None:
         try:
             actions = _agree_on_tree(access, tree, prune=prune and named, dry_run=dry_run)
-            if not dry_run and tree.state is not TreeState.COMPLETE and not _any_failed(actions):
-                complete_tree(access, tree)
+            if tree.state is not TreeState.COMPLETE and not _any_failed(actions):
+                access.foreseen.add(tree.id) if dry_run else complete_tree(access, tree)
         except ItemError as exc:
             actions = [Action(who="its folder in Box", role="", action="failed", detail=str(exc))]
     return {

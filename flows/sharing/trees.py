@@ -35,7 +35,10 @@ def take_uploaders_out(access: Access, tree: TreeRecord) -> str | None:
 
 def unfinished_below(access: Access, tree: TreeRecord) -> list[TreeRecord]:
     """Return trees inside this one's folder that are not complete, the last few: its people would see them."""
-    return access.checkpoint.incomplete_trees(access.nesting.below(tree), limit=NAMED_TREES)
+    below = access.nesting.below(tree)
+    if access.foreseen:
+        below = [tree_id for tree_id in below if tree_id not in access.foreseen]
+    return access.checkpoint.incomplete_trees(below, limit=NAMED_TREES)
 
 
 def deepest_first(trees: Sequence[TreeRecord]) -> list[TreeRecord]:

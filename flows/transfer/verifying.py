@@ -161,6 +161,9 @@ def _looked_at(migration: Migration, folders: Iterable[FolderNode]) -> Generator
             if not window:
                 return
             yield window.popleft().result()
+    except KeyboardInterrupt:
+        migration.stop.set()  # else those under way are waited for as long as Box is away
+        raise
     finally:
         over.set()
         for job in window:

@@ -46,10 +46,11 @@ class MessageStatements(Statements):
 
         return self.write_as(worker, change)
 
-    def messages_to_send(self, plan_id: int, by: str) -> list[tuple[int, str]]:
-        """Return the lines that nobody took so far, each with its number, the oldest first; give up what is too old."""
+    def messages_to_send(self, plan_id: int, by: str) -> list[tuple[int, datetime, str]]:
+        """Return the lines that nobody took so far, each with its number and time, the oldest first; give up what is
+        too old."""
 
-        def wait(connection: Connection) -> list[tuple[int, str]]:
+        def wait(connection: Connection) -> list[tuple[int, datetime, str]]:
             since = self.now(connection) - timedelta(days=WAITS_DAYS)
             mine = (Event.plan_id == plan_id, Event.kind == EventKind.TO_BE_TOLD)
             query = select(Event.id, Event.at, Event.detail).where(*mine).order_by(Event.id)
@@ -57,7 +58,7 @@ class MessageStatements(Statements):
             waiting = [row for row in rows if row.at >= since][-WAIT_AT_MOST:]
             kept = {row.id for row in waiting}
             self._forget(connection, [row.id for row in rows if row.id not in kept])
-            return [(row.id, str(row.detail["text"])) for row in waiting]
+            return [(row.id, row.at, str(row.detail["text"])) for row in waiting]
 
         return self.database.write(wait)
 

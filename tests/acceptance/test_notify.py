@@ -319,6 +319,7 @@ def test_address_that_takes_nothing(program: Program, chat: Messages, box: Sandb
     assert "messages" not in program.run("status").stdout
     assert 0 == program.run("migrate").code
     assert 1 == "\n".join(chat.texts).count("tree complete: Accounting"), chat.texts
+    assert 1 == "\n".join(chat.texts).count("let in (on 20"), "when it was, since it may be days ago"
 
 
 def test_check_sends_a_test_message(program: Program, chat: Messages) -> None:
@@ -357,6 +358,8 @@ def test_check_sends_nothing_unasked(
 
     assert ("ok", "by json") == (row.state, row.found)
     assert [] == chat.texts
+    [row] = message_rows(load_plan(program.plan_path), test=True, refused="messages are not taken")
+    assert row.what_to_do.startswith("The next run sends what was missed")
 
 
 @pytest.mark.filterwarnings("default")  # what Apprise imports

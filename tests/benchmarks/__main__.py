@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tests.benchmarks
 from tests.benchmarks.results import keep, table
-from tests.benchmarks.targets import Verdict, judged
+from tests.benchmarks.targets import judged, unjudged
 
 #: Beside the sources, and never among them.
 OUT = Path(__file__).parents[2] / "build" / "benchmarks"
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     if unknown:
         print(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(names())}", file=sys.stderr)
         return 2
-    told: dict[str, list[Verdict]] = {}
+    told: dict[str, list[str]] = {}
     failed = dict[str, Exception]()
     for name in options.names or names():
         print(f"== {name}", flush=True)
@@ -61,10 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(name: str, out: Path, *, quick: bool) -> list[Verdict]:
+def _run(name: str, out: Path, *, quick: bool) -> list[str]:
+    """Run one; what it says of its targets."""
     module = importlib.import_module(f"tests.benchmarks.bench_{name}")
     rows = module.main(**(module.QUICK if quick else {}))
-    verdicts = [] if quick else judged(name, rows)
+    verdicts = [] if quick else [str(verdict) for verdict in judged(name, rows)]
+    verdicts += [] if quick else [f"NOT MEASURED: {says}" for says in unjudged(name, rows)]
     print(table(rows), flush=True)
     for verdict in verdicts:
         print(verdict, flush=True)

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from connectors.entry import Entry
-from flows.errors import PlanError
+from flows.errors import Interrupted, PlanError
 from flows.plan.model import MigrationPlan
+from flows.reporting import report
 from flows.reporting.report import write_report
 from flows.reporting.status import status_document
 from flows.waive import waive_items
@@ -115,6 +116,31 @@ def test_lists_that_cannot_be_written_leave_the_old_ones_whole(tmp_path: Path, s
     assert after == {path.name: path.read_bytes() for path in paths[0].parent.iterdir()}
     assert len(before["items.csv"]) < len(write_report(plan_in(tmp_path))[1].read_bytes())
     assert sorted(before) == sorted(path.name for path in paths[0].parent.iterdir())
+
+
+def test_interrupted_report_says_what_is_new(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing yet, or the page alone: its lists are older, and nobody should take them for its own."""
+    scene.walk({"f": 1})
+    page = write_report(plan_in(tmp_path))[0]
+    before = page.read_bytes()
+    scene.next_pass()
+
+    for place, words in (
+        ("_write_lists", "; report.html is new, and the lists"),
+        ("_write_page", "; the report is"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(report, place, interrupted)
+            with pytest.raises(Interrupted, match=f"^interrupted{words}"):
+                write_report(plan_in(tmp_path))
+    assert before != page.read_bytes()
+
+
+def interrupted(*_: object, **__: object) -> None:
+    """Somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def test_folder_that_cannot_hold_a_report_is_told(tmp_path: Path, scene: Scene) -> None:

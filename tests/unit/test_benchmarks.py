@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks.measuring import measure
 from tests.benchmarks.results import Row, keep, read, table
-from tests.benchmarks.targets import TARGETS, Target, beside, judged
+from tests.benchmarks.targets import TARGETS, Target, beside, judged, unjudged
 
 ROWS = [
     Row("0 ms a call", "ours", {"files/s": 1_433.2, "CPU ms a file": 0.731}),
@@ -79,15 +79,19 @@ def test_what_is_to_be_reached(
     assert 1 == benchmarks.main(["--out", str(tmp_path), "memory", "upload_rclone"])
     told = capsys.readouterr().out.splitlines()
     assert 2 == sum("met: times rclone's speed, no latency: 33.3, at least 25" in line for line in told)
-    assert told[-3:] == [
+    assert told[-7:] == [
         "upload_rclone: met: times rclone's speed, no latency: 33.3, at least 25",
         "upload_rclone: met: CPU ms a file, no latency: 0.731, at most 0.9",
+        "upload_rclone: NOT MEASURED: Box calls a file, proof included",
+        "upload_rclone: NOT MEASURED: of rclone's CPU, no latency",
+        "upload_rclone: NOT MEASURED: times rclone's speed, 60 ms a call",
+        "upload_rclone: NOT MEASURED: of a bare client's speed, 60 ms a call",
         "memory: FAILED: division by zero",
     ]
 
 
 def test_a_target_that_is_missed() -> None:
-    """In capitals; what was not measured is not judged."""
+    """In capitals; what was not measured is not judged, and told as that."""
     one, other = (
         Target("x", beside("0 ms", "files/s"), most=33),
         Target("y", beside("60 ms", "files/s"), least=1),
@@ -96,6 +100,15 @@ def test_a_target_that_is_missed() -> None:
     assert "NOT MET: x: 33.3, at most 33" == str(one.judge(ROWS))
     assert other.judge(ROWS) is None
     assert [] == judged("nobody", ROWS)
+    assert [] == unjudged("nobody", ROWS)
+
+
+def test_small_files_are_judged_as_migrate_reads_them() -> None:
+    """And not as the quickest of all ways that were measured."""
+    ways = {"as migrate reads": 2.0, "opened": 4.0}
+    rows = [Row(what, "ours", {"times rclone's speed": speed}) for what, speed in ways.items()]
+
+    assert [False] == [verdict.met for verdict in judged("small_files_smb", rows)]
 
 
 def test_targets_are_of_benchmarks() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows.run.senders import FIRST, LEAST, REST, Senders, Width
+from flows.run.senders import AT_A_STOP, FIRST, LEAST, REST, Senders, Width
 
 Line = Callable[[int], float]
 
@@ -127,6 +127,23 @@ def test_it_grows_where_waiting_is_all_there_is() -> None:
     senders.shutdown()
 
     assert FIRST < most <= 16
+
+
+def test_those_who_take_long_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large files on their way as many at once as pay for small ones: these would wait for hours."""
+    monkeypatch.setattr("flows.run.senders.LONG_SECONDS", 0.02)
+    senders, go = Senders(8), threading.Event()
+    large = [senders.submit(go.wait, 60) for _ in range(FIRST)]
+    try:
+        assert [0, 2, 4] == [senders.submit(lambda n: n * 2, number).result(10) for number in range(3)]
+        assert AT_A_STOP == senders.width
+        large += [senders.submit(go.wait, 60) for _ in range(2 * AT_A_STOP)]
+        time.sleep(0.2)
+        assert AT_A_STOP == senders.width
+    finally:
+        go.set()
+        assert all(job.result(20) for job in large)
+        senders.shutdown()
 
 
 def test_one_is_one() -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from flows.run.senders import Senders
+from flows.run.stop import StopSignal
 from flows.transfer import verifying
 from flows.transfer.migration import Migration
 from flows.transfer.verifying import FOLDERS_AT_ONCE, Differences
@@ -21,7 +22,8 @@ from state.records import FolderNode
 def migration() -> Iterator[Migration]:
     """Of a run that sends with few at once."""
     listers = Senders(8, name="lister")
-    yield cast(Migration, SimpleNamespace(listers=listers, senders=SimpleNamespace(width=2)))
+    senders = SimpleNamespace(width=2)
+    yield cast(Migration, SimpleNamespace(listers=listers, senders=senders, stop=StopSignal()))
     listers.shutdown()
 
 
@@ -64,3 +66,23 @@ def test_nothing_more_is_asked_once_it_is_over(migration: Migration, monkeypatch
         list(verifying._looked_at(migration, folders(1_000, [])))
 
     assert 1 <= len(asked) <= 16
+
+
+def test_an_interruption_stops_what_is_under_way(
+    migration: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who wait for a Box that is away would go on waiting, and whoever pressed Ctrl-C with them."""
+    stopped: list[bool] = []
+
+    def look(_: Migration, folder: FolderNode) -> Differences:
+        if folder == cast(FolderNode, 0):
+            raise KeyboardInterrupt
+        stopped.append(migration.stop.wait(20))
+        return Differences()
+
+    monkeypatch.setattr(verifying, "_verify_or_tell", look)
+    with pytest.raises(KeyboardInterrupt):
+        list(verifying._looked_at(migration, folders(10, [])))
+
+    assert all(stopped)
+    assert migration.stop.is_set()

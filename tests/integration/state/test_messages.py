@@ -21,7 +21,8 @@ def test_complete_tree_is_to_be_told_once(scene: Scene) -> None:
     checkpoint.database.write(lambda connection: connection.execute(text("update trees set verified = true")))
 
     new, number = checkpoint.complete_tree(tree_id, message="complete", by="run")
-    assert (True, [(number, "complete")]) == (new, checkpoint.messages_to_send(scene.plan_id, "run"))
+    waiting = [(number, scene.clock.now, "complete")]
+    assert (True, waiting) == (new, checkpoint.messages_to_send(scene.plan_id, "run"))
     assert TreeState.COMPLETE is checkpoint.tree(tree_id).state
     assert [] == checkpoint.messages_to_send(scene.plan_id, "watch")
     assert (False, None) == checkpoint.complete_tree(tree_id, message="complete", by="run")
@@ -38,8 +39,8 @@ def test_what_nobody_takes_is_given_up(scene: Scene, clock: ManualClock) -> None
     clock.forward(DAY)
     lines = [f"line {number}" for number in range(WAIT_AT_MOST + 5)]
     checkpoint.record_told(plan_id, 0, by="watch", messages=lines)
-    assert lines[5:] == [words for _, words in checkpoint.messages_to_send(plan_id, "watch")]
-    assert ["theirs"] == [words for _, words in checkpoint.messages_to_send(plan_id, "run")]
+    assert lines[5:] == [words for *_, words in checkpoint.messages_to_send(plan_id, "watch")]
+    assert ["theirs"] == [words for *_, words in checkpoint.messages_to_send(plan_id, "run")]
     clock.forward(WAITS_DAYS * DAY + 1)
     assert [] == checkpoint.messages_to_send(plan_id, "watch")
 
