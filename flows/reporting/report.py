@@ -57,7 +57,6 @@ def write_report(
 
     The page is made of sums and of the first lines of each kind, and is there long before the lists of every entry are.
     `say` gets a line now and then, `show` the pictures, once they are drawn.
-
     `tree`: a report of this tree alone, without a word of any other (one_tree.py). `in_box`: the page goes into Box,
     where nothing but the list of entries is beside it.
 

@@ -197,6 +197,8 @@ class People:
     wrote: dict[str, set[str]] = field(default_factory=lambda: {tree: set() for tree in TREES})
     #: Ids of the files that they edited, renamed, moved or put into the trash, and of those that they made.
     touched: set[str] = field(default_factory=set)
+    #: Places, in small letters, where such a file lay before one of their deeds → its id.
+    held: dict[str, str] = field(default_factory=dict)
 
     DEEDS = ("edit", "edit", "rename", "move", "trash", "restore", "make")
 
@@ -215,6 +217,7 @@ class People:
         elif files:
             file = self.rng.choice(sorted(files, key=lambda each: int(each.id)))
             self.touched.add(file.id)
+            self.held[place_of(file)] = file.id
             self._do(person, tree, name, file)
         return name
 
@@ -339,14 +342,21 @@ def require_promises(
         )
 
 
-def _theirs_at(box: Sandbox, people: People, path: str) -> File | None:
-    """The file in this place that a person touched: what is new in the share under that name is not sent over it."""
+def place_of(file: File) -> str:
+    """Where it lies below its landing folder, in small letters."""
+    return "/".join([*names_above(file)[::-1], file.name][1:]).casefold()
+
+
+def _theirs_at(box: Sandbox, people: People, line: ItemLine) -> File | None:
+    """The file in this place that a person touched: what is new in the share under that name is not sent over it. Once
+    it was left to Box, that lasts, wherever the person puts the file later."""
+    place = line.path.casefold()
     for box_id in people.touched:
         file = box.core.store.files[box_id]
-        where = [*names_above(file)[::-1], file.name]
-        if not is_below_trash(file) and "/".join(where[1:]).casefold() == path.casefold():
+        if not is_below_trash(file) and place_of(file) == place:
             return file
-    return None
+    left = people.held.get(place) if (line.status, line.reason) == ("waived", "left_to_box") else None
+    return box.core.store.files[left] if left is not None else None
 
 
 def _require_file(
@@ -355,7 +365,7 @@ def _require_file(
     """One file of the share, with its line in the report."""
     name, content = share.path_of(path), sha1(path.read_bytes())
     line = lines[name]
-    file = box.core.store.files.get(line.box_id) if line.box_id else _theirs_at(box, people, name)
+    file = box.core.store.files.get(line.box_id) if line.box_id else _theirs_at(box, people, line)
     if file is not None and file.id in people.touched:
         allowed = {"uploaded", "failed"} if policy.in_box == "stop" else {"uploaded", "waived"}
         assert line.status in allowed, line
