@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlsplit
 
 import typer
 
@@ -134,9 +135,8 @@ def _share(plan: Path, given: _Given, answers: Answers) -> Answers:
     """Ask where the files are and who reads them; where the share is at fault and not its reader, for both again."""
     from flows.checks.answers import try_share
 
-    def share(url: str) -> Answers:
-        has_scheme = bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url))
-        answer = replace(answers, url=url if has_scheme else Path(url).absolute().as_uri())
+    def share(text: str) -> Answers:
+        answer = replace(answers, url=_source_url(text))
         # Else who reads it is asked for first.
         return answer if _has_readers(answer.url) else _tried(plan, answer, try_share)
 
@@ -145,7 +145,12 @@ def _share(plan: Path, given: _Given, answers: Answers) -> Answers:
         return _tried(plan, answer, try_share)
 
     while True:
-        answers = _answer("1. Where are the files? (URL or folder)", "--source", given.source, share)
+        answers = _answer(
+            "1. Where are the files? (smb://server/share or another URL, or a folder)",
+            "--source",
+            given.source,
+            share,
+        )
         if not _has_readers(answers.url):
             return answers
         try:
@@ -156,6 +161,17 @@ def _share(plan: Path, given: _Given, answers: Answers) -> Answers:
             if given.source or not sys.stdin.isatty():
                 raise
             say(f"   {exc}")  # the user is not to blame: the share is asked for again
+
+
+def _source_url(text: str) -> str:
+    """A URL as it is, a share as Windows writes it as smb://, a folder as file://. PlanError without a share."""
+    if text.startswith("\\\\"):
+        text = f"smb://{quote(text.strip(chr(92)).replace(chr(92), '/'), safe='/:')}"
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        return Path(text).absolute().as_uri()
+    if text.startswith("smb:") and not urlsplit(text).path.strip("/"):
+        raise PlanError("name the share as well: smb://server/share")
+    return text
 
 
 def _landing(given: _Given, folder: Callable[[str], Answers]) -> Answers:

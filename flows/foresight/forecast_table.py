@@ -37,13 +37,18 @@ BINDING = {
 
 
 def simulation_words(document: Mapping[str, Any]) -> str:
-    """One line: what would be sent, by how many calls, how long it takes."""
+    """One line: what would be sent, by how many calls, how long it takes; and that nothing was sent."""
+    return f"{expected_words(document)} Nothing was sent."
+
+
+def expected_words(document: Mapping[str, Any]) -> str:
+    """One line: what is to be sent, by how many calls, how long it takes."""
     items, users = document["items"], document["identities"]
     sent = f"{counted(document['uploads'], 'file')} ({size_words(document['bytes'])}) to send"
     others = [f"{items[name]:,} {words}" for name, words in _OTHERS if items[name]]
     calls = counted(document["calls"]["total"], "Box call")
     lasts = f"at least {duration_words(document['seconds'])} by {counted(users, 'uploading user')}"
-    return f"{document['plan']}: {', '.join([sent, *others])}; {calls}, {lasts}. Nothing was sent."
+    return f"{document['plan']}: {', '.join([sent, *others])}; {calls}, {lasts}."
 
 
 _OTHERS = (("moved", "moved in Box"), ("trashed", "to Box's trash"), ("failed", "would fail"))
@@ -90,7 +95,7 @@ def forecast_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"what binds: {BINDING[document['binding']]}"
     line = document["speeds"]["line"]
     if line is None:
-        yield "the line is not among the bounds; say --line-speed 100MB/s, or --probe"
+        yield "the line is not among the bounds: boxhaul simulate says it with --line-speed 100MB/s, or --probe"
     else:
         yield f"the line: {size_words(line)} a second"
     if document["finish_at"] is not None:

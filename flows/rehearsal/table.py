@@ -9,14 +9,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flows.foresight.forecast_table import forecast_lines, simulation_words
+from flows.foresight.forecast_table import expected_words, forecast_lines
 from flows.reporting.status import status_table
 from flows.words import counted, duration_words, printable, size_words
 
 #: The sample of who named none.
 WHOLE = "100%"
 
-PASSED = "The rehearsal passed: what moved arrived, was proven, and its people are in the local Box."
+PASSED = "The rehearsal passed: what moved arrived and was proven{people}. Look closer: boxhaul report {plan}"
 NOT_PASSED = "The rehearsal did not pass; the real run would end the same way. See why: boxhaul report {plan}"
 
 
@@ -27,7 +27,10 @@ def rehearsal_table(document: Mapping[str, Any]) -> RenderableType:
     table.add_column("how much", overflow="fold")
     for what, much in _rows(document):
         table.add_row(what, Text(printable(much)))
-    verdict = PASSED if document["complete"] else NOT_PASSED.format(plan=f"{document['folder']}/plan.yaml")
+    people = ", and its people are in the local Box" if document["people"] else ""
+    verdict = (PASSED if document["complete"] else NOT_PASSED).format(
+        plan=f"{document['folder']}/plan.yaml", people=people
+    )
     style = "bold green" if document["complete"] else "bold red"
     return Group(
         status_table(document["status"]),
@@ -62,7 +65,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _expected(document: Mapping[str, Any]) -> Iterator[str]:
     forecast = document["forecast"]
-    yield simulation_words(forecast)
+    yield expected_words(forecast)
     yield from forecast_lines(forecast)
     yield _pace(document)
 
