@@ -95,6 +95,8 @@ class Fingerprint:
 
 #: Why nobody follows a symbolic link.
 LINK_REASON = "symbolic link, not followed"
+#: Of a file or folder whose own name the server keeps to itself.
+SUBSTITUTE_NAME_NOTE = "looks like what the server shows instead of a name that Windows does not allow"
 
 
 class Fault(NamedTuple):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from connectors.entry import Entry, EntryKind
+from connectors.entry import SUBSTITUTE_NAME_NOTE, Entry, EntryKind
 from connectors.errors import ConnectorError, FatalError, NotFound
 from flows.checks.rows import Row, problem, said, warning
 from flows.plan.sample import SAMPLED
@@ -41,6 +41,8 @@ class Seen:
     excluded: Callable[[Entry], str | None]
     unreadable: Tally = field(default_factory=Tally)
     renamed: Tally = field(default_factory=Tally)
+    #: Names that the server made up.
+    made_up: Tally = field(default_factory=Tally)
     #: Volume mount points and junctions, behind which other data may be.
     junctions: Tally = field(default_factory=Tally)
     #: Reason → how many entries; what is below an excluded folder was not looked at.
@@ -58,6 +60,8 @@ class Seen:
             reason = self.excluded(entry)
             if reason is None and not entry.is_link:
                 moving.append(entry)
+                if entry.note == SUBSTITUTE_NAME_NOTE:
+                    self.made_up.add(entry.path)
             if not entry.is_link and reason is not None:
                 # A sample was asked for: what is not of it is nothing to see to.
                 if not reason.startswith(SAMPLED):
@@ -85,6 +89,13 @@ def seen_rows(seen: Seen) -> Iterator[Row]:
             "names",
             f"{counted(seen.renamed.count, 'entry gets', 'entries get')} another name in Box: {seen.renamed}",
             "Rename in the share what people look for by name; the report lists every changed name.",
+        )
+    if seen.made_up.count:
+        yield warning(
+            "made-up names",
+            f"{counted(seen.made_up.count, 'entry has a name', 'entries have names')} that the server made up, since "
+            f"Windows does not allow their own: {seen.made_up}",
+            "Rename them on the server itself, best before the first run; else these are their names in Box.",
         )
     if seen.junctions.count:
         one, many = "volume mount point or junction is", "volume mount points or junctions are"

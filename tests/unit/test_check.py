@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from connectors.box.types import Account
-from connectors.entry import Entry, EntryKind
+from connectors.entry import SUBSTITUTE_NAME_NOTE, Entry, EntryKind
 from connectors.errors import AccessDenied, ConnectorError, NotFound
 from flows.checks.machine import clock_row, disk_row
 from flows.checks.rows import document, ok, problem, warning, worst
@@ -206,6 +206,20 @@ def test_survey_keeps_what_it_could_not_list() -> None:
     assert ("unreadable", "problem", None) == (row.name, row.state, row.stops)
     assert row.found.startswith("1 entry cannot be looked at: A/dark (")
     assert 1 == row.found.count("A/dark")
+
+
+def test_names_that_the_server_made_up_are_told() -> None:
+    """They would arrive in Box as they are; what is left out by a rule does not."""
+    seen = Seen(lambda entry: "rule" if entry.name.endswith(".TXT") else None)
+    names = ["OQE7CU~3", "QWVHO7~A.TXT"]
+    entries = [Entry(path=name, kind=EntryKind.FILE, note=SUBSTITUTE_NAME_NOTE) for name in names]
+    seen.look("", [*entries, Entry(path="plain", kind=EntryKind.FILE)])
+    row, _ = seen_rows(seen)
+
+    assert ("made-up names", "warning", None) == (row.name, row.state, row.stops)
+    assert row.found.startswith("1 entry has a name that the server made up")
+    assert row.found.endswith("allow their own: OQE7CU~3")
+    assert "Rename them on the server" in row.what_to_do
 
 
 def test_junctions_are_told_where_no_rule_excludes_them() -> None:

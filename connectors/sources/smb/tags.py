@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from connectors.entry import EntryKind, Fault
+from connectors.entry import SUBSTITUTE_NAME_NOTE, EntryKind, Fault
 from connectors.errors import Offline, Unclassified
 from connectors.sources.smb import wire
 
-SUBSTITUTE_NAME_NOTE = "looks like what the server shows instead of a name that Windows does not allow"
 EXTENDED_ATTRIBUTES_NOTE = "has extended attributes, which Box does not keep"
 
 #: How Samba mangles names by default.
