@@ -134,10 +134,8 @@ class LocalSource(ResilientSource):
         with self._folder("") as root:
             try:
                 file = _LocalFile(_open_file_below(root, path))
-            except OSError:
-                return super()._read_whole(
-                    path, limit
-                )  # gone, a link, denied: looking and opening tell which
+            except OSError:  # gone, a link, denied: looking and opening tell which
+                return super()._read_whole(path, limit)
             try:
                 found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode) or found.st_size > limit:

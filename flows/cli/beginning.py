@@ -166,7 +166,7 @@ def _share(plan: Path, given: _Given, answers: Answers) -> Answers:
 def _source_url(text: str) -> str:
     """A URL as it is, a share as Windows writes it as smb://, a folder as file://. PlanError without a share."""
     if text.startswith("\\\\"):
-        text = f"smb://{quote(text.strip(chr(92)).replace(chr(92), '/'), safe='/:')}"
+        text = "smb://" + quote(text.strip("\\").replace("\\", "/"), safe="/:")
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         return Path(text).absolute().as_uri()
     if text.startswith("smb:") and not urlsplit(text).path.strip("/"):
