@@ -92,7 +92,7 @@ def remote(server: Samba) -> dict[str, str]:
         "RCLONE_CONFIG_S_HOST": "127.0.0.1",
         "RCLONE_CONFIG_S_PORT": str(server.port),
         "RCLONE_CONFIG_S_USER": server.username,
-        "RCLONE_CONFIG_S_PASS": measure([_rclone(), "obscure", server.password]).output.strip(),
+        "RCLONE_CONFIG_S_PASS": measure([_rclone(), "obscure", "--", server.password]).output.strip(),
     }
 
 
